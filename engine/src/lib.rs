@@ -1,0 +1,1 @@
+//! From blueprint to plan to apply: the engine of Trueup.

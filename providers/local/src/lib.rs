@@ -1,0 +1,1 @@
+//! Real things on this machine.

@@ -1,0 +1,222 @@
+//! The stable name of a resource in its stack.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Which instance of a `for_each`: `["us-east-1"]` or `[0]`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// The position in a list of integers, or the integer itself.
+    Integer(i64),
+    /// The key of a map, or a string of a list.
+    String(String),
+}
+
+/// One name of an address, with the key of its instance where it has one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Segment {
+    /// The name as the blueprint has it.
+    pub name: String,
+    /// The instance, where the block has a `for_each`.
+    pub key: Option<Key>,
+}
+
+/// The stable name of a resource in its stack, never the cloud's: `weights`, `trainer["a"]`, `serving/chat` in a module,
+/// `chat/model` for a part of a composition. Ordered as it reads.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address(Vec<Segment>);
+
+/// Why a text is no address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no address: {reason}")]
+pub struct AddressError {
+    /// The text that was read.
+    pub text: String,
+    /// What is wrong with it.
+    pub reason: &'static str,
+}
+
+impl Address {
+    /// A resource of the blueprint itself, outside modules and `for_each`.
+    pub fn root(name: impl Into<String>) -> Self {
+        Self(vec![Segment { name: name.into(), key: None }])
+    }
+
+    /// The address of segments, outermost first. None of no segments.
+    pub fn from_segments(segments: Vec<Segment>) -> Option<Self> {
+        (!segments.is_empty()).then_some(Self(segments))
+    }
+
+    /// Its segments, outermost first; never empty.
+    pub fn segments(&self) -> &[Segment] {
+        &self.0
+    }
+
+    /// The last name: `chat` of `serving/chat["a"]`.
+    pub fn name(&self) -> &str {
+        self.0.last().map_or("", |segment| &segment.name)
+    }
+
+    /// The key of the last segment.
+    pub fn key(&self) -> Option<&Key> {
+        self.0.last().and_then(|segment| segment.key.as_ref())
+    }
+
+    /// The same address with a key on its last segment.
+    #[must_use]
+    pub fn with_key(&self, key: Key) -> Self {
+        let mut segments = self.0.clone();
+        if let Some(last) = segments.last_mut() {
+            last.key = Some(key);
+        }
+        Self(segments)
+    }
+
+    /// The address of the whole block: without the key of its last segment.
+    #[must_use]
+    pub fn block(&self) -> Self {
+        let mut segments = self.0.clone();
+        if let Some(last) = segments.last_mut() {
+            last.key = None;
+        }
+        Self(segments)
+    }
+
+    /// An address below this one: a module's resource or a composition's part.
+    #[must_use]
+    pub fn child(&self, name: impl Into<String>) -> Self {
+        let mut segments = self.0.clone();
+        segments.push(Segment { name: name.into(), key: None });
+        Self(segments)
+    }
+
+    /// What it stands in; none at the top.
+    pub fn parent(&self) -> Option<Self> {
+        let (_, rest) = self.0.split_last()?;
+        Self::from_segments(rest.to_vec())
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Key::Integer(number) => write!(f, "{number}"),
+            Key::String(text) => f.write_str(&serde_json::Value::from(text.as_str()).to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, segment) in self.0.iter().enumerate() {
+            if position > 0 {
+                f.write_str("/")?;
+            }
+            f.write_str(&segment.name)?;
+            if let Some(key) = &segment.key {
+                write!(f, "[{key}]")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fail = |reason| AddressError { text: text.to_owned(), reason };
+        let mut segments = Vec::new();
+        let mut rest = text;
+        loop {
+            let (segment, after) = read_segment(rest).map_err(fail)?;
+            segments.push(segment);
+            match after.strip_prefix('/') {
+                Some(more) => rest = more,
+                None if after.is_empty() => return Ok(Self(segments)),
+                None => return Err(fail("a `/` is missing between two names")),
+            }
+        }
+    }
+}
+
+fn read_segment(text: &str) -> Result<(Segment, &str), &'static str> {
+    let end = text.find(['/', '[']).unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    if name.is_empty() {
+        return Err("a name is missing");
+    }
+    if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')) {
+        return Err("a name has letters, digits and `_` only");
+    }
+    let (key, rest) = match rest.strip_prefix('[') {
+        Some(open) => read_key(open).map(|(key, rest)| (Some(key), rest))?,
+        None => (None, rest),
+    };
+    Ok((Segment { name: name.to_owned(), key }, rest))
+}
+
+fn read_key(text: &str) -> Result<(Key, &str), &'static str> {
+    const SHAPE: &str = "a key is a quoted string or an integer in brackets";
+    let mut parsed = serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>();
+    let key = match parsed.next() {
+        Some(Ok(serde_json::Value::String(text))) => Key::String(text),
+        Some(Ok(serde_json::Value::Number(number))) => Key::Integer(number.as_i64().ok_or(SHAPE)?),
+        _ => return Err(SHAPE),
+    };
+    let rest = &text[parsed.byte_offset()..];
+    Ok((key, rest.strip_prefix(']').ok_or("a `]` is missing")?))
+}
+
+impl Serialize for Address {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reads_the_forms_of_the_language() {
+        for text in ["weights", r#"trainer["us-east-1"]"#, "node[0]", "node[-3]", "serving/chat", r#"a["x/y]"]/b"#] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        for (text, reason) in [
+            ("", "a name is missing"),
+            ("a//b", "a name is missing"),
+            ("a[", "a key is a quoted string or an integer in brackets"),
+            ("a[1.5]", "a key is a quoted string or an integer in brackets"),
+            ("a[1", "a `]` is missing"),
+            ("a[1]b", "a `/` is missing between two names"),
+            ("a b", "a name has letters, digits and `_` only"),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap_err().reason, reason, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_key_survives(text in ".*", number in any::<i64>()) {
+            for key in [Key::String(text.clone()), Key::Integer(number)] {
+                let address = Address::root("a").with_key(key).child("b");
+                prop_assert_eq!(address.to_string().parse::<Address>().unwrap(), address);
+            }
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! What a journal adds up to.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+use crate::clock::Timestamp;
+use crate::entry::{Applied, Entry, Event, Handle, Request, Resolution, Serial, Verb};
+use crate::names::Token;
+use crate::record::{Declared, Generation, Object, Record, Status};
+use crate::value::Value;
+
+/// An operation that has begun and not ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OpenOperation<V = Value> {
+    /// When it began.
+    pub at: Timestamp,
+    /// What it does.
+    pub verb: Verb,
+    /// With what.
+    pub request: Request<V>,
+    /// What the blueprint said of the resource besides its spec.
+    pub declared: Declared,
+    /// The object's id, where the provider gave it before the end.
+    pub id: Option<String>,
+    /// What to poll, where the provider took it.
+    pub handle: Option<Handle>,
+    /// What is known of it, where no rule could settle it.
+    pub parked: Option<String>,
+}
+
+/// Everything a stack's journal adds up to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State<V = Value> {
+    /// The stack's identity in its clouds, made with its first lease: 16 hex digits.
+    pub lineage: String,
+    /// The last entry that is in.
+    pub serial: Serial,
+    /// The resources that exist.
+    pub records: BTreeMap<Address, Record<V>>,
+    /// The operations that have not ended.
+    pub open: BTreeMap<Token, OpenOperation<V>>,
+    /// The stack's outputs.
+    pub outputs: BTreeMap<String, V>,
+}
+
+/// An entry that can't follow what came before it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("entry {serial} can't follow what came before it: {reason}")]
+pub struct IllegalEntry {
+    /// The entry's place in the journal.
+    pub serial: Serial,
+    /// What it contradicts.
+    pub reason: String,
+}
+
+impl<V> State<V> {
+    /// The state before the first entry.
+    pub fn new(lineage: impl Into<String>) -> Self {
+        Self {
+            lineage: lineage.into(),
+            serial: 0,
+            records: BTreeMap::new(),
+            open: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+        }
+    }
+
+    /// The same state with each value put through `f`: the way in and out of a codec.
+    pub fn try_map<W, E>(&self, f: &mut impl FnMut(&V) -> Result<W, E>) -> Result<State<W>, E> {
+        let mut state = State::new(self.lineage.clone());
+        state.serial = self.serial;
+        for (address, record) in &self.records {
+            state.records.insert(address.clone(), record.try_map(f)?);
+        }
+        for (token, open) in &self.open {
+            let open = OpenOperation {
+                at: open.at,
+                verb: open.verb,
+                request: open.request.try_map(f)?,
+                declared: open.declared.clone(),
+                id: open.id.clone(),
+                handle: open.handle.clone(),
+                parked: open.parked.clone(),
+            };
+            state.open.insert(token.clone(), open);
+        }
+        for (name, value) in &self.outputs {
+            state.outputs.insert(name.clone(), f(value)?);
+        }
+        Ok(state)
+    }
+}
+
+impl<V: Clone> State<V> {
+    /// Adds the next entry. This is the one transition function: live state and replay both come from it.
+    ///
+    /// An entry that can't follow is refused, and the state is as it was.
+    pub fn apply(&mut self, entry: &Entry<V>) -> Result<(), IllegalEntry> {
+        let serial = self.serial + 1;
+        self.step(entry).map_err(|reason| IllegalEntry { serial, reason })?;
+        self.serial = serial;
+        Ok(())
+    }
+
+    fn step(&mut self, entry: &Entry<V>) -> Result<(), String> {
+        let address = || entry.address.clone().ok_or_else(|| "it names no resource".to_owned());
+        match &entry.event {
+            Event::Begin { verb, request, declared } => self.begin(entry.at, *verb, request, declared),
+            Event::Submitted { token, id, handle } => {
+                let open = self.open_mut(token)?;
+                open.id = id.clone().or(open.id.take());
+                open.handle = Some(handle.clone());
+                Ok(())
+            }
+            Event::Succeeded { token, object } => {
+                let open = self.close(token)?;
+                self.succeed(&open, object.as_deref().cloned())
+            }
+            Event::Failed { token, applied, .. } => {
+                let open = self.close(token)?;
+                self.fail(&open, applied);
+                Ok(())
+            }
+            Event::Parked { token, message } => {
+                let open = self.open_mut(token)?;
+                open.parked = Some(message.clone());
+                let address = open.request.address.clone();
+                if let Some(record) = self.records.get_mut(&address) {
+                    record.status = Status::Parked;
+                }
+                Ok(())
+            }
+            Event::Resolved { token, resolution } => {
+                let open = self.close(token)?;
+                self.resolve(&open, entry.at, resolution);
+                Ok(())
+            }
+            Event::Moved { to } => self.rename(&address()?, to),
+            Event::Forgotten { generation } => self.remove_object(&address()?, *generation),
+            Event::Annotated { declared, object } => {
+                let address = address()?;
+                let record = self.records.get_mut(&address).ok_or_else(|| format!("{address} has no record"))?;
+                record.declared = (**declared).clone();
+                if let Some(object) = object {
+                    record.current = Some((**object).clone());
+                }
+                Ok(())
+            }
+            Event::Outputs { outputs } => {
+                self.outputs.clone_from(outputs);
+                Ok(())
+            }
+        }
+    }
+
+    fn begin(&mut self, at: Timestamp, verb: Verb, request: &Request<V>, declared: &Declared) -> Result<(), String> {
+        let busy = self
+            .open
+            .values()
+            .find(|open| open.request.address == request.address && open.request.generation == request.generation);
+        if let Some(open) = busy {
+            return Err(format!("{} of {} has not ended", open.verb.as_str(), request.address));
+        }
+        if verb == Verb::Create {
+            if let Some(record) = self.records.get(&request.address)
+                && record.objects().any(|object| object.generation == request.generation)
+            {
+                return Err(format!("{} has an object of generation {}", request.address, request.generation));
+            }
+        } else if !self.has_object(&request.address, request.generation) {
+            return Err(format!("{} has no object of generation {}", request.address, request.generation));
+        }
+        if verb == Verb::Check
+            && let Some(record) = self.records.get_mut(&request.address)
+        {
+            record.status = Status::Unverified;
+        }
+        let open = OpenOperation {
+            at,
+            verb,
+            request: request.clone(),
+            declared: declared.clone(),
+            id: request.id.clone(),
+            handle: None,
+            parked: None,
+        };
+        match self.open.insert(request.token.clone(), open) {
+            None => Ok(()),
+            Some(_) => Err(format!("token {} is used already", request.token)),
+        }
+    }
+
+    fn succeed(&mut self, open: &OpenOperation<V>, object: Option<Object<V>>) -> Result<(), String> {
+        let address = &open.request.address;
+        match (open.verb, object) {
+            (Verb::Create, Some(object)) => {
+                let status = if open.declared.verify { Status::Unverified } else { Status::Ready };
+                self.put_object(open, object, status);
+                Ok(())
+            }
+            (Verb::Update, Some(object)) => {
+                let record = self.records.get_mut(address).ok_or_else(|| format!("{address} has no record"))?;
+                record.schema_version = open.request.schema_version;
+                record.declared = open.declared.clone();
+                record.current = Some(object);
+                Ok(())
+            }
+            (Verb::Delete, None) => self.remove_object(address, open.request.generation),
+            (Verb::Check, None) => {
+                self.set_status(address, open.request.generation, Status::Ready);
+                Ok(())
+            }
+            (verb, _) => Err(format!("the end of a {} does not fit it", verb.as_str())),
+        }
+    }
+
+    fn fail(&mut self, open: &OpenOperation<V>, applied: &Applied<V>) {
+        let address = &open.request.address;
+        match (open.verb, applied) {
+            (Verb::Create, Applied::Partly(object)) => self.put_object(open, (**object).clone(), Status::Tainted),
+            (Verb::Update, Applied::Partly(object)) => {
+                if let Some(record) = self.records.get_mut(address) {
+                    record.current = Some((**object).clone());
+                }
+            }
+            (Verb::Check, _) => self.set_status(address, open.request.generation, Status::Tainted),
+            _ => {}
+        }
+    }
+
+    fn resolve(&mut self, open: &OpenOperation<V>, at: Timestamp, resolution: &Resolution) {
+        if let Some(record) = self.records.get_mut(&open.request.address) {
+            record.status = Status::Ready;
+        }
+        if let (Verb::Create, Resolution::Id(id)) = (open.verb, resolution) {
+            let request = open.request.clone();
+            let object = Object {
+                id: Some(id.clone()),
+                scope: request.scope,
+                generation: request.generation,
+                token: request.token,
+                sent: request.spec.clone(),
+                seen: request.spec,
+                attributes: request.attributes,
+                made_at: at,
+                price_at_launch: None,
+            };
+            // Only its id is known: the next refresh sees what it is.
+            self.put_object(open, object, Status::Tainted);
+        }
+    }
+
+    /// A new object becomes the current one; one that was there is deposed.
+    fn put_object(&mut self, open: &OpenOperation<V>, object: Object<V>, status: Status) {
+        let request = &open.request;
+        let record = self.records.entry(request.address.clone()).or_insert_with(|| Record {
+            address: request.address.clone(),
+            kind: request.kind.clone(),
+            schema_version: request.schema_version,
+            generation: request.generation,
+            current: None,
+            deposed: Vec::new(),
+            status,
+            declared: Declared::default(),
+        });
+        record.deposed.extend(record.current.take());
+        record.kind = request.kind.clone();
+        record.schema_version = request.schema_version;
+        record.generation = request.generation;
+        record.declared = open.declared.clone();
+        record.status = status;
+        record.current = Some(object);
+    }
+
+    /// Removes one object of a record, and the record with its last one.
+    fn remove_object(&mut self, address: &Address, generation: Generation) -> Result<(), String> {
+        let record = self.records.get_mut(address).ok_or_else(|| format!("{address} has no record"))?;
+        let before = record.objects().count();
+        if record.current.as_ref().is_some_and(|object| object.generation == generation) {
+            record.current = None;
+        }
+        record.deposed.retain(|object| object.generation != generation);
+        match record.objects().count() {
+            0 => {
+                self.records.remove(address);
+            }
+            after if after == before => {
+                return Err(format!("{address} has no object of generation {generation}"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn rename(&mut self, from: &Address, to: &Address) -> Result<(), String> {
+        if self.records.contains_key(to) {
+            return Err(format!("{to} has a record already"));
+        }
+        let mut record = self.records.remove(from).ok_or_else(|| format!("{from} has no record"))?;
+        record.address = to.clone();
+        self.records.insert(to.clone(), record);
+        for record in self.records.values_mut() {
+            if record.declared.dependencies.remove(from) {
+                record.declared.dependencies.insert(to.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn has_object(&self, address: &Address, generation: Generation) -> bool {
+        self.records.get(address).is_some_and(|record| record.objects().any(|object| object.generation == generation))
+    }
+
+    fn set_status(&mut self, address: &Address, generation: Generation, status: Status) {
+        if let Some(record) = self.records.get_mut(address)
+            && record.current.as_ref().is_some_and(|object| object.generation == generation)
+        {
+            record.status = status;
+        }
+    }
+
+    fn open_mut(&mut self, token: &Token) -> Result<&mut OpenOperation<V>, String> {
+        self.open.get_mut(token).ok_or_else(|| format!("no operation {token} is open"))
+    }
+
+    fn close(&mut self, token: &Token) -> Result<OpenOperation<V>, String> {
+        self.open.remove(token).ok_or_else(|| format!("no operation {token} is open"))
+    }
+}
