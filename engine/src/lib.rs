@@ -1,1 +1,14 @@
 //! From blueprint to plan to apply: the engine of Trueup.
+//!
+//! It knows no provider by name, no terminal, no environment variable and no clock of its own. Data moves one way: text, blueprint,
+//! resources, graph, plan, operations, records. Planning is pure; only [`apply`] acts on the world, and only through
+//! [`provider::Manager`], [`provider::Check`] and [`trueup_state::Store`].
+
+pub mod compose;
+pub mod diagnostic;
+pub mod kinds;
+pub mod plan;
+pub mod provider;
+pub mod schema;
+pub mod typed;
+mod validate;

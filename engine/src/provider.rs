@@ -1,0 +1,332 @@
+//! The seam between the engine and whoever makes things: providers, the managers of their kinds, and checks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use trueup_state::entry::{Applied, Class, Handle, Request};
+use trueup_state::{Address, FieldPath, Generation, KindName, Object, ProviderName, Scope, Timestamp, Token, Value};
+
+use crate::compose::Composition;
+use crate::schema::{Effect, Schema};
+
+/// Who makes things: one for each cloud, and one for this machine.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// Its name, as blueprints have it: `local`, `aws`.
+    fn name(&self) -> &str;
+
+    /// What may stand under it in a blueprint's `providers`.
+    fn settings_schema(&self) -> &Schema;
+
+    /// The kinds it makes. A native kind need not be named: [`Provider::makes`] answers for it.
+    fn kinds(&self) -> BTreeSet<KindName>;
+
+    /// Whether it makes a kind.
+    fn makes(&self, kind: &KindName) -> bool {
+        self.kinds().contains(kind)
+    }
+
+    /// How many of its calls may be under way at once.
+    fn concurrency(&self) -> usize {
+        usize::MAX
+    }
+
+    /// The scope of one resource, from the settings of its provider block and from its candidate.
+    fn scope(&self, name: &ProviderName, settings: &Value, candidate: Option<&Candidate>) -> Result<Scope, Invalid>;
+
+    /// Managers for these kinds in a scope. Schemas that only the cloud knows are fetched here; pure planning follows.
+    async fn prepare(
+        &self,
+        scope: &Scope,
+        kinds: &BTreeSet<KindName>,
+    ) -> Result<BTreeMap<KindName, Arc<dyn Manager>>, ProviderError>;
+
+    /// The resources that a kind is made of here; none where it is managed. Their number and addresses don't depend on unknowns.
+    fn compose(
+        &self,
+        _address: &Address,
+        _kind: &KindName,
+        _spec: &Value,
+        _candidate: Option<&Candidate>,
+    ) -> Option<Result<Composition, Invalid>> {
+        None
+    }
+
+    /// Dated answers to what a plan may ask.
+    async fn facts(&self, _questions: &[Question]) -> Vec<Fact> {
+        Vec::new()
+    }
+}
+
+/// A provider's way with one kind in one scope.
+#[async_trait]
+pub trait Manager: Send + Sync {
+    /// What may be said of the kind, and what is known of each field.
+    fn schema(&self) -> &Schema;
+
+    /// Whether a change can be made in place, and if not, why. `before` and `after` are whole specs; the answer follows from the
+    /// schema's immutable fields unless the kind needs more.
+    fn effect(&self, before: &Value, after: &Value) -> Effect {
+        self.schema().effect(before, after)
+    }
+
+    /// How a create whose outcome is not known can be settled.
+    fn retry_safety(&self) -> RetrySafety;
+
+    /// What is there now, one observation a target and in their order, by as few calls as the provider's lists allow. A failed
+    /// or partial list is [`Observation::Indeterminate`], never absent.
+    async fn observe(&self, targets: &[Target<'_>]) -> Result<Observed, ProviderError>;
+
+    /// Makes an object. Returns within seconds.
+    async fn create(&self, request: &Request) -> Result<Progress, ProviderError>;
+
+    /// Brings an object from `request.before` to `request.spec`. Returns within seconds.
+    async fn update(&self, request: &Request) -> Result<Progress, ProviderError>;
+
+    /// Removes an object; one that is gone already is a success. Returns within seconds.
+    async fn delete(&self, request: &Request) -> Result<Progress, ProviderError>;
+
+    /// Asks after pending work, in this process or a later one.
+    async fn poll(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError>;
+}
+
+/// Proves that an object is what it should be, after it was made and before anything relies on it.
+#[async_trait]
+pub trait Check: Send + Sync {
+    /// Starts it. A verdict against the object is an error of class [`Class::Invalid`].
+    async fn start(&self, request: &Request) -> Result<Progress, ProviderError>;
+
+    /// Asks after it, in this process or a later one.
+    async fn poll(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError>;
+}
+
+/// How a call went.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress {
+    /// Done: what is there now; none after a delete and a check.
+    Done(Option<Box<Found>>),
+    /// The provider goes on with it.
+    Pending {
+        /// The object's id, where it has one already.
+        id: Option<String>,
+        /// What to ask after: plain data that outlives the process, and no secret.
+        handle: Handle,
+        /// When to ask.
+        poll_after: Duration,
+        /// How far it is, where that is known.
+        amount: Option<Amount>,
+        /// What it is at, in a few words.
+        note: Option<String>,
+    },
+}
+
+/// How far a piece of work is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amount {
+    /// What is done, in `unit`.
+    pub done: u64,
+    /// All of it, in `unit`.
+    pub total: u64,
+    /// Of what.
+    pub unit: Unit,
+}
+
+/// What an amount counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Bytes moved.
+    Bytes,
+    /// Things finished.
+    Items,
+}
+
+/// An object as a provider finds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// The provider's id.
+    pub id: String,
+    /// What it is, in the shape of a spec.
+    pub spec: Value,
+    /// What exists of it only since it was created: a map by attribute.
+    pub attributes: Value,
+    /// The owner tags on it, where its type has tags: see [`crate::naming`].
+    pub owner: BTreeMap<String, String>,
+}
+
+/// What to look for.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// The resource that it is, or would be.
+    pub address: &'a Address,
+    /// Which of the resource's objects.
+    pub generation: Generation,
+    /// By what.
+    pub by: By<'a>,
+    /// The spec as last sent, where there is one: what it leaves out need not be asked for.
+    pub sent: Option<&'a Value>,
+}
+
+/// By what an object is looked for.
+#[derive(Clone, Copy, Debug)]
+pub enum By<'a> {
+    /// The provider's id.
+    Id(&'a str),
+    /// The token of the operation that may have made it.
+    Token(&'a Token),
+    /// The cloud's name for it.
+    Name(&'a str),
+}
+
+/// What is there now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    /// One a target, in their order.
+    pub observations: Vec<Observation>,
+    /// Objects of the same lineage that no target asked for.
+    pub orphans: Vec<Found>,
+}
+
+/// What a provider says of one target.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Observation {
+    /// It is there.
+    Present(Box<Found>),
+    /// It is certainly not there.
+    Absent,
+    /// It can't be told now, and why.
+    Indeterminate(String),
+}
+
+/// How a create whose outcome is not known can be settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetrySafety {
+    /// The caller names it: look for the name.
+    NamedByCaller,
+    /// The same request with the same token answers the same.
+    ClientToken {
+        /// For how long after the first.
+        valid_for: Duration,
+    },
+    /// Look for the owner tags that the creating call set.
+    OwnerTag {
+        /// How long after the call an object may still be missing from lists.
+        grace: Duration,
+    },
+    /// Nothing can tell.
+    None,
+}
+
+/// One entry of a placement, resolved for one resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Its position in the placement, from 0.
+    pub position: usize,
+    /// Who would make it.
+    pub provider: ProviderName,
+    /// What the entry says besides: settings of the provider, or fields of the kind, which it overrides.
+    pub fields: BTreeMap<String, serde_json::Value>,
+}
+
+/// What is wrong with something a person wrote.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Invalid {
+    /// Where, from the top of the spec or the settings.
+    pub path: FieldPath,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+/// A call that failed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{message}{}{}", code_suffix(&self.code), request_suffix(self.request_id.as_ref()))]
+pub struct ProviderError {
+    /// What sort of failure: policy is decided from this and `applied`.
+    pub class: Class,
+    /// What it left behind.
+    pub applied: Applied,
+    /// The provider's own code; empty where it has none.
+    pub code: String,
+    /// What happened, for a person; never a secret.
+    pub message: String,
+    /// The provider's id of the request, to ask its support with.
+    pub request_id: Option<String>,
+}
+
+impl ProviderError {
+    /// A failure that left nothing behind.
+    pub fn new(class: Class, message: impl Into<String>) -> Self {
+        Self { class, applied: Applied::No, code: String::new(), message: message.into(), request_id: None }
+    }
+
+    /// The same failure with the provider's code.
+    #[must_use]
+    pub fn code(mut self, code: impl Into<String>) -> Self {
+        self.code = code.into();
+        self
+    }
+
+    /// The same failure, after which it can't be told whether the call took effect.
+    #[must_use]
+    pub fn outcome_unknown(mut self) -> Self {
+        self.applied = Applied::Unknown;
+        self
+    }
+
+    /// The same failure, which left an object that is not whole.
+    #[must_use]
+    pub fn partly(mut self, object: Object) -> Self {
+        self.applied = Applied::Partly(Box::new(object));
+        self
+    }
+}
+
+fn code_suffix(code: &str) -> String {
+    if code.is_empty() { String::new() } else { format!(" ({code})") }
+}
+
+fn request_suffix(request_id: Option<&String>) -> String {
+    request_id.map(|id| format!(" [request {id}]")).unwrap_or_default()
+}
+
+/// What a plan may ask a provider.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// Where.
+    pub scope: Scope,
+    /// About what kind.
+    pub kind: KindName,
+    /// What of it.
+    pub subject: Subject,
+}
+
+/// What of a kind a plan may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// What it can be had for.
+    Offers,
+    /// How many may be had.
+    Quota,
+    /// Which images it can start from.
+    Images,
+    /// Whose account it would be in.
+    Identity,
+}
+
+/// A provider's dated answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fact {
+    /// To what.
+    pub question: Question,
+    /// The answer, in a shape that the subject sets.
+    pub answer: serde_json::Value,
+    /// Who said so.
+    pub source: String,
+    /// When.
+    pub at: Timestamp,
+}

@@ -1,0 +1,227 @@
+//! What is known of a kind's fields, told once in its Rust types and read from their JSON Schema.
+//!
+//! Keys of our own in that schema: `x-immutable` (a change replaces the object), `x-secret`, `x-write-only` (sent, never observed),
+//! `x-unordered` (a list that is a set), `x-reference` (the kinds that a whole-resource expression may be of), `x-path` (a path,
+//! relative to the blueprint's file), `x-volatile` (an attribute that may change without a replace). `x-free` marks a map whose
+//! keys are the user's own.
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::Value as Json;
+use trueup_state::{FieldPath, KindName, Map, Step, Value};
+
+/// A kind's fields and attributes.
+#[derive(Debug)]
+pub struct Schema {
+    /// Which version of the kind's schema this is; a record says which one its spec follows.
+    pub version: u32,
+    /// The JSON Schema of the spec, with nothing behind references.
+    pub spec: Json,
+    /// The JSON Schema of the attributes, likewise.
+    pub attributes: Json,
+    /// Whether the kind is scarce: a replacement makes the new object before the old one goes, unless the blueprint says otherwise.
+    pub create_first: bool,
+    validator: OnceLock<Option<jsonschema::Validator>>,
+}
+
+/// Whether a change can be made in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing changes.
+    None,
+    /// It can.
+    InPlace,
+    /// It can't: these fields need a new object.
+    Replace(BTreeSet<FieldPath>),
+}
+
+/// What a spec has that its schema does not allow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where, from the top of the spec.
+    pub path: FieldPath,
+    /// What is wrong.
+    pub message: String,
+    /// What is meant, perhaps.
+    pub suggestion: Option<String>,
+}
+
+impl Schema {
+    /// The schema of Rust types.
+    pub fn of<S: JsonSchema, A: JsonSchema>(version: u32, create_first: bool) -> Self {
+        Self::new(version, json_schema::<S>(), json_schema::<A>(), create_first)
+    }
+
+    /// The schema of a spec and of attributes that came as JSON Schemas, with nothing behind references.
+    pub fn new(version: u32, spec: Json, attributes: Json, create_first: bool) -> Self {
+        Self { version, spec, attributes, create_first, validator: OnceLock::new() }
+    }
+
+    /// The schema at a path of the spec; none where the spec has no such field.
+    pub fn field(&self, path: &FieldPath) -> Option<&Json> {
+        path.steps().iter().try_fold(&self.spec, child)
+    }
+
+    /// Whether a key of ours is set at a path or on the way to it.
+    pub fn is(&self, key: &str, path: &FieldPath) -> bool {
+        let mut schema = &self.spec;
+        for step in path.steps() {
+            if marked(schema, key) {
+                return true;
+            }
+            match child(schema, step) {
+                Some(next) => schema = next,
+                None => return false,
+            }
+        }
+        marked(schema, key)
+    }
+
+    /// The names of the spec's fields.
+    pub fn fields(&self) -> Vec<&str> {
+        properties(&self.spec)
+    }
+
+    /// The names of the attributes.
+    pub fn attribute_names(&self) -> Vec<&str> {
+        properties(&self.attributes)
+    }
+
+    /// Whether an attribute stays as it is for as long as the object lives.
+    pub fn is_stable(&self, attribute: &str) -> bool {
+        child(&self.attributes, &Step::Field(attribute.to_owned())).is_some_and(|schema| !marked(schema, "x-volatile"))
+    }
+
+    /// The attributes of an object that is yet to be made: all unknown.
+    pub fn unknown_attributes(&self) -> Value {
+        Value::Map(self.attribute_names().into_iter().map(|name| (name.to_owned(), Value::Unknown)).collect())
+    }
+
+    /// The attributes of an object that is about to change in place: the stable ones stay.
+    pub fn changing_attributes(&self, now: &Value) -> Value {
+        let keep = |name: &str| now.get(name).filter(|_| self.is_stable(name)).cloned().unwrap_or(Value::Unknown);
+        Value::Map(self.attribute_names().into_iter().map(|name| (name.to_owned(), keep(name))).collect())
+    }
+
+    /// Only the attributes that stay for as long as the object lives.
+    pub fn stable_attributes(&self, now: &Value) -> Value {
+        let stable = now.revealed().as_map().into_iter().flatten().filter(|(name, _)| self.is_stable(name));
+        Value::Map(stable.map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
+    /// Whether a change from one whole spec to another can be made in place, as far as the immutable fields tell.
+    pub fn effect(&self, before: &Value, after: &Value) -> Effect {
+        let changed = crate::plan::diff::changed_paths(self, before, after);
+        if changed.is_empty() {
+            return Effect::None;
+        }
+        let immutable: BTreeSet<_> = changed.into_iter().filter(|path| self.is("x-immutable", path)).collect();
+        if immutable.is_empty() { Effect::InPlace } else { Effect::Replace(immutable) }
+    }
+
+    /// Fills in the defaults of fields that are left out, and drops those said to be null.
+    pub fn complete(&self, spec: &mut Value) {
+        complete(&self.spec, spec);
+    }
+
+    /// What the schema does not allow. Parts that are unknown may yet become anything.
+    pub fn problems(&self, spec: &Value) -> Vec<Problem> {
+        let validator = self.validator.get_or_init(|| jsonschema::validator_for(&self.spec).ok());
+        let Some(validator) = validator else {
+            let message = "the kind's own schema can't be used".to_owned();
+            return vec![Problem { path: FieldPath::root(), message, suggestion: None }];
+        };
+        crate::validate::problems(validator, &self.spec, spec)
+    }
+}
+
+/// The JSON Schema of a Rust type, everything inline.
+pub fn json_schema<T: JsonSchema>() -> Json {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    settings.into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// The schema one step further down, through `anyOf`, `oneOf` and `allOf`.
+pub fn child<'a>(schema: &'a Json, step: &Step) -> Option<&'a Json> {
+    let own = match step {
+        Step::Field(name) => schema
+            .get("properties")
+            .and_then(|properties| properties.get(name))
+            .or_else(|| schema.get("additionalProperties").filter(|extra| extra.is_object())),
+        Step::Index(_) => schema.get("items").filter(|items| items.is_object()),
+    };
+    own.or_else(|| variants(schema).find_map(|variant| child(variant, step)))
+}
+
+/// The schemas that a schema chooses from or adds up.
+pub fn variants(schema: &Json) -> impl Iterator<Item = &Json> {
+    ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|key| schema.get(key)?.as_array()).flatten()
+}
+
+/// The names of the properties of a schema and of its variants, in the order of their declaration.
+pub fn properties(schema: &Json) -> Vec<&str> {
+    let own =
+        schema.get("properties").and_then(Json::as_object).into_iter().flat_map(|map| map.keys().map(String::as_str));
+    let mut names: Vec<&str> = own.collect();
+    for name in variants(schema).flat_map(properties) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// The kinds that a field takes a whole resource of; none where it takes none.
+pub fn reference_kinds(schema: &Json) -> Option<Vec<KindName>> {
+    let own = schema.get("x-reference").and_then(Json::as_array);
+    match own {
+        Some(kinds) => Some(kinds.iter().filter_map(Json::as_str).map(KindName::from).collect()),
+        None => variants(schema).find_map(reference_kinds),
+    }
+}
+
+/// Whether a key of ours is set on a schema or on one of its variants.
+pub fn marked(schema: &Json, key: &str) -> bool {
+    schema.get(key).is_some_and(|mark| mark != &Json::Bool(false))
+        || variants(schema).any(|variant| marked(variant, key))
+}
+
+fn complete(schema: &Json, value: &mut Value) {
+    match value {
+        Value::Map(map) => {
+            if !marked(schema, "x-free") {
+                map.retain(|_, value| *value != Value::Null);
+            }
+            add_defaults(schema, map);
+            for (name, value) in map {
+                if let Some(schema) = child(schema, &Step::Field(name.clone())) {
+                    complete(schema, value);
+                }
+            }
+        }
+        Value::List(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                if let Some(schema) = child(schema, &Step::Index(index)) {
+                    complete(schema, item);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn add_defaults(schema: &Json, map: &mut Map) {
+    for (name, field) in schema.get("properties").and_then(Json::as_object).into_iter().flatten() {
+        if let Some(default) = field.get("default").filter(|default| !default.is_null())
+            && !map.contains_key(name)
+        {
+            map.insert(name.clone(), default.clone().into());
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Checks a spec against its JSON Schema, in words a person can act on.
+
+use jsonschema::Validator;
+use jsonschema::error::ValidationErrorKind;
+use serde_json::Value as Json;
+use trueup_state::{FieldPath, Step, Value};
+
+use crate::schema::{self, Problem};
+
+/// What the schema does not allow, in the order of the spec.
+pub(crate) fn problems(validator: &Validator, schema: &Json, spec: &Value) -> Vec<Problem> {
+    let mut unknown = Vec::new();
+    let json = plain(spec, &FieldPath::root(), &mut unknown);
+    let mut problems: Vec<Problem> = Vec::new();
+    for error in validator.iter_errors(&json) {
+        let path = path_of(error.instance_path().as_str(), &json);
+        for problem in describe(error.kind(), error.instance(), schema, &path, &error.to_string()) {
+            let settled = |unknown: &FieldPath| !unknown.covers(&problem.path) && !problem.path.covers(unknown);
+            // A part that is not known may yet be right: it is checked again before the call.
+            if (problem.path.is_root() || unknown.iter().all(settled)) && !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+    }
+    problems
+}
+
+/// The JSON that is checked: secrets revealed, since errors here repeat no values, and unknowns null and listed.
+fn plain(value: &Value, path: &FieldPath, unknown: &mut Vec<FieldPath>) -> Json {
+    match value.revealed() {
+        Value::Null => Json::Null,
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Number(value) => Json::Number(value.clone()),
+        Value::String(value) => Json::String(value.clone()),
+        Value::List(items) => Json::Array(
+            items.iter().enumerate().map(|(index, item)| plain(item, &path.index(index), unknown)).collect(),
+        ),
+        Value::Map(map) => Json::Object(
+            map.iter().map(|(name, value)| (name.clone(), plain(value, &path.field(name), unknown))).collect(),
+        ),
+        Value::Unknown | Value::Secret(_) => {
+            unknown.push(path.clone());
+            Json::Null
+        }
+    }
+}
+
+/// The path behind a JSON pointer.
+fn path_of(pointer: &str, json: &Json) -> FieldPath {
+    let mut steps = Vec::new();
+    let mut place = Some(json);
+    for part in pointer.split('/').skip(1) {
+        let part = part.replace("~1", "/").replace("~0", "~");
+        match (place, part.parse()) {
+            (Some(Json::Array(items)), Ok(index)) => {
+                steps.push(Step::Index(index));
+                place = items.get(index);
+            }
+            (other, _) => {
+                place = other.and_then(|json| json.get(&part));
+                steps.push(Step::Field(part));
+            }
+        }
+    }
+    FieldPath::from(steps)
+}
+
+fn describe(kind: &ValidationErrorKind, found: &Json, schema: &Json, path: &FieldPath, fallback: &str) -> Vec<Problem> {
+    let here = path.steps().iter().try_fold(schema, schema::child);
+    let problem = |path: FieldPath, message: String, suggestion: Option<String>| Problem { path, message, suggestion };
+    match kind {
+        ValidationErrorKind::AdditionalProperties { unexpected }
+        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+            let known = here.map(schema::properties).unwrap_or_default();
+            let say = |name: &String| {
+                let suggestion = crate::diagnostic::closest(name, known.iter().copied());
+                problem(
+                    path.field(name),
+                    format!("there is no field `{name}` here; there are: {}", known.join(", ")),
+                    suggestion,
+                )
+            };
+            unexpected.iter().map(say).collect()
+        }
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            vec![problem(path.clone(), format!("the field `{name}` is missing"), None)]
+        }
+        ValidationErrorKind::Type { .. } => {
+            let expected = here.map(expected_type).unwrap_or_default();
+            vec![problem(path.clone(), format!("this is {}, where {expected} belongs", json_type(found)), None)]
+        }
+        ValidationErrorKind::Enum { .. }
+        | ValidationErrorKind::OneOfNotValid { .. }
+        | ValidationErrorKind::AnyOf { .. } => {
+            let choices = here.map(choices).unwrap_or_default();
+            let suggestion =
+                found.as_str().and_then(|text| crate::diagnostic::closest(text, choices.iter().map(String::as_str)));
+            let message = if choices.is_empty() {
+                format!("this is {}, where {} belongs", json_type(found), here.map(expected_type).unwrap_or_default())
+            } else {
+                format!("this is none of: {}", choices.join(", "))
+            };
+            vec![problem(path.clone(), message, suggestion)]
+        }
+        ValidationErrorKind::Minimum { limit } => {
+            vec![problem(path.clone(), format!("this is less than {limit}"), None)]
+        }
+        ValidationErrorKind::Maximum { limit } => {
+            vec![problem(path.clone(), format!("this is more than {limit}"), None)]
+        }
+        ValidationErrorKind::MinLength { limit } => {
+            vec![problem(path.clone(), format!("this is shorter than {limit} characters"), None)]
+        }
+        ValidationErrorKind::MaxLength { limit } => {
+            vec![problem(path.clone(), format!("this is longer than {limit} characters"), None)]
+        }
+        ValidationErrorKind::MinItems { limit } => {
+            vec![problem(path.clone(), format!("this has fewer than {limit} items"), None)]
+        }
+        ValidationErrorKind::Pattern { pattern } => {
+            vec![problem(path.clone(), format!("this does not look like `{pattern}`"), None)]
+        }
+        _ => vec![problem(path.clone(), without_value(fallback, found), None)],
+    }
+}
+
+/// The library's own words, unless they repeat the value: it may be a secret.
+fn without_value(message: &str, found: &Json) -> String {
+    let value = found.to_string();
+    if message.contains(&value) { message.replace(&value, "this") } else { message.to_owned() }
+}
+
+fn choices(schema: &Json) -> Vec<String> {
+    let text = |json: &Json| json.as_str().map(|text| format!("`{text}`"));
+    let own = schema.get("enum").and_then(Json::as_array).into_iter().flatten().filter_map(text);
+    let constant = schema.get("const").and_then(text);
+    own.chain(constant)
+        .chain(schema::variants(schema).flat_map(choices))
+        .map(|choice| choice.replace('`', ""))
+        .collect()
+}
+
+/// The type that a schema asks for, in words.
+fn expected_type(schema: &Json) -> String {
+    if let Some(kinds) = schema::reference_kinds(schema) {
+        let kinds: Vec<&str> = kinds.iter().map(trueup_state::KindName::as_str).collect();
+        return format!("a whole {} such as `\"{{{{ name }}}}\"`", kinds.join(" or "));
+    }
+    let own = match schema.get("type") {
+        Some(Json::String(one)) => vec![one.as_str()],
+        Some(Json::Array(several)) => several.iter().filter_map(Json::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let mut words: Vec<String> = own.into_iter().filter(|name| *name != "null").map(with_article).collect();
+    for variant in schema::variants(schema).map(expected_type) {
+        if !variant.is_empty() && !words.contains(&variant) {
+            words.push(variant);
+        }
+    }
+    words.join(" or ")
+}
+
+fn with_article(name: &str) -> String {
+    match name {
+        "object" => "a map".to_owned(),
+        "array" => "a list".to_owned(),
+        "integer" => "an integer".to_owned(),
+        other => format!("a {other}"),
+    }
+}
+
+fn json_type(json: &Json) -> String {
+    match json {
+        Json::Null => "nothing".to_owned(),
+        Json::Bool(_) => "a boolean".to_owned(),
+        Json::Number(number) if number.is_f64() => "a number".to_owned(),
+        Json::Number(_) => "an integer".to_owned(),
+        Json::String(_) => "a string".to_owned(),
+        Json::Array(_) => "a list".to_owned(),
+        Json::Object(_) => "a map".to_owned(),
+    }
+}
