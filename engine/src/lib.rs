@@ -4,8 +4,10 @@
 //! resources, graph, plan, operations, records. Planning is pure; only [`apply`] acts on the world, and only through
 //! [`provider::Manager`], [`provider::Check`] and [`trueup_state::Store`].
 
+pub mod blueprint;
 pub mod compose;
 pub mod diagnostic;
+pub mod graph;
 pub mod kinds;
 pub mod plan;
 pub mod provider;

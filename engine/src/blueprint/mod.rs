@@ -1,0 +1,182 @@
+//! From text to resources.
+//!
+//! [`source`] reads text into one tree with spans; [`schema`] knows what may stand where in a file; [`expression`] evaluates what
+//! stands in `{{ }}`; [`expand`] resolves variables, `for_each` and modules into [`Resource`]s.
+
+pub mod expand;
+pub mod expression;
+pub mod schema;
+pub mod source;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use trueup_state::{Address, FieldPath, Key, KindName, Map, Place, ProviderName, Value};
+
+use crate::diagnostic::{Diagnostic, Sources, Span};
+use crate::graph::Graph;
+use crate::provider::Candidate;
+use crate::schema::Schema;
+
+pub use expression::{Evaluated, Instances, Scope, Visible, World, evaluate};
+pub use source::{Content, Node};
+
+/// What reads the files that a blueprint names.
+pub trait Loader {
+    /// The bytes of a file.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+}
+
+/// What a blueprint is loaded with.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    /// The environment; none for `default`.
+    pub environment: Option<String>,
+    /// Variables given from outside, by name; the strongest source has won already.
+    pub variables: BTreeMap<String, Given>,
+}
+
+/// A variable's value as it was given from outside.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// What was given. Text from a command line or an environment variable is read as the variable's declared type.
+    pub value: Value,
+    /// Whether it came as text.
+    pub is_text: bool,
+    /// Where from, as an error says it: `--var`, `TRUEUP_VAR_model`, a file's path.
+    pub origin: String,
+}
+
+/// What blueprints may name: kinds and providers.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    /// The portable kinds by name.
+    pub kinds: BTreeMap<KindName, &'static Schema>,
+    /// The providers that are built in.
+    pub providers: BTreeMap<String, ProviderEntry>,
+    /// The providers that exist and are not built in, each with the command that builds it in.
+    pub left_out: BTreeMap<String, String>,
+}
+
+/// A provider as blueprints see it.
+#[derive(Debug)]
+pub struct ProviderEntry {
+    /// The portable kinds that it makes.
+    pub kinds: BTreeSet<KindName>,
+    /// What may stand under it in `providers`.
+    pub settings: Arc<Schema>,
+}
+
+/// A loaded blueprint: variables resolved, instances expanded, dependencies linked.
+#[derive(Debug)]
+pub struct Program {
+    /// The blueprint's name.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The environment it was loaded for.
+    pub environment: String,
+    /// The files it is made of, the blueprint itself first.
+    pub sources: Sources,
+    /// The values of its variables.
+    pub variables: Map,
+    /// The tags of all its resources.
+    pub tags: Map,
+    /// The settings of its provider blocks.
+    pub providers: BTreeMap<ProviderName, Value>,
+    /// How many instances each block has, by the block's address.
+    pub blocks: BTreeMap<Address, Instances>,
+    /// Its resources.
+    pub resources: BTreeMap<Address, Resource>,
+    /// What depends on what.
+    pub graph: Graph,
+    /// Its outputs.
+    pub outputs: BTreeMap<String, Output>,
+    /// What may not be as meant.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// One thing that is to exist.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// Its stable name.
+    pub address: Address,
+    /// What sort of thing it is.
+    pub kind: KindName,
+    /// Who makes it. With a placement: who makes the first candidate.
+    pub provider: ProviderName,
+    /// Where it may go, in order of preference; empty without a placement.
+    pub candidates: Vec<Candidate>,
+    /// What the blueprint says of it: a map of the kind's fields, expressions and all.
+    pub spec: Arc<Node>,
+    /// The directory that its paths are relative to.
+    pub base: PathBuf,
+    /// The module it stands in.
+    pub module: Option<Address>,
+    /// The instance it is of a `for_each`.
+    pub each: Option<Each>,
+    /// What the blueprint says it depends on: addresses of resources, or of blocks with a `for_each`.
+    pub depends_on: BTreeSet<Address>,
+    /// What its expressions read: addresses of resources, or of blocks with a `for_each` read whole.
+    pub reads: BTreeSet<Address>,
+    /// No delete and no replace.
+    pub protect: bool,
+    /// Paths that are not compared.
+    pub ignore: BTreeSet<FieldPath>,
+    /// What a scheduled run may put right.
+    pub correct: Option<BTreeSet<FieldPath>>,
+    /// The order of a replacement, where the blueprint says it.
+    pub create_first: Option<bool>,
+    /// How it is to be checked before anything relies on it.
+    pub validate: Option<Value>,
+    /// Its name in the text.
+    pub span: Span,
+}
+
+/// An instance of a `for_each`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Each {
+    /// `each.key`.
+    pub key: Key,
+    /// `each.value`.
+    pub value: Value,
+}
+
+/// An output.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Its expression.
+    pub node: Arc<Node>,
+    /// Its name in the text.
+    pub span: Span,
+}
+
+impl Resource {
+    /// What its expressions see.
+    pub fn scope(&self, world: &Arc<World>) -> Scope {
+        Scope { world: world.clone(), module: self.module.clone(), each: self.each.clone() }
+    }
+
+    /// The line of a field of its spec, or of the nearest field around it; of its name where the spec has none.
+    pub fn place(&self, sources: &Sources, path: &FieldPath) -> Option<Place> {
+        sources.place(self.span_of(path))
+    }
+
+    /// Where a field of its spec stands in the text, or the nearest field around it.
+    pub fn span_of(&self, path: &FieldPath) -> Span {
+        if path.is_root() {
+            self.span
+        } else {
+            self.spec.nearest(path).filter(|span| *span != self.spec.span).unwrap_or(self.span)
+        }
+    }
+}
+
+impl Program {
+    /// A world for this program's expressions, in which no resource is visible yet.
+    pub fn world(&self) -> Arc<World> {
+        Arc::new(World::new(BTreeMap::from([(None, self.variables.clone())]), self.blocks.clone()))
+    }
+}

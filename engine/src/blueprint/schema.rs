@@ -1,0 +1,1 @@
+//! What may stand where in a blueprint's file.
