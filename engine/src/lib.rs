@@ -4,13 +4,21 @@
 //! resources, graph, plan, operations, records. Planning is pure; only [`apply`] acts on the world, and only through
 //! [`provider::Manager`], [`provider::Check`] and [`trueup_state::Store`].
 
+pub mod apply;
 pub mod blueprint;
 pub mod compose;
+pub mod desired;
 pub mod diagnostic;
+pub mod engine;
+pub mod estate;
+pub mod finish;
 pub mod graph;
 pub mod kinds;
+pub mod naming;
 pub mod plan;
 pub mod provider;
 pub mod schema;
 pub mod typed;
 mod validate;
+
+pub use engine::{Engine, EngineError, PlanOptions};

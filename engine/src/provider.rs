@@ -10,6 +10,7 @@ use trueup_state::entry::{Applied, Class, Handle, Request};
 use trueup_state::{Address, FieldPath, Generation, KindName, Object, ProviderName, Scope, Timestamp, Token, Value};
 
 use crate::compose::Composition;
+use crate::naming::NameRule;
 use crate::schema::{Effect, Schema};
 
 /// Who makes things: one for each cloud, and one for this machine.
@@ -75,6 +76,11 @@ pub trait Manager: Send + Sync {
 
     /// How a create whose outcome is not known can be settled.
     fn retry_safety(&self) -> RetrySafety;
+
+    /// What the provider allows in a name.
+    fn name_rule(&self) -> NameRule {
+        NameRule::default()
+    }
 
     /// What is there now, one observation a target and in their order, by as few calls as the provider's lists allow. A failed
     /// or partial list is [`Observation::Indeterminate`], never absent.

@@ -39,6 +39,8 @@ fn walk(
 
 fn alike(schema: Option<&Json>, before: &Value, after: &Value) -> bool {
     match (before, after) {
+        // Sealed for a key that is not here: it can't be compared, and counts as unchanged.
+        (Value::Secret(_), _) | (_, Value::Secret(_)) => true,
         (Value::List(before), Value::List(after)) if schema.is_some_and(|schema| marked(schema, "x-unordered")) => {
             same_set(before, after)
         }
@@ -53,4 +55,260 @@ fn same_set(before: &[Value], after: &[Value]) -> bool {
         position.map(|position| left.swap_remove(position)).is_some()
     });
     found && left.is_empty()
+}
+
+/// Puts what stands at a path elsewhere, or removes what stands there where there is nothing to put.
+pub fn set(value: &mut Value, path: &FieldPath, new: Option<&Value>) {
+    match new {
+        Some(new) => put(value, path.steps(), new),
+        None => remove(value, path.steps()),
+    }
+}
+
+fn put(value: &mut Value, steps: &[Step], new: &Value) {
+    match (steps, &mut *value) {
+        ([], _) => *value = new.clone(),
+        ([Step::Field(name), rest @ ..], Value::Map(map)) => put(map.entry(name.clone()).or_default(), rest, new),
+        ([Step::Index(index), rest @ ..], Value::List(items)) => {
+            if let Some(item) = items.get_mut(*index) {
+                put(item, rest, new);
+            }
+        }
+        ([Step::Field(name), rest @ ..], _) => {
+            let mut inner = Value::Null;
+            put(&mut inner, rest, new);
+            *value = Value::Map([(name.clone(), inner)].into());
+        }
+        _ => {}
+    }
+}
+
+fn remove(value: &mut Value, steps: &[Step]) {
+    match (steps, value) {
+        ([Step::Field(name)], Value::Map(map)) => {
+            map.remove(name);
+        }
+        ([Step::Field(name), rest @ ..], Value::Map(map)) => {
+            if let Some(inner) = map.get_mut(name) {
+                remove(inner, rest);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether `after` is what `before` promised: what was known is the same, what was unknown may be anything. The path of the first
+/// promise that is broken.
+pub fn broken_promise(before: &Value, after: &Value) -> Option<FieldPath> {
+    broken(before, after, &FieldPath::root())
+}
+
+fn broken(before: &Value, after: &Value, at: &FieldPath) -> Option<FieldPath> {
+    match (before.revealed(), after.revealed()) {
+        (Value::Unknown, _) => None,
+        (Value::Map(before), Value::Map(after)) => {
+            let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+            names.into_iter().find_map(|name| match (before.get(name), after.get(name)) {
+                (Some(before), Some(after)) => broken(before, after, &at.field(name)),
+                // What is known in the end to be nothing is left out.
+                (Some(before), None) if before.has_unknown() || *before == Value::Null => None,
+                _ => Some(at.field(name)),
+            })
+        }
+        (Value::List(before), Value::List(after)) if before.len() == after.len() => {
+            let mut pairs = before.iter().zip(after).enumerate();
+            pairs.find_map(|(index, (before, after))| broken(before, after, &at.index(index)))
+        }
+        (before, after) if before.same(after) => None,
+        _ => Some(at.clone()),
+    }
+}
+
+/// Marks as secret, in what was observed, each value at a path where one of `known` is secret, and each value equal to one of theirs.
+pub fn mark_secrets(observed: &Value, known: &[&Value]) -> Value {
+    let mut secrets = Vec::new();
+    for value in known {
+        collect_secrets(value, &mut secrets);
+    }
+    if secrets.is_empty() { observed.clone() } else { mark(observed, known, &secrets) }
+}
+
+fn collect_secrets(value: &Value, secrets: &mut Vec<Value>) {
+    match value {
+        Value::Secret(_) => secrets.push(value.revealed().clone()),
+        Value::List(items) => items.iter().for_each(|item| collect_secrets(item, secrets)),
+        Value::Map(map) => map.values().for_each(|item| collect_secrets(item, secrets)),
+        _ => {}
+    }
+}
+
+fn mark(observed: &Value, known: &[&Value], secrets: &[Value]) -> Value {
+    if known.iter().any(|value| matches!(value, Value::Secret(_)))
+        || secrets.iter().any(|secret| hides(secret, observed))
+    {
+        return Value::secret(observed.clone());
+    }
+    match observed {
+        Value::Map(map) => Value::Map(
+            map.iter()
+                .map(|(name, value)| {
+                    let known: Vec<&Value> = known.iter().filter_map(|known| known.get(name)).collect();
+                    (name.clone(), mark(value, &known, secrets))
+                })
+                .collect(),
+        ),
+        Value::List(items) => Value::List(
+            items
+                .iter()
+                .enumerate()
+                .map(|(index, item)| {
+                    let at = FieldPath::root().index(index);
+                    let known: Vec<&Value> = known.iter().filter_map(|known| known.at(&at)).collect();
+                    mark(item, &known, secrets)
+                })
+                .collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
+/// A text in which each secret text of `known` reads `(secret)`: what a provider says may echo what it was sent.
+pub fn scrub(text: &str, known: &[&Value]) -> String {
+    let mut secrets = Vec::new();
+    known.iter().for_each(|value| collect_secrets(value, &mut secrets));
+    let mut words = Vec::new();
+    secrets.iter().for_each(|secret| collect_words(secret, &mut words));
+    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+    words.iter().fold(text.to_owned(), |text, word| text.replace(word.as_str(), "(secret)"))
+}
+
+fn collect_words(secret: &Value, words: &mut Vec<String>) {
+    match secret.revealed() {
+        Value::String(text) if !text.is_empty() => words.push(text.clone()),
+        Value::Number(number) => words.push(number.to_string()),
+        Value::List(items) => items.iter().for_each(|item| collect_words(item, words)),
+        Value::Map(map) => map.values().for_each(|item| collect_words(item, words)),
+        _ => {}
+    }
+}
+
+/// Whether an observed value is a secret one. Booleans, nulls and empty text are no secret wherever else they stand.
+fn hides(secret: &Value, observed: &Value) -> bool {
+    let telling = match secret {
+        Value::String(text) => !text.is_empty(),
+        Value::Number(_) => true,
+        Value::List(items) => !items.is_empty(),
+        Value::Map(map) => !map.is_empty(),
+        _ => false,
+    };
+    telling && secret.same(observed)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn schema(spec: Json) -> Schema {
+        Schema::new(1, spec, json!({}), false)
+    }
+
+    fn value(json: Json) -> Value {
+        json.into()
+    }
+
+    fn paths(schema: &Schema, before: &Value, after: &Value) -> Vec<String> {
+        changed_paths(schema, before, after).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn maps_compare_key_by_key_and_lists_whole() {
+        let schema = schema(json!({"properties": {"set": {"type": "array", "x-unordered": true}}}));
+        let before = value(json!({"tags": {"a": 1, "b": 2}, "list": [1, 2], "set": [1, 2], "same": 1}));
+        let after = value(json!({"tags": {"a": 1, "b": 3, "c": 4}, "list": [2, 1], "set": [2, 1], "same": 1.0}));
+        assert_eq!(paths(&schema, &before, &after), ["list", "tags.b", "tags.c"]);
+    }
+
+    #[test]
+    fn an_unknown_differs_and_a_secret_is_looked_through() {
+        let schema = schema(json!({}));
+        let before = Value::Map([("a".to_owned(), "x".into()), ("b".to_owned(), "y".into())].into());
+        let after = Value::Map([("a".to_owned(), Value::Unknown), ("b".to_owned(), Value::secret("y".into()))].into());
+        assert_eq!(paths(&schema, &before, &after), ["a"]);
+    }
+
+    #[test]
+    fn what_can_not_be_opened_can_not_be_compared() {
+        let schema = schema(json!({}));
+        let locked = Value::Map([("a".to_owned(), Value::Secret(trueup_state::Secret::Locked("x".into())))].into());
+        let open = Value::Map([("a".to_owned(), Value::secret("y".into()))].into());
+        assert!(paths(&schema, &locked, &open).is_empty());
+    }
+
+    #[test]
+    fn a_promise_is_kept_by_any_value_for_an_unknown_and_broken_by_another_for_a_known_one() {
+        let planned = Value::Map([("ip".to_owned(), Value::Unknown), ("name".to_owned(), "a".into())].into());
+        assert_eq!(broken_promise(&planned, &value(json!({"ip": "10.0.0.1", "name": "a"}))), None);
+        assert_eq!(broken_promise(&planned, &value(json!({"name": "a"}))), None);
+        assert_eq!(broken_promise(&planned, &value(json!({"ip": "x", "name": "b"}))), Some(FieldPath::parse("name")));
+        assert_eq!(broken_promise(&planned, &value(json!({"name": "a", "extra": 1}))), Some(FieldPath::parse("extra")));
+    }
+
+    #[test]
+    fn what_echoes_a_secret_is_secret() {
+        let sent = Value::Map([("token".to_owned(), Value::secret("hunter2".into()))].into());
+        let observed = value(json!({"token": "hunter2", "log": ["hunter2", "fine"], "other": "fine"}));
+        let marked = mark_secrets(&observed, &[&sent]);
+        assert!(!format!("{marked:?}").contains("hunter2"));
+        assert_eq!(marked.get("other"), Some(&"fine".into()));
+    }
+
+    #[test]
+    fn what_a_provider_says_is_scrubbed() {
+        let sent = Value::secret(json!({"token": "hunter2", "pin": 1234}).into());
+        assert_eq!(scrub("refused hunter2 and 1234", &[&sent]), "refused (secret) and (secret)");
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,8}".prop_map(Value::from),
+            ".{1,8}".prop_map(|text: String| Value::secret(text.into())),
+        ];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
+                prop::collection::btree_map("[a-c]", inner, 0..4).prop_map(Value::Map),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_differs_from_itself(value in any_value()) {
+            let schema = schema(json!({}));
+            prop_assert!(changed_paths(&schema, &value, &value).is_empty());
+            prop_assert_eq!(broken_promise(&value, &value), None);
+        }
+
+        #[test]
+        fn what_differs_one_way_differs_the_other(a in any_value(), b in any_value()) {
+            let schema = schema(json!({}));
+            prop_assert_eq!(changed_paths(&schema, &a, &b), changed_paths(&schema, &b, &a));
+        }
+
+        #[test]
+        fn putting_what_differs_makes_them_alike(a in any_value(), b in any_value()) {
+            let schema = schema(json!({}));
+            let mut made = a.clone();
+            for path in changed_paths(&schema, &a, &b) {
+                super::set(&mut made, &path, b.at(&path));
+            }
+            prop_assert!(changed_paths(&schema, &made, &b).is_empty());
+        }
+    }
 }

@@ -1,0 +1,351 @@
+//! Walks the operation graph: what is ready goes, longest path first; what fails holds back only what needs it.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use trueup_state::entry::Entry;
+use trueup_state::{Address, Class, Verb};
+
+use super::operation::{Outcome, Run, Work, perform};
+use super::schedule::{Slot, heights};
+use super::{ApplyEvent, Done, Failure, Report, Skipped, remedy};
+use crate::finish::{Finish, Finisher};
+use crate::plan::{Operation, Plan};
+use crate::provider::ProviderError;
+
+/// Where an operation is.
+#[derive(Clone, Debug, PartialEq)]
+enum State {
+    /// It waits for so many others.
+    Waiting(usize),
+    /// It is under way.
+    Running,
+    /// It is done, or turned out not to be needed.
+    Done,
+    /// It failed, or will not be tried because of these.
+    Lost(BTreeSet<Address>),
+}
+
+/// Carries out the operations of a plan.
+pub async fn execute(run: &Run, plan: &Plan, finisher: &Finisher<'_>) -> Report {
+    let mut walk = Walk::new(run, plan, finisher);
+    run.tell(ApplyEvent::Planned { operations: plan.operations.len() });
+    if !plan.entries.is_empty() {
+        let at = run.clock.now();
+        let entries: Vec<Entry> = plan.entries.iter().map(|entry| Entry { at, ..entry.clone() }).collect();
+        if let Err(error) = run.append_all(&entries).await {
+            walk.report.stopped = Some(error.to_string());
+        }
+    }
+    walk.go().await;
+    walk.finish()
+}
+
+struct Walk<'a> {
+    run: &'a Run,
+    plan: &'a Plan,
+    finisher: &'a Finisher<'a>,
+    states: Vec<State>,
+    followers: Vec<Vec<usize>>,
+    heights: Vec<u64>,
+    /// What may go, longest path first.
+    ready: BTreeSet<(Reverse<u64>, usize)>,
+    /// For each resource with a placement, the position of the candidate that is open.
+    open: BTreeMap<Address, usize>,
+    /// What an operation turned out to be, decided at the first of a pair.
+    finishes: BTreeMap<usize, Finish>,
+    report: Report,
+}
+
+impl<'a> Walk<'a> {
+    fn new(run: &'a Run, plan: &'a Plan, finisher: &'a Finisher<'a>) -> Self {
+        let mut followers = vec![Vec::new(); plan.operations.len()];
+        let mut waits = vec![0; plan.operations.len()];
+        for (from, to) in &plan.edges {
+            followers[*from].push(*to);
+            waits[*to] += 1;
+        }
+        let mut walk = Self {
+            run,
+            plan,
+            finisher,
+            states: waits.iter().map(|count| State::Waiting(*count)).collect(),
+            followers,
+            heights: heights(&plan.operations, &plan.edges),
+            ready: BTreeSet::new(),
+            open: BTreeMap::new(),
+            finishes: BTreeMap::new(),
+            report: Report::default(),
+        };
+        for operation in &plan.operations {
+            if let Some(candidate) = &operation.candidate {
+                let open = walk.open.entry(operation.address.clone()).or_insert(candidate.position);
+                *open = candidate.position.min(*open);
+            }
+        }
+        (0..plan.operations.len()).for_each(|index| walk.wake(index));
+        walk
+    }
+
+    /// Puts an operation among the ready ones, if it waits for nothing more.
+    fn wake(&mut self, index: usize) {
+        let operation = &self.plan.operations[index];
+        let is_open =
+            operation.candidate.as_ref().is_none_or(|candidate| self.open[&operation.address] == candidate.position);
+        if self.states[index] == State::Waiting(0) && is_open {
+            self.ready.insert((Reverse(self.heights[index]), index));
+        }
+    }
+
+    async fn go(&mut self) {
+        let mut running = FuturesUnordered::new();
+        let mut cancel = self.run.cancel.clone();
+        loop {
+            while let Some((index, slot)) = self.next_ready() {
+                if let Some(work) = self.begin(index) {
+                    let run = self.run;
+                    running.push(async move {
+                        let since = run.clock.uptime();
+                        let outcome = perform(run, &work, slot).await;
+                        (index, outcome, run.clock.uptime().saturating_sub(since))
+                    });
+                }
+            }
+            if running.is_empty() && (self.ready.is_empty() || !self.may_start()) {
+                return;
+            }
+            let may_start = self.may_start();
+            tokio::select! {
+                finished = running.next(), if !running.is_empty() => {
+                    if let Some((index, outcome, took)) = finished {
+                        self.ended(index, outcome, took);
+                    }
+                }
+                // Pending work gives its slot back without ending.
+                () = self.run.slots.freed(), if may_start && !self.ready.is_empty() => {}
+                _ = cancel.wait_for(|cancelled| *cancelled), if may_start => {}
+            }
+        }
+    }
+
+    fn may_start(&self) -> bool {
+        self.report.stopped.is_none() && !self.run.is_cancelled()
+    }
+
+    /// The next operation that may go now, with a slot for it.
+    fn next_ready(&mut self) -> Option<(usize, Slot)> {
+        if !self.may_start() {
+            return None;
+        }
+        let mut full = BTreeSet::new();
+        for entry in &self.ready {
+            let provider = self.plan.operations[entry.1].scope.provider.provider();
+            if full.contains(provider) {
+                continue;
+            }
+            if let Some(slot) = self.run.slots.try_take(provider) {
+                let entry = *entry;
+                self.ready.remove(&entry);
+                return Some((entry.1, slot));
+            }
+            if self.run.slots.is_full() {
+                return None;
+            }
+            full.insert(provider.to_owned());
+        }
+        None
+    }
+
+    /// Makes an operation's request; none where it ends here already.
+    fn begin(&mut self, index: usize) -> Option<Work> {
+        self.states[index] = State::Running;
+        let operation = &self.plan.operations[index];
+        let first = operation.partner.map_or(index, |partner| partner.min(index));
+        let finish = match self.finishes.get(&first) {
+            Some(finish) => Ok(finish.clone()),
+            None => self.finisher.finish(index),
+        };
+        let finish = match finish {
+            Ok(finish) => finish,
+            Err(error) => {
+                self.failed(index, &error);
+                return None;
+            }
+        };
+        self.finishes.insert(first, finish.clone());
+        match self.finisher.work(index, &finish) {
+            Ok(Some(work)) => {
+                self.run.tell(ApplyEvent::Started { address: operation.address.clone(), verb: work.verb });
+                Some(work)
+            }
+            Ok(None) => {
+                let (address, verb) = (operation.address.clone(), operation.verb);
+                self.run.tell(ApplyEvent::NotNeeded { address, verb });
+                self.done(index);
+                None
+            }
+            Err(error) => {
+                self.failed(index, &error);
+                None
+            }
+        }
+    }
+
+    fn ended(&mut self, index: usize, outcome: Outcome, took: std::time::Duration) {
+        let operation = &self.plan.operations[index];
+        let (address, verb) = (operation.address.clone(), operation.verb);
+        match outcome {
+            Outcome::Done => {
+                self.finisher.show(operation);
+                self.run.tell(ApplyEvent::Finished { address: address.clone(), verb, took });
+                self.report.done.push(Done { address, verb });
+                self.close_other_candidates(index);
+                self.done(index);
+            }
+            Outcome::Failed(error) => self.failed(index, &error),
+            Outcome::Unfinished(reason) => {
+                self.run.tell(ApplyEvent::Progress {
+                    address: address.clone(),
+                    verb,
+                    amount: None,
+                    note: Some(reason),
+                });
+                self.report.unfinished.push(Done { address: address.clone(), verb });
+                self.lose(index, &BTreeSet::from([address]));
+            }
+            Outcome::Stopped(error) => {
+                self.report.unfinished.push(Done { address: address.clone(), verb });
+                self.report.stopped.get_or_insert(error.to_string());
+                self.lose(index, &BTreeSet::from([address]));
+            }
+        }
+    }
+
+    fn done(&mut self, index: usize) {
+        self.states[index] = State::Done;
+        for follower in self.followers[index].clone() {
+            if let State::Waiting(count) = &mut self.states[follower] {
+                *count -= 1;
+                self.wake(follower);
+            }
+        }
+    }
+
+    fn failed(&mut self, index: usize, error: &ProviderError) {
+        let operation = &self.plan.operations[index];
+        let (address, verb) = (operation.address.clone(), operation.verb);
+        if self.try_next_candidate(index, error) {
+            self.run.tell(ApplyEvent::NextCandidate { address, error: error.to_string() });
+            return;
+        }
+        self.run.tell(ApplyEvent::Failed { address: address.clone(), verb, error: error.to_string() });
+        self.report.failed.push(Failure {
+            address: address.clone(),
+            verb,
+            message: error.to_string(),
+            help: remedy(error).map(str::to_owned),
+            no_capacity: matches!(error.class, Class::NoCapacity | Class::Quota),
+        });
+        self.lose(index, &BTreeSet::from([address]));
+    }
+
+    /// Opens the next candidate's branch, where this one has no room and left nothing behind.
+    fn try_next_candidate(&mut self, index: usize, error: &ProviderError) -> bool {
+        let operation = &self.plan.operations[index];
+        let no_room = matches!(error.class, Class::NoCapacity | Class::Quota)
+            && error.applied == trueup_state::Applied::No
+            && operation.verb == Verb::Create;
+        let Some(candidate) = operation.candidate.as_ref().filter(|_| no_room) else { return false };
+        let positions =
+            self.branch_operations(&operation.address).filter_map(|(_, operation)| operation.candidate.as_ref());
+        let Some(next) = positions.map(|other| other.position).filter(|other| *other > candidate.position).min() else {
+            return false;
+        };
+        self.open.insert(operation.address.clone(), next);
+        self.abandon(&operation.address.clone(), candidate.position);
+        (0..self.plan.operations.len()).for_each(|index| self.wake(index));
+        true
+    }
+
+    /// One candidate took it: nothing waits for the others any more.
+    fn close_other_candidates(&mut self, index: usize) {
+        let operation = &self.plan.operations[index];
+        if operation.verb != Verb::Create {
+            return;
+        }
+        let Some(taken) = operation.candidate.as_ref() else { return };
+        let address = operation.address.clone();
+        let others: BTreeSet<usize> = self
+            .branch_operations(&address)
+            .filter_map(|(_, other)| Some(other.candidate.as_ref()?.position))
+            .filter(|position| *position > taken.position)
+            .collect();
+        others.into_iter().for_each(|position| self.abandon(&address, position));
+    }
+
+    fn branch_operations(&self, address: &Address) -> impl Iterator<Item = (usize, &'a Operation)> + use<'a> {
+        let address = address.clone();
+        let operations = self.plan.operations.iter().enumerate();
+        operations.filter(move |(_, operation)| operation.address == address && operation.candidate.is_some())
+    }
+
+    /// Whoever waits for this candidate's operations waits for them no more.
+    fn abandon(&mut self, address: &Address, position: usize) {
+        let branch = self.branch_operations(address);
+        let branch =
+            branch.filter(|(_, other)| other.candidate.as_ref().is_some_and(|other| other.position == position));
+        for (index, _) in branch.collect::<Vec<_>>() {
+            self.ready.remove(&(Reverse(self.heights[index]), index));
+            if !matches!(self.states[index], State::Done | State::Lost(_)) {
+                self.done(index);
+            }
+        }
+    }
+
+    /// What needs a lost operation is lost too; everything else goes on.
+    fn lose(&mut self, index: usize, because: &BTreeSet<Address>) {
+        self.states[index] = State::Lost(because.clone());
+        let mut stack = self.followers[index].clone();
+        while let Some(follower) = stack.pop() {
+            let known = match &mut self.states[follower] {
+                State::Lost(reasons) => {
+                    let before = reasons.len();
+                    reasons.extend(because.iter().cloned());
+                    reasons.len() == before
+                }
+                State::Waiting(_) => {
+                    self.states[follower] = State::Lost(because.clone());
+                    false
+                }
+                State::Running | State::Done => true,
+            };
+            if !known {
+                stack.extend(&self.followers[follower]);
+            }
+        }
+    }
+
+    fn finish(mut self) -> Report {
+        self.report.interrupted = self.run.is_cancelled();
+        let tried: BTreeSet<(Address, Verb)> = self
+            .report
+            .failed
+            .iter()
+            .map(|failure| (failure.address.clone(), failure.verb))
+            .chain(self.report.unfinished.iter().map(|done| (done.address.clone(), done.verb)))
+            .collect();
+        for (index, state) in self.states.iter().enumerate() {
+            let operation = &self.plan.operations[index];
+            let because = match state {
+                State::Lost(because) if !tried.contains(&(operation.address.clone(), operation.verb)) => {
+                    because.clone()
+                }
+                State::Waiting(_) => BTreeSet::new(),
+                _ => continue,
+            };
+            self.report.skipped.push(Skipped { address: operation.address.clone(), verb: operation.verb, because });
+        }
+        self.report
+    }
+}

@@ -1,0 +1,388 @@
+//! Carries out one operation: journaled before the call, tried again where that may help, polled while it is pending, and journaled
+//! at its end.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use trueup_state::entry::{Entry, Event, Handle, Request};
+use trueup_state::{
+    Address, Applied, Class, Clock, Declared, Entropy, Lease, Object, OpenOperation, State, Store, StoreError, Value,
+    Verb,
+};
+
+use super::recovery::{Settled, settle};
+use super::schedule::{Slot, Slots, backoff};
+use super::{ApplyEvent, Events};
+use crate::plan::diff::{broken_promise, mark_secrets, scrub};
+use crate::provider::{Amount, Check, Found, Manager, Progress, ProviderError};
+
+/// The longest that one call to a provider may take; it ends before the lease does in any case.
+const CALL_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// What is left of a lease when no call is sent any more.
+const LEASE_MARGIN: Duration = Duration::from_secs(5);
+
+/// What every operation of a run shares.
+pub struct Run {
+    /// Where the journal is.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Tokens and jitter.
+    pub entropy: Arc<dyn Entropy>,
+    /// Places for calls.
+    pub slots: Slots,
+    /// Where events go.
+    pub events: Events,
+    /// Turns true once no new operation may start.
+    pub cancel: watch::Receiver<bool>,
+    /// The right to change the stack, renewed in the background.
+    pub lease: Mutex<Lease>,
+    /// What the journal adds up to so far.
+    pub state: Mutex<State>,
+}
+
+/// Who carries an operation out.
+#[derive(Clone)]
+pub enum Actor {
+    /// The manager of the resource's kind.
+    Manager(Arc<dyn Manager>),
+    /// The check of its kind.
+    Check(Arc<dyn Check>),
+}
+
+/// One operation, its request complete.
+pub struct Work {
+    /// What is done.
+    pub verb: Verb,
+    /// With what.
+    pub request: Request,
+    /// What the blueprint says of the resource besides its spec.
+    pub declared: Declared,
+    /// Who carries it out.
+    pub actor: Actor,
+    /// What the plan promised of its attributes.
+    pub promised: Value,
+}
+
+/// How an operation ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is done, and so journaled.
+    Done,
+    /// It failed, and so journaled.
+    Failed(Box<ProviderError>),
+    /// It goes on at the provider, or nobody can tell yet: the next run settles it.
+    Unfinished(String),
+    /// Nothing more can be written: the run is over.
+    Stopped(StoreError),
+}
+
+/// What is sent next.
+enum Next {
+    Call,
+    Poll(Handle),
+}
+
+impl Run {
+    /// Adds an entry to the journal, and to what it adds up to. Durable on return.
+    pub async fn append(&self, address: &Address, event: Event) -> Result<(), StoreError> {
+        self.append_all(&[Entry { at: self.clock.now(), address: Some(address.clone()), event }]).await
+    }
+
+    /// Adds entries to the journal, all or none.
+    pub async fn append_all(&self, entries: &[Entry]) -> Result<(), StoreError> {
+        let lease = self.lease().clone();
+        self.store.append(&lease, entries).await?;
+        let mut state = self.state();
+        entries.iter().try_for_each(|entry| state.apply(entry)).map_err(StoreError::Illegal)
+    }
+
+    /// What the journal adds up to so far.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lease(&self) -> MutexGuard<'_, Lease> {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether no new operation may start.
+    pub fn is_cancelled(&self) -> bool {
+        *self.cancel.borrow()
+    }
+
+    /// Tells floor 4. Nobody listening is fine.
+    pub fn tell(&self, event: ApplyEvent) {
+        let _ = self.events.send(event);
+    }
+
+    /// Renews the lease for as long as it is polled; returns once that fails for good.
+    pub async fn keep_lease(&self) -> StoreError {
+        loop {
+            self.clock.sleep(trueup_state::store::RENEWAL).await;
+            let mut lease = self.lease().clone();
+            match self.store.renew(&mut lease).await {
+                Ok(()) => *self.lease() = lease,
+                Err(error @ StoreError::Fenced) => return error,
+                // Another try comes before the deadline, which guards every call in between.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// How long the next call may take; none once the lease is too near its end.
+    fn time_for_a_call(&self) -> Option<Duration> {
+        let left = self.lease().remaining(self.clock.as_ref()).checked_sub(LEASE_MARGIN)?;
+        Some(left.min(CALL_TIMEOUT)).filter(|time| !time.is_zero())
+    }
+
+    /// Waits; false if the run is cancelled meanwhile.
+    async fn wait(&self, span: Duration) -> bool {
+        let mut cancel = self.cancel.clone();
+        tokio::select! {
+            () = self.clock.sleep(span) => true,
+            _ = cancel.wait_for(|cancelled| *cancelled) => false,
+        }
+    }
+}
+
+/// Begins an operation and carries it through.
+pub async fn perform(run: &Run, work: &Work, slot: Slot) -> Outcome {
+    let begin = Event::Begin {
+        verb: work.verb,
+        request: Box::new(work.request.clone()),
+        declared: Box::new(work.declared.clone()),
+    };
+    if let Err(error) = run.append(&work.request.address, begin).await {
+        return Outcome::Stopped(error);
+    }
+    Drive { run, work, slot: Some(slot), attempt: 1, handle: None }.go(Next::Call).await
+}
+
+/// Settles an operation that an earlier run began, and carries it through where it can.
+pub async fn resume(run: &Run, work: &Work, open: &OpenOperation) -> Outcome {
+    let mut drive = Drive { run, work, slot: None, attempt: 1, handle: open.handle.clone() };
+    match drive.look_into(open).await {
+        Ok(next) => drive.go(next).await,
+        Err(outcome) => outcome,
+    }
+}
+
+/// One operation under way.
+struct Drive<'a> {
+    run: &'a Run,
+    work: &'a Work,
+    slot: Option<Slot>,
+    attempt: u32,
+    handle: Option<Handle>,
+}
+
+impl Drive<'_> {
+    async fn go(mut self, mut next: Next) -> Outcome {
+        loop {
+            if self.slot.is_none() {
+                self.slot = self.run.slots.take(self.work.request.scope.provider.provider()).await;
+            }
+            let Some(time) = self.run.time_for_a_call() else { return Outcome::Stopped(StoreError::Fenced) };
+            let step = match self.send(&next, time).await {
+                Ok(Progress::Done(found)) => return self.succeed(found).await,
+                Ok(Progress::Pending { id, handle, poll_after, amount, note }) => {
+                    self.pending(id, handle, poll_after, amount, note).await
+                }
+                Err(error) if error.applied == Applied::Unknown => self.unknown(error).await,
+                Err(error) => self.failed(error, next).await,
+            };
+            match step {
+                Ok(step) => next = step,
+                Err(outcome) => return outcome,
+            }
+        }
+    }
+
+    async fn send(&self, next: &Next, time: Duration) -> Result<Progress, ProviderError> {
+        let request = &self.work.request;
+        let call = async {
+            match (&self.work.actor, next, self.work.verb) {
+                (Actor::Manager(manager), Next::Poll(handle), _) => manager.poll(request, handle).await,
+                (Actor::Manager(manager), Next::Call, Verb::Create) => manager.create(request).await,
+                (Actor::Manager(manager), Next::Call, Verb::Update) => manager.update(request).await,
+                (Actor::Manager(manager), Next::Call, Verb::Delete) => manager.delete(request).await,
+                (Actor::Manager(_), Next::Call, Verb::Check) => {
+                    Err(ProviderError::new(Class::Internal, "a check needs a check to carry it out"))
+                }
+                (Actor::Check(check), Next::Call, _) => check.start(request).await,
+                (Actor::Check(check), Next::Poll(handle), _) => check.poll(request, handle).await,
+            }
+        };
+        tokio::select! {
+            answer = call => answer,
+            () = self.run.clock.sleep(time) => {
+                let message = format!("no answer within {} s", time.as_secs());
+                Err(ProviderError::new(Class::Transient, message).outcome_unknown())
+            }
+        }
+    }
+
+    /// The provider goes on with it: what to ask after is made durable, and the slot is given back.
+    async fn pending(
+        &mut self,
+        id: Option<String>,
+        handle: Handle,
+        poll_after: Duration,
+        amount: Option<Amount>,
+        note: Option<String>,
+    ) -> Result<Next, Outcome> {
+        let (address, verb) = (self.work.request.address.clone(), self.work.verb);
+        if self.handle.as_ref() != Some(&handle) {
+            let event = Event::Submitted { token: self.work.request.token.clone(), id, handle: handle.clone() };
+            self.run.append(&address, event).await.map_err(Outcome::Stopped)?;
+            self.handle = Some(handle.clone());
+        }
+        self.attempt = 1;
+        self.slot = None;
+        self.run.tell(ApplyEvent::Progress { address, verb, amount, note });
+        if self.run.wait(poll_after).await && !self.run.is_cancelled() {
+            Ok(Next::Poll(handle))
+        } else {
+            Err(Outcome::Unfinished("the provider goes on with it".to_owned()))
+        }
+    }
+
+    /// It failed, and what that left behind is known: it is tried again where that may help.
+    async fn failed(&mut self, error: ProviderError, next: Next) -> Result<Next, Outcome> {
+        if error.applied == Applied::No
+            && let Some(after) = backoff(&error, self.attempt, self.run.entropy.as_ref())
+        {
+            self.slot = None;
+            self.attempt += 1;
+            self.run.tell(ApplyEvent::Retrying {
+                address: self.work.request.address.clone(),
+                verb: self.work.verb,
+                attempt: self.attempt,
+                after,
+                error: scrub(&error.to_string(), &[&self.work.request.spec, &self.work.request.before]),
+            });
+            if self.run.wait(after).await {
+                return Ok(next);
+            }
+        }
+        Err(self.fail(error).await)
+    }
+
+    /// The reply was lost: it is settled as after a crash, within the run.
+    async fn unknown(&mut self, error: ProviderError) -> Result<Next, Outcome> {
+        let open = self.run.state().open.get(&self.work.request.token).cloned();
+        let Some(open) = open else { return Err(self.fail(error).await) };
+        match self.look_into(&open).await {
+            // It did not take effect, or a repeat will tell: that is another try of a failed call.
+            Ok(next) => self.failed(ProviderError { applied: Applied::No, ..error }, next).await,
+            Err(outcome) => Err(outcome),
+        }
+    }
+
+    /// Looks into an operation whose outcome is not known. What is to be sent next, or how it ended.
+    async fn look_into(&mut self, open: &OpenOperation) -> Result<Next, Outcome> {
+        let Actor::Manager(manager) = &self.work.actor else {
+            return Ok(open.handle.clone().map_or(Next::Call, Next::Poll));
+        };
+        let lineage = self.run.state().lineage.clone();
+        loop {
+            match settle(manager.as_ref(), open, &lineage, self.run.clock.now()).await {
+                Settled::Poll(handle) => return Ok(Next::Poll(handle)),
+                Settled::NotDone if self.work.verb == Verb::Update => {
+                    // What it did, if anything, shows when the next plan compares.
+                    let error =
+                        ProviderError::new(Class::Transient, "it was interrupted; the next plan compares again");
+                    return Err(self.fail(error).await);
+                }
+                Settled::Repeat | Settled::NotDone => return Ok(Next::Call),
+                Settled::Lapsed => {
+                    let error = ProviderError::new(
+                        Class::Transient,
+                        "it did not take effect; applied again, it gets a new token",
+                    );
+                    return Err(self.fail(error).await);
+                }
+                Settled::Done(found) => return Err(self.succeed(found).await),
+                Settled::Failed(error) => return Err(self.fail(error).await),
+                Settled::Unanswered(reason) => return Err(Outcome::Unfinished(reason)),
+                Settled::Park(message) => {
+                    let event = Event::Parked { token: open.request.token.clone(), message: message.clone() };
+                    let parked = self.run.append(&open.request.address, event).await;
+                    return Err(parked.map_or_else(Outcome::Stopped, |()| Outcome::Unfinished(message)));
+                }
+                Settled::Wait(span) => {
+                    self.slot = None;
+                    if !self.run.wait(span).await {
+                        return Err(Outcome::Unfinished("whether it took effect can't be told yet".to_owned()));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn succeed(&self, found: Option<Box<Found>>) -> Outcome {
+        let broken = match (&found, self.work.verb) {
+            (None, Verb::Create | Verb::Update) => {
+                let error = ProviderError::new(Class::Internal, "the provider did not say what it made");
+                return Outcome::Unfinished(error.to_string());
+            }
+            (Some(found), Verb::Create | Verb::Update) => broken_promise(&self.work.promised, &found.attributes),
+            _ => None,
+        };
+        let object = match self.work.verb {
+            Verb::Create | Verb::Update => found.map(|found| Box::new(self.object(*found))),
+            Verb::Delete | Verb::Check => None,
+        };
+        let event = Event::Succeeded { token: self.work.request.token.clone(), object };
+        if let Err(error) = self.run.append(&self.work.request.address, event).await {
+            return Outcome::Stopped(error);
+        }
+        match broken {
+            None => Outcome::Done,
+            Some(path) => {
+                let provider = &self.work.request.scope.provider;
+                let message = format!("the provider `{provider}` made the attribute `{path}` other than planned");
+                Outcome::Failed(Box::new(ProviderError::new(Class::Internal, message)))
+            }
+        }
+    }
+
+    /// The object as it is recorded: as sent, as seen, its secrets marked.
+    fn object(&self, found: Found) -> Object {
+        let request = &self.work.request;
+        let state = self.run.state();
+        let current = state.records.get(&request.address).and_then(|record| record.current.as_ref());
+        let before = current.filter(|_| self.work.verb == Verb::Update);
+        Object {
+            id: Some(found.id),
+            scope: request.scope.clone(),
+            generation: request.generation,
+            token: before.map_or_else(|| request.token.clone(), |object| object.token.clone()),
+            sent: request.spec.clone(),
+            seen: mark_secrets(&found.spec, &[&request.spec]),
+            attributes: mark_secrets(&found.attributes, &[&request.spec]),
+            made_at: before.map_or_else(|| self.run.clock.now(), |object| object.made_at),
+            price_at_launch: before.and_then(|object| object.price_at_launch.clone()),
+        }
+    }
+
+    async fn fail(&self, mut error: ProviderError) -> Outcome {
+        error.message = scrub(&error.message, &[&self.work.request.spec, &self.work.request.before]);
+        let event = Event::Failed {
+            token: self.work.request.token.clone(),
+            class: error.class.clone(),
+            message: error.to_string(),
+            applied: match error.applied.clone() {
+                Applied::Unknown => Applied::No,
+                known => known,
+            },
+        };
+        match self.run.append(&self.work.request.address, event).await {
+            Ok(()) => Outcome::Failed(Box::new(error)),
+            Err(error) => Outcome::Stopped(error),
+        }
+    }
+}

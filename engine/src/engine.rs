@@ -1,0 +1,337 @@
+//! The engine as floor 4 calls it: recover, plan, apply.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+use trueup_state::entry::Entry;
+use trueup_state::{
+    Address, Clock, Entropy, Holder, Lease, Record, Serial, Snapshot, Stack, State, Store, StoreError, Verb,
+};
+
+use crate::apply::operation::{Actor, Outcome, Run, Work, resume};
+use crate::apply::schedule::Slots;
+use crate::apply::{ApplyEvent, Done, Events, Failure, Report, executor};
+use crate::blueprint::Program;
+use crate::desired::file_paths;
+use crate::diagnostic::Diagnostics;
+use crate::estate::{Estate, EstateError, Providers, observe};
+use crate::finish::{Checks, Finisher};
+use crate::plan::{Contents, Mode, Plan, build};
+use crate::provider::Observation;
+
+/// What finds the digest of a file or a directory, or says why it can't.
+pub type Digester = Arc<dyn Fn(&Path) -> Result<String, String> + Send + Sync>;
+
+/// Everything that a run needs of the world.
+#[derive(Clone)]
+pub struct Engine {
+    /// Where state is kept.
+    pub store: Arc<dyn Store>,
+    /// Who makes things.
+    pub providers: Providers,
+    /// Who checks them.
+    pub checks: Checks,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// What finds the digests of files that specs name.
+    pub digest: Digester,
+    /// How many operations may be under way at once.
+    pub parallelism: usize,
+}
+
+/// Why a run can't go on.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The blueprint is not right.
+    #[error(transparent)]
+    Blueprint(#[from] Diagnostics),
+    /// A provider can't be used.
+    #[error(transparent)]
+    Estate(EstateError),
+    /// The state can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The state moved on since the plan was made.
+    #[error("the state is at serial {found} now, and the plan was made at {planned}")]
+    StateMoved {
+        /// The state's serial.
+        found: Serial,
+        /// The plan's.
+        planned: Serial,
+    },
+    /// The state is another one than the plan was made for.
+    #[error("the plan was made for another state of this stack")]
+    OtherLineage,
+    /// What the plan would change is not what it was when the plan was made.
+    #[error("{} changed since the plan was made", addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    WorldMoved {
+        /// The resources.
+        addresses: Vec<Address>,
+    },
+    /// The plan is refused by protection or a limit.
+    #[error("the plan is refused: {0}")]
+    Refused(String),
+}
+
+impl From<EstateError> for EngineError {
+    fn from(error: EstateError) -> Self {
+        match error {
+            EstateError::Blueprint(diagnostics) => EngineError::Blueprint(diagnostics),
+            other => EngineError::Estate(other),
+        }
+    }
+}
+
+/// What a plan is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanOptions {
+    /// What it is for.
+    pub mode: Mode,
+    /// Whether everything recorded is observed first.
+    pub refresh: bool,
+}
+
+impl Engine {
+    /// Settles what a dead run left open, before anything else in a run. Takes the lease only if there is something to settle.
+    pub async fn recover(
+        &self,
+        stack: &Stack,
+        holder: &Holder,
+        events: &Events,
+        cancel: &watch::Receiver<bool>,
+    ) -> Result<Report, EngineError> {
+        let snapshot = self.store.snapshot(stack).await?;
+        if snapshot.state.as_ref().is_none_or(|state| state.open.is_empty()) {
+            return Ok(Report::default());
+        }
+        let lease = self.store.lease(stack, holder).await?;
+        let recovered = self.recover_leased(stack, &lease, events, cancel).await;
+        self.store.release(lease).await?;
+        recovered
+    }
+
+    async fn recover_leased(
+        &self,
+        stack: &Stack,
+        lease: &Lease,
+        events: &Events,
+        cancel: &watch::Receiver<bool>,
+    ) -> Result<Report, EngineError> {
+        // Another run may have settled it meanwhile.
+        let Some(state) = self.store.snapshot(stack).await?.state else { return Ok(Report::default()) };
+        let estate = Estate::prepare(&self.providers, None, Some(&state)).await?;
+        let open: Vec<_> = state.open.values().filter(|open| open.parked.is_none()).cloned().collect();
+        let run = self.run(lease, state, events, cancel);
+        let settle = async {
+            let settled = open.iter().map(|open| self.settle(&run, &estate, open));
+            futures::future::join_all(settled).await
+        };
+        let outcomes = with_lease(&run, settle).await;
+        let mut report = Report::default();
+        for (open, outcome) in open.iter().zip(outcomes) {
+            record_outcome(&mut report, &open.request.address, open.verb, outcome);
+        }
+        Ok(report)
+    }
+
+    async fn settle(&self, run: &Run, estate: &Estate, open: &trueup_state::OpenOperation) -> Outcome {
+        let request = open.request.clone();
+        run.tell(ApplyEvent::Resuming { address: request.address.clone(), verb: open.verb });
+        let actor = match open.verb {
+            Verb::Check => self.checks.get(&request.kind).cloned().map(Actor::Check),
+            _ => estate.manager(&request.scope, &request.kind).cloned().map(Actor::Manager),
+        };
+        let Some(actor) = actor else { return Outcome::Unfinished(format!("nobody here knows a {}", request.kind)) };
+        let promised = trueup_state::Value::Unknown;
+        resume(run, &Work { verb: open.verb, request, declared: open.declared.clone(), actor, promised }, open).await
+    }
+
+    /// Makes a plan. Takes no lease, and changes nothing.
+    pub async fn plan(
+        &self,
+        program: &Program,
+        stack: &Stack,
+        options: PlanOptions,
+    ) -> Result<(Plan, Snapshot), EngineError> {
+        let snapshot = self.store.snapshot(stack).await?;
+        let state = snapshot.state.as_ref();
+        let wanted = Some(program).filter(|_| options.mode != Mode::Destroy);
+        let mut estate = Estate::prepare(&self.providers, wanted, state).await?;
+        if let (true, Some(state)) = (options.refresh, state) {
+            estate.refresh(state).await;
+        }
+        let input = build::Input {
+            program,
+            stack,
+            state,
+            estate: &estate,
+            contents: self.contents(program, &estate, options.mode).await,
+            facts: Vec::new(),
+            checks: &self.checks.keys().cloned().collect(),
+            now: self.clock.now(),
+            mode: options.mode,
+        };
+        let plan = build::plan(&input)?;
+        Ok((plan, snapshot))
+    }
+
+    /// The digests of the files that specs name.
+    async fn contents(&self, program: &Program, estate: &Estate, mode: Mode) -> Contents {
+        if mode == Mode::Destroy {
+            return Contents::new();
+        }
+        let mut paths = std::collections::BTreeSet::new();
+        for (address, resource) in &program.resources {
+            for scope in estate.scopes.get(address).into_iter().flatten() {
+                if let Some(manager) = estate.manager(scope, &resource.kind) {
+                    paths.extend(file_paths(program, resource, manager.schema()));
+                }
+            }
+        }
+        if paths.is_empty() {
+            return Contents::new();
+        }
+        let digest = self.digest.clone();
+        let hash = move || paths.into_iter().map(|path| (path.display().to_string(), digest(&path))).collect();
+        tokio::task::spawn_blocking(hash).await.unwrap_or_default()
+    }
+
+    /// Carries a plan out: takes the lease, refuses if the state or what is to change moved on, executes, gives the lease back.
+    pub async fn apply(
+        &self,
+        plan: &Plan,
+        program: &Program,
+        holder: &Holder,
+        events: &Events,
+        cancel: &watch::Receiver<bool>,
+    ) -> Result<Report, EngineError> {
+        if let Some(refusal) = plan.refusals.first() {
+            return Err(EngineError::Refused(refusal.message.clone()));
+        }
+        let lease = self.store.lease(&plan.stack, holder).await?;
+        let applied = self.apply_leased(plan, program, &lease, events, cancel).await;
+        let released = self.store.release(lease).await;
+        let report = applied?;
+        released?;
+        Ok(report)
+    }
+
+    async fn apply_leased(
+        &self,
+        plan: &Plan,
+        program: &Program,
+        lease: &Lease,
+        events: &Events,
+        cancel: &watch::Receiver<bool>,
+    ) -> Result<Report, EngineError> {
+        let snapshot = self.store.snapshot(&plan.stack).await?;
+        let state = snapshot.state.unwrap_or_else(|| State::new(plan.lineage.clone().unwrap_or_default()));
+        if plan.lineage.as_ref().is_some_and(|lineage| *lineage != state.lineage) {
+            return Err(EngineError::OtherLineage);
+        }
+        if state.serial != plan.serial {
+            return Err(EngineError::StateMoved { found: state.serial, planned: plan.serial });
+        }
+        let wanted = Some(program).filter(|_| plan.mode != Mode::Destroy);
+        let estate = Estate::prepare(&self.providers, wanted, Some(&state)).await?;
+        self.verify(plan, &state, &estate).await?;
+        let run = self.run(lease, state, events, cancel);
+        let execute = async {
+            let finisher = Finisher::new(&run, plan, program, &estate, &self.checks);
+            let mut report = executor::execute(&run, plan, &finisher).await;
+            let outputs = match plan.mode {
+                Mode::Destroy if report.is_complete() => {
+                    Some(trueup_state::Event::Outputs { outputs: BTreeMap::new() })
+                }
+                Mode::Destroy => None,
+                Mode::Apply | Mode::Correct => finisher.outputs(),
+            };
+            if let (Some(event), None) = (outputs, &report.stopped) {
+                let entry = Entry { at: self.clock.now(), address: None, event };
+                report.stopped = run.append_all(&[entry]).await.err().map(|error| error.to_string());
+            }
+            report
+        };
+        Ok(with_lease(&run, execute).await)
+    }
+
+    /// Observes again what will change, and refuses what is not as it was planned from.
+    async fn verify(&self, plan: &Plan, state: &State, estate: &Estate) -> Result<(), EngineError> {
+        let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for operation in
+            plan.operations.iter().filter(|operation| matches!(operation.verb, Verb::Update | Verb::Delete))
+        {
+            let record = state.records.get(&operation.address);
+            let object = record.and_then(|record| object_of(record, operation.generation));
+            if let Some(object) = object.filter(|object| object.id.is_some()) {
+                let group = (object.scope.key(), operation.kind.clone());
+                groups.entry(group).or_default().push((operation, object));
+            }
+        }
+        let checked = groups.into_values().map(|group| async move {
+            let manager = group.first().and_then(|(operation, object)| estate.manager(&object.scope, &operation.kind));
+            let objects: Vec<_> = group.iter().map(|(operation, object)| (&operation.address, *object)).collect();
+            let (observations, _) = observe(manager.cloned(), &objects).await;
+            let moved = group.iter().zip(observations).filter(|((operation, _), (_, observation))| match observation {
+                Observation::Present(found) => !operation.observed.same(&found.spec),
+                // What is to go may be gone; a change needs what it changes.
+                Observation::Absent => operation.verb != Verb::Delete,
+                Observation::Indeterminate(_) => false,
+            });
+            moved.map(|((operation, _), _)| operation.address.clone()).collect::<Vec<_>>()
+        });
+        let mut addresses: Vec<Address> = futures::future::join_all(checked).await.into_iter().flatten().collect();
+        addresses.sort();
+        addresses.dedup();
+        if addresses.is_empty() { Ok(()) } else { Err(EngineError::WorldMoved { addresses }) }
+    }
+
+    fn run(&self, lease: &Lease, state: State, events: &Events, cancel: &watch::Receiver<bool>) -> Run {
+        let limits = self.providers.iter().map(|(name, provider)| (name.clone(), provider.concurrency()));
+        Run {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            slots: Slots::new(self.parallelism, limits),
+            events: events.clone(),
+            cancel: cancel.clone(),
+            lease: Mutex::new(lease.clone()),
+            state: Mutex::new(state),
+        }
+    }
+}
+
+/// Runs work with the lease renewed beside it. A lost lease does not cut the work off: its next append is refused.
+async fn with_lease<T>(run: &Run, work: impl Future<Output = T>) -> T {
+    let keep = async {
+        run.keep_lease().await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        done = work => done,
+        () = keep => unreachable!("the lease is kept until the work is done"),
+    }
+}
+
+fn object_of(record: &Record, generation: u64) -> Option<&trueup_state::Object> {
+    record.objects().find(|object| object.generation == generation)
+}
+
+fn record_outcome(report: &mut Report, address: &Address, verb: Verb, outcome: Outcome) {
+    let address = address.clone();
+    match outcome {
+        Outcome::Done => report.done.push(Done { address, verb }),
+        Outcome::Failed(error) => {
+            report.failed.push(Failure { address, verb, message: error.to_string(), help: None, no_capacity: false });
+        }
+        Outcome::Unfinished(_) => report.unfinished.push(Done { address, verb }),
+        Outcome::Stopped(error) => {
+            report.unfinished.push(Done { address, verb });
+            report.stopped.get_or_insert(error.to_string());
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What providers say before a plan is made: scopes, managers, and what is there now.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use trueup_state::{Address, Generation, KindName, Object, ProviderName, Scope, State, Value};
+
+use crate::blueprint::{Program, Resource};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::provider::{By, Candidate, Found, Manager, Observation, Provider, ProviderError, Target};
+
+/// The providers that are built in, by name.
+pub type Providers = BTreeMap<String, Arc<dyn Provider>>;
+
+/// What providers said: with it, planning needs no provider any more.
+#[derive(Default)]
+pub struct Estate {
+    /// For each resource of the program its scopes: one a candidate, or one alone without a placement.
+    pub scopes: BTreeMap<Address, Vec<Scope>>,
+    /// What was observed of each object that the state knows; nothing of any without a refresh.
+    pub observations: BTreeMap<(Address, Generation), Observation>,
+    /// Objects of the stack's lineage that the state does not know.
+    pub orphans: Vec<(KindName, Found)>,
+    managers: BTreeMap<(String, KindName), Arc<dyn Manager>>,
+}
+
+/// Why an estate can't be known.
+#[derive(Debug, thiserror::Error)]
+pub enum EstateError {
+    /// The blueprint says something that a provider can't take.
+    #[error(transparent)]
+    Blueprint(#[from] Diagnostics),
+    /// A provider that something recorded needs is not built in.
+    #[error("the provider `{0}` is not built in, and the state has objects of it")]
+    NoProvider(String),
+    /// A provider can't be used.
+    #[error("the provider `{provider}` can't be used: {error}")]
+    Provider {
+        /// Which.
+        provider: ProviderName,
+        /// What it says.
+        error: ProviderError,
+    },
+}
+
+impl Estate {
+    /// Resolves the scopes of a program's resources and prepares the managers for them and for everything recorded.
+    pub async fn prepare(
+        providers: &Providers,
+        program: Option<&Program>,
+        state: Option<&State>,
+    ) -> Result<Self, EstateError> {
+        let mut estate = Self::default();
+        let mut needed: BTreeMap<String, (Scope, BTreeSet<KindName>)> = BTreeMap::new();
+        let mut need = |scope: &Scope, kind: &KindName| {
+            needed.entry(scope.key()).or_insert_with(|| (scope.clone(), BTreeSet::new())).1.insert(kind.clone());
+        };
+        if let Some(program) = program {
+            estate.scopes = scopes(providers, program)?;
+            for (address, scopes) in &estate.scopes {
+                if let Some(resource) = program.resources.get(address) {
+                    scopes.iter().for_each(|scope| need(scope, &resource.kind));
+                }
+            }
+        }
+        for record in state.into_iter().flat_map(|state| state.records.values()) {
+            record.objects().for_each(|object| need(&object.scope, &record.kind));
+        }
+        for open in state.into_iter().flat_map(|state| state.open.values()) {
+            need(&open.request.scope, &open.request.kind);
+        }
+        for (key, (scope, kinds)) in needed {
+            let name = scope.provider.provider();
+            let provider = providers.get(name).ok_or_else(|| EstateError::NoProvider(name.to_owned()))?;
+            let managers = provider
+                .prepare(&scope, &kinds)
+                .await
+                .map_err(|error| EstateError::Provider { provider: scope.provider.clone(), error })?;
+            estate.managers.extend(managers.into_iter().map(|(kind, manager)| ((key.clone(), kind), manager)));
+        }
+        Ok(estate)
+    }
+
+    /// An estate of managers that are at hand, for tests of the planner.
+    pub fn of(scopes: BTreeMap<Address, Vec<Scope>>, managers: Vec<(Scope, KindName, Arc<dyn Manager>)>) -> Self {
+        let managers = managers.into_iter().map(|(scope, kind, manager)| ((scope.key(), kind), manager)).collect();
+        Self { scopes, managers, ..Self::default() }
+    }
+
+    /// The manager of a kind in a scope.
+    pub fn manager(&self, scope: &Scope, kind: &KindName) -> Option<&Arc<dyn Manager>> {
+        self.managers.get(&(scope.key(), kind.clone()))
+    }
+
+    /// Observes every object that the state knows, one call for each kind and scope, all at once.
+    pub async fn refresh(&mut self, state: &State) {
+        let mut groups: BTreeMap<(String, KindName), Vec<(&Address, &Object)>> = BTreeMap::new();
+        for record in state.records.values() {
+            for object in record.objects().filter(|object| object.id.is_some()) {
+                groups.entry((object.scope.key(), record.kind.clone())).or_default().push((&record.address, object));
+            }
+        }
+        let observed = groups.into_iter().map(|(group, objects)| {
+            let manager = self.managers.get(&group).cloned();
+            async move { (group.1, observe(manager, &objects).await) }
+        });
+        for (kind, (observations, orphans)) in futures::future::join_all(observed).await {
+            self.observations.extend(observations);
+            self.orphans.extend(orphans.into_iter().map(|found| (kind.clone(), found)));
+        }
+    }
+}
+
+type Observations = Vec<((Address, Generation), Observation)>;
+
+/// Observes objects of one kind in one scope. A failed call leaves all of them indeterminate.
+pub async fn observe(manager: Option<Arc<dyn Manager>>, objects: &[(&Address, &Object)]) -> (Observations, Vec<Found>) {
+    let targets: Vec<Target<'_>> = objects
+        .iter()
+        .map(|(address, object)| Target {
+            address,
+            generation: object.generation,
+            by: By::Id(object.id.as_deref().unwrap_or_default()),
+            sent: Some(&object.sent),
+        })
+        .collect();
+    let keys = objects.iter().map(|(address, object)| ((*address).clone(), object.generation));
+    let answer = match manager {
+        Some(manager) => manager.observe(&targets).await.map_err(|error| error.to_string()),
+        None => Err("its provider makes this kind no more".to_owned()),
+    };
+    match answer {
+        Ok(observed) if observed.observations.len() == objects.len() => {
+            (keys.zip(observed.observations).collect(), observed.orphans)
+        }
+        Ok(_) => (unsure(keys, "the provider did not answer for every object"), Vec::new()),
+        Err(reason) => (unsure(keys, &reason), Vec::new()),
+    }
+}
+
+fn unsure(keys: impl Iterator<Item = (Address, Generation)>, reason: &str) -> Observations {
+    keys.map(|key| (key, Observation::Indeterminate(reason.to_owned()))).collect()
+}
+
+fn scopes(providers: &Providers, program: &Program) -> Result<BTreeMap<Address, Vec<Scope>>, Diagnostics> {
+    let mut list = Vec::new();
+    let mut scopes = BTreeMap::new();
+    for (address, resource) in &program.resources {
+        match resource_scopes(providers, program, resource) {
+            Ok(found) => {
+                scopes.insert(address.clone(), found);
+            }
+            Err(problem) => list.push(*problem),
+        }
+    }
+    if list.is_empty() { Ok(scopes) } else { Err(Diagnostics { sources: program.sources.clone(), list }) }
+}
+
+fn resource_scopes(
+    providers: &Providers,
+    program: &Program,
+    resource: &Resource,
+) -> Result<Vec<Scope>, Box<Diagnostic>> {
+    let one = |name: &ProviderName, candidate: Option<&Candidate>| {
+        let fail =
+            |message: String| Box::new(Diagnostic::error(message).at(resource.span, resource.address.to_string()));
+        let provider = providers
+            .get(name.provider())
+            .ok_or_else(|| fail(format!("the provider `{}` is not built in", name.provider())))?;
+        let none = Value::Map(trueup_state::Map::new());
+        let settings = program.providers.get(name).unwrap_or(&none);
+        provider
+            .scope(name, settings, candidate)
+            .map_err(|invalid| fail(format!("provider `{name}`: {}", invalid.message)))
+    };
+    if resource.candidates.is_empty() {
+        return Ok(vec![one(&resource.provider, None)?]);
+    }
+    resource.candidates.iter().map(|candidate| one(&candidate.provider, Some(candidate))).collect()
+}

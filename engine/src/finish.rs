@@ -1,0 +1,349 @@
+//! Finishes an operation just before it is called: with its dependencies made, what was unknown is known.
+
+use std::sync::Arc;
+
+use trueup_state::entry::{Event, Request};
+use trueup_state::{Class, FieldPath, Step, Token, Value, Verb};
+
+use crate::apply::operation::{Actor, Run, Work};
+use crate::blueprint::{Program, Scope as Seeing, Visible, World, evaluate};
+use crate::desired::desired;
+use crate::estate::Estate;
+use crate::naming;
+use crate::plan::{Action, Operation, Plan, Reason, diff};
+use crate::provider::{Check, Manager, ProviderError};
+use crate::schema::Effect;
+
+/// The checks that there are, by kind.
+pub type Checks = std::collections::BTreeMap<trueup_state::KindName, Arc<dyn Check>>;
+
+/// What an operation, or the pair that makes a replacement, turned out to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finish {
+    /// What is to be sent; for a delete, nothing new.
+    spec: Value,
+    /// What is left of it.
+    strength: Strength,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Strength {
+    /// As planned.
+    Full,
+    /// A replacement that turned out to be an update in place.
+    Update,
+    /// Nothing differs after all.
+    Nothing,
+}
+
+/// Turns planned operations into requests.
+pub struct Finisher<'a> {
+    run: &'a Run,
+    plan: &'a Plan,
+    program: &'a Program,
+    estate: &'a Estate,
+    checks: &'a Checks,
+    world: Arc<World>,
+}
+
+impl<'a> Finisher<'a> {
+    /// A finisher that sees what is recorded, and of what is yet to be made what the plan knows of it.
+    pub fn new(run: &'a Run, plan: &'a Plan, program: &'a Program, estate: &'a Estate, checks: &'a Checks) -> Self {
+        let world = program.world();
+        let finisher = Self { run, plan, program, estate, checks, world };
+        for change in &plan.changes {
+            if program.resources.contains_key(&change.address) && change.action != Action::Delete {
+                let manager = estate.manager(&change.scope, &change.kind);
+                let attributes = &change.attributes_after;
+                let stable = manager.map_or(Value::Unknown, |manager| manager.schema().stable_attributes(attributes));
+                let visible = Visible {
+                    kind: change.kind.clone(),
+                    provider: change.scope.provider.clone(),
+                    attributes: attributes.clone(),
+                    stable,
+                };
+                finisher.world.show(change.address.clone(), visible);
+            }
+        }
+        finisher
+    }
+
+    /// What an operation turned out to be, now that what it depends on is there.
+    pub fn finish(&self, index: usize) -> Result<Finish, ProviderError> {
+        let operation = &self.plan.operations[index];
+        let planned = self.spec_of(index);
+        if !planned.spec.has_unknown() || planned.verb == Verb::Delete {
+            let spec = if planned.verb == Verb::Delete { operation.spec.clone() } else { planned.spec.clone() };
+            return Ok(Finish { spec, strength: Strength::Full });
+        }
+        let manager = self.manager(planned)?;
+        let evaluated = self.evaluate(planned, manager)?;
+        let mut spec = planned.spec.clone();
+        fill(&mut spec, &evaluated);
+        manager.schema().complete(&mut spec);
+        if spec.has_unknown() {
+            // The old object goes before what the new one needs is known: the worst case that was planned stands.
+            if operation.verb == Verb::Delete {
+                return Ok(Finish { spec, strength: Strength::Full });
+            }
+            return Err(internal(format!("the spec of {} is still not known", operation.address)));
+        }
+        if let Some(path) = diff::broken_promise(&planned.spec, &spec) {
+            return Err(internal(format!("`{path}` is no longer what was planned; plan again")));
+        }
+        let strength = self.strength(planned, &spec, manager)?;
+        Ok(Finish { spec, strength })
+    }
+
+    /// The operation whose spec counts: of a replacement, the one that creates.
+    fn spec_of(&self, index: usize) -> &'a Operation {
+        let operation = &self.plan.operations[index];
+        match operation.partner {
+            Some(partner) if operation.verb == Verb::Delete => &self.plan.operations[partner],
+            _ => operation,
+        }
+    }
+
+    fn manager(&self, operation: &Operation) -> Result<&'a Arc<dyn Manager>, ProviderError> {
+        let manager = self.estate.manager(&operation.scope, &operation.kind);
+        manager.ok_or_else(|| internal(format!("no provider makes a {} there", operation.kind)))
+    }
+
+    fn evaluate(&self, operation: &Operation, manager: &Arc<dyn Manager>) -> Result<Value, ProviderError> {
+        let resource = self.program.resources.get(&operation.address);
+        let resource = resource.ok_or_else(|| internal(format!("{} is not in the blueprint", operation.address)))?;
+        let (schema, contents) = (manager.schema(), &self.plan.contents);
+        desired(self.program, resource, operation.candidate.as_ref(), schema, &self.world, contents).map_err(
+            |problems| {
+                let words: Vec<String> = problems
+                    .into_iter()
+                    .map(|problem| match problem.labels.first().filter(|label| !label.text.is_empty()) {
+                        Some(label) => format!("{}: {}", label.text, problem.message),
+                        None => problem.message,
+                    })
+                    .collect();
+                ProviderError::new(Class::Invalid { field: None }, words.join("; "))
+            },
+        )
+    }
+
+    /// What is left of an operation, now that its spec is known: perhaps less than was planned, never more.
+    fn strength(
+        &self,
+        operation: &Operation,
+        spec: &Value,
+        manager: &Arc<dyn Manager>,
+    ) -> Result<Strength, ProviderError> {
+        let before = match (operation.verb, operation.partner) {
+            (Verb::Update, _) => &operation.before,
+            (Verb::Create, Some(_)) => &self.change(operation).before,
+            _ => return Ok(Strength::Full),
+        };
+        let unchanged = diff::changed_paths(manager.schema(), before, spec).is_empty();
+        let effect = if unchanged { Effect::None } else { manager.effect(before, spec) };
+        Ok(match (operation.verb, effect) {
+            (Verb::Create, _) if self.must_be_new(operation) => Strength::Full,
+            (_, Effect::None) => Strength::Nothing,
+            (Verb::Create, Effect::InPlace) => Strength::Update,
+            (Verb::Create, Effect::Replace(_)) | (_, Effect::InPlace) => Strength::Full,
+            (_, Effect::Replace(paths)) => {
+                let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
+                let message = format!("it would have to be replaced now, for {}; plan again", paths.join(", "));
+                return Err(ProviderError::new(Class::Conflict, message));
+            }
+        })
+    }
+
+    fn change(&self, operation: &Operation) -> &'a crate::plan::Change {
+        let change = self.plan.changes.iter().find(|change| change.address == operation.address);
+        change.expect("every operation belongs to a change of the same plan")
+    }
+
+    /// Whether the object must be a new one, whatever its spec comes to.
+    fn must_be_new(&self, operation: &Operation) -> bool {
+        self.change(operation).reasons.iter().any(|reason| matches!(reason, Reason::Tainted | Reason::Moved { .. }))
+    }
+
+    /// The request of an operation; none where nothing is left to do.
+    pub fn work(&self, index: usize, finish: &Finish) -> Result<Option<Work>, ProviderError> {
+        let operation = &self.plan.operations[index];
+        let weak_delete = operation.verb == Verb::Delete && finish.strength != Strength::Full;
+        if finish.strength == Strength::Nothing || weak_delete {
+            return Ok(None);
+        }
+        let manager = self.manager(operation)?;
+        let verb = if finish.strength == Strength::Update { Verb::Update } else { operation.verb };
+        let actor = match verb {
+            Verb::Check => Actor::Check(
+                self.checks
+                    .get(&operation.kind)
+                    .cloned()
+                    .ok_or_else(|| internal(format!("there is no check for a {}", operation.kind)))?,
+            ),
+            _ => Actor::Manager(manager.clone()),
+        };
+        let request = self.request(operation, verb, finish, manager);
+        let promised = match verb {
+            Verb::Update if operation.verb == Verb::Create => manager.schema().changing_attributes(&request.attributes),
+            _ => operation.attributes.clone(),
+        };
+        Ok(Some(Work { verb, request, declared: operation.declared.clone(), actor, promised }))
+    }
+
+    fn request(&self, operation: &Operation, verb: Verb, finish: &Finish, manager: &Arc<dyn Manager>) -> Request {
+        let token = Token::new(self.run.entropy.as_ref());
+        let state = self.run.state();
+        let current = state.records.get(&operation.address).and_then(|record| record.current.as_ref());
+        let generation = match (verb, operation.verb) {
+            (Verb::Update, Verb::Create) => current.map_or(operation.generation, |object| object.generation),
+            _ => operation.generation,
+        };
+        let of_current = matches!(verb, Verb::Update | Verb::Check);
+        let id = operation.id.clone().or_else(|| current.filter(|_| of_current).and_then(|object| object.id.clone()));
+        let spec = match verb {
+            Verb::Create | Verb::Update => finish.spec.clone(),
+            // A check is of what was really sent; a delete of what was sent last.
+            Verb::Check => current.map_or_else(|| operation.spec.clone(), |object| object.sent.clone()),
+            Verb::Delete => operation.spec.clone(),
+        };
+        let attributes = match verb {
+            Verb::Create => Value::Null,
+            Verb::Delete => operation.attributes.clone(),
+            Verb::Update | Verb::Check => current.map_or(Value::Null, |object| object.attributes.clone()),
+        };
+        let before = match (verb, operation.verb) {
+            (Verb::Create, _) => Value::Null,
+            (Verb::Update, Verb::Create) => current.map_or(Value::Null, |object| object.sent.clone()),
+            _ => operation.before.clone(),
+        };
+        Request {
+            name: self.name(&spec, operation, generation, manager, &state.lineage),
+            owner: naming::owner_tags(&state.lineage, &operation.address, generation, &token),
+            token,
+            address: operation.address.clone(),
+            kind: operation.kind.clone(),
+            schema_version: manager.schema().version,
+            generation,
+            scope: operation.scope.clone(),
+            id,
+            spec,
+            before,
+            attributes,
+        }
+    }
+
+    /// The cloud's name: the one that the spec gives, or one made up of stack, address and generation.
+    fn name(
+        &self,
+        spec: &Value,
+        operation: &Operation,
+        generation: u64,
+        manager: &Arc<dyn Manager>,
+        lineage: &str,
+    ) -> String {
+        if let Some(Value::String(name)) = spec.get("name").map(Value::revealed) {
+            return name.clone();
+        }
+        let stack = &self.plan.stack;
+        let stack = match stack.environment.as_str() {
+            "default" => stack.blueprint.clone(),
+            environment => format!("{}-{environment}", stack.blueprint),
+        };
+        naming::name(manager.name_rule(), &stack, lineage, &operation.address, generation)
+    }
+
+    /// Makes what an operation made visible to expressions.
+    pub fn show(&self, operation: &Operation) {
+        if operation.verb == Verb::Delete {
+            return;
+        }
+        let attributes = {
+            let state = self.run.state();
+            let current = state.records.get(&operation.address).and_then(|record| record.current.as_ref());
+            current.map(|object| object.attributes.clone())
+        };
+        if let (Some(attributes), Ok(manager)) = (attributes, self.manager(operation)) {
+            let stable = manager.schema().stable_attributes(&attributes);
+            let provider = operation.scope.provider.clone();
+            self.world.show(
+                operation.address.clone(),
+                Visible { kind: operation.kind.clone(), provider, attributes, stable },
+            );
+        }
+    }
+
+    /// The entry that sets the outputs; none where they stay. An output that is not known keeps what it was.
+    pub fn outputs(&self) -> Option<Event> {
+        let before = self.run.state().outputs.clone();
+        let seeing = Seeing { world: self.world.clone(), module: None, each: None };
+        let mut outputs = std::collections::BTreeMap::new();
+        for (name, output) in &self.program.outputs {
+            let evaluated = evaluate(&output.node, &seeing);
+            if evaluated.problems.is_empty() && !evaluated.value.has_unknown() {
+                outputs.insert(name.clone(), evaluated.value);
+            } else if let Some(value) = before.get(name) {
+                outputs.insert(name.clone(), value.clone());
+            }
+        }
+        (outputs != before).then_some(Event::Outputs { outputs })
+    }
+}
+
+fn internal(message: String) -> ProviderError {
+    ProviderError::new(Class::Internal, message)
+}
+
+/// Puts what is known by now where a planned value is unknown; what was known stays.
+fn fill(planned: &mut Value, known: &Value) {
+    match planned {
+        Value::Unknown => *planned = known.clone(),
+        Value::Secret(_) if planned.has_unknown() => *planned = Value::secret(known.revealed().clone()),
+        Value::Map(map) => {
+            map.retain(|name, value| {
+                let step = FieldPath::from(vec![Step::Field(name.clone())]);
+                match known.at(&step) {
+                    Some(known) => {
+                        fill(value, known);
+                        true
+                    }
+                    // What is known to be nothing by now is left out.
+                    None => *value != Value::Unknown,
+                }
+            });
+        }
+        Value::List(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                if let Some(known) = known.at(&FieldPath::root().index(index)) {
+                    fill(item, known);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_was_known_stays_and_what_was_unknown_is_filled_in() {
+        let mut planned = Value::Map(
+            [
+                ("kept".to_owned(), "planned".into()),
+                ("uri".to_owned(), Value::Unknown),
+                ("token".to_owned(), Value::secret(Value::Unknown)),
+                ("none".to_owned(), Value::Unknown),
+            ]
+            .into(),
+        );
+        fill(&mut planned, &json!({"kept": "edited since", "uri": "s3://a", "token": "t"}).into());
+        assert_eq!(planned.get("kept"), Some(&"planned".into()));
+        assert_eq!(planned.get("uri"), Some(&"s3://a".into()));
+        assert_eq!(planned.get("token"), Some(&"t".into()));
+        assert!(planned.has_secret());
+        assert_eq!(planned.as_map().unwrap().len(), 3);
+    }
+}

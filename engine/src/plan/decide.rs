@@ -1,0 +1,217 @@
+//! What becomes of one resource: the three-way comparison of what is wanted, what was sent, and what is there.
+
+use std::collections::BTreeSet;
+
+use trueup_state::{Declared, FieldPath, Object, Record, Scope, Status, Value};
+
+use super::diff::{changed_paths, mark_secrets, set};
+use crate::provider::{Manager, Observation};
+use crate::schema::{Effect, Schema};
+
+/// What the blueprint wants of a resource.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Its whole spec, unknown where only apply can tell.
+    pub spec: Value,
+    /// Where it is to be.
+    pub scope: Scope,
+    /// What is said of it besides.
+    pub declared: Declared,
+}
+
+/// What is to be done, before the order of a replacement is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing.
+    None,
+    /// Make it.
+    Create,
+    /// Change it in place.
+    Update,
+    /// Make it anew.
+    Replace,
+    /// Check it again.
+    Check,
+    /// Only change the record.
+    Record,
+}
+
+/// What was found of a resource, and what is to be done.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// What is to be done.
+    pub verdict: Verdict,
+    /// The spec that is wanted, after ignored fields have kept what they are.
+    pub desired: Value,
+    /// What the object is now, as a spec: what was sent, with what drifted. Null where there is none.
+    pub base: Value,
+    /// What was observed, secrets marked; what was seen last where nothing was. Null where there is none.
+    pub observed: Value,
+    /// Its attributes now; null where there is no object.
+    pub attributes: Value,
+    /// The fields in which `base` differs from `desired`.
+    pub fields: BTreeSet<FieldPath>,
+    /// Those of them that need a new object.
+    pub immutable: BTreeSet<FieldPath>,
+    /// The fields that were edited since they were last sent.
+    pub edited: BTreeSet<FieldPath>,
+    /// What was changed outside.
+    pub drifted: BTreeSet<FieldPath>,
+    /// Whether it was deleted outside.
+    pub gone: bool,
+    /// The setting that differs, where it would be made elsewhere now.
+    pub moved: Option<String>,
+    /// What of the record differs from what is declared and there.
+    pub record: Option<String>,
+    /// Whether it was left partly made, or its check failed.
+    pub tainted: bool,
+}
+
+impl Decision {
+    fn create(wanted: &Wanted) -> Self {
+        Self {
+            verdict: Verdict::Create,
+            desired: wanted.spec.clone(),
+            base: Value::Null,
+            observed: Value::Null,
+            attributes: Value::Null,
+            fields: BTreeSet::new(),
+            immutable: BTreeSet::new(),
+            edited: BTreeSet::new(),
+            drifted: BTreeSet::new(),
+            gone: false,
+            moved: None,
+            record: None,
+            tainted: false,
+        }
+    }
+}
+
+/// Decides one resource.
+pub fn decide(
+    wanted: &Wanted,
+    record: Option<&Record>,
+    observation: Option<&Observation>,
+    manager: &dyn Manager,
+) -> Decision {
+    let mut decision = Decision::create(wanted);
+    let Some((record, object)) = record.and_then(|record| Some((record, record.current.as_ref()?))) else {
+        return decision;
+    };
+    if matches!(observation, Some(Observation::Absent)) {
+        decision.gone = true;
+        return decision;
+    }
+    let schema = manager.schema();
+    look(&mut decision, object, observation, schema);
+    keep_ignored(&mut decision, &wanted.declared.ignore, object);
+    compare(&mut decision, object, schema);
+    decision.tainted = record.status == Status::Tainted;
+    decision.moved = moved(&object.scope, &wanted.scope);
+    decision.record = record_differs(&decision, record, object, &wanted.declared);
+    judge(&mut decision, record, manager);
+    decision
+}
+
+/// What differs outside between what was seen after the last apply and what is there now, over the fields that were sent.
+fn look(decision: &mut Decision, object: &Object, observation: Option<&Observation>, schema: &Schema) {
+    decision.attributes = object.attributes.clone();
+    decision.observed = object.seen.clone();
+    if let Some(Observation::Present(found)) = observation {
+        decision.observed = mark_secrets(&found.spec, &[&decision.desired, &object.sent, &object.seen]);
+        decision.attributes = mark_secrets(&found.attributes, &[&object.attributes, &object.sent]);
+        decision.drifted = changed_paths(schema, &object.seen, &decision.observed)
+            .into_iter()
+            .filter(|path| object.sent.at(path).is_some())
+            .collect();
+    }
+}
+
+/// A field that is not compared keeps what it is.
+fn keep_ignored(decision: &mut Decision, ignore: &BTreeSet<FieldPath>, object: &Object) {
+    for path in ignore {
+        set(&mut decision.desired, path, object.sent.at(path));
+        decision.drifted.retain(|drifted| !path.covers(drifted));
+    }
+}
+
+fn compare(decision: &mut Decision, object: &Object, schema: &Schema) {
+    decision.edited = changed_paths(schema, &object.sent, &decision.desired);
+    decision.base = object.sent.clone();
+    for path in &decision.drifted {
+        set(&mut decision.base, path, decision.observed.at(path));
+    }
+    // What is there already as it is wanted needs no call, whatever was sent.
+    for path in &decision.edited {
+        if let (Some(observed), Some(desired)) = (decision.observed.at(path), decision.desired.at(path))
+            && !desired.has_unknown()
+            && changed_paths(schema, &wrap(path, observed), &wrap(path, desired)).is_empty()
+        {
+            set(&mut decision.base, path, Some(desired));
+        }
+    }
+    decision.fields = changed_paths(schema, &decision.base, &decision.desired);
+}
+
+/// A spec that has only one value, so that it is compared by the schema of its own place.
+fn wrap(path: &FieldPath, value: &Value) -> Value {
+    let mut spec = Value::Null;
+    set(&mut spec, path, Some(value));
+    spec
+}
+
+/// The first setting in which two scopes differ.
+fn moved(recorded: &Scope, wanted: &Scope) -> Option<String> {
+    if recorded.provider.provider() != wanted.provider.provider() {
+        return Some("provider".to_owned());
+    }
+    let names: BTreeSet<_> = recorded.settings.keys().chain(wanted.settings.keys()).collect();
+    names.into_iter().find(|name| recorded.settings.get(*name) != wanted.settings.get(*name)).cloned()
+}
+
+/// What of the record differs from what is declared and there, in words; its line in the blueprint alone does not count.
+fn record_differs(decision: &Decision, record: &Record, object: &Object, declared: &Declared) -> Option<String> {
+    let mut words = Vec::new();
+    let was = &record.declared;
+    if was.dependencies != declared.dependencies {
+        words.push("depends_on");
+    }
+    if was.protect != declared.protect {
+        words.push("protect");
+    }
+    if was.ignore != declared.ignore {
+        words.push("ignore");
+    }
+    if was.correct != declared.correct {
+        words.push("drift");
+    }
+    if was.create_first != declared.create_first {
+        words.push("replace");
+    }
+    if was.verify != declared.verify {
+        words.push("validate");
+    }
+    if !decision.edited.is_empty() || !decision.drifted.is_empty() {
+        words.push("spec");
+    }
+    if !decision.attributes.same(&object.attributes) {
+        words.push("attributes");
+    }
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+fn judge(decision: &mut Decision, record: &Record, manager: &dyn Manager) {
+    let effect =
+        if decision.fields.is_empty() { Effect::None } else { manager.effect(&decision.base, &decision.desired) };
+    decision.verdict = match effect {
+        Effect::Replace(paths) => {
+            decision.immutable = paths;
+            Verdict::Replace
+        }
+        _ if decision.tainted || decision.moved.is_some() => Verdict::Replace,
+        Effect::InPlace => Verdict::Update,
+        Effect::None if record.status == Status::Unverified && record.declared.verify => Verdict::Check,
+        Effect::None if decision.record.is_some() => Verdict::Record,
+        Effect::None => Verdict::None,
+    };
+}

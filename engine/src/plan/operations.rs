@@ -1,0 +1,268 @@
+//! From decisions to the graph of operations: one provider call or one check a node, an edge from what comes first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use trueup_state::{Address, Declared, Generation, Object, Record, Scope, Status, Value, Verb};
+
+use super::decide::Verdict;
+use super::{Action, Change, Operation, Order, Reason};
+use crate::provider::Candidate;
+
+/// One way to make a resource.
+#[derive(Clone, Debug)]
+pub struct Branch {
+    /// The candidate that it is for; none without a placement.
+    pub candidate: Option<Candidate>,
+    /// Where.
+    pub scope: Scope,
+    /// The spec there.
+    pub spec: Value,
+}
+
+/// A resource with everything that its operations are made from.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// What becomes of it.
+    pub change: Change,
+    /// What was decided; none for a resource that is no longer wanted, whose objects all go.
+    pub verdict: Option<Verdict>,
+    /// The order of a replacement.
+    pub order: Order,
+    /// The generation of what is made, or of what is there.
+    pub generation: Generation,
+    /// What the blueprint says of it besides its spec.
+    pub declared: Declared,
+    /// The ways to make it, in order; none where nothing is made.
+    pub branches: Vec<Branch>,
+    /// What its current object was observed to be.
+    pub observed: Value,
+    /// Its record, without the objects that are gone.
+    pub record: Option<Record>,
+}
+
+/// A resource that is replaced create-first needs what it depends on to be there before and after: where that is replaced too, it
+/// is create-first as well. `planned` is in the order of dependencies.
+pub fn share_order(planned: &mut [Planned]) {
+    let positions: BTreeMap<Address, usize> =
+        planned.iter().enumerate().map(|(position, planned)| (planned.change.address.clone(), position)).collect();
+    for position in (0..planned.len()).rev() {
+        if planned[position].change.action != Action::Replace(Order::CreateFirst) {
+            continue;
+        }
+        let dependant = planned[position].change.address.clone();
+        for dependency in planned[position].declared.dependencies.clone() {
+            let Some(dependency) = positions.get(&dependency).map(|position| &mut planned[*position]) else { continue };
+            if dependency.change.action == Action::Replace(Order::DestroyFirst) {
+                dependency.change.action = Action::Replace(Order::CreateFirst);
+                dependency.order = Order::CreateFirst;
+                dependency.change.reasons.push(Reason::CreateFirstFor { dependant: dependant.clone() });
+            }
+        }
+    }
+}
+
+/// The operations of resources, and which waits for which.
+pub fn build(planned: &[Planned]) -> (Vec<Operation>, Vec<(usize, usize)>) {
+    let mut builder = Builder::default();
+    for planned in planned {
+        builder.nodes(planned);
+    }
+    for planned in planned {
+        builder.after_dependencies(planned);
+        builder.before_deletes(planned);
+    }
+    (builder.operations, builder.edges.into_iter().collect())
+}
+
+/// The operations of one resource.
+#[derive(Debug, Default)]
+struct Nodes {
+    /// Those that need its dependencies to be ready.
+    first: Vec<usize>,
+    /// Those after which it is ready itself.
+    ready: Vec<usize>,
+    /// Those that delete its objects.
+    deletes: Vec<usize>,
+    /// The one of them that must come before the new object is made.
+    delete_first: Option<usize>,
+    /// Whether it, or something it depends on, has such a one.
+    unsettled: bool,
+}
+
+#[derive(Default)]
+struct Builder {
+    operations: Vec<Operation>,
+    edges: BTreeSet<(usize, usize)>,
+    nodes: BTreeMap<Address, Nodes>,
+}
+
+impl Builder {
+    fn push(&mut self, operation: Operation) -> usize {
+        self.operations.push(operation);
+        self.operations.len() - 1
+    }
+
+    fn nodes(&mut self, planned: &Planned) {
+        let mut nodes = Nodes::default();
+        match planned.verdict {
+            Some(Verdict::Create | Verdict::Replace) => self.creates(planned, &mut nodes),
+            Some(Verdict::Update) => self.update(planned, &mut nodes),
+            Some(Verdict::Check) => {
+                let check = self.push(of_current(planned, Verb::Check));
+                nodes.first.push(check);
+                nodes.ready.push(check);
+            }
+            Some(Verdict::None | Verdict::Record) | None => {}
+        }
+        let record = planned.record.as_ref();
+        if matches!(planned.verdict, Some(Verdict::Replace) | None)
+            && let Some(object) = record.and_then(|record| record.current.as_ref())
+        {
+            self.delete_current(planned, object, &mut nodes);
+        }
+        for object in record.into_iter().flat_map(|record| &record.deposed) {
+            let delete = self.push(delete(planned, object, object.seen.clone()));
+            self.edges.extend(nodes.ready.iter().map(|ready| (*ready, delete)));
+            nodes.deletes.push(delete);
+        }
+        let by_dependency = planned.declared.dependencies.iter().filter_map(|address| self.nodes.get(address));
+        nodes.unsettled = nodes.delete_first.is_some() || by_dependency.into_iter().any(|nodes| nodes.unsettled);
+        self.nodes.insert(planned.change.address.clone(), nodes);
+    }
+
+    fn creates(&mut self, planned: &Planned, nodes: &mut Nodes) {
+        for branch in &planned.branches {
+            let create = self.push(create(planned, branch));
+            nodes.first.push(create);
+            if planned.declared.verify {
+                let check = self.push(Operation { verb: Verb::Check, ..create_of(&self.operations[create]) });
+                self.edges.insert((create, check));
+                nodes.ready.push(check);
+            } else {
+                nodes.ready.push(create);
+            }
+        }
+    }
+
+    fn update(&mut self, planned: &Planned, nodes: &mut Nodes) {
+        let update = self.push(of_current(planned, Verb::Update));
+        nodes.first.push(update);
+        let unverified = planned.record.as_ref().is_some_and(|record| record.status == Status::Unverified);
+        if unverified && planned.declared.verify {
+            let check = self.push(of_current(planned, Verb::Check));
+            self.edges.insert((update, check));
+            nodes.ready.push(check);
+        } else {
+            nodes.ready.push(update);
+        }
+    }
+
+    fn delete_current(&mut self, planned: &Planned, object: &Object, nodes: &mut Nodes) {
+        let delete = self.push(delete(planned, object, planned.observed.clone()));
+        if planned.verdict == Some(Verdict::Replace) {
+            self.operations[delete].partner = nodes.first.first().copied();
+            for create in &nodes.first {
+                self.operations[*create].partner = Some(delete);
+            }
+            if planned.order == Order::CreateFirst {
+                self.edges.extend(nodes.ready.iter().map(|ready| (*ready, delete)));
+            } else {
+                self.edges.extend(nodes.first.iter().map(|create| (delete, *create)));
+                nodes.delete_first = Some(delete);
+            }
+        }
+        nodes.deletes.push(delete);
+    }
+
+    /// What makes or changes a resource waits until what it depends on is ready. So does the delete that opens a replacement, as
+    /// long as nothing it depends on waits for such a delete itself: only then is the final spec known before the old object goes.
+    fn after_dependencies(&mut self, planned: &Planned) {
+        let Some(nodes) = self.nodes.get(&planned.change.address) else { return };
+        for dependency in planned.declared.dependencies.iter().filter_map(|address| self.nodes.get(address)) {
+            for ready in &dependency.ready {
+                self.edges.extend(nodes.first.iter().map(|first| (*ready, *first)));
+                if let Some(delete) = nodes.delete_first.filter(|_| !dependency.unsettled) {
+                    self.edges.insert((*ready, delete));
+                }
+            }
+        }
+    }
+
+    /// An object goes after everything that was made with it: what depended on it is deleted, or is changed to do without it, first.
+    fn before_deletes(&mut self, planned: &Planned) {
+        let (Some(nodes), Some(record)) = (self.nodes.get(&planned.change.address), planned.record.as_ref()) else {
+            return;
+        };
+        for address in &record.declared.dependencies {
+            let Some(dependency) = self.nodes.get(address) else { continue };
+            let keeps = planned.declared.dependencies.contains(address) && dependency.delete_first.is_some();
+            for delete in &dependency.deletes {
+                self.edges.extend(nodes.deletes.iter().map(|own| (*own, *delete)));
+                // A dependant of what is replaced destroy-first waits for the new object, and so for this delete.
+                if !keeps && planned.verdict.is_some() {
+                    self.edges.extend(nodes.ready.iter().map(|ready| (*ready, *delete)));
+                }
+            }
+        }
+    }
+}
+
+fn create(planned: &Planned, branch: &Branch) -> Operation {
+    Operation {
+        address: planned.change.address.clone(),
+        kind: planned.change.kind.clone(),
+        verb: Verb::Create,
+        generation: planned.generation,
+        scope: branch.scope.clone(),
+        id: None,
+        spec: branch.spec.clone(),
+        before: Value::Null,
+        observed: Value::Null,
+        attributes: planned.change.attributes_after.clone(),
+        declared: planned.declared.clone(),
+        partner: None,
+        candidate: branch.candidate.clone(),
+    }
+}
+
+/// The same operation without a partner: a check of what another one makes.
+fn create_of(operation: &Operation) -> Operation {
+    Operation { partner: None, ..operation.clone() }
+}
+
+fn of_current(planned: &Planned, verb: Verb) -> Operation {
+    let object = planned.record.as_ref().and_then(|record| record.current.as_ref());
+    Operation {
+        address: planned.change.address.clone(),
+        kind: planned.change.kind.clone(),
+        verb,
+        generation: planned.generation,
+        scope: object.map_or_else(|| planned.change.scope.clone(), |object| object.scope.clone()),
+        id: object.and_then(|object| object.id.clone()),
+        spec: planned.change.after.clone(),
+        before: planned.change.before.clone(),
+        observed: planned.observed.clone(),
+        attributes: planned.change.attributes_after.clone(),
+        declared: planned.declared.clone(),
+        partner: None,
+        candidate: None,
+    }
+}
+
+fn delete(planned: &Planned, object: &Object, observed: Value) -> Operation {
+    Operation {
+        address: planned.change.address.clone(),
+        kind: planned.change.kind.clone(),
+        verb: Verb::Delete,
+        generation: object.generation,
+        scope: object.scope.clone(),
+        id: object.id.clone(),
+        spec: object.sent.clone(),
+        before: object.seen.clone(),
+        observed,
+        attributes: object.attributes.clone(),
+        declared: planned.declared.clone(),
+        partner: None,
+        candidate: None,
+    }
+}

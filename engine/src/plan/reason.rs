@@ -1,0 +1,99 @@
+//! Why something is done, down to the line.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use trueup_state::{Address, FieldPath, Place};
+
+/// One reason for a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "reason")]
+pub enum Reason {
+    /// The blueprint has it, and it does not exist.
+    New {
+        /// Where the blueprint has it.
+        place: Option<Place>,
+    },
+    /// A field was edited in the blueprint since it was last applied.
+    Edited {
+        /// The field.
+        path: FieldPath,
+        /// Where.
+        place: Option<Place>,
+    },
+    /// A field reads something that only apply can tell.
+    Reads {
+        /// The field.
+        path: FieldPath,
+        /// Where.
+        place: Option<Place>,
+    },
+    /// A field was changed outside Trueup.
+    Drifted {
+        /// The field.
+        path: FieldPath,
+    },
+    /// It was deleted outside Trueup.
+    Gone,
+    /// A field can't be changed in place.
+    Immutable {
+        /// The field.
+        path: FieldPath,
+    },
+    /// It would be made elsewhere now.
+    Moved {
+        /// What differs: the provider or one of its settings.
+        what: String,
+    },
+    /// An earlier run left it partly made, or its check failed.
+    Tainted,
+    /// Its check has not passed yet.
+    Unverified,
+    /// Its block is no longer in the blueprint.
+    Removed,
+    /// A replacement superseded it, or its check failed.
+    Deposed,
+    /// Everything is to be destroyed.
+    Destroyed,
+    /// What is there is what is wanted; only the record differs.
+    Recorded {
+        /// What of it.
+        what: String,
+    },
+    /// It replaces create-first, so what it depends on does too.
+    CreateFirstFor {
+        /// Who needs it.
+        dependant: Address,
+    },
+}
+
+impl Reason {
+    /// The line it points to.
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Reason::New { place } | Reason::Edited { place, .. } | Reason::Reads { place, .. } => place.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::New { .. } => f.write_str("the blueprint has it, and it does not exist"),
+            Reason::Edited { path, .. } => write!(f, "{path} was edited"),
+            Reason::Reads { path, .. } => write!(f, "{path} is known after apply"),
+            Reason::Drifted { path } => write!(f, "{path} was changed outside Trueup"),
+            Reason::Gone => f.write_str("it was deleted outside Trueup"),
+            Reason::Immutable { path } => write!(f, "{path} can't be changed in place"),
+            Reason::Moved { what } => write!(f, "its {what} changed"),
+            Reason::Tainted => f.write_str("it was left partly made, or its check failed"),
+            Reason::Unverified => f.write_str("its check has not passed yet"),
+            Reason::Removed => f.write_str("its block is no longer in the blueprint"),
+            Reason::Deposed => f.write_str("its replacement is in place"),
+            Reason::Destroyed => f.write_str("everything is to be destroyed"),
+            Reason::Recorded { what } => write!(f, "what is there is what is wanted; recorded: {what}"),
+            Reason::CreateFirstFor { dependant } => write!(f, "{dependant} needs the new one before the old one goes"),
+        }
+    }
+}
