@@ -1,3 +1,36 @@
-//! The command line.
+//! The command line: parses arguments, calls the engine, draws what comes back. No decision is made here.
 
-fn main() {}
+mod arguments;
+mod commands;
+mod draw;
+mod exit;
+mod files;
+mod planfile;
+mod workplace;
+
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    let arguments = arguments::Arguments::parse();
+    let json = arguments.json;
+    start_log();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return draw::failure(&exit::Failure::new(format!("the program can't start: {error}")), json).into();
+        }
+    };
+    let exit = match runtime.block_on(commands::run(arguments)) {
+        Ok(exit) => exit,
+        Err(failure) => draw::failure(&failure, json),
+    };
+    // Work that blocks, such as a copy, is resumed by the next run: nothing is waited for.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+/// Logs to the standard error stream what `RUST_LOG` asks for, nothing without it.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

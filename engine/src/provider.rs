@@ -20,7 +20,7 @@ pub trait Provider: Send + Sync {
     fn name(&self) -> &str;
 
     /// What may stand under it in a blueprint's `providers`.
-    fn settings_schema(&self) -> &Schema;
+    fn settings_schema(&self) -> &'static Schema;
 
     /// The kinds it makes. A native kind need not be named: [`Provider::makes`] answers for it.
     fn kinds(&self) -> BTreeSet<KindName>;

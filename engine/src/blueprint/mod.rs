@@ -66,7 +66,7 @@ pub struct ProviderEntry {
     /// The portable kinds that it makes.
     pub kinds: BTreeSet<KindName>,
     /// What may stand under it in `providers`.
-    pub settings: Arc<Schema>,
+    pub settings: &'static Schema,
 }
 
 /// A loaded blueprint: variables resolved, instances expanded, dependencies linked.

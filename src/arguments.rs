@@ -1,0 +1,236 @@
+//! What may be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Infrastructure as code for machine learning: brings buckets, GPUs, registries and endpoints level with a checked-in blueprint.
+#[derive(Debug, Parser)]
+#[command(name = "trueup", version, max_term_width = 100, propagate_version = true, disable_help_subcommand = true)]
+#[command(
+    after_help = "Exit codes: 0 nothing to do, or done · 1 error · 2 changes or drift found · 3 some resources failed · \
+    4 another run holds the lease · 5 refused by policy, protection or budget"
+)]
+pub(crate) struct Arguments {
+    /// Answer in JSON, for machines
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check a blueprint without a cloud
+    #[command(after_help = "Example: trueup validate blueprints/quickstart.yaml")]
+    Validate(ValidateArgs),
+    /// Show what an apply would do; touches nothing
+    #[command(after_help = "Example: trueup plan blueprints/quickstart.yaml --out plan.trueup")]
+    Plan(PlanArgs),
+    /// Show a saved plan; needs no provider and no key
+    #[command(after_help = "Example: trueup show plan.trueup")]
+    Show(ShowArgs),
+    /// Bring the stack level with its blueprint, or carry out a saved plan
+    #[command(
+        after_help = "Examples: trueup apply blueprints/quickstart.yaml\n          trueup apply plan.trueup --yes"
+    )]
+    Apply(ApplyArgs),
+    /// Delete everything the stack has
+    #[command(after_help = "Example: trueup destroy blueprints/quickstart.yaml --yes")]
+    Destroy(DestroyArgs),
+    /// Show what was changed outside Trueup, and put it right with --correct
+    #[command(after_help = "Example: trueup drift blueprints/quickstart.yaml --correct --yes")]
+    Drift(DriftArgs),
+    /// Print the stack's outputs
+    #[command(after_help = "Example: trueup output blueprints/quickstart.yaml try_it")]
+    Output(OutputArgs),
+    /// Look into the state
+    #[command(subcommand)]
+    State(StateCommand),
+    /// Free the lease of a run that is gone
+    #[command(after_help = "Example: trueup unlock blueprints/quickstart.yaml")]
+    Unlock(UnlockArgs),
+    /// Print completions for a shell
+    #[command(after_help = "Example: trueup completions bash > /etc/bash_completion.d/trueup")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// Which stack.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StackArgs {
+    /// The blueprint's file
+    #[arg(default_value = "blueprint.yaml")]
+    pub(crate) blueprint: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) inputs: InputArgs,
+}
+
+/// What a blueprint is loaded with.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct InputArgs {
+    /// The environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+
+    /// Set a variable; may be repeated, and wins over --var-file and TRUEUP_VAR_NAME
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    pub(crate) variables: Vec<String>,
+
+    /// Set variables from a YAML file; may be repeated, the last wins
+    #[arg(long = "var-file", value_name = "FILE")]
+    pub(crate) variable_files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+
+    /// Save the plan, for `trueup apply FILE`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Don't look at what is there now; compare with what was seen last
+    #[arg(long)]
+    pub(crate) no_refresh: bool,
+
+    /// Plan the destruction of everything the stack has
+    #[arg(long)]
+    pub(crate) destroy: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The saved plan
+    pub(crate) plan: PathBuf,
+}
+
+/// How operations are carried out.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Don't ask
+    #[arg(long, short = 'y')]
+    pub(crate) yes: bool,
+
+    /// How many operations may be under way at once
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = parallelism)]
+    pub(crate) parallelism: usize,
+
+    /// Wait for another run to finish instead of giving up
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    /// The blueprint's file, or a saved plan
+    #[arg(default_value = "blueprint.yaml", value_name = "BLUEPRINT | PLAN")]
+    pub(crate) file: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) inputs: InputArgs,
+
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DestroyArgs {
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DriftArgs {
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+
+    /// Bring back what drifted, and only that
+    #[arg(long)]
+    pub(crate) correct: bool,
+
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// The blueprint's file
+    #[arg(default_value = "blueprint.yaml")]
+    pub(crate) blueprint: PathBuf,
+
+    /// Print this output alone, as it is
+    pub(crate) name: Option<String>,
+
+    /// The environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+
+    /// Print secrets too
+    #[arg(long)]
+    pub(crate) reveal: bool,
+}
+
+/// What can be looked at in the state.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StateCommand {
+    /// List what is recorded
+    #[command(after_help = "Example: trueup state list blueprints/quickstart.yaml")]
+    List(StateArgs),
+    /// Show one resource's record
+    #[command(after_help = "Example: trueup state show model blueprints/quickstart.yaml")]
+    Show {
+        /// The resource's address
+        address: String,
+        #[command(flatten)]
+        stack: StateArgs,
+    },
+    /// Show what happened, oldest first
+    #[command(after_help = "Example: trueup state history blueprints/quickstart.yaml")]
+    History(StateArgs),
+}
+
+/// Which stack's state. Variables are not needed.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StateArgs {
+    /// The blueprint's file
+    #[arg(default_value = "blueprint.yaml")]
+    pub(crate) blueprint: PathBuf,
+
+    /// The environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UnlockArgs {
+    #[command(flatten)]
+    pub(crate) stack: StateArgs,
+
+    /// Free the lease of a run that may be alive: its next write is refused
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+fn parallelism(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if (1..=1024).contains(&count) => Ok(count),
+        _ => Err("it is a number from 1 to 1024".to_owned()),
+    }
+}

@@ -1,0 +1,205 @@
+//! `trueup apply` and `trueup destroy`: recover, plan, show, ask, carry out, report.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use trueup_engine::apply::{Events, Report};
+use trueup_engine::blueprint::Program;
+use trueup_engine::plan::{Mode, Plan};
+use trueup_engine::{EngineError, PlanOptions};
+use trueup_state::{Holder, Stack, StoreError};
+
+use super::plan::show_plan;
+use super::{Loaded, Standing, load, state_of};
+use crate::arguments::{ApplyArgs, DestroyArgs, RunArgs, StackArgs};
+use crate::draw::{self, progress::Progress};
+use crate::exit::{Exit, Failure};
+use crate::planfile;
+use crate::workplace::Workplace;
+
+pub(super) async fn run(arguments: &ApplyArgs, json: bool) -> Result<Exit, Failure> {
+    let workplace = Workplace::here(arguments.run.parallelism)?;
+    if planfile::is_plan(&arguments.file) {
+        return apply_saved(&workplace, &arguments.file, &arguments.run, json).await;
+    }
+    let stack = StackArgs { blueprint: arguments.file.clone(), inputs: arguments.inputs.clone() };
+    let loaded = load(&workplace, &stack)?;
+    let task = Task { workplace: &workplace, run: &arguments.run, json, name: "apply", mode: Mode::Apply };
+    task.plan_and_carry_out(&loaded).await
+}
+
+pub(super) async fn destroy(arguments: &DestroyArgs, json: bool) -> Result<Exit, Failure> {
+    let workplace = Workplace::here(arguments.run.parallelism)?;
+    let loaded = load(&workplace, &arguments.stack)?;
+    let task = Task { workplace: &workplace, run: &arguments.run, json, name: "destroy", mode: Mode::Destroy };
+    task.plan_and_carry_out(&loaded).await
+}
+
+async fn apply_saved(workplace: &Workplace, path: &Path, run: &RunArgs, json: bool) -> Result<Exit, Failure> {
+    let plan = planfile::read(path, workplace.vault.as_ref())?;
+    let program = workplace.reload(&plan)?;
+    let task = Task { workplace, run, json, name: "apply", mode: plan.mode };
+    let standing = Standing { location: path.display().to_string(), serial: plan.serial };
+    task.show_and_carry_out(&plan, &program, standing, &Watch::start(json)).await
+}
+
+/// One command that changes a stack.
+pub(super) struct Task<'a> {
+    pub(super) workplace: &'a Workplace,
+    pub(super) run: &'a RunArgs,
+    pub(super) json: bool,
+    pub(super) name: &'a str,
+    pub(super) mode: Mode,
+}
+
+impl Task<'_> {
+    pub(super) async fn plan_and_carry_out(&self, loaded: &Loaded) -> Result<Exit, Failure> {
+        let watch = Watch::start(self.json);
+        let holder = self.workplace.holder(self.name);
+        self.recover(&loaded.stack, &holder, &watch).await?;
+        let options = PlanOptions { mode: self.mode, refresh: true };
+        let (plan, snapshot) = self.workplace.engine.plan(&loaded.program, &loaded.stack, options).await?;
+        draw::warnings(&loaded.program.sources, &loaded.program.warnings, self.json);
+        let serial = snapshot.serial();
+        let standing = Standing { location: snapshot.location, serial };
+        self.show_and_carry_out(&plan, &loaded.program, standing, &watch).await
+    }
+
+    async fn recover(&self, stack: &Stack, holder: &Holder, watch: &Watch) -> Result<(), Failure> {
+        let engine = &self.workplace.engine;
+        let recovered = self.waiting(|| engine.recover(stack, holder, &watch.events, &watch.cancel)).await?;
+        watch.settle().await;
+        if recovered.stopped.is_some() || recovered.interrupted {
+            draw::report(&recovered, self.json);
+            return Err(Failure::new("what an earlier run left could not be settled").exit(Exit::Failed));
+        }
+        Ok(())
+    }
+
+    async fn show_and_carry_out(
+        &self,
+        plan: &Plan,
+        program: &Program,
+        standing: Standing,
+        watch: &Watch,
+    ) -> Result<Exit, Failure> {
+        show_plan(plan, &standing, self.json);
+        if !plan.refusals.is_empty() {
+            return Ok(Exit::Refused);
+        }
+        if plan.is_empty() {
+            return Ok(if plan.notices.iter().any(|notice| notice.stops) { Exit::Failed } else { Exit::Done });
+        }
+        if !self.run.yes && !self.ask(plan)? {
+            draw::put("Nothing was changed.\n");
+            return Ok(Exit::Error);
+        }
+        let holder = self.workplace.holder(self.name);
+        let engine = &self.workplace.engine;
+        let applied = self.waiting(|| engine.apply(plan, program, &holder, &watch.events, &watch.cancel)).await;
+        watch.settle().await;
+        let report = applied?;
+        draw::report(&report, self.json);
+        self.show_outputs(&plan.stack).await?;
+        Ok(exit_of(&report))
+    }
+
+    /// Calls again for as long as another run holds the lease, if that is to be waited for.
+    async fn waiting<T, F: Future<Output = Result<T, EngineError>>>(&self, call: impl Fn() -> F) -> Result<T, Failure> {
+        let mut told = false;
+        loop {
+            match call().await {
+                Err(EngineError::Store(StoreError::Held(holder))) if self.run.wait => {
+                    if !std::mem::replace(&mut told, true) && !self.json {
+                        draw::note(&format!("Waiting for {holder}…"));
+                    }
+                    self.workplace.engine.clock.sleep(Duration::from_secs(1)).await;
+                }
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    fn ask(&self, plan: &Plan) -> Result<bool, Failure> {
+        if self.json || !std::io::stdin().is_terminal() {
+            return Err(Failure::new("nobody is there to say yes").help(format!("say `trueup {} --yes`", self.name)));
+        }
+        let question = match plan.mode {
+            Mode::Destroy => format!("Destroy all of {}? Only `yes` does it: ", plan.stack),
+            Mode::Apply | Mode::Correct => format!("Do this to {}? Only `yes` does it: ", plan.stack),
+        };
+        draw::put(&format!("\n{question}"));
+        let _ = std::io::stdout().flush();
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer).map_err(|error| Failure::new(error.to_string()))?;
+        Ok(answer.trim() == "yes")
+    }
+
+    async fn show_outputs(&self, stack: &Stack) -> Result<(), Failure> {
+        if self.mode == Mode::Destroy || self.json {
+            return Ok(());
+        }
+        let (state, _) = state_of(self.workplace, stack).await?;
+        if !state.outputs.is_empty() {
+            draw::put(&format!("\n{}", draw::outputs(&state.outputs)));
+        }
+        Ok(())
+    }
+}
+
+fn exit_of(report: &Report) -> Exit {
+    if report.is_complete() { Exit::Done } else { Exit::Failed }
+}
+
+/// Events on their way to the terminal, and Ctrl-C on its way to the engine.
+pub(super) struct Watch {
+    pub(super) events: Events,
+    pub(super) cancel: watch::Receiver<bool>,
+    drawn: mpsc::UnboundedSender<tokio::sync::oneshot::Sender<()>>,
+}
+
+impl Watch {
+    pub(super) fn start(json: bool) -> Self {
+        let (events, mut received) = mpsc::unbounded_channel();
+        let (drawn, mut asked) = mpsc::unbounded_channel::<tokio::sync::oneshot::Sender<()>>();
+        let (cancelled, cancel) = watch::channel(false);
+        tokio::spawn(async move {
+            let mut progress = Progress::new(json);
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(event) = received.recv() => progress.draw(event),
+                    Some(answer) = asked.recv() => {
+                        progress.clear();
+                        let _ = answer.send(());
+                    }
+                    else => return,
+                }
+            }
+        });
+        tokio::spawn(async move {
+            let mut presses = 0;
+            while tokio::signal::ctrl_c().await.is_ok() {
+                presses += 1;
+                if presses > 1 {
+                    std::process::exit(Exit::Failed as i32);
+                }
+                draw::note(
+                    "Stopping: nothing new starts, and what is under way is resumed by the next run. Again to leave at once.",
+                );
+                let _ = cancelled.send(true);
+            }
+        });
+        Self { events, cancel, drawn }
+    }
+
+    /// Returns once every event so far is drawn.
+    pub(super) async fn settle(&self) {
+        let (answer, drawn) = tokio::sync::oneshot::channel();
+        if self.drawn.send(answer).is_ok() {
+            let _ = drawn.await;
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! `trueup drift`: what was changed outside, and with `--correct`, bringing it back.
+
+use trueup_engine::PlanOptions;
+use trueup_engine::plan::Mode;
+
+use super::apply::Task;
+use super::load;
+use crate::arguments::DriftArgs;
+use crate::draw;
+use crate::exit::{Exit, Failure};
+use crate::workplace::Workplace;
+
+pub(super) async fn run(arguments: &DriftArgs, json: bool) -> Result<Exit, Failure> {
+    let workplace = Workplace::here(arguments.run.parallelism)?;
+    let loaded = load(&workplace, &arguments.stack)?;
+    if arguments.correct {
+        let task =
+            Task { workplace: &workplace, run: &arguments.run, json, name: "drift --correct", mode: Mode::Correct };
+        return task.plan_and_carry_out(&loaded).await;
+    }
+    let options = PlanOptions { mode: Mode::Correct, refresh: true };
+    let (plan, snapshot) = workplace.engine.plan(&loaded.program, &loaded.stack, options).await?;
+    if json {
+        draw::json(&draw::terraform::plan(&plan));
+    } else {
+        draw::put(&draw::plan::drift(&plan, &snapshot.location, snapshot.serial()));
+    }
+    Ok(if plan.drift.is_empty() { Exit::Done } else { Exit::Changes })
+}

@@ -1,0 +1,83 @@
+//! One file a command, each from its arguments to what it shows.
+
+mod apply;
+mod drift;
+mod output;
+mod plan;
+mod state;
+mod unlock;
+mod validate;
+
+use clap::CommandFactory;
+
+use crate::arguments::{Arguments, Command, StackArgs, StateArgs};
+use crate::exit::{Exit, Failure};
+use crate::workplace::{Workplace, stack, stack_of};
+use crate::{draw, files};
+use trueup_engine::blueprint::{Program, source};
+use trueup_state::{Serial, Stack, State, Store};
+
+/// Runs a command.
+pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let json = arguments.json;
+    match arguments.command {
+        Command::Validate(arguments) => validate::run(&arguments, json),
+        Command::Plan(arguments) => plan::run(&arguments, json).await,
+        Command::Show(arguments) => plan::show(&arguments, json),
+        Command::Apply(arguments) => apply::run(&arguments, json).await,
+        Command::Destroy(arguments) => apply::destroy(&arguments, json).await,
+        Command::Drift(arguments) => drift::run(&arguments, json).await,
+        Command::Output(arguments) => output::run(&arguments, json).await,
+        Command::State(command) => state::run(&command, json).await,
+        Command::Unlock(arguments) => unlock::run(&arguments, json).await,
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "trueup", &mut text);
+            draw::put(&String::from_utf8_lossy(&text));
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// A loaded blueprint and its stack.
+struct Loaded {
+    program: Program,
+    stack: Stack,
+}
+
+fn load(workplace: &Workplace, arguments: &StackArgs) -> Result<Loaded, Failure> {
+    let program = workplace.load(&arguments.blueprint, &files::inputs(&arguments.inputs)?)?;
+    let stack = stack(&program, &arguments.blueprint);
+    Ok(Loaded { program, stack })
+}
+
+/// The stack of a blueprint's file, of which only the name is read: its variables need not be given.
+fn stack_only(arguments: &StateArgs) -> Result<Stack, Failure> {
+    let path = &arguments.blueprint;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let failure = Failure::new(format!("{} can't be read: {error}", path.display()));
+        failure.help("name the blueprint's file as the last argument")
+    })?;
+    let name = source::plain_values(&text)
+        .map_err(|reason| Failure::new(format!("{}: {reason}", path.display())))?
+        .get("blueprint")
+        .and_then(|name| name.as_str().map(str::to_owned));
+    let name = name.ok_or_else(|| Failure::new(format!("{} has no `blueprint: NAME`", path.display())))?;
+    Ok(stack_of(name, arguments.env.clone(), path))
+}
+
+/// The state of a stack, or an error that says that there is none.
+async fn state_of(workplace: &Workplace, stack: &Stack) -> Result<(State, String), Failure> {
+    let snapshot = workplace.engine.store.snapshot(stack).await?;
+    let location = snapshot.location.clone();
+    match snapshot.state {
+        Some(state) => Ok((state, location)),
+        None => Err(Failure::new(format!("{stack} has no state in {location}")).help("`trueup apply` makes it")),
+    }
+}
+
+/// Where the state of a plan is and how far it has come, for its heading.
+struct Standing {
+    location: String,
+    serial: Serial,
+}

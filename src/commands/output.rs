@@ -1,0 +1,49 @@
+//! `trueup output`: the stack's outputs.
+
+use serde_json::Map as JsonMap;
+use trueup_state::codec::{self, Redaction};
+use trueup_state::{State, Value};
+
+use super::{stack_only, state_of};
+use crate::arguments::{OutputArgs, StateArgs};
+use crate::draw;
+use crate::exit::{Exit, Failure};
+use crate::workplace::Workplace;
+
+pub(super) async fn run(arguments: &OutputArgs, json: bool) -> Result<Exit, Failure> {
+    let workplace = Workplace::here(1)?;
+    let stack = stack_only(&StateArgs { blueprint: arguments.blueprint.clone(), env: arguments.env.clone() })?;
+    let (state, _) = state_of(&workplace, &stack).await?;
+    let shown = |value: &Value| match arguments.reveal {
+        true => codec::reveal(value).unwrap_or_else(|| codec::redact(value, Redaction::Words)),
+        false => codec::redact(value, Redaction::Words),
+    };
+    match &arguments.name {
+        None if json => {
+            let all: JsonMap<_, _> = state.outputs.iter().map(|(name, value)| (name.clone(), shown(value))).collect();
+            draw::json(&all.into());
+        }
+        None if arguments.reveal => {
+            let revealed = state.outputs.iter().map(|(name, value)| (name.clone(), value.revealed().clone())).collect();
+            draw::put(&draw::outputs(&revealed));
+        }
+        None => draw::put(&draw::outputs(&state.outputs)),
+        Some(name) => {
+            let value = shown(one(&state, name)?);
+            match value.as_str() {
+                Some(text) if !json => draw::put(&format!("{text}\n")),
+                _ => draw::json(&value),
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn one<'a>(state: &'a State, name: &str) -> Result<&'a Value, Failure> {
+    state.outputs.get(name).ok_or_else(|| {
+        let names: Vec<&str> = state.outputs.keys().map(String::as_str).collect();
+        let there =
+            if names.is_empty() { "there are none".to_owned() } else { format!("there are: {}", names.join(", ")) };
+        Failure::new(format!("there is no output `{name}`; {there}"))
+    })
+}

@@ -1,0 +1,36 @@
+//! `trueup unlock`: who holds the stack, and freeing it from a run that is gone.
+
+use serde_json::json;
+use trueup_state::holder::{Processes, ThisHost};
+
+use super::stack_only;
+use crate::arguments::UnlockArgs;
+use crate::draw;
+use crate::exit::{Exit, Failure};
+use crate::workplace::Workplace;
+
+pub(super) async fn run(arguments: &UnlockArgs, json: bool) -> Result<Exit, Failure> {
+    let workplace = Workplace::here(1)?;
+    let stack = stack_only(&arguments.stack)?;
+    let store = &workplace.engine.store;
+    let Some(holder) = store.holder(&stack).await? else {
+        if json {
+            draw::json(&json!({ "holder": null, "freed": false }));
+        } else {
+            draw::put(&format!("Nobody holds {stack}.\n"));
+        }
+        return Ok(Exit::Done);
+    };
+    if !ThisHost.is_gone(&holder) && !arguments.force {
+        let failure = Failure::new(format!("{stack} is held by {holder}, since {}", draw::time(holder.since)));
+        let help = "it may be at work; if it is gone for certain, `trueup unlock --force` frees it, and its next write is refused";
+        return Err(failure.help(help).exit(Exit::Held));
+    }
+    store.break_lease(&stack, &holder).await?;
+    if json {
+        draw::json(&json!({ "holder": holder, "freed": true }));
+    } else {
+        draw::put(&format!("{stack} is free. It was held by {holder}, since {}.\n", draw::time(holder.since)));
+    }
+    Ok(Exit::Done)
+}

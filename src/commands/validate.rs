@@ -1,0 +1,23 @@
+//! `trueup validate`: checks a blueprint without a cloud.
+
+use serde_json::json;
+
+use super::load;
+use crate::arguments::ValidateArgs;
+use crate::draw;
+use crate::exit::{Exit, Failure};
+use crate::workplace::Workplace;
+
+pub(super) fn run(arguments: &ValidateArgs, json: bool) -> Result<Exit, Failure> {
+    let workplace = Workplace::here(1)?;
+    let loaded = load(&workplace, &arguments.stack)?;
+    let program = &loaded.program;
+    draw::warnings(&program.sources, &program.warnings, json);
+    if json {
+        draw::json(&json!({ "valid": true, "blueprint": program.name, "resources": program.resources.len() }));
+    } else {
+        let count = draw::count(program.resources.len(), "resource");
+        draw::put(&format!("{} is valid: {count}.\n", arguments.stack.blueprint.display()));
+    }
+    Ok(Exit::Done)
+}

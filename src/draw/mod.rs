@@ -1,0 +1,135 @@
+//! What people and machines are shown. Everything goes through [`put`] and [`note`]: colour only where a terminal takes it, and a
+//! reader that went away is no error.
+
+pub(crate) mod diagnostic;
+pub(crate) mod plan;
+pub(crate) mod progress;
+pub(crate) mod state;
+pub(crate) mod terraform;
+pub(crate) mod value;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use owo_colors::OwoColorize;
+use serde_json::{Value as Json, json as json_of};
+use trueup_engine::apply::{Done, Report};
+use trueup_engine::diagnostic::{Diagnostic, Diagnostics, Sources};
+use trueup_state::{Timestamp, Value};
+
+use crate::exit::{Exit, Failure};
+
+/// Writes to the standard output.
+pub(crate) fn put(text: &str) {
+    let _ = anstream::stdout().write_all(text.as_bytes());
+}
+
+/// Writes a line to the standard error stream: what is no part of the answer.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// Writes JSON for people's eyes too.
+pub(crate) fn json(value: &Json) {
+    put(&format!("{value:#}\n"));
+}
+
+/// Writes JSON on one line, one of several.
+pub(crate) fn json_line(value: &Json) {
+    put(&format!("{value}\n"));
+}
+
+/// A moment, in UTC.
+pub(crate) fn time(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |time| format!("{time:.0}"))
+}
+
+/// `1 resource`, `2 resources`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Says why a command failed, and how the program ends.
+pub(crate) fn failure(failure: &Failure, json: bool) -> Exit {
+    if let Some(diagnostics) = &failure.diagnostics {
+        diagnostic::show(diagnostics, json);
+    } else if json {
+        json_line(&json_of!({ "error": { "message": failure.message, "help": failure.help } }));
+    } else {
+        note(&format!("{} {}", "error:".red().bold(), failure.message));
+        if let Some(help) = &failure.help {
+            note(&format!("  {} {help}", "help:".cyan()));
+        }
+    }
+    failure.exit
+}
+
+/// Says what may not be as meant.
+pub(crate) fn warnings(sources: &Sources, warnings: &[Diagnostic], json: bool) {
+    if !warnings.is_empty() && !json {
+        diagnostic::show(&Diagnostics { sources: sources.clone(), list: warnings.to_vec() }, json);
+    }
+}
+
+/// The outputs, one a line.
+pub(crate) fn outputs(outputs: &BTreeMap<String, Value>) -> String {
+    let width = outputs.keys().map(String::len).max().unwrap_or(0);
+    let mut text = format!("{}\n", "Outputs".bold());
+    for (name, value) in outputs {
+        let value = match value {
+            Value::String(words) => words.clone(),
+            other => value::short(other),
+        };
+        text.push_str(&format!("  {name:width$}  {value}\n"));
+    }
+    text
+}
+
+/// How an apply went: done, failed, and not attempted because of what.
+pub(crate) fn report(report: &Report, json: bool) {
+    if json {
+        json_line(&json_of!({ "report": report }));
+    } else {
+        put(&report_text(report));
+    }
+}
+
+fn report_text(report: &Report) -> String {
+    let mut text = String::from("\n");
+    for failure in &report.failed {
+        text.push_str(&format!(
+            "{} {} {}: {}\n",
+            "failed:".red().bold(),
+            failure.verb.as_str(),
+            failure.address.bold(),
+            failure.message
+        ));
+        if let Some(help) = &failure.help {
+            text.push_str(&format!("  {} {help}\n", "help:".cyan()));
+        }
+    }
+    for skipped in &report.skipped {
+        let because: Vec<String> = skipped.because.iter().map(ToString::to_string).collect();
+        let why = if because.is_empty() { String::new() } else { format!(", because of {}", because.join(", ")) };
+        text.push_str(&format!("{} {} {}{why}\n", "not attempted:".yellow(), skipped.verb.as_str(), skipped.address));
+    }
+    for Done { address, verb } in &report.unfinished {
+        text.push_str(&format!("{} {} {address}, which the next run resumes\n", "under way:".yellow(), verb.as_str()));
+    }
+    if let Some(reason) = &report.stopped {
+        text.push_str(&format!("{} {reason}\n", "stopped:".red().bold()));
+    }
+    let interrupted = if report.interrupted { " It was interrupted." } else { "" };
+    let done = count(report.done.len(), "operation");
+    if report.is_complete() {
+        text.push_str(&format!("{} {done}.\n", "Done:".green().bold()));
+    } else {
+        text.push_str(&format!(
+            "{done} done, {} failed, {} not attempted, {} under way.{interrupted}\n",
+            report.failed.len(),
+            report.skipped.len(),
+            report.unfinished.len()
+        ));
+    }
+    text
+}

@@ -1,0 +1,52 @@
+//! Values on one line.
+
+use trueup_state::{Value, codec};
+
+/// The longest that a value may be on a line, in characters.
+const LONGEST: usize = 60;
+
+/// A value as JSON, cut where it is long. Secrets and unknowns read as such.
+pub(crate) fn short(value: &Value) -> String {
+    let text = match value {
+        Value::Unknown => "(known after apply)".to_owned(),
+        Value::Secret(_) => "(secret)".to_owned(),
+        other => codec::redact(other, codec::Redaction::Words).to_string(),
+    };
+    cut(&text, LONGEST)
+}
+
+/// A value that may not be there.
+pub(crate) fn optional(value: Option<&Value>) -> String {
+    value.map_or_else(|| "(none)".to_owned(), short)
+}
+
+/// A text, cut in its middle where it is longer than so many characters.
+pub(crate) fn cut(text: &str, longest: usize) -> String {
+    let characters: Vec<char> = text.chars().collect();
+    if characters.len() <= longest {
+        return text.to_owned();
+    }
+    let half = longest.saturating_sub(1) / 2;
+    let start: String = characters[..half].iter().collect();
+    let end: String = characters[characters.len() - half..].iter().collect();
+    format!("{start}…{end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_value_keeps_its_ends() {
+        let text = cut(&format!("start{}end", "x".repeat(100)), 11);
+        assert_eq!(text, "start…xxend");
+        assert_eq!(cut("äöü", 3), "äöü");
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        assert_eq!(short(&Value::secret("hunter2".into())), "(secret)");
+        let inside = Value::Map([("a".to_owned(), Value::secret("hunter2".into()))].into());
+        assert_eq!(short(&inside), r#"{"a":"(secret)"}"#);
+    }
+}

@@ -1,0 +1,69 @@
+//! Files as the engine reads them, and variables as they are given from outside.
+
+use std::io;
+use std::path::Path;
+
+use trueup_engine::blueprint::{Given, Inputs, Loader};
+use trueup_engine::diagnostic::Sources;
+use trueup_state::Value;
+
+use crate::arguments::InputArgs;
+use crate::exit::Failure;
+
+/// Reads the file system.
+pub(crate) struct Disk;
+
+impl Loader for Disk {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+}
+
+/// Reads what a saved plan carries.
+pub(crate) struct Saved<'a>(pub(crate) &'a Sources);
+
+impl Loader for Saved<'_> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let source = self.0.0.iter().find(|source| source.path == path);
+        source.map(|source| source.text.as_bytes().to_vec()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+/// The prefix of the environment variables that set variables.
+const PREFIX: &str = "TRUEUP_VAR_";
+
+/// What a blueprint is loaded with: `TRUEUP_VAR_name`, over it `--var-file`, over it `--var`.
+pub(crate) fn inputs(arguments: &InputArgs) -> Result<Inputs, Failure> {
+    let mut inputs = Inputs { environment: arguments.env.clone(), ..Inputs::default() };
+    for (name, text) in std::env::vars() {
+        if let Some(variable) = name.strip_prefix(PREFIX) {
+            let given = Given { value: Value::String(text), is_text: true, origin: name.clone() };
+            inputs.variables.insert(variable.to_owned(), given);
+        }
+    }
+    for path in &arguments.variable_files {
+        for (name, value) in read_variables(path)? {
+            let given = Given { value, is_text: false, origin: path.display().to_string() };
+            inputs.variables.insert(name, given);
+        }
+    }
+    for pair in &arguments.variables {
+        let Some((name, text)) = pair.split_once('=') else {
+            return Err(Failure::new(format!("`--var {pair}` has no value")).help("write `--var name=value`"));
+        };
+        let given = Given { value: text.into(), is_text: true, origin: "--var".to_owned() };
+        inputs.variables.insert(name.to_owned(), given);
+    }
+    Ok(inputs)
+}
+
+fn read_variables(path: &Path) -> Result<Vec<(String, Value)>, Failure> {
+    let fail = |reason: String| Failure::new(format!("{} can't be used: {reason}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    match trueup_engine::blueprint::source::plain_values(&text) {
+        Ok(Value::Map(map)) => Ok(map.into_iter().collect()),
+        Ok(Value::Null) => Ok(Vec::new()),
+        Ok(_) => Err(fail("it does not hold a map of variables".to_owned()).help("write `name: value`, one a line")),
+        Err(reason) => Err(fail(reason)),
+    }
+}

@@ -1,0 +1,52 @@
+//! Saved plans: JSON, every secret sealed, readable by their owner alone.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde_json::Value as Json;
+use trueup_engine::plan::{FORMAT, Plan};
+use trueup_state::codec::{self, Seal};
+
+use crate::exit::Failure;
+
+/// Saves a plan, replacing what was there only once it is whole.
+pub(crate) fn save(path: &Path, plan: &Plan, vault: &dyn Seal) -> Result<(), Failure> {
+    let fail = |reason: String| Failure::new(format!("the plan can't be saved as {}: {reason}", path.display()));
+    let sealed = plan.try_map(&mut |value| codec::seal(value, vault)).map_err(|error| fail(error.to_string()))?;
+    let text = serde_json::to_vec(&sealed).map_err(|error| fail(error.to_string()))?;
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.part", std::process::id()));
+    let draft = path.with_file_name(name);
+    let write = || {
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        std::fs::rename(&draft, path)
+    };
+    write().map_err(|error| {
+        let _ = std::fs::remove_file(&draft);
+        fail(error.to_string())
+    })
+}
+
+/// Whether a file looks like a saved plan rather than a blueprint.
+pub(crate) fn is_plan(path: &Path) -> bool {
+    std::fs::read(path).is_ok_and(|bytes| bytes.starts_with(br#"{"format":"#))
+}
+
+/// Reads a saved plan. What is sealed for a key that is not here stays sealed.
+pub(crate) fn read(path: &Path, vault: &dyn Seal) -> Result<Plan, Failure> {
+    let fail = |reason: String| Failure::new(format!("{} is no plan that can be used: {reason}", path.display()));
+    let bytes = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
+    let json: Json = serde_json::from_slice(&bytes).map_err(|error| fail(error.to_string()))?;
+    let format = json.get("format").and_then(Json::as_u64);
+    if format != Some(u64::from(FORMAT)) {
+        let found = format.map_or_else(|| "none".to_owned(), |format| format.to_string());
+        return Err(
+            fail(format!("its format is {found}, and this Trueup reads {FORMAT}")).help("plan again with this Trueup")
+        );
+    }
+    let sealed: Plan<Json> = serde_json::from_value(json).map_err(|error| fail(error.to_string()))?;
+    sealed.try_map(&mut |value| codec::open(value, vault)).map_err(|error| fail(error.to_string()))
+}

@@ -1,0 +1,140 @@
+//! Puts a run together: the stack, its state and key, the providers that are built in.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use trueup_engine::Engine;
+use trueup_engine::blueprint::{Catalog, Inputs, Loader, Program, ProviderEntry, expand};
+use trueup_engine::estate::Providers;
+use trueup_engine::kinds;
+use trueup_engine::plan::Plan;
+use trueup_state::clock::{SystemClock, SystemEntropy};
+use trueup_state::holder::ThisHost;
+use trueup_state::sqlite::SqliteStore;
+use trueup_state::vault::Vault;
+use trueup_state::{Clock, Entropy, Holder, Stack, Store};
+
+use crate::exit::Failure;
+use crate::files::{Disk, Saved};
+
+/// The directory that holds state, key and what the provider `local` makes, in the working directory.
+const HOME: &str = ".trueup";
+
+/// The variable that holds an age identity, or the path of a file with one.
+const KEY: &str = "TRUEUP_KEY";
+
+/// The providers that a build may leave out.
+const LEFT_OUT: [&str; 1] = ["local"];
+
+/// Everything that a command works with.
+pub(crate) struct Workplace {
+    /// The engine, with its store and providers.
+    pub(crate) engine: Engine,
+    /// What seals secrets.
+    pub(crate) vault: Arc<Vault>,
+    catalog: Catalog,
+}
+
+impl Workplace {
+    /// The workplace of the working directory.
+    pub(crate) fn here(parallelism: usize) -> Result<Self, Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let vault = Arc::new(vault()?);
+        let location = Path::new(HOME).join("state.db");
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::new(location, vault.clone(), clock.clone(), entropy.clone(), Arc::new(ThisHost)));
+        let providers = providers(&clock, &entropy)?;
+        let catalog = catalog(&providers);
+        let digest = Arc::new(|path: &Path| kinds::artifact::tree_digest(path).map_err(|error| error.to_string()));
+        let engine = Engine { store, providers, checks: BTreeMap::new(), clock, entropy, digest, parallelism };
+        Ok(Self { engine, vault, catalog })
+    }
+
+    /// Loads a blueprint from its file.
+    pub(crate) fn load(&self, path: &Path, inputs: &Inputs) -> Result<Program, Failure> {
+        self.load_with(path, inputs, &Disk)
+    }
+
+    /// Loads the blueprint that a saved plan carries.
+    pub(crate) fn reload(&self, plan: &Plan) -> Result<Program, Failure> {
+        let given = |value: &trueup_state::Value| trueup_engine::blueprint::Given {
+            value: value.clone(),
+            is_text: false,
+            origin: "the saved plan".to_owned(),
+        };
+        let environment = Some(plan.stack.environment.clone()).filter(|name| name != DEFAULT_ENVIRONMENT);
+        let variables = plan.variables.iter().map(|(name, value)| (name.clone(), given(value))).collect();
+        self.load_with(&plan.stack.file, &Inputs { environment, variables }, &Saved(&plan.sources))
+    }
+
+    fn load_with(&self, path: &Path, inputs: &Inputs, loader: &dyn Loader) -> Result<Program, Failure> {
+        Ok(expand::load(path, inputs, loader, &self.catalog)?)
+    }
+
+    /// This process, as the holder of a lease.
+    pub(crate) fn holder(&self, operation: &str) -> Holder {
+        ThisHost::holder(operation, self.engine.clock.now())
+    }
+}
+
+const DEFAULT_ENVIRONMENT: &str = "default";
+
+/// The stack of a loaded blueprint.
+pub(crate) fn stack(program: &Program, file: &Path) -> Stack {
+    stack_of(program.name.clone(), Some(program.environment.clone()), file)
+}
+
+/// The stack of a blueprint's name in an environment.
+pub(crate) fn stack_of(blueprint: String, environment: Option<String>, file: &Path) -> Stack {
+    let environment = environment.unwrap_or_else(|| DEFAULT_ENVIRONMENT.to_owned());
+    Stack { blueprint, environment, file: file.to_path_buf() }
+}
+
+fn vault() -> Result<Vault, Failure> {
+    match std::env::var(KEY) {
+        Err(_) => Ok(Vault::at(Path::new(HOME).join("key"))),
+        Ok(text) if text.trim_start().starts_with("AGE-SECRET-KEY-") => {
+            Vault::from_identity(&text).map_err(|error| Failure::new(format!("{KEY}: {error}")))
+        }
+        Ok(path) => Ok(Vault::existing(path)),
+    }
+}
+
+#[cfg_attr(
+    not(feature = "local"),
+    expect(unused_variables, clippy::unnecessary_wraps, reason = "no provider is built in")
+)]
+fn providers(clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Result<Providers, Failure> {
+    let mut providers = Providers::new();
+    #[cfg(feature = "local")]
+    {
+        let home = trueup_provider_local::LocalHome { root: Path::new(HOME).join("local"), machine: machine_home()? };
+        let local = trueup_provider_local::LocalProvider::new(home, clock.clone(), entropy.clone());
+        providers.insert("local".to_owned(), Arc::new(local));
+    }
+    Ok(providers)
+}
+
+/// Where stacks of this user agree on what there is one of: ports and GPUs.
+#[cfg(feature = "local")]
+fn machine_home() -> Result<PathBuf, Failure> {
+    let path = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = path("XDG_STATE_HOME").or_else(|| path("HOME").map(|home| home.join(".local/state")));
+    let state = state.ok_or_else(|| Failure::new("neither XDG_STATE_HOME nor HOME names a directory"))?;
+    Ok(state.join("trueup"))
+}
+
+fn catalog(providers: &Providers) -> Catalog {
+    let entry = |provider: &Arc<dyn trueup_engine::provider::Provider>| ProviderEntry {
+        kinds: provider.kinds(),
+        settings: provider.settings_schema(),
+    };
+    let left_out = LEFT_OUT.into_iter().filter(|name| !providers.contains_key(*name));
+    Catalog {
+        kinds: kinds::portable().into_iter().map(|kind| (kind.name.into(), kind.schema)).collect(),
+        providers: providers.iter().map(|(name, provider)| (name.clone(), entry(provider))).collect(),
+        left_out: left_out.map(|name| (name.to_owned(), format!("cargo install --path . --features {name}"))).collect(),
+    }
+}
