@@ -1,12 +1,14 @@
 //! What depends on what: a petgraph DAG whose edges run from dependency to dependant.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
+use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use trueup_state::Address;
 
 use crate::blueprint::{Instances, Resource};
-use crate::diagnostic::{Diagnostics, Sources};
+use crate::diagnostic::{Diagnostic, Diagnostics, Sources};
 
 /// A node of the graph.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +18,14 @@ pub enum GraphNode {
     /// All instances of a block with a `for_each`: who reads the whole depends on this one node, so that n instances and m
     /// readers make n + m edges.
     Group(Address),
+}
+
+impl GraphNode {
+    fn address(&self) -> &Address {
+        match self {
+            Self::Resource(address) | Self::Group(address) => address,
+        }
+    }
 }
 
 /// The dependencies among a program's resources.
@@ -30,20 +40,149 @@ pub struct Graph {
 impl Graph {
     /// Links resources by what they read and are said to depend on. A cycle is an error that names it link by link.
     pub fn link(
-        _resources: &BTreeMap<Address, Resource>,
-        _blocks: &BTreeMap<Address, Instances>,
-        _sources: &Sources,
+        resources: &BTreeMap<Address, Resource>,
+        blocks: &BTreeMap<Address, Instances>,
+        sources: &Sources,
     ) -> Result<Self, Diagnostics> {
-        todo!()
+        let mut graph = Self::default();
+        for address in resources.keys() {
+            let node = graph.graph.add_node(GraphNode::Resource(address.clone()));
+            graph.index.insert(address.clone(), node);
+        }
+        let mut groups = BTreeMap::new();
+        for (address, resource) in resources {
+            let dependencies: BTreeSet<&Address> = resource.reads.union(&resource.depends_on).collect();
+            for dependency in dependencies {
+                if let Some(from) = graph.node(dependency, blocks, &mut groups) {
+                    graph.graph.add_edge(from, graph.index[address], ());
+                }
+            }
+        }
+        let cycles = graph.cycles(resources);
+        if cycles.is_empty() { Ok(graph) } else { Err(Diagnostics { sources: sources.clone(), list: cycles }) }
+    }
+
+    /// The node of a resource, or of a whole block, which is made when it is first depended on.
+    fn node(
+        &mut self,
+        address: &Address,
+        blocks: &BTreeMap<Address, Instances>,
+        groups: &mut BTreeMap<Address, NodeIndex>,
+    ) -> Option<NodeIndex> {
+        if let Some(node) = self.index.get(address).or_else(|| groups.get(address)) {
+            return Some(*node);
+        }
+        let Some(Instances::Keyed(keys)) = blocks.get(address) else { return None };
+        let group = self.graph.add_node(GraphNode::Group(address.clone()));
+        groups.insert(address.clone(), group);
+        for key in keys {
+            if let Some(instance) = self.index.get(&address.with_key(key.clone())) {
+                self.graph.add_edge(*instance, group, ());
+            }
+        }
+        Some(group)
+    }
+
+    fn cycles(&self, resources: &BTreeMap<Address, Resource>) -> Vec<Diagnostic> {
+        let mut rings: Vec<Vec<NodeIndex>> = petgraph::algo::tarjan_scc(&self.graph)
+            .into_iter()
+            .filter(|component| component.len() > 1 || self.graph.contains_edge(component[0], component[0]))
+            .map(|component| self.ring(&component))
+            .collect();
+        rings.sort_by(|a, b| self.graph[a[0]].cmp(&self.graph[b[0]]));
+        rings.iter().map(|ring| self.cycle(ring, resources)).collect()
+    }
+
+    /// A shortest cycle through the first resource of a component, as what depends on what: each on the next.
+    fn ring(&self, component: &[NodeIndex]) -> Vec<NodeIndex> {
+        let inside: BTreeSet<NodeIndex> = component.iter().copied().collect();
+        let resources = component.iter().filter(|node| matches!(self.graph[**node], GraphNode::Resource(_)));
+        // A component without a resource does not exist: groups depend on resources only.
+        let start = resources.min_by_key(|node| &self.graph[**node]).copied().unwrap_or(component[0]);
+        let mut from: BTreeMap<NodeIndex, NodeIndex> = BTreeMap::new();
+        let mut queue = std::collections::VecDeque::from([start]);
+        while let Some(node) = queue.pop_front() {
+            let mut next: Vec<NodeIndex> =
+                self.graph.neighbors_directed(node, Direction::Incoming).filter(|next| inside.contains(next)).collect();
+            next.sort_by_key(|next| &self.graph[*next]);
+            for dependency in next {
+                if dependency == start {
+                    let mut ring = vec![node];
+                    while let Some(before) = ring.last().and_then(|last| from.get(last)) {
+                        ring.push(*before);
+                    }
+                    ring.reverse();
+                    return ring;
+                }
+                if !from.contains_key(&dependency) {
+                    from.insert(dependency, node);
+                    queue.push_back(dependency);
+                }
+            }
+        }
+        vec![start]
+    }
+
+    fn cycle(&self, ring: &[NodeIndex], resources: &BTreeMap<Address, Resource>) -> Diagnostic {
+        let links: Vec<&GraphNode> = ring.iter().chain(ring.first()).map(|node| &self.graph[*node]).collect();
+        let names: Vec<String> = links.iter().map(|node| node.address().to_string()).collect();
+        let message = if ring.len() == 1 {
+            format!("the resource `{}` depends on itself", names[0])
+        } else {
+            format!("resources depend on each other in a circle: {}", names.join(" -> "))
+        };
+        let mut diagnostic = Diagnostic::error(message);
+        for link in links.windows(2) {
+            if let GraphNode::Resource(address) = link[0]
+                && let Some(resource) = resources.get(address)
+            {
+                let other = link[1].address();
+                let how = if resource.reads.contains(other) { "reads" } else { "is said to depend on" };
+                let place = resource.place_of_read(other).unwrap_or(resource.span);
+                diagnostic = diagnostic.at(place, format!("`{address}` {how} `{other}`"));
+            }
+        }
+        diagnostic.help("take one of these links out; nothing could be made first")
     }
 
     /// The resources, each after what it depends on; among those that are free in order of address.
     pub fn order(&self) -> Vec<Address> {
-        todo!()
+        let mut waiting: Vec<usize> = self
+            .graph
+            .node_indices()
+            .map(|node| self.graph.neighbors_directed(node, Direction::Incoming).count())
+            .collect();
+        let free = |node: NodeIndex| Reverse((&self.graph[node], node));
+        let mut ready: BinaryHeap<_> =
+            self.graph.node_indices().filter(|node| waiting[node.index()] == 0).map(free).collect();
+        let mut order = Vec::with_capacity(self.index.len());
+        while let Some(Reverse((name, node))) = ready.pop() {
+            if let GraphNode::Resource(address) = name {
+                order.push(address.clone());
+            }
+            for next in self.graph.neighbors(node) {
+                waiting[next.index()] -= 1;
+                if waiting[next.index()] == 0 {
+                    ready.push(free(next));
+                }
+            }
+        }
+        order
     }
 
     /// The resources that one depends on directly, groups resolved to their instances.
-    pub fn dependencies(&self, _address: &Address) -> Vec<Address> {
-        todo!()
+    pub fn dependencies(&self, address: &Address) -> Vec<Address> {
+        let Some(node) = self.index.get(address) else { return Vec::new() };
+        let mut found = BTreeSet::new();
+        for dependency in self.graph.neighbors_directed(*node, Direction::Incoming) {
+            match &self.graph[dependency] {
+                GraphNode::Resource(address) => drop(found.insert(address.clone())),
+                GraphNode::Group(_) => {
+                    let instances = self.graph.neighbors_directed(dependency, Direction::Incoming);
+                    found.extend(instances.map(|instance| self.graph[instance].address().clone()));
+                }
+            }
+        }
+        found.into_iter().collect()
     }
 }

@@ -1,23 +1,36 @@
-//! What stands in `{{ }}`: compiled once, evaluated against what is visible.
+//! What stands in `{{ }}`, evaluated against what is visible.
+//!
+//! One sound rule for marks: a path that is the whole expression keeps what it leads to, with every mark inside; anything computed
+//! is unknown if an unknown was read on the way, and secret if a secret was.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use minijinja::ErrorKind;
 use trueup_state::{Address, Key, KindName, Map, ProviderName, Value};
 
-use super::{Each, Node};
-use crate::diagnostic::Diagnostic;
+use super::sight::{self, Hop, Miss, Seen};
+use super::template::{Compiled, Piece};
+use super::tokens::{self, Chain};
+use super::tracking::{self, Context, Tracker};
+use super::{Content, Each, Node};
+use crate::diagnostic::{Diagnostic, Span};
 
-/// A scalar with expressions, compiled once.
-#[derive(Debug)]
-pub struct Template;
+pub use super::template::Template;
 
 /// What expressions can read: variables, and the resources that are visible so far.
 #[derive(Debug)]
 pub struct World {
     variables: BTreeMap<Option<Address>, Map>,
-    blocks: BTreeMap<Address, Instances>,
+    blocks: BTreeMap<Address, Block>,
     visible: RwLock<BTreeMap<Address, Arc<Visible>>>,
+}
+
+#[derive(Debug)]
+struct Block {
+    instances: Instances,
+    keys: BTreeSet<Key>,
 }
 
 /// How many resources a block stands for.
@@ -47,6 +60,14 @@ pub struct Visible {
 impl World {
     /// A world of variables, by module, in which no resource is visible yet.
     pub fn new(variables: BTreeMap<Option<Address>, Map>, blocks: BTreeMap<Address, Instances>) -> Self {
+        let block = |instances| {
+            let keys = match &instances {
+                Instances::Keyed(keys) => keys.iter().cloned().collect(),
+                _ => BTreeSet::new(),
+            };
+            Block { instances, keys }
+        };
+        let blocks = blocks.into_iter().map(|(address, instances)| (address, block(instances))).collect();
         Self { variables, blocks, visible: RwLock::default() }
     }
 
@@ -58,6 +79,35 @@ impl World {
     /// What is seen of a resource.
     pub fn visible(&self, address: &Address) -> Option<Arc<Visible>> {
         self.visible.read().unwrap_or_else(PoisonError::into_inner).get(address).cloned()
+    }
+
+    /// How many resources a block stands for; none where there is no such block.
+    pub fn block(&self, address: &Address) -> Option<&Instances> {
+        self.blocks.get(address).map(|block| &block.instances)
+    }
+
+    pub(super) fn variables(&self, module: Option<&Address>) -> Option<&Map> {
+        self.variables.get(&module.cloned())
+    }
+
+    pub(super) fn variable(&self, module: Option<&Address>, name: &str) -> Option<&Value> {
+        self.variables(module)?.get(name)
+    }
+
+    pub(super) fn keys(&self, block: &Address) -> &[Key] {
+        match self.block(block) {
+            Some(Instances::Keyed(keys)) => keys,
+            _ => &[],
+        }
+    }
+
+    pub(super) fn has_key(&self, block: &Address, key: &Key) -> bool {
+        self.blocks.get(block).is_some_and(|block| block.keys.contains(key))
+    }
+
+    /// The names of the blocks of a module.
+    pub(super) fn names(&self, module: Option<&Address>) -> Vec<&str> {
+        self.blocks.keys().filter(|address| address.parent().as_ref() == module).map(Address::name).collect()
     }
 }
 
@@ -75,7 +125,7 @@ pub struct Scope {
 /// What a node came to.
 #[derive(Clone, Debug, Default)]
 pub struct Evaluated {
-    /// Its value; null where there are problems.
+    /// Its value; unknown where there are problems, so that nothing more is said of them.
     pub value: Value,
     /// The resources it read, or the blocks it read whole.
     pub reads: BTreeSet<Address>,
@@ -84,6 +134,238 @@ pub struct Evaluated {
 }
 
 /// Evaluates a node and everything in it.
-pub fn evaluate(_node: &Node, _scope: &Scope) -> Evaluated {
-    todo!()
+pub fn evaluate(node: &Node, scope: &Scope) -> Evaluated {
+    let mut session = Session { from: scope, shared: OnceCell::new(), tracker: Arc::default(), problems: Vec::new() };
+    let value = session.node(node);
+    Evaluated { value, reads: session.tracker.reads(), problems: session.problems }
+}
+
+/// The names in a node's expressions that lead nowhere, also where evaluation does not come by.
+pub(super) fn unresolved(node: &Node, scope: &Scope) -> Vec<Diagnostic> {
+    let tracker = Tracker::default();
+    let mut problems = Vec::new();
+    node.templates(&mut |template| {
+        for compiled in template.expressions() {
+            for chain in &compiled.chains {
+                if let Err((miss, span)) = first_steps(chain, compiled, scope, &tracker) {
+                    problems.push(missing(&miss, span, scope));
+                }
+            }
+        }
+    });
+    problems
+}
+
+/// Follows a path's first name, and the name after it where that is a variable's.
+fn first_steps(chain: &Chain, compiled: &Compiled, scope: &Scope, tracker: &Tracker) -> Result<(), (Miss, Span)> {
+    let seen = Seen::root(scope, &chain.root, tracker).map_err(|miss| (miss, compiled.within(&chain.at)))?;
+    match (&seen, chain.hops.first()) {
+        (Seen::Variables, Some((hop, at))) if !compiled.guarded => {
+            seen.step(scope, &hop.borrowed(), tracker).map(|_| ()).map_err(|miss| (miss, compiled.within(at)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn missing(miss: &Miss, span: Span, scope: &Scope) -> Diagnostic {
+    let (message, label, help) = miss.describe(scope);
+    Diagnostic::error(message).at(span, label).help(help)
+}
+
+impl tokens::Hop {
+    fn borrowed(&self) -> Hop<'_> {
+        match self {
+            Self::Name(name) => Hop::Name(name),
+            Self::Index(index) => Hop::Index(*index),
+        }
+    }
+}
+
+/// One evaluation of a node: what its expressions share.
+struct Session<'a> {
+    from: &'a Scope,
+    /// The scope as minijinja's objects hold it, made when first needed, and the names it shows.
+    shared: OnceCell<(Arc<Scope>, minijinja::Value)>,
+    tracker: Arc<Tracker>,
+    problems: Vec<Diagnostic>,
+}
+
+impl Session<'_> {
+    fn node(&mut self, node: &Node) -> Value {
+        match &node.content {
+            Content::Null => Value::Null,
+            Content::Bool(value) => Value::Bool(*value),
+            Content::Number(value) => Value::Number(value.clone()),
+            Content::String(text) => Value::String(text.clone()),
+            Content::Template(template) => self.template(template),
+            Content::List(items) => Value::List(items.iter().map(|item| self.node(item)).collect()),
+            Content::Map(entries) => {
+                Value::Map(entries.iter().map(|(name, node)| (name.text.clone(), self.node(node))).collect())
+            }
+        }
+    }
+
+    fn template(&mut self, template: &Template) -> Value {
+        if template.is_broken() {
+            return Value::Unknown;
+        }
+        if let [Piece::Expression(compiled)] = &template.pieces[..] {
+            return self.expression(compiled).unwrap_or_else(|problem| {
+                self.problems.push(problem);
+                Value::Unknown
+            });
+        }
+        self.text(template)
+    }
+
+    /// A template that has text beside its expressions is text.
+    fn text(&mut self, template: &Template) -> Value {
+        let (mut text, mut unknown, mut secret) = (String::new(), false, false);
+        for piece in &template.pieces {
+            let compiled = match piece {
+                Piece::Text(piece) => {
+                    text.push_str(piece);
+                    continue;
+                }
+                Piece::Expression(compiled) => compiled,
+            };
+            let value = match self.expression(compiled) {
+                Ok(value) => value,
+                Err(problem) => {
+                    self.problems.push(problem);
+                    unknown = true;
+                    continue;
+                }
+            };
+            secret |= value.has_secret();
+            match value.revealed() {
+                Value::String(piece) => text.push_str(piece),
+                Value::Bool(piece) => text.push_str(if *piece { "true" } else { "false" }),
+                Value::Number(piece) => text.push_str(&piece.to_string()),
+                Value::Unknown | Value::Secret(_) => unknown = true,
+                other => {
+                    unknown = true;
+                    self.problems.push(no_text(other, compiled));
+                }
+            }
+        }
+        let value = if unknown { Value::Unknown } else { Value::String(text) };
+        if secret { Value::secret(value) } else { value }
+    }
+
+    fn expression(&mut self, compiled: &Compiled) -> Result<Value, Diagnostic> {
+        match &compiled.chains[..] {
+            [chain] if compiled.is_path => self.path(chain, compiled),
+            _ => self.computed(compiled),
+        }
+    }
+
+    /// An expression that is a path: followed without minijinja, so that it costs little and an error knows its step.
+    fn path(&self, chain: &Chain, compiled: &Compiled) -> Result<Value, Diagnostic> {
+        let scope = self.from;
+        let fail = |miss: Miss, at| missing(&miss, compiled.within(at), scope);
+        let mut seen = Seen::root(scope, &chain.root, &self.tracker).map_err(|miss| fail(miss, &chain.at))?;
+        for (hop, at) in &chain.hops {
+            seen = seen.step(scope, &hop.borrowed(), &self.tracker).map_err(|miss| fail(miss, at))?;
+        }
+        Ok(seen.take(scope, &self.tracker))
+    }
+
+    fn computed(&self, compiled: &Compiled) -> Result<Value, Diagnostic> {
+        let (_, names) = self.shared.get_or_init(|| {
+            let scope = Arc::new(self.from.clone());
+            let context = Context { scope: scope.clone(), tracker: self.tracker.clone() };
+            (scope, minijinja::Value::from_object(context))
+        });
+        self.tracker.begin();
+        let result = compiled.code.eval(names.clone());
+        let unknown = self.tracker.unknown();
+        if unknown && (result.is_err() || compiled.branches) {
+            self.read_all(compiled);
+        }
+        let value = match result {
+            Ok(result) if result.is_undefined() => self.undefined(compiled)?,
+            Ok(result) => tracking::value(&result)
+                .or_else(|message| if unknown { Ok(Value::Unknown) } else { Err(self.failed(compiled, message)) })?,
+            Err(error) => self.recovered(compiled, &error)?,
+        };
+        let value = if unknown { Value::Unknown } else { value };
+        Ok(if self.tracker.secret() { Value::secret(value) } else { value })
+    }
+
+    /// An unknown may decide which way an expression goes, or end it early: what it names on any way counts as read.
+    fn read_all(&self, compiled: &Compiled) {
+        for chain in &compiled.chains {
+            let Ok(seen) = Seen::root(self.from, &chain.root, &self.tracker) else { continue };
+            let instance = chain.hops.first().map(|(hop, _)| seen.step(self.from, &hop.borrowed(), &self.tracker));
+            if let (Seen::Group(block), None | Some(Err(_))) = (&seen, instance) {
+                self.tracker.read(block);
+            }
+        }
+    }
+
+    fn undefined(&self, compiled: &Compiled) -> Result<Value, Diagnostic> {
+        match self.tracker.miss() {
+            Some(miss) => Err(self.missing(compiled, &miss)),
+            None if self.tracker.unknown() => Ok(Value::Unknown),
+            None => Err(self.failed(compiled, "nothing is where it looks".to_owned())),
+        }
+    }
+
+    /// What an error means: where an unknown was read, it may not be one.
+    fn recovered(&self, compiled: &Compiled, error: &minijinja::Error) -> Result<Value, Diagnostic> {
+        let unknown = self.tracker.unknown();
+        match (error.kind(), self.tracker.miss()) {
+            (ErrorKind::UndefinedError, Some(miss)) if !(unknown && compiled.guarded) => {
+                Err(self.missing(compiled, &miss))
+            }
+            (ErrorKind::UnknownFunction, _) => {
+                let help = format!(
+                    "there are the functions `{}`; the rest are filters: `a | upper`",
+                    super::functions::FUNCTIONS.join("`, `")
+                );
+                Err(self.failed(compiled, "it calls a function that there is not".to_owned()).help(help))
+            }
+            (ErrorKind::UnknownMethod, _) => Err(self
+                .failed(compiled, "it calls a method, and values have none".to_owned())
+                .help("use a filter: `a | upper`, `a | replace(\"x\", \"y\")`")),
+            (ErrorKind::MissingArgument | ErrorKind::TooManyArguments, _) => {
+                Err(self.failed(compiled, error.detail().unwrap_or("an argument is missing, or too many").to_owned()))
+            }
+            _ if unknown => Ok(Value::Unknown),
+            (kind, _) => Err(self.failed(compiled, error.detail().map_or_else(|| kind.to_string(), str::to_owned))),
+        }
+    }
+
+    fn missing(&self, compiled: &Compiled, miss: &Miss) -> Diagnostic {
+        let root = compiled.chains.iter().find(|chain| miss.from.is_none() && chain.root == miss.name);
+        let span = root.map_or_else(|| compiled.place_of(&miss.name), |chain| compiled.within(&chain.at));
+        missing(miss, span, self.from)
+    }
+
+    /// What minijinja says; not where it may repeat a secret.
+    fn failed(&self, compiled: &Compiled, detail: String) -> Diagnostic {
+        let detail =
+            if self.tracker.secret() { "what it reads is secret, so no more is said".to_owned() } else { detail };
+        Diagnostic::error("this expression can't be evaluated").at(compiled.span, detail)
+    }
+}
+
+fn no_text(value: &Value, compiled: &Compiled) -> Diagnostic {
+    let text = &compiled.text;
+    let problem = |message: String| Diagnostic::error(message).at(compiled.span, "this is not text");
+    match value {
+        Value::Map(map) if sight::is_reference(map) => {
+            let attributes = map.get("attributes").and_then(Value::as_map);
+            let first = attributes.and_then(|map| map.keys().next()).map_or("name", String::as_str);
+            problem("a whole resource can't stand inside text".to_owned())
+                .help(format!("name what is meant of it, such as `{{{{ {text}.{first} }}}}`"))
+        }
+        Value::Null => problem("nothing (null) can't stand inside text".to_owned())
+            .help(format!("say what stands for it: `{{{{ {text} or \"none\" }}}}`")),
+        Value::List(_) => problem("a list can't stand inside text".to_owned())
+            .help(format!("make text of it: `{{{{ {text} | join(\",\") }}}}`, or `| tojson`")),
+        _ => problem("a map can't stand inside text".to_owned())
+            .help(format!("make text of it: `{{{{ {text} | tojson }}}}`")),
+    }
 }

@@ -1,12 +1,24 @@
 //! From text to resources.
 //!
-//! [`source`] reads text into one tree with spans; [`schema`] knows what may stand where in a file; [`expression`] evaluates what
-//! stands in `{{ }}`; [`expand`] resolves variables, `for_each` and modules into [`Resource`]s.
+//! [`source`] is a file's text as one tree with spans; [`schema`] knows what may stand where in a file; [`expression`] evaluates
+//! what stands in `{{ }}`; [`expand`] resolves variables, `for_each` and modules into [`Resource`]s.
 
+mod check;
+mod environment;
 pub mod expand;
 pub mod expression;
+mod functions;
+mod parse;
+mod providers;
+mod resources;
+mod scalar;
 pub mod schema;
+mod sight;
 pub mod source;
+mod template;
+mod tokens;
+mod tracking;
+mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -20,7 +32,7 @@ use crate::graph::Graph;
 use crate::provider::Candidate;
 use crate::schema::Schema;
 
-pub use expression::{Evaluated, Instances, Scope, Visible, World, evaluate};
+pub use expression::{Evaluated, Instances, Scope, Template, Visible, World, evaluate};
 pub use source::{Content, Node};
 
 /// What reads the files that a blueprint names.
@@ -162,6 +174,13 @@ impl Resource {
     /// The line of a field of its spec, or of the nearest field around it; of its name where the spec has none.
     pub fn place(&self, sources: &Sources, path: &FieldPath) -> Option<Place> {
         sources.place(self.span_of(path))
+    }
+
+    /// Where an expression of its spec first names a resource or a block.
+    pub(crate) fn place_of_read(&self, read: &Address) -> Option<Span> {
+        let mut place = None;
+        self.spec.templates(&mut |template| place = place.or_else(|| template.place_of_root(read.name())));
+        place
     }
 
     /// Where a field of its spec stands in the text, or the nearest field around it.

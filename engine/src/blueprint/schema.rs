@@ -1,1 +1,494 @@
 //! What may stand where in a blueprint's file.
+
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+use trueup_state::FieldPath;
+
+use super::functions::FUNCTIONS;
+use super::sight::suggest;
+use super::source::{Content, Name, Node};
+use super::template::is_keyword;
+use crate::diagnostic::{Diagnostic, Span};
+
+/// What may stand at the top of a file.
+const TOP: [&str; 8] =
+    ["blueprint", "description", "variables", "tags", "providers", "environments", "resources", "outputs"];
+/// What the language has at the top, and this version does not do yet.
+const TOP_LATER: [&str; 2] = ["modules", "moved"];
+/// What may be said of a variable.
+const VARIABLE: [&str; 8] = ["type", "default", "description", "secret", "minimum", "maximum", "enum", "pattern"];
+/// What may be said of any resource, beside the fields of its kind.
+pub(super) const META: [&str; 11] = [
+    "kind",
+    "provider",
+    "placement",
+    "for_each",
+    "when",
+    "depends_on",
+    "protect",
+    "ignore",
+    "drift",
+    "replace",
+    "validate",
+];
+/// What the language has for any resource, and this version does not do yet.
+const META_LATER: [&str; 1] = ["existing"];
+/// Names that have, or may get, a meaning of their own in expressions.
+const RESERVED: [&str; 6] = ["var", "each", "module", "stacks", "self", "loop"];
+
+/// A file, read into its parts.
+#[derive(Debug, Default)]
+pub(super) struct File<'a> {
+    pub(super) name: String,
+    pub(super) description: Option<String>,
+    pub(super) variables: Vec<Variable<'a>>,
+    pub(super) tags: Option<&'a Node>,
+    pub(super) providers: Vec<(&'a Name, &'a Node)>,
+    pub(super) resources: Vec<Block<'a>>,
+    pub(super) outputs: Vec<(&'a Name, &'a Node)>,
+}
+
+/// A variable as it is declared.
+#[derive(Debug)]
+pub(super) struct Variable<'a> {
+    pub(super) name: &'a Name,
+    pub(super) kind: VariableType,
+    pub(super) default: Option<&'a Node>,
+    pub(super) secret: bool,
+    pub(super) description: Option<String>,
+    /// `minimum`, `maximum`, `enum` and `pattern`, as JSON Schema has them.
+    pub(super) limits: serde_json::Map<String, Json>,
+}
+
+/// What a variable can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum VariableType {
+    String,
+    Integer,
+    Number,
+    Boolean,
+    List,
+    Map,
+    Any,
+}
+
+/// A block of `resources`.
+#[derive(Debug)]
+pub(super) struct Block<'a> {
+    pub(super) name: &'a Name,
+    /// Its kind, if that could be read.
+    pub(super) kind: Option<(&'a str, Span)>,
+    pub(super) provider: Option<&'a Node>,
+    pub(super) placement: Option<&'a Node>,
+    pub(super) for_each: Option<&'a Node>,
+    pub(super) when: Option<&'a Node>,
+    pub(super) depends_on: Vec<(&'a str, Span)>,
+    pub(super) protect: Option<&'a Node>,
+    pub(super) ignore: Vec<(FieldPath, Span)>,
+    pub(super) correct: Option<Vec<(FieldPath, Span)>>,
+    pub(super) create_first: Option<bool>,
+    pub(super) validate: Option<&'a Node>,
+    /// The fields of its kind.
+    pub(super) spec: Arc<Node>,
+}
+
+impl VariableType {
+    const ALL: [(&'static str, Self); 7] = [
+        ("string", Self::String),
+        ("integer", Self::Integer),
+        ("number", Self::Number),
+        ("boolean", Self::Boolean),
+        ("list", Self::List),
+        ("map", Self::Map),
+        ("any", Self::Any),
+    ];
+
+    /// Its name in a blueprint.
+    pub(super) fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("any", |(name, _)| name)
+    }
+
+    /// Its name in JSON Schema.
+    pub(super) fn json(self) -> Option<&'static str> {
+        match self {
+            Self::List => Some("array"),
+            Self::Map => Some("object"),
+            Self::Any => None,
+            other => Some(other.name()),
+        }
+    }
+}
+
+/// Reads a file's tree.
+pub(super) fn read<'a>(root: &'a Node, problems: &mut Vec<Diagnostic>) -> File<'a> {
+    let mut file = File::default();
+    let start = Span { end: root.span.start, ..root.span };
+    if !matches!(root.content, Content::Map(_)) {
+        let message = format!("a blueprint is a map, and this is {}", root.type_name());
+        problems.push(
+            Diagnostic::error(message).at(root.span, "the file begins here").help("begin with `blueprint: NAME`"),
+        );
+        return file;
+    }
+    known_fields(root, "at the top of a blueprint", &TOP, &TOP_LATER, problems);
+    match root.get("blueprint") {
+        Some(node) => file.name = blueprint_name(node, problems).unwrap_or_default(),
+        None => problems.push(
+            Diagnostic::error("the blueprint has no name")
+                .at(start, "the file begins here")
+                .help("begin with `blueprint: NAME`"),
+        ),
+    }
+    file.description = root
+        .get("description")
+        .and_then(|node| text(node, "the description", problems))
+        .map(|(text, _)| text.to_owned());
+    for (name, node) in named(root.get("variables"), "variables", problems) {
+        if check_name(name, "variable", problems) {
+            file.variables.extend(variable(name, node, problems));
+        }
+    }
+    file.tags = root.get("tags").filter(|node| !matches!(node.content, Content::Null));
+    file.providers = named(root.get("providers"), "providers", problems);
+    for (name, node) in named(root.get("resources"), "resources", problems) {
+        if check_name(name, "resource", problems) {
+            file.resources.extend(block(name, node, problems));
+        }
+    }
+    file.outputs = named(root.get("outputs"), "outputs", problems);
+    file.outputs.retain(|(name, _)| check_name(name, "output", problems));
+    file
+}
+
+/// The entries of a section, if it is there.
+fn named<'a>(node: Option<&'a Node>, what: &str, problems: &mut Vec<Diagnostic>) -> Vec<(&'a Name, &'a Node)> {
+    match node {
+        Some(Node { content: Content::Map(entries), .. }) => entries.iter().map(|(name, node)| (name, node)).collect(),
+        None | Some(Node { content: Content::Null, .. }) => Vec::new(),
+        Some(node) => {
+            problems.push(wrong_type(node, &format!("`{what}`"), "a map, with a name for each"));
+            Vec::new()
+        }
+    }
+}
+
+/// Says which fields of a map are none of the known.
+pub(super) fn known_fields(node: &Node, place: &str, known: &[&str], later: &[&str], problems: &mut Vec<Diagnostic>) {
+    for (name, _) in node.entries() {
+        let text = name.text.as_str();
+        if later.contains(&text) {
+            problems.push(not_yet(name));
+        } else if !known.contains(&text) {
+            let help = suggest(text, known, "there are", "leave it out");
+            problems.push(
+                Diagnostic::error(format!("there is no `{text}` {place}"))
+                    .at(name.span, "nothing has this name")
+                    .help(help),
+            );
+        }
+    }
+}
+
+/// What the language has and this version does not do is never passed over.
+fn not_yet(name: &Name) -> Diagnostic {
+    Diagnostic::error(format!("`{}` is not supported yet", name.text))
+        .at(name.span, "a later version of Trueup will read this")
+        .help("leave it out for now")
+}
+
+fn blueprint_name(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<String> {
+    let (name, span) = text(node, "the blueprint's name", problems)?;
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(fits) && name.len() <= 32 {
+        return Some(name.to_owned());
+    }
+    let problem = Diagnostic::error(format!("`{name}` can't be a blueprint's name")).at(span, "this name");
+    let right = as_name(name, '-', 32);
+    problems.push(
+        problem
+            .help(format!("a name has at most 32 lower-case letters, digits and hyphens, a letter first: `{right}`")),
+    );
+    None
+}
+
+/// The nearest name that the language takes.
+fn as_name(text: &str, filler: char, most: usize) -> String {
+    let lower = text.to_ascii_lowercase();
+    let clean: String =
+        lower.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { filler }).collect();
+    let name: String = clean.trim_start_matches(|c: char| !c.is_ascii_lowercase()).chars().take(most).collect();
+    if name.is_empty() { "name".to_owned() } else { name }
+}
+
+/// Whether a name is one that expressions can say.
+fn check_name(name: &Name, what: &str, problems: &mut Vec<Diagnostic>) -> bool {
+    let text = name.text.as_str();
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if !text.starts_with(|c: char| c.is_ascii_lowercase()) || !text.chars().all(fits) {
+        let why = if text.contains('-') { "; a hyphen would be a minus in an expression" } else { "" };
+        problems.push(
+            Diagnostic::error(format!("`{text}` can't be the name of a {what}")).at(name.span, "this name").help(
+                format!(
+                    "names have lower-case letters, digits and `_`, a letter first: `{}`{why}",
+                    as_name(text, '_', 64)
+                ),
+            ),
+        );
+        return false;
+    }
+    if RESERVED.contains(&text) || FUNCTIONS.contains(&text) || is_keyword(text) {
+        problems.push(
+            Diagnostic::error(format!("`{text}` can't be the name of a {what}"))
+                .at(name.span, "this name has a meaning of its own in expressions")
+                .help("choose another name"),
+        );
+        return false;
+    }
+    true
+}
+
+/// Text that is no expression.
+pub(super) fn text<'a>(node: &'a Node, what: &str, problems: &mut Vec<Diagnostic>) -> Option<(&'a str, Span)> {
+    match &node.content {
+        Content::String(text) => return Some((text, node.span)),
+        Content::Template(template) if template.is_broken() => {}
+        Content::Template(_) => problems.push(
+            Diagnostic::error(format!("{what} can't be an expression"))
+                .at(node.span, "it must be known before anything is evaluated")
+                .help("write it as plain text"),
+        ),
+        _ => problems.push(wrong_type(node, what, "text")),
+    }
+    None
+}
+
+fn boolean(node: &Node, what: &str, problems: &mut Vec<Diagnostic>) -> Option<bool> {
+    match &node.content {
+        Content::Bool(value) => Some(*value),
+        _ => {
+            problems.push(wrong_type(node, what, "`true` or `false`"));
+            None
+        }
+    }
+}
+
+/// Something of one type where another belongs.
+pub(super) fn wrong_type(node: &Node, what: &str, expected: &str) -> Diagnostic {
+    let found = node.type_name();
+    Diagnostic::error(format!("{what} is {found}, where {expected} belongs")).at(node.span, format!("this is {found}"))
+}
+
+fn variable<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) -> Option<Variable<'a>> {
+    let what = format!("the variable `{}`", name.text);
+    if !matches!(node.content, Content::Map(_)) {
+        let found = node.type_name();
+        problems.push(
+            Diagnostic::error(format!("{what} is {found}, where what is to be said of it belongs"))
+                .at(node.span, format!("this is {found}"))
+                .help(format!("write `{}: {{ type: string, default: … }}`", name.text)),
+        );
+        return None;
+    }
+    known_fields(node, "for a variable", &VARIABLE, &[], problems);
+    let kind = match node.get("type") {
+        Some(node) => variable_type(node, problems)?,
+        None => VariableType::Any,
+    };
+    let mut limits = serde_json::Map::new();
+    for limit in ["minimum", "maximum", "enum", "pattern"] {
+        if let Some(node) = node.get(limit) {
+            limits.extend(limit_value(limit, kind, node, problems).map(|value| (limit.to_owned(), value)));
+        }
+    }
+    Some(Variable {
+        name,
+        kind,
+        default: node.get("default"),
+        secret: node.get("secret").and_then(|node| boolean(node, "`secret`", problems)).unwrap_or(false),
+        description: node
+            .get("description")
+            .and_then(|node| text(node, "the description", problems))
+            .map(|(text, _)| text.to_owned()),
+        limits,
+    })
+}
+
+fn variable_type(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<VariableType> {
+    let (name, span) = text(node, "a variable's type", problems)?;
+    let found = VariableType::ALL.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
+    if found.is_none() {
+        let known = VariableType::ALL.map(|(name, _)| name);
+        let help = match name {
+            "str" | "text" => "did you mean `string`?".to_owned(),
+            "int" => "did you mean `integer`?".to_owned(),
+            "float" => "did you mean `number`?".to_owned(),
+            "object" | "dict" => "did you mean `map`?".to_owned(),
+            "array" => "did you mean `list`?".to_owned(),
+            _ => suggest(name, &known, "there are", ""),
+        };
+        problems.push(Diagnostic::error(format!("there is no type `{name}`")).at(span, "this type").help(help));
+    }
+    found
+}
+
+fn limit_value(limit: &str, kind: VariableType, node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Json> {
+    let value = node.literal().ok().and_then(|value| trueup_state::codec::reveal(&value));
+    let fits = match (limit, &value) {
+        ("minimum" | "maximum", Some(Json::Number(_))) => matches!(kind, VariableType::Integer | VariableType::Number),
+        ("enum", Some(Json::Array(items))) => !items.is_empty(),
+        ("pattern", Some(Json::String(_))) => kind == VariableType::String,
+        _ => false,
+    };
+    if !fits {
+        let expected = match limit {
+            "minimum" | "maximum" => "a number, for a variable that is an integer or a number",
+            "enum" => "a list of what the variable may be",
+            _ => "a regular expression, for a variable that is a string",
+        };
+        problems.push(Diagnostic::error(format!("`{limit}` must be {expected}")).at(node.span, "this is not"));
+        return None;
+    }
+    value
+}
+
+fn block<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) -> Option<Block<'a>> {
+    let Content::Map(entries) = &node.content else {
+        let message = format!("the resource `{}` is {}, where a map belongs", name.text, node.type_name());
+        problems.push(Diagnostic::error(message).at(name.span, "this resource").help("say at least its `kind`"));
+        return None;
+    };
+    for (name, _) in entries.iter().filter(|(name, _)| META_LATER.contains(&name.text.as_str())) {
+        problems.push(not_yet(name));
+    }
+    let kind = match node.get("kind") {
+        Some(kind) => text(kind, "a kind", problems),
+        None => {
+            let message = format!("the resource `{}` has no kind", name.text);
+            problems.push(Diagnostic::error(message).at(name.span, "this resource").help("say what it is: `kind: …`"));
+            None
+        }
+    };
+    let is_spec = |name: &Name| !META.contains(&name.text.as_str()) && !META_LATER.contains(&name.text.as_str());
+    let fields = entries.iter().filter(|(name, _)| is_spec(name)).cloned().collect();
+    Some(Block {
+        name,
+        kind,
+        provider: node.get("provider"),
+        placement: node.get("placement"),
+        for_each: node.get("for_each"),
+        when: node.get("when"),
+        depends_on: node.get("depends_on").map(|node| texts(node, "`depends_on`", problems)).unwrap_or_default(),
+        protect: node.get("protect"),
+        ignore: node.get("ignore").map(|node| paths(node, "`ignore`", problems)).unwrap_or_default(),
+        correct: node.get("drift").and_then(|node| drift(node, problems)),
+        create_first: node.get("replace").and_then(|node| replace(node, problems)),
+        validate: node.get("validate"),
+        spec: Arc::new(Node { span: name.span, content: Content::Map(fields) }),
+    })
+}
+
+fn texts<'a>(node: &'a Node, what: &str, problems: &mut Vec<Diagnostic>) -> Vec<(&'a str, Span)> {
+    let Content::List(items) = &node.content else {
+        problems.push(wrong_type(node, what, "a list").help("put it in brackets: `[a, b]`"));
+        return Vec::new();
+    };
+    items.iter().filter_map(|item| text(item, &format!("an entry of {what}"), problems)).collect()
+}
+
+fn paths(node: &Node, what: &str, problems: &mut Vec<Diagnostic>) -> Vec<(FieldPath, Span)> {
+    texts(node, what, problems).into_iter().map(|(text, span)| (FieldPath::parse(text), span)).collect()
+}
+
+fn drift(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Vec<(FieldPath, Span)>> {
+    if !matches!(node.content, Content::Map(_)) {
+        problems.push(wrong_type(node, "`drift`", "a map").help("write `drift: { correct: [tags] }`"));
+        return None;
+    }
+    known_fields(node, "in `drift`", &["correct"], &[], problems);
+    node.get("correct").map(|node| paths(node, "`correct`", problems))
+}
+
+fn replace(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<bool> {
+    let (order, span) = text(node, "`replace`", problems)?;
+    match order {
+        "create_first" => Some(true),
+        "destroy_first" => Some(false),
+        _ => {
+            let help = suggest(order, &["create_first", "destroy_first"], "there are", "");
+            problems.push(
+                Diagnostic::error(format!("there is no order of replacement `{order}`"))
+                    .at(span, "this order")
+                    .help(help),
+            );
+            None
+        }
+    }
+}
+
+/// The schema of a field as a file may have it, from the schema of what it comes to: "the field's type, or a string that holds an
+/// expression". Applied at every level, so that an expression may stand for a whole list or map, or for a part of it.
+pub fn with_expressions(schema: &Json) -> Json {
+    let Json::Object(map) = schema else { return schema.clone() };
+    let mut inner = map.clone();
+    for (key, value) in &mut inner {
+        match (key.as_str(), &mut *value) {
+            ("properties", Json::Object(fields)) => {
+                fields.values_mut().for_each(|field| *field = with_expressions(field));
+            }
+            ("items" | "additionalProperties", field) => *field = with_expressions(field),
+            ("anyOf" | "oneOf" | "allOf", Json::Array(variants)) => {
+                variants.iter_mut().for_each(|variant| *variant = below(variant));
+            }
+            _ => {}
+        }
+    }
+    serde_json::json!({ "anyOf": [inner, { "type": "string", "pattern": "\\{\\{" }] })
+}
+
+/// The same for a variant: its own level is the schema's that chooses it.
+fn below(variant: &Json) -> Json {
+    let mut transformed = with_expressions(variant);
+    transformed.get_mut("anyOf").and_then(|either| either.get_mut(0)).map(Json::take).unwrap_or_else(|| variant.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_expression_may_stand_for_a_field_or_for_a_part_of_it() {
+        let schema = with_expressions(&json!({
+            "type": "object",
+            "properties": {
+                "count": { "type": "integer", "minimum": 1 },
+                "names": { "type": "array", "items": { "type": "boolean" } },
+                "size": { "anyOf": [{ "type": "object", "properties": { "gb": { "type": "integer" } } }, { "type": "null" }] },
+            },
+            "additionalProperties": false,
+        }));
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        for good in [
+            json!({ "count": 2 }),
+            json!({ "count": "{{ var.n }}", "names": "{{ var.names }}" }),
+            json!({ "names": [true, "{{ a }}"], "size": { "gb": "{{ b }}" } }),
+            json!({ "size": null }),
+        ] {
+            assert!(validator.is_valid(&good), "{good}");
+        }
+        for bad in
+            [json!({ "count": "two" }), json!({ "count": 0 }), json!({ "size": { "gb": "x" } }), json!({ "other": 1 })]
+        {
+            assert!(!validator.is_valid(&bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn suggests_a_name_that_would_do() {
+        assert_eq!(as_name("My Model!", '_', 64), "my_model_");
+        assert_eq!(as_name("9lives", '-', 32), "lives");
+        assert_eq!(as_name("___", '_', 64), "name");
+    }
+}

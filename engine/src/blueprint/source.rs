@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use trueup_state::{FieldPath, Step};
+use trueup_state::{FieldPath, Map, Step, Value};
 
-use super::expression::Template;
+use super::template::Template;
 use crate::diagnostic::Span;
 
 /// A piece of a file.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Where it stands.
+    /// Where it stands. Of a list or a map that goes over several lines, only where it begins.
     pub span: Span,
     /// What it holds.
     pub content: Content,
@@ -62,16 +62,69 @@ impl Node {
     pub fn nearest(&self, path: &FieldPath) -> Option<Span> {
         let mut node = self;
         for step in path.steps() {
-            let next = match (&node.content, step) {
-                (Content::Map(_), Step::Field(name)) => node.get(name),
-                (Content::List(items), Step::Index(index)) => items.get(*index),
-                _ => None,
-            };
-            match next {
+            match node.child(step) {
                 Some(next) => node = next,
                 None => break,
             }
         }
         Some(node.span)
+    }
+
+    /// The span of the name of the field at a path.
+    pub fn name_at(&self, path: &FieldPath) -> Option<Span> {
+        let (last, way) = path.steps().split_last()?;
+        let node = way.iter().try_fold(self, Node::child)?;
+        node.entries()
+            .iter()
+            .find(|(key, _)| matches!(last, Step::Field(name) if *name == key.text))
+            .map(|(key, _)| key.span)
+    }
+
+    fn child(&self, step: &Step) -> Option<&Node> {
+        match (&self.content, step) {
+            (Content::Map(_), Step::Field(name)) => self.get(name),
+            (Content::List(items), Step::Index(index)) => items.get(*index),
+            _ => None,
+        }
+    }
+
+    /// The value of a node that holds no expressions; the span of the first one where it does.
+    pub fn literal(&self) -> Result<Value, Span> {
+        Ok(match &self.content {
+            Content::Null => Value::Null,
+            Content::Bool(value) => Value::Bool(*value),
+            Content::Number(value) => Value::Number(value.clone()),
+            Content::String(text) => Value::String(text.clone()),
+            Content::Template(_) => return Err(self.span),
+            Content::List(items) => Value::List(items.iter().map(Node::literal).collect::<Result<_, _>>()?),
+            Content::Map(entries) => {
+                let value = |(name, node): &(Name, Node)| node.literal().map(|value| (name.text.clone(), value));
+                Value::Map(entries.iter().map(value).collect::<Result<Map, _>>()?)
+            }
+        })
+    }
+
+    /// Calls a function with every template in it, in the order of the text.
+    pub fn templates<'a>(&'a self, visit: &mut dyn FnMut(&'a Template)) {
+        match &self.content {
+            Content::Template(template) => visit(template),
+            Content::List(items) => items.iter().for_each(|item| item.templates(visit)),
+            Content::Map(entries) => entries.iter().for_each(|(_, node)| node.templates(visit)),
+            _ => {}
+        }
+    }
+
+    /// What it is, as errors name it.
+    pub fn type_name(&self) -> &'static str {
+        match &self.content {
+            Content::Null => "nothing",
+            Content::Bool(_) => "a boolean",
+            Content::Number(number) if number.is_f64() => "a number",
+            Content::Number(_) => "an integer",
+            Content::String(_) => "a string",
+            Content::Template(_) => "an expression",
+            Content::List(_) => "a list",
+            Content::Map(_) => "a map",
+        }
     }
 }

@@ -1,0 +1,56 @@
+//! `environments`: what a file says differently for one of them, merged over the rest of it before anything is read.
+
+use super::schema::{known_fields, wrong_type};
+use super::sight::suggest;
+use super::source::{Content, Name, Node};
+use crate::diagnostic::Diagnostic;
+
+/// What an environment may say differently.
+const SECTIONS: [&str; 4] = ["variables", "tags", "providers", "resources"];
+
+/// The file's tree for an environment: maps merge by name, all else replaces.
+pub(super) fn apply(mut root: Node, chosen: Option<&str>, problems: &mut Vec<Diagnostic>) -> Node {
+    let environments = root.get("environments").cloned();
+    let entries = environments.as_ref().map(Node::entries).unwrap_or_default();
+    if let Some(node) = environments.as_ref().filter(|node| !matches!(node.content, Content::Map(_) | Content::Null)) {
+        problems.push(wrong_type(node, "`environments`", "a map, with a name for each"));
+    }
+    for (name, node) in entries {
+        if matches!(node.content, Content::Map(_) | Content::Null) {
+            known_fields(node, "in an environment", &SECTIONS, &[], problems);
+        } else {
+            problems.push(wrong_type(node, &format!("the environment `{}`", name.text), "a map"));
+        }
+    }
+    let Some(chosen) = chosen else { return root };
+    match entries.iter().find(|(name, _)| name.text == chosen) {
+        Some((_, over)) => {
+            let sections = over.entries().iter().filter(|(name, _)| SECTIONS.contains(&name.text.as_str()));
+            merge(&mut root, &Node { span: over.span, content: Content::Map(sections.cloned().collect()) });
+        }
+        None => {
+            let known: Vec<&str> = entries.iter().map(|(name, _)| name.text.as_str()).collect();
+            let declare = format!("declare it: `environments: {{ {chosen}: {{}} }}`");
+            let problem = Diagnostic::error(format!("there is no environment `{chosen}`"));
+            let problem = match &environments {
+                Some(node) => problem.at(node.span, "the environments are declared here"),
+                None => problem,
+            };
+            problems.push(problem.help(suggest(chosen, &known, "there are", &declare)));
+        }
+    }
+    root
+}
+
+fn merge(under: &mut Node, over: &Node) {
+    let (Content::Map(below), Content::Map(above)) = (&mut under.content, &over.content) else {
+        *under = over.clone();
+        return;
+    };
+    for (name, node) in above {
+        match below.iter_mut().find(|(known, _): &&mut (Name, Node)| known.text == name.text) {
+            Some((_, under)) => merge(under, node),
+            None => below.push((name.clone(), node.clone())),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What expressions can call: minijinja's filters, tests and functions that only compute, and a few of our own.
+
+use std::sync::LazyLock;
+
+use minijinja::value::ValueKind;
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+
+use super::tracking;
+
+/// The filters there are.
+pub(super) const FILTERS: [&str; 45] = [
+    "abs",
+    "attr",
+    "batch",
+    "bool",
+    "capitalize",
+    "chain",
+    "count",
+    "d",
+    "default",
+    "dictsort",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "keys",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "unique",
+    "upper",
+    "values",
+];
+
+/// The tests there are, for `is`.
+pub(super) const TESTS: [&str; 31] = [
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "even",
+    "false",
+    "float",
+    "ge",
+    "gt",
+    "greaterthan",
+    "in",
+    "int",
+    "integer",
+    "iterable",
+    "le",
+    "lessthan",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "sameas",
+    "sequence",
+    "startingwith",
+    "string",
+    "true",
+    "undefined",
+];
+
+/// The functions there are: names that no resource may take.
+pub(super) const FUNCTIONS: [&str; 2] = ["dict", "range"];
+
+/// Where all expressions are compiled and evaluated.
+pub(super) fn environment() -> &'static Environment<'static> {
+    static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        for markup in ["safe", "escape", "e", "pprint", "zip"] {
+            environment.remove_filter(markup);
+        }
+        for global in ["debug", "namespace"] {
+            environment.remove_global(global);
+        }
+        environment.add_filter("tojson", to_json);
+        environment.add_filter("values", values);
+        environment.add_filter("keys", keys);
+        environment
+    });
+    &ENVIRONMENT
+}
+
+fn to_json(value: &Value) -> Result<String, Error> {
+    let plain = tracking::read(value)?;
+    serde_json::to_string(&plain).map_err(|_| Error::new(ErrorKind::BadSerialization, "this has no JSON form"))
+}
+
+fn values(map: &Value) -> Result<Vec<Value>, Error> {
+    map_keys(map)?.iter().map(|key| map.get_item(key)).collect()
+}
+
+fn keys(map: &Value) -> Result<Vec<Value>, Error> {
+    map_keys(map)
+}
+
+fn map_keys(map: &Value) -> Result<Vec<Value>, Error> {
+    if map.kind() != ValueKind::Map {
+        return Err(Error::new(ErrorKind::InvalidOperation, format!("this filter takes a map, not a {}", map.kind())));
+    }
+    Ok(map.try_iter()?.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_are_those_of_the_environment() {
+        let has = |name: &str, what: &str| {
+            let asked = environment().compile_expression_owned(format!("name is {what}")).unwrap();
+            asked.eval(minijinja::context! { name }).unwrap().is_true()
+        };
+        for name in FILTERS {
+            assert!(has(name, "filter"), "{name}");
+        }
+        for name in TESTS {
+            assert!(has(name, "test"), "{name}");
+        }
+        for name in FUNCTIONS {
+            assert!(!environment().compile_expression_owned(name).unwrap().eval(()).unwrap().is_undefined());
+        }
+    }
+}

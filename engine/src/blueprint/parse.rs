@@ -1,0 +1,383 @@
+//! From text to the tree of [`super::source`], by `saphyr-parser`. Whatever can be read is read, so that one run tells all errors.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
+
+use super::scalar;
+use super::source::{Content, Name, Node};
+use super::template::Template;
+use crate::diagnostic::{Diagnostic, FileId, Span};
+
+const MAX_BYTES: usize = 10 * 1024 * 1024;
+const MAX_DEPTH: usize = 64;
+const MAX_ALIASED: usize = 100_000;
+
+/// The text of a file's bytes: UTF-8, at most 10 MiB, without a byte order mark.
+pub(super) fn text(bytes: Vec<u8>) -> Result<String, Diagnostic> {
+    if bytes.len() > MAX_BYTES {
+        let message = format!("the file has {} bytes, and 10 MiB is the most a blueprint may have", bytes.len());
+        return Err(Diagnostic::error(message).help("keep data in files of its own, and name them in the blueprint"));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        Diagnostic::error(format!("the file is not UTF-8: line {line} has a byte that is no text"))
+            .help("save it as UTF-8")
+    })?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+/// Reads a file's one document. None where the text is no YAML, or there is none in it.
+pub(super) fn parse(text: &str, file: FileId) -> (Option<Node>, Vec<Diagnostic>) {
+    let mut reader = Reader {
+        parser: Parser::new_from_str(text),
+        text,
+        file,
+        offsets: Offsets::new(text),
+        problems: Vec::new(),
+        anchors: BTreeMap::new(),
+        aliased: 0,
+    };
+    let root = reader.document().ok().flatten();
+    (root, reader.problems)
+}
+
+/// Nothing more can be read; the reason is among the problems.
+struct Stop;
+
+struct Reader<'a> {
+    parser: Parser<'a, StrInput<'a>>,
+    text: &'a str,
+    file: FileId,
+    offsets: Offsets,
+    problems: Vec<Diagnostic>,
+    anchors: BTreeMap<usize, Anchored>,
+    aliased: usize,
+}
+
+/// What an anchor names, with its number of nodes and its depth.
+struct Anchored {
+    node: Node,
+    size: usize,
+    depth: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn next(&mut self) -> Result<(Event<'a>, saphyr_parser::Span), Stop> {
+        match self.parser.next_event() {
+            Some(Ok(event)) => Ok(event),
+            Some(Err(error)) => {
+                let problem = self.syntax(&error);
+                self.problems.push(problem);
+                Err(Stop)
+            }
+            None => Err(Stop),
+        }
+    }
+
+    fn document(&mut self) -> Result<Option<Node>, Stop> {
+        let mut root = None;
+        loop {
+            let (event, at) = self.next()?;
+            match event {
+                Event::StreamEnd => return Ok(root),
+                Event::DocumentStart(_) if root.is_some() => {
+                    let span = self.span(at);
+                    let problem = Diagnostic::error("the file has a second document")
+                        .at(span, "it begins here")
+                        .help("a blueprint is one document: put the other into a file of its own");
+                    self.problems.push(problem);
+                    return Ok(root);
+                }
+                Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
+                event => root = Some(self.node(event, at, 1)?),
+            }
+        }
+    }
+
+    fn node(&mut self, event: Event<'a>, at: saphyr_parser::Span, depth: usize) -> Result<Node, Stop> {
+        let span = self.span(at);
+        if depth > MAX_DEPTH {
+            self.problems.push(too_deep(span));
+            return Err(Stop);
+        }
+        let (anchor, tag) = match &event {
+            Event::Scalar(_, _, anchor, tag) => (*anchor, tag.clone()),
+            Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => (*anchor, tag.clone()),
+            _ => (0, None),
+        };
+        if let Some(tag) = tag {
+            self.problems.push(
+                Diagnostic::error("tags have no place in a blueprint")
+                    .at(
+                        span,
+                        format!(
+                            "this is tagged `{}`",
+                            if tag.is_yaml_core_schema() { format!("!!{}", tag.suffix) } else { tag.to_string() }
+                        ),
+                    )
+                    .help("leave the tag out; put text that looks like something else in quotes"),
+            );
+        }
+        let node = match event {
+            Event::Scalar(text, style, ..) => self.scalar(&text, style, span),
+            Event::SequenceStart(..) => self.list(span, depth)?,
+            Event::MappingStart(..) if self.text[span.start..].starts_with("{{") => self.unquoted(span)?,
+            Event::MappingStart(..) => self.map(span, depth)?,
+            Event::Alias(id) => return self.alias(id, span, depth),
+            _ => Node { span, content: Content::Null },
+        };
+        if anchor > 0 {
+            let (size, deep) = measure(&node);
+            self.anchors.insert(anchor, Anchored { node: node.clone(), size, depth: deep });
+        }
+        Ok(node)
+    }
+
+    fn list(&mut self, start: Span, depth: usize) -> Result<Node, Stop> {
+        let mut items = Vec::new();
+        loop {
+            let (event, at) = self.next()?;
+            if event == Event::SequenceEnd {
+                let first = items.first().map(|item: &Node| item.span);
+                return Ok(Node { span: self.beginning(start, at, first), content: Content::List(items) });
+            }
+            items.push(self.node(event, at, depth + 1)?);
+        }
+    }
+
+    fn map(&mut self, start: Span, depth: usize) -> Result<Node, Stop> {
+        let mut entries: Vec<(Name, Node)> = Vec::new();
+        let mut seen: BTreeMap<String, Span> = BTreeMap::new();
+        loop {
+            let (event, at) = self.next()?;
+            if event == Event::MappingEnd {
+                let first = entries.first().map(|(name, _)| name.span);
+                return Ok(Node { span: self.beginning(start, at, first), content: Content::Map(entries) });
+            }
+            let name = self.key(event, at, depth)?;
+            let (event, at) = self.next()?;
+            let node = self.node(event, at, depth + 1)?;
+            let Some(name) = name else { continue };
+            if let Some(first) = seen.get(&name.text) {
+                let message = format!("`{}` stands here twice", name.text);
+                self.problems.push(
+                    Diagnostic::error(message)
+                        .at(name.span, "for the second time")
+                        .at(*first, "for the first time")
+                        .help("keep one of them"),
+                );
+                continue;
+            }
+            seen.insert(name.text.clone(), name.span);
+            entries.push((name, node));
+        }
+    }
+
+    /// A map's key; none where it is no name, which is a problem.
+    fn key(&mut self, event: Event<'a>, at: saphyr_parser::Span, depth: usize) -> Result<Option<Name>, Stop> {
+        let span = self.span(at);
+        let Event::Scalar(text, style, _, ref tag) = event else {
+            let known = self.problems.len();
+            self.node(event, at, depth + 1)?;
+            if self.problems.len() == known {
+                let problem =
+                    Diagnostic::error("a key must be a name").at(span, "this is no text").help("write the key as text");
+                self.problems.push(problem);
+            }
+            return Ok(None);
+        };
+        let problem = if tag.is_some() {
+            Some(
+                Diagnostic::error("tags have no place in a blueprint")
+                    .at(span, "this key is tagged")
+                    .help("leave the tag out"),
+            )
+        } else if style == ScalarStyle::Plain && text == "<<" {
+            Some(
+                Diagnostic::error("merge keys (`<<`) are not part of the language")
+                    .at(span, "this key")
+                    .help("repeat the fields, or take the whole map by an alias: `tags: *common`"),
+            )
+        } else if text.contains("{{") {
+            Some(
+                Diagnostic::error("a key can't hold an expression")
+                    .at(span, "this key")
+                    .help("to make one resource for each of several keys, use `for_each`"),
+            )
+        } else if style == ScalarStyle::Plain && !matches!(scalar::plain(&text), Ok(Content::String(_))) {
+            Some(
+                Diagnostic::error("a key must be text")
+                    .at(span, format!("YAML does not read `{text}` as text"))
+                    .help(format!("put it in quotes: `\"{text}\":`")),
+            )
+        } else {
+            None
+        };
+        let fine = problem.is_none();
+        self.problems.extend(problem);
+        Ok(fine.then(|| Name { text: text.into_owned(), span }))
+    }
+
+    fn scalar(&mut self, text: &str, style: ScalarStyle, span: Span) -> Node {
+        let content = if text.contains("{{") || text.contains("{%") || text.contains("{#") {
+            Template::read(text, self.text, span, &mut self.problems)
+        } else if style == ScalarStyle::Plain {
+            scalar::plain(text).unwrap_or_else(|problem| {
+                self.problems.push(problem.at(span));
+                Content::Template(Arc::new(Template::broken()))
+            })
+        } else {
+            Content::String(text.to_owned())
+        };
+        Node { span, content }
+    }
+
+    fn alias(&mut self, id: usize, span: Span, depth: usize) -> Result<Node, Stop> {
+        let Some(anchored) = self.anchors.get(&id) else {
+            let problem = Diagnostic::error("an alias can't stand inside what it names")
+                .at(span, "this alias")
+                .help("write out what is meant");
+            self.problems.push(problem);
+            return Ok(Node { span, content: Content::Template(Arc::new(Template::broken())) });
+        };
+        self.aliased += anchored.size;
+        if self.aliased > MAX_ALIASED {
+            let message = format!("the aliases of this file stand for more than {MAX_ALIASED} values");
+            self.problems.push(
+                Diagnostic::error(message)
+                    .at(span, "here it is too much")
+                    .help("use `for_each` to make many of a thing"),
+            );
+            return Err(Stop);
+        }
+        if depth + anchored.depth > MAX_DEPTH + 1 {
+            self.problems.push(too_deep(span));
+            return Err(Stop);
+        }
+        Ok(anchored.node.clone())
+    }
+
+    /// `{{ x }}` without quotes, which YAML takes for a map in a map.
+    fn unquoted(&mut self, start: Span) -> Result<Node, Stop> {
+        let mut open = 1;
+        let mut end = start.end;
+        while open > 0 {
+            let (event, at) = self.next()?;
+            match event {
+                Event::MappingStart(..) | Event::SequenceStart(..) => open += 1,
+                Event::MappingEnd | Event::SequenceEnd => open -= 1,
+                _ => {}
+            }
+            end = self.span(at).end;
+        }
+        let span = Span { end: end.max(start.end), ..start };
+        let text = self.text[span.start..span.end].trim();
+        self.problems.push(unquoted(text).at(span, "YAML reads this as a map"));
+        Ok(Node { span, content: Content::Template(Arc::new(Template::broken())) })
+    }
+
+    /// The span of a list or a map: of all of it where it is in braces on one line, else of its first entry.
+    fn beginning(&self, start: Span, end: saphyr_parser::Span, first: Option<Span>) -> Span {
+        let all = Span { end: self.span(end).end.max(start.end), ..start };
+        let text = &self.text[all.start..all.end];
+        if text.starts_with(['{', '[']) {
+            return if text.contains('\n') { Span { end: start.start + 1, ..start } } else { all };
+        }
+        first.unwrap_or(start)
+    }
+
+    fn span(&self, span: saphyr_parser::Span) -> Span {
+        let start = self.offsets.byte(span.start);
+        let end = self.offsets.byte(span.end).max(start);
+        // A block scalar's span goes on to the next thing, which may be lines away.
+        let end = start + self.text[start..end].trim_end().len();
+        Span { file: self.file, start, end }
+    }
+
+    /// A text that is no YAML, in words that say what to do about it.
+    fn syntax(&self, error: &ScanError) -> Diagnostic {
+        let at = self.offsets.byte(*error.marker());
+        let begin = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        let line = self.text[begin..].lines().next().unwrap_or_default();
+        let width = self.text[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
+        let span = Span { file: self.file, start: at, end: at + width };
+        // The reader often finds out only on the line after.
+        let before = self.text[..begin].trim_end().lines().next_back().unwrap_or_default();
+        for suspect in [line, before] {
+            if let Some((offset, text)) = unquoted_expression(suspect) {
+                let start = suspect.as_ptr() as usize - self.text.as_ptr() as usize + offset;
+                let span = Span { file: self.file, start, end: start + text.len() };
+                return unquoted(text).at(span, "YAML can't read this");
+            }
+        }
+        let info = error.info();
+        let help = if line.trim_start_matches(' ').starts_with('\t') || info.contains("tab") {
+            "indent with spaces: YAML takes no tabs"
+        } else if info.contains("mapping values are not allowed") {
+            "put text that has `: ` in it in quotes, or check how the line is indented"
+        } else if info.contains("found character that cannot start") {
+            "put text that begins with a special character in quotes"
+        } else if info.contains("anchor") || info.contains("alias") {
+            "text that begins with `*` or `&` needs quotes; an alias needs its anchor above it"
+        } else if info.contains("quoted scalar") || info.contains("end of stream") {
+            "is a quote or a bracket left open?"
+        } else {
+            "check the indentation, and that text with `: ` or ` #` in it, or one that begins with a special character, is in quotes"
+        };
+        Diagnostic::error("this is no YAML").at(span, info).help(help)
+    }
+}
+
+fn unquoted(text: &str) -> Diagnostic {
+    let quoted = if text.contains('"') { format!("'{text}'") } else { format!("\"{text}\"") };
+    Diagnostic::error("an expression needs quotes").help(format!("write `{quoted}`"))
+}
+
+/// An expression in a line that begins a value without quotes, with its place.
+fn unquoted_expression(line: &str) -> Option<(usize, &str)> {
+    let opening = [": {{", "- {{", "[{{", ", {{", "[ {{"]
+        .into_iter()
+        .filter_map(|mark| Some(line.find(mark)? + mark.len() - 2))
+        .min()?;
+    let text = line[opening..].trim_end();
+    let end = text.rfind("}}").map_or(text.len(), |end| end + 2);
+    Some((opening, &text[..end]))
+}
+
+fn too_deep(span: Span) -> Diagnostic {
+    Diagnostic::error(format!("this stands more than {MAX_DEPTH} levels deep"))
+        .at(span, "here it is too deep")
+        .help("a blueprint needs few levels: is a bracket or an alias out of place?")
+}
+
+/// How many nodes a tree has, and how many levels.
+fn measure(node: &Node) -> (usize, usize) {
+    let children: Box<dyn Iterator<Item = &Node>> = match &node.content {
+        Content::List(items) => Box::new(items.iter()),
+        Content::Map(entries) => Box::new(entries.iter().map(|(_, node)| node)),
+        _ => return (1, 1),
+    };
+    let (size, depth) = children.map(measure).fold((0, 0), |(size, depth), (s, d)| (size + s, depth.max(d)));
+    (size + 1, depth + 1)
+}
+
+/// The parser counts characters; spans count bytes.
+struct Offsets(Option<Vec<u32>>, usize);
+
+impl Offsets {
+    fn new(text: &str) -> Self {
+        let table =
+            (!text.is_ascii()).then(|| text.char_indices().filter_map(|(byte, _)| u32::try_from(byte).ok()).collect());
+        Self(table, text.len())
+    }
+
+    fn byte(&self, marker: Marker) -> usize {
+        match &self.0 {
+            None => marker.index().min(self.1),
+            Some(table) => table.get(marker.index()).map_or(self.1, |byte| *byte as usize),
+        }
+    }
+}

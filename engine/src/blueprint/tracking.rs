@@ -1,0 +1,318 @@
+//! What minijinja sees: objects that note what is read through them, so that edges and the marks of unknown and secret values
+//! are never lost.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
+use minijinja::{Error, ErrorKind};
+use trueup_state::{Address, Key, Map, Value};
+
+use super::expression::Scope;
+use super::sight::{Hop, Miss, Seen, is_locked};
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(super) struct Tracker {
+    unknown: AtomicBool,
+    secret: AtomicBool,
+    reads: Mutex<BTreeSet<Address>>,
+    miss: Mutex<Option<Miss>>,
+}
+
+impl Tracker {
+    /// Forgets the marks and the miss of one expression; what was read stays.
+    pub(super) fn begin(&self) {
+        self.unknown.store(false, Ordering::Relaxed);
+        self.secret.store(false, Ordering::Relaxed);
+        *self.miss.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Notes that a resource was read, or a block as a whole.
+    pub(super) fn read(&self, address: &Address) {
+        let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        if !reads.contains(address) {
+            reads.insert(address.clone());
+        }
+    }
+
+    /// All that was read.
+    pub(super) fn reads(&self) -> BTreeSet<Address> {
+        self.reads.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether an unknown was read.
+    pub(super) fn unknown(&self) -> bool {
+        self.unknown.load(Ordering::Relaxed)
+    }
+
+    /// Whether a secret was read.
+    pub(super) fn secret(&self) -> bool {
+        self.secret.load(Ordering::Relaxed)
+    }
+
+    /// The last step to where there is nothing.
+    pub(super) fn miss(&self) -> Option<Miss> {
+        self.miss.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_miss(&self, miss: Miss) {
+        *self.miss.lock().unwrap_or_else(PoisonError::into_inner) = Some(miss);
+    }
+
+    fn note_marks(&self, value: &Value) {
+        if value.has_unknown() || is_locked(value) {
+            self.unknown.store(true, Ordering::Relaxed);
+        }
+        if value.has_secret() {
+            self.secret.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The names that an expression can begin with.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) scope: Arc<Scope>,
+    pub(super) tracker: Arc<Tracker>,
+}
+
+impl Object for Context {
+    fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<minijinja::Value> {
+        match Seen::root(&self.scope, name, &self.tracker) {
+            Ok(seen) => Some(show(seen, &self.scope, &self.tracker)),
+            Err(miss) => {
+                self.tracker.note_miss(miss);
+                None
+            }
+        }
+    }
+}
+
+/// Something with parts.
+struct Tracked {
+    seen: Seen,
+    scope: Arc<Scope>,
+    tracker: Arc<Tracker>,
+}
+
+/// Shows nothing: what is inside may be secret.
+impl fmt::Debug for Tracked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(tracked)")
+    }
+}
+
+/// Something that only apply can tell. Whatever is computed from it is unknown too.
+#[derive(Debug)]
+struct Unknown;
+
+impl Object for Unknown {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, _key: &minijinja::Value) -> Option<minijinja::Value> {
+        Some(minijinja::Value::from_dyn_object(self.clone()))
+    }
+}
+
+/// What minijinja gets for what a path leads to. A scalar is read by this; a map or a list is not read until its parts are.
+fn show(seen: Seen, scope: &Arc<Scope>, tracker: &Arc<Tracker>) -> minijinja::Value {
+    let seen = match seen {
+        Seen::Absent => return minijinja::Value::from(()),
+        Seen::Unknown => {
+            tracker.note_marks(&Value::Unknown);
+            return minijinja::Value::from_object(Unknown);
+        }
+        Seen::Held(mut held) => {
+            let value = held.value(scope);
+            let secret = held.secret || matches!(value, Value::Secret(_));
+            let scalar = match value.revealed() {
+                Value::Null => Some(minijinja::Value::from(())),
+                Value::Bool(value) => Some(minijinja::Value::from(*value)),
+                Value::Number(number) => Some(number_value(number)),
+                Value::String(text) => Some(minijinja::Value::from(text.as_str())),
+                Value::Unknown | Value::Secret(_) => {
+                    tracker.note_marks(&Value::Unknown);
+                    Some(minijinja::Value::from_object(Unknown))
+                }
+                Value::List(_) | Value::Map(_) => None,
+            };
+            if secret && scalar.is_some() {
+                tracker.secret.store(true, Ordering::Relaxed);
+            }
+            if let Some(scalar) = scalar {
+                return scalar;
+            }
+            held.secret = secret;
+            Seen::Held(held)
+        }
+        other => other,
+    };
+    minijinja::Value::from_object(Tracked { seen, scope: scope.clone(), tracker: tracker.clone() })
+}
+
+fn number_value(number: &serde_json::Number) -> minijinja::Value {
+    match (number.as_i64(), number.as_u64()) {
+        (Some(whole), _) => whole.into(),
+        (_, Some(whole)) => whole.into(),
+        _ => number.as_f64().unwrap_or_default().into(),
+    }
+}
+
+impl Tracked {
+    /// Notes that it is looked into: how much there is in a secret is secret.
+    fn look(&self) {
+        if let Seen::Held(held) = &self.seen
+            && held.secret
+        {
+            self.tracker.secret.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn names(&self) -> Vec<minijinja::Value> {
+        let text = |name: &str| minijinja::Value::from(name);
+        match &self.seen {
+            Seen::Variables => {
+                let variables = self.scope.world.variables(self.scope.module.as_ref());
+                variables.into_iter().flat_map(|map| map.keys().map(|name| text(name))).collect()
+            }
+            Seen::Each => vec![text("key"), text("value")],
+            Seen::Group(block) => {
+                self.tracker.read(block);
+                let key = |key: &Key| match key {
+                    Key::Integer(number) => minijinja::Value::from(*number),
+                    Key::String(name) => text(name),
+                };
+                self.scope.world.keys(block).iter().map(key).collect()
+            }
+            Seen::Resource(_, visible) => {
+                let attributes = visible.as_ref().and_then(|seen| seen.attributes.revealed().as_map());
+                attributes.into_iter().flat_map(|map| map.keys().map(|name| text(name))).collect()
+            }
+            Seen::Held(held) => match held.value(&self.scope).revealed() {
+                Value::Map(map) => map.keys().map(|name| text(name)).collect(),
+                _ => Vec::new(),
+            },
+            Seen::Absent | Seen::Unknown => Vec::new(),
+        }
+    }
+
+    /// How many items it has, if it is a list.
+    fn items(&self) -> Option<usize> {
+        match &self.seen {
+            Seen::Held(held) => held.value(&self.scope).revealed().as_list().map(<[Value]>::len),
+            _ => None,
+        }
+    }
+
+    fn step(&self, hop: &Hop<'_>) -> Option<minijinja::Value> {
+        self.look();
+        match self.seen.step(&self.scope, hop, &self.tracker) {
+            Ok(seen) => Some(show(seen, &self.scope, &self.tracker)),
+            Err(miss) => {
+                self.tracker.note_miss(miss);
+                None
+            }
+        }
+    }
+}
+
+impl Object for Tracked {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        if self.items().is_some() { ObjectRepr::Seq } else { ObjectRepr::Map }
+    }
+
+    fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
+        let hop = match (key.as_str(), key.as_i64()) {
+            (Some(name), _) => Hop::Name(name),
+            (_, Some(index)) if key.kind() == ValueKind::Number => Hop::Index(index),
+            _ if key.downcast_object_ref::<Unknown>().is_some() => Hop::Unknown,
+            _ => Hop::Other,
+        };
+        self.step(&hop)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<minijinja::Value> {
+        self.step(&Hop::Name(name))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        self.look();
+        match self.items() {
+            Some(length) => Enumerator::Seq(length),
+            None => Enumerator::Values(self.names()),
+        }
+    }
+}
+
+/// The value that minijinja came to. What was not looked into keeps its own marks.
+pub(super) fn value(result: &minijinja::Value) -> Result<Value, String> {
+    convert(result, false)
+}
+
+/// A value as JSON, for a filter that looks into all of it.
+pub(super) fn read(value: &minijinja::Value) -> Result<serde_json::Value, Error> {
+    let value = convert(value, true).map_err(|message| Error::new(ErrorKind::InvalidOperation, message))?;
+    Ok(plain(&value))
+}
+
+fn plain(value: &Value) -> serde_json::Value {
+    match value.revealed() {
+        Value::Null | Value::Unknown | Value::Secret(_) => serde_json::Value::Null,
+        Value::Bool(value) => (*value).into(),
+        Value::Number(number) => number.clone().into(),
+        Value::String(text) => text.as_str().into(),
+        Value::List(items) => items.iter().map(plain).collect(),
+        Value::Map(map) => map.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
+    }
+}
+
+fn convert(result: &minijinja::Value, noting: bool) -> Result<Value, String> {
+    if let Some(tracked) = result.downcast_object_ref::<Tracked>() {
+        let value = tracked.seen.take(&tracked.scope, &tracked.tracker);
+        if noting {
+            tracked.tracker.note_marks(&value);
+        }
+        return Ok(value);
+    }
+    if result.downcast_object_ref::<Unknown>().is_some() {
+        return Ok(Value::Unknown);
+    }
+    match result.kind() {
+        ValueKind::None => Ok(Value::Null),
+        ValueKind::Bool => Ok(Value::Bool(result.is_true())),
+        ValueKind::Number => match serde_json::to_value(result) {
+            Ok(serde_json::Value::Number(number)) => Ok(Value::Number(number)),
+            _ => Err("this comes to no number that a blueprint can hold".to_owned()),
+        },
+        ValueKind::String => Ok(Value::String(result.as_str().unwrap_or_default().to_owned())),
+        ValueKind::Seq | ValueKind::Iterable => {
+            let items = result.try_iter().map_err(|error| error.to_string())?;
+            items.map(|item| convert(&item, noting)).collect::<Result<_, _>>().map(Value::List)
+        }
+        ValueKind::Map => entries(result, noting).map(Value::Map),
+        ValueKind::Undefined => Err("a part of this is not there".to_owned()),
+        _ => Err("this comes to nothing that a blueprint can hold".to_owned()),
+    }
+}
+
+fn entries(map: &minijinja::Value, noting: bool) -> Result<Map, String> {
+    let keys = map.try_iter().map_err(|error| error.to_string())?;
+    let entry = |key: minijinja::Value| {
+        let name = match key.kind() {
+            ValueKind::String | ValueKind::Number => key.to_string(),
+            _ => return Err("the keys of a map must be text".to_owned()),
+        };
+        let value = map.get_item(&key).map_err(|error| error.to_string())?;
+        Ok((name, convert(&value, noting)?))
+    };
+    keys.map(entry).collect()
+}
