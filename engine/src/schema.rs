@@ -217,6 +217,11 @@ fn complete(schema: &Json, value: &mut Value) {
 }
 
 fn add_defaults(schema: &Json, map: &mut Map) {
+    // Of several shapes that a map may have, none has defaults that hold for all.
+    let mut shapes = variants(schema).filter(|variant| variant.get("properties").is_some());
+    if let (Some(only), None) = (shapes.next(), shapes.next()) {
+        add_defaults(only, map);
+    }
     for (name, field) in schema.get("properties").and_then(Json::as_object).into_iter().flatten() {
         if let Some(default) = field.get("default").filter(|default| !default.is_null())
             && !map.contains_key(name)

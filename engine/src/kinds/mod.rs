@@ -3,6 +3,22 @@
 //! A field is told once, in the Rust type: its doc comment is its help, its JSON Schema is what blueprints are checked against.
 //! A kind means the same at every provider; what one provider alone has stands in `options`, under the provider's name.
 
+pub mod artifact;
+pub mod bucket;
+pub mod duration;
+pub mod endpoint;
+pub mod gpu_instance;
+pub mod image;
+pub mod registry;
+
+pub use artifact::Artifact;
+pub use bucket::Bucket;
+pub use duration::Span;
+pub use endpoint::Endpoint;
+pub use gpu_instance::GpuInstance;
+pub use image::Image;
+pub use registry::Registry;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -73,3 +89,134 @@ pub type Tags = BTreeMap<String, String>;
 
 /// What one provider alone has, under its name.
 pub type Options = BTreeMap<String, serde_json::Map<String, serde_json::Value>>;
+
+/// A portable kind, as lists and help show it.
+#[derive(Clone, Copy, Debug)]
+pub struct Portable {
+    /// Its name in blueprints.
+    pub name: &'static str,
+    /// What may be said of it.
+    pub schema: &'static Schema,
+    /// What it is, in a sentence.
+    pub summary: &'static str,
+}
+
+/// All portable kinds, in the order of their names.
+pub fn portable() -> Vec<Portable> {
+    fn of<K: Kind>(summary: &'static str) -> Portable {
+        Portable { name: K::NAME, schema: K::schema(), summary }
+    }
+    vec![
+        of::<Artifact>("files in a bucket that belong together, such as a model's weights"),
+        of::<Bucket>("where files are kept"),
+        of::<Endpoint>("a model that answers requests"),
+        of::<GpuInstance>("a machine with GPUs"),
+        of::<Image>("a container image in a registry, known by its digest"),
+        of::<Registry>("where container images and packaged models are kept"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+    use trueup_state::{FieldPath, Value};
+
+    use super::*;
+    use crate::schema::{marked, properties, variants};
+
+    /// Calls `look` with every property below a schema.
+    fn every_property(schema: &Json, at: &str, look: &mut dyn FnMut(&str, &Json)) {
+        for (name, field) in schema.get("properties").and_then(Json::as_object).into_iter().flatten() {
+            let at = format!("{at}.{name}");
+            look(&at, field);
+            every_property(field, &at, look);
+        }
+        for below in variants(schema).chain(schema.get("items")) {
+            // The one property of a variant such as `{ kms_key: ID }` is described with the variant.
+            let described = below.get("description").is_some();
+            every_property(below, at, &mut |at, field| {
+                if !described {
+                    look(at, field);
+                }
+            });
+        }
+    }
+
+    fn completed(kind: &str, spec: Json) -> Value {
+        let portable = portable().into_iter().find(|portable| portable.name == kind).unwrap();
+        let mut value = Value::from(spec);
+        portable.schema.complete(&mut value);
+        assert_eq!(portable.schema.problems(&value), []);
+        value
+    }
+
+    #[test]
+    fn every_field_of_every_kind_is_documented() {
+        for portable in portable() {
+            for schema in [&portable.schema.spec, &portable.schema.attributes] {
+                every_property(schema, portable.name, &mut |at, field| {
+                    assert!(field.get("description").is_some(), "{at} says nothing of itself");
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn every_kind_has_a_name_tags_and_options() {
+        for portable in portable() {
+            for field in ["name", "tags", "options"] {
+                assert!(properties(&portable.schema.spec).contains(&field), "{} has no {field}", portable.name);
+            }
+            assert!(portable.schema.is("x-immutable", &FieldPath::parse("name")));
+        }
+    }
+
+    #[test]
+    fn defaults_are_filled_in_at_every_depth() {
+        let bucket = completed("bucket", json!({ "lifecycle": [{ "expire_after_days": 3 }] }));
+        assert_eq!(bucket.get("public_access"), Some(&"blocked".into()));
+        assert_eq!(bucket.get("encryption"), Some(&"provider_managed".into()));
+        assert_eq!(bucket.at(&FieldPath::parse("lifecycle[0].prefix")), Some(&"".into()));
+        let machine = completed("gpu_instance", json!({ "gpu": { "model": "L4" }, "disk": { "type": "fast" } }));
+        assert_eq!(machine.at(&FieldPath::parse("gpu.count")), Some(&1.into()));
+        assert_eq!(machine.at(&FieldPath::parse("disk.size_gb")), Some(&100.into()));
+        let endpoint = completed("endpoint", json!({ "command": ["x"], "gpu": { "model": "L4" }, "health": {} }));
+        assert_eq!(endpoint.at(&FieldPath::parse("gpu.count")), Some(&1.into()));
+        assert_eq!(endpoint.at(&FieldPath::parse("health.path")), Some(&"/healthz".into()));
+        assert_eq!(endpoint.at(&FieldPath::parse("replicas.min")), Some(&1.into()));
+    }
+
+    #[test]
+    fn a_completed_spec_fits_the_kinds_own_type() {
+        let machine = completed("gpu_instance", json!({ "gpu": "none", "market": { "reservation": "cr-1" } }));
+        let typed: gpu_instance::Spec = crate::typed::from_value(&machine).unwrap();
+        assert!(crate::typed::to_value(&typed).same(&machine));
+        let endpoint = completed("endpoint", json!({ "command": ["x"], "env": { "A": "b" } }));
+        let typed: endpoint::Spec = crate::typed::from_value(&endpoint).unwrap();
+        assert!(crate::typed::to_value(&typed).same(&endpoint));
+    }
+
+    #[test]
+    fn wrong_values_are_found_by_the_schema() {
+        let problems = |kind: &Schema, spec: Json| {
+            let mut value = Value::from(spec);
+            kind.complete(&mut value);
+            kind.problems(&value).len()
+        };
+        assert_eq!(problems(Bucket::schema(), json!({ "versoning": true })), 1);
+        assert_eq!(problems(Endpoint::schema(), json!({ "health": { "timeout": "soon" } })), 1);
+        assert!(problems(GpuInstance::schema(), json!({ "gpu": { "model": "L4", "count": 0 } })) > 0);
+        assert!(problems(GpuInstance::schema(), json!({})) > 0);
+    }
+
+    #[test]
+    fn paths_that_are_read_at_plan_say_where_their_digest_goes() {
+        for path in ["from.oci_layout", "from.docker_archive"] {
+            let field = Image::schema().field(&FieldPath::parse(path)).unwrap();
+            assert!(marked(field, "x-path"), "{field}");
+            assert_eq!(field["x-digest-into"], "digest");
+        }
+        assert_eq!(Artifact::schema().field(&FieldPath::parse("source")).unwrap()["x-digest-into"], "digest");
+        assert!(Image::schema().is("x-computed", &FieldPath::parse("digest")));
+    }
+}
