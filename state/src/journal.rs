@@ -154,21 +154,21 @@ impl Live {
     }
 
     /// Adds the entries of one append, all or none, and puts what is to be kept of them at the end of `rows`.
-    pub(crate) fn add(&mut self, batch: Batch, rows: &mut Vec<Row>) -> Result<Serial, IllegalEntry> {
+    pub(crate) fn add(&mut self, batch: &Batch, rows: &mut Vec<Row>) -> Result<Serial, IllegalEntry> {
         let mut undone = Vec::new();
         let (mut head, first) = (self.head(), rows.len());
         let several = batch.entries.len() > 1;
-        for (entry, body) in batch.entries {
+        for (entry, body) in &batch.entries {
             if several {
-                undone.push(self.state.remember(&entry));
+                undone.push(self.state.remember(entry));
             }
-            if let Err(illegal) = self.state.apply(&entry) {
+            if let Err(illegal) = self.state.apply(entry) {
                 undone.into_iter().rev().for_each(|undo| self.state.restore(undo));
                 rows.truncate(first);
                 return Err(illegal);
             }
-            head = head.next(&body);
-            rows.push(Row { serial: head.serial, hash: head.hash, body });
+            head = head.next(body);
+            rows.push(Row { serial: head.serial, hash: head.hash, body: body.clone() });
         }
         self.hash = head.hash;
         self.tail += rows[first..].iter().map(|row| size(&row.body)).sum::<u64>();

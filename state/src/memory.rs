@@ -97,7 +97,7 @@ impl MemoryStore {
         self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, lease: &Lease, batch: Batch) -> Result<Serial, StoreError> {
+    fn write(&self, lease: &Lease, batch: &Batch) -> Result<Serial, StoreError> {
         self.disk().write(lease, batch, &*self.clock)
     }
 }
@@ -127,7 +127,7 @@ impl Faults {
         let pending = std::mem::take(&mut disk.pending);
         for (lease, batch) in pending.into_values().take(kept) {
             // No one is left to hear of a refusal.
-            let _ = disk.write(&lease, batch, clock);
+            let _ = disk.write(&lease, &batch, clock);
         }
         for book in disk.stacks.values_mut() {
             book.live = None;
@@ -161,7 +161,7 @@ impl Disk {
         self.stacks.get_mut(&key(&lease.stack)).ok_or(StoreError::Fenced)
     }
 
-    fn write(&mut self, lease: &Lease, batch: Batch, clock: &dyn Clock) -> Result<Serial, StoreError> {
+    fn write(&mut self, lease: &Lease, batch: &Batch, clock: &dyn Clock) -> Result<Serial, StoreError> {
         let book = self.leased(lease)?;
         book.lease.check(lease, clock)?;
         if let (Some(known), Some(found)) = (&book.recipient, &batch.recipient) {
@@ -300,7 +300,7 @@ impl Store for MemoryStore {
                 ticket.redeem().ok_or_else(|| lost("the power went before the write was durable"))?.1
             }
         };
-        let serial = self.write(lease, batch)?;
+        let serial = self.write(lease, &batch)?;
         if fault == Some(Fault::Unanswered) {
             return Err(lost("the answer was lost"));
         }

@@ -196,6 +196,49 @@ pub(super) async fn add_rows(connection: &mut SqliteConnection, id: i64, mut row
     Ok(())
 }
 
+/// What one commit adds to a stack's journal.
+#[derive(Debug)]
+pub(super) struct Step<'a> {
+    /// The lease that is counted on.
+    pub(super) lease: &'a Kept,
+    /// The head that it follows, and the one it leads to.
+    pub(super) from: Head,
+    pub(super) to: Head,
+    pub(super) rows: Vec<Row>,
+}
+
+/// Adds entries in a transaction of its own, in one exchange; false, and nothing is written, where lease or head is another by now.
+pub(super) async fn advance(connection: &mut SqliteConnection, id: i64, step: Step<'_>) -> Result<bool> {
+    let (_, digest) = guarded("lease", id, step.lease)?;
+    let mut statements = String::from(
+        "BEGIN IMMEDIATE;
+        UPDATE heads SET serial = ?, hash = ? WHERE stack = ? AND serial = ? AND hash = ?
+            AND EXISTS (SELECT 1 FROM leases WHERE stack = ? AND digest = ?) RETURNING serial;",
+    );
+    let mut left = step.rows.len();
+    while left > 0 {
+        let values = vec!["(?, ?, ?)"; left.min(ROWS)].join(", ");
+        statements += "INSERT INTO entries (id, hash, body) SELECT * FROM (VALUES ";
+        statements += &values;
+        statements += ") WHERE EXISTS (SELECT 1 FROM heads WHERE stack = ? AND hash = ?);";
+        left -= left.min(ROWS);
+    }
+    statements += "COMMIT;";
+    // Only question marks are put together here.
+    let mut query = sqlx::query(AssertSqlSafe(statements));
+    let hash = |head: &Head| head.hash.to_vec();
+    query = query.bind(signed(step.to.serial)?).bind(hash(&step.to)).bind(id);
+    query = query.bind(signed(step.from.serial)?).bind(hash(&step.from)).bind(id).bind(digest);
+    let last = step.rows.len();
+    for (number, row) in (1..).zip(step.rows) {
+        query = query.bind(slot(id, row.serial)?).bind(row.hash.to_vec()).bind(row.body);
+        if number % ROWS == 0 || number == last {
+            query = query.bind(id).bind(hash(&step.to));
+        }
+    }
+    Ok(!query.fetch_all(connection).await?.is_empty())
+}
+
 /// A stack's last checkpoint.
 pub(super) async fn checkpoint(connection: &mut SqliteConnection, id: i64) -> Result<Option<Checkpoint>> {
     let query = sqlx::query_as("SELECT serial, hash, digest FROM checkpoints WHERE stack = ?").bind(id);
