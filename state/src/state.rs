@@ -115,8 +115,13 @@ impl<V: Clone> State<V> {
                 Ok(())
             }
             Event::Succeeded { token, object } => {
+                let open = self.open.get(token).ok_or_else(|| not_open(token))?;
+                self.may_succeed(open, object.is_some())?;
                 let open = self.close(token)?;
                 self.succeed(&open, object.as_deref().cloned())
+            }
+            Event::Failed { applied: Applied::Unknown, .. } => {
+                Err("what a failure left behind must be known before it is the end".to_owned())
             }
             Event::Failed { token, applied, .. } => {
                 let open = self.close(token)?;
@@ -172,6 +177,9 @@ impl<V: Clone> State<V> {
         } else if !self.has_object(&request.address, request.generation) {
             return Err(format!("{} has no object of generation {}", request.address, request.generation));
         }
+        if self.open.contains_key(&request.token) {
+            return Err(format!("token {} is used already", request.token));
+        }
         if verb == Verb::Check
             && let Some(record) = self.records.get_mut(&request.address)
         {
@@ -186,9 +194,20 @@ impl<V: Clone> State<V> {
             handle: None,
             parked: None,
         };
-        match self.open.insert(request.token.clone(), open) {
-            None => Ok(()),
-            Some(_) => Err(format!("token {} is used already", request.token)),
+        self.open.insert(request.token.clone(), open);
+        Ok(())
+    }
+
+    /// Whether an operation may end well, with an object or without: asked before anything changes.
+    fn may_succeed(&self, open: &OpenOperation<V>, object: bool) -> Result<(), String> {
+        let Request { address, generation, .. } = &open.request;
+        match (open.verb, object) {
+            (Verb::Create, true) | (Verb::Check, false) => Ok(()),
+            (Verb::Update, true) if self.records.contains_key(address) => Ok(()),
+            (Verb::Update, true) => Err(format!("{address} has no record")),
+            (Verb::Delete, false) if self.has_object(address, *generation) => Ok(()),
+            (Verb::Delete, false) => Err(format!("{address} has no object of generation {generation}")),
+            (verb, _) => Err(format!("the end of a {} does not fit it", verb.as_str())),
         }
     }
 
@@ -276,20 +295,16 @@ impl<V: Clone> State<V> {
 
     /// Removes one object of a record, and the record with its last one.
     fn remove_object(&mut self, address: &Address, generation: Generation) -> Result<(), String> {
+        if !self.has_object(address, generation) {
+            return Err(format!("{address} has no object of generation {generation}"));
+        }
         let record = self.records.get_mut(address).ok_or_else(|| format!("{address} has no record"))?;
-        let before = record.objects().count();
         if record.current.as_ref().is_some_and(|object| object.generation == generation) {
             record.current = None;
         }
         record.deposed.retain(|object| object.generation != generation);
-        match record.objects().count() {
-            0 => {
-                self.records.remove(address);
-            }
-            after if after == before => {
-                return Err(format!("{address} has no object of generation {generation}"));
-            }
-            _ => {}
+        if record.objects().next().is_none() {
+            self.records.remove(address);
         }
         Ok(())
     }
@@ -297,6 +312,10 @@ impl<V: Clone> State<V> {
     fn rename(&mut self, from: &Address, to: &Address) -> Result<(), String> {
         if self.records.contains_key(to) {
             return Err(format!("{to} has a record already"));
+        }
+        // Its end would come to an address that is no longer there.
+        if self.open.values().any(|open| open.request.address == *from || open.request.address == *to) {
+            return Err(format!("an operation of {from} or {to} has not ended"));
         }
         let mut record = self.records.remove(from).ok_or_else(|| format!("{from} has no record"))?;
         record.address = to.clone();
@@ -322,10 +341,14 @@ impl<V: Clone> State<V> {
     }
 
     fn open_mut(&mut self, token: &Token) -> Result<&mut OpenOperation<V>, String> {
-        self.open.get_mut(token).ok_or_else(|| format!("no operation {token} is open"))
+        self.open.get_mut(token).ok_or_else(|| not_open(token))
     }
 
     fn close(&mut self, token: &Token) -> Result<OpenOperation<V>, String> {
-        self.open.remove(token).ok_or_else(|| format!("no operation {token} is open"))
+        self.open.remove(token).ok_or_else(|| not_open(token))
     }
+}
+
+fn not_open(token: &Token) -> String {
+    format!("no operation {token} is open")
 }

@@ -1,7 +1,7 @@
 //! Where state is kept: the seam that every backend fills.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -34,6 +34,23 @@ pub struct Stack {
 impl fmt::Display for Stack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} · {}", self.blueprint, self.environment)
+    }
+}
+
+impl Stack {
+    /// Refuses a file that is known under another blueprint's name. `known`: the blueprints and their files.
+    pub(crate) fn check_name<'a>(
+        &self,
+        known: impl IntoIterator<Item = (&'a str, &'a Path)>,
+    ) -> Result<(), StoreError> {
+        match known.into_iter().find(|(blueprint, file)| *file == self.file && *blueprint != self.blueprint) {
+            None => Ok(()),
+            Some((blueprint, _)) => Err(StoreError::Renamed {
+                file: self.file.display().to_string(),
+                known: blueprint.to_owned(),
+                asked: self.blueprint.clone(),
+            }),
+        }
     }
 }
 
@@ -82,7 +99,7 @@ impl Lease {
 }
 
 /// Why a store can't do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Another run holds the lease.
     #[error("the stack is held by {0}")]
