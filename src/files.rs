@@ -60,7 +60,7 @@ pub(crate) fn inputs(arguments: &InputArgs) -> Result<Inputs, Failure> {
 fn read_variables(path: &Path) -> Result<Vec<(String, Value)>, Failure> {
     let fail = |reason: String| Failure::new(format!("{} can't be used: {reason}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-    match trueup_engine::blueprint::source::plain_values(&text) {
+    match trueup_engine::blueprint::plain_values(&text) {
         Ok(Value::Map(map)) => Ok(map.into_iter().collect()),
         Ok(Value::Null) => Ok(Vec::new()),
         Ok(_) => Err(fail("it does not hold a map of variables".to_owned()).help("write `name: value`, one a line")),

@@ -110,7 +110,9 @@ fn providers(clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Result<Provi
     let mut providers = Providers::new();
     #[cfg(feature = "local")]
     {
-        let home = trueup_provider_local::LocalHome { root: Path::new(HOME).join("local"), machine: machine_home()? };
+        let root = std::path::absolute(Path::new(HOME).join("local"));
+        let root = root.map_err(|error| Failure::new(format!("the working directory can't be used: {error}")))?;
+        let home = trueup_provider_local::LocalHome { root, machine: machine_home()? };
         let local = trueup_provider_local::LocalProvider::new(home, clock.clone(), entropy.clone());
         providers.insert("local".to_owned(), Arc::new(local));
     }

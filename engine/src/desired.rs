@@ -171,7 +171,7 @@ fn resolve(base: &Path, given: &str) -> PathBuf {
             other => resolved.push(other),
         }
     }
-    resolved
+    if resolved.as_os_str().is_empty() { PathBuf::from(".") } else { resolved }
 }
 
 #[cfg(test)]
@@ -186,6 +186,7 @@ mod tests {
             ("blueprints", "../models", "models"),
             ("/srv/stack", "a/../b", "/srv/stack/b"),
             ("blueprints", "/models", "/models"),
+            ("", "./", "."),
         ] {
             assert_eq!(resolve(Path::new(base), given), Path::new(resolved), "{base} {given}");
         }

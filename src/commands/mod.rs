@@ -14,8 +14,8 @@ use crate::arguments::{Arguments, Command, StackArgs, StateArgs};
 use crate::exit::{Exit, Failure};
 use crate::workplace::{Workplace, stack, stack_of};
 use crate::{draw, files};
-use trueup_engine::blueprint::{Program, source};
-use trueup_state::{Serial, Stack, State, Store};
+use trueup_engine::blueprint::{Program, name_of};
+use trueup_state::{Serial, Stack, State};
 
 /// Runs a command.
 pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
@@ -58,11 +58,7 @@ fn stack_only(arguments: &StateArgs) -> Result<Stack, Failure> {
         let failure = Failure::new(format!("{} can't be read: {error}", path.display()));
         failure.help("name the blueprint's file as the last argument")
     })?;
-    let name = source::plain_values(&text)
-        .map_err(|reason| Failure::new(format!("{}: {reason}", path.display())))?
-        .get("blueprint")
-        .and_then(|name| name.as_str().map(str::to_owned));
-    let name = name.ok_or_else(|| Failure::new(format!("{} has no `blueprint: NAME`", path.display())))?;
+    let name = name_of(&text).map_err(|reason| Failure::new(format!("{}: {reason}", path.display())))?;
     Ok(stack_of(name, arguments.env.clone(), path))
 }
 

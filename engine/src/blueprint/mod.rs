@@ -199,3 +199,29 @@ impl Program {
         Arc::new(World::new(BTreeMap::from([(None, self.variables.clone())]), self.blocks.clone()))
     }
 }
+
+/// The values of a YAML file without expressions, such as a file of variables. The error says what is wrong, with its line.
+pub fn plain_values(text: &str) -> Result<Value, String> {
+    let node = whole(text)?;
+    let lines = |span: Span| text[..span.start.min(text.len())].lines().count();
+    node.map_or(Ok(Value::Null), |node| {
+        node.literal().map_err(|span| format!("line {}: an expression can't stand here", lines(span)))
+    })
+}
+
+/// The name of a blueprint, of whose text nothing else is read.
+pub fn name_of(text: &str) -> Result<String, String> {
+    let node = whole(text)?;
+    match node.as_ref().and_then(|node| node.get("blueprint")).map(|name| &name.content) {
+        Some(Content::String(name)) => Ok(name.clone()),
+        _ => Err("it has no `blueprint: NAME`".to_owned()),
+    }
+}
+
+fn whole(text: &str) -> Result<Option<Node>, String> {
+    let (node, problems) = parse::parse(text, crate::diagnostic::FileId(0));
+    match problems.into_iter().next() {
+        None => Ok(node),
+        Some(problem) => Err(problem.message),
+    }
+}

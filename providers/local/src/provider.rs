@@ -98,7 +98,7 @@ impl Provider for LocalProvider {
         "local"
     }
 
-    fn settings_schema(&self) -> &Schema {
+    fn settings_schema(&self) -> &'static Schema {
         static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::of::<Settings, BTreeMap<String, String>>(1, false));
         &SCHEMA
     }
@@ -111,13 +111,14 @@ impl Provider for LocalProvider {
         let at = FieldPath::from_iter(["root"]);
         let given = candidate.and_then(|candidate| candidate.fields.get("root")).and_then(serde_json::Value::as_str);
         let given = given.or_else(|| settings.get("root").and_then(|root| root.revealed().as_str()));
-        let root = match given {
-            Some(text) => plain(text)
-                .ok_or_else(|| invalid(at.clone(), format!("`{text}` must be an absolute path without `..`")))?,
-            None => self.home.root.clone(),
+        // The default is left out, so that a working directory that moved finds its things again.
+        let Some(text) = given else {
+            return Ok(Scope { provider: name.clone(), settings: BTreeMap::new() });
         };
-        let root = root.to_str().ok_or_else(|| invalid(at, "the path of the working directory is no UTF-8"))?;
-        let settings = BTreeMap::from([("root".to_owned(), root.into())]);
+        if plain(text).is_none() {
+            return Err(invalid(at, format!("`{text}` must be an absolute path without `..`")));
+        }
+        let settings = BTreeMap::from([("root".to_owned(), text.into())]);
         Ok(Scope { provider: name.clone(), settings })
     }
 
@@ -126,10 +127,13 @@ impl Provider for LocalProvider {
         scope: &Scope,
         kinds: &BTreeSet<KindName>,
     ) -> Result<BTreeMap<KindName, Arc<dyn Manager>>, ProviderError> {
-        let root = scope.settings.get("root").and_then(serde_json::Value::as_str).and_then(plain);
-        let Some(root) = root else {
-            let message = "the scope has no absolute `root`".to_owned();
-            return Err(ProviderError::new(Class::Invalid { field: Some("root".to_owned()) }, message));
+        let root = match scope.settings.get("root").map(|root| root.as_str().and_then(plain)) {
+            None => self.home.root.clone(),
+            Some(Some(root)) => root,
+            Some(None) => {
+                let message = "the `root` of the scope is no absolute path".to_owned();
+                return Err(ProviderError::new(Class::Invalid { field: Some("root".to_owned()) }, message));
+            }
         };
         let home = LocalHome { root, machine: self.home.machine.clone() };
         kinds
