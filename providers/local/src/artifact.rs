@@ -158,9 +158,10 @@ impl Artifacts {
                 Some(copy) => copy,
                 None => Copy::begin(&file.full, &part).doing("copy", &file.full)?,
             };
+            let copied = copy.step(&mut budget).doing("copy", &file.full)?;
             // So that many small files don't take longer than one large one.
             budget.spend(4096);
-            match copy.step(&mut budget).doing("copy", &file.full)? {
+            match copied {
                 Some(sha256) => {
                     let staged = staged_path(&places.staging, file, &sha256);
                     fs::rename(&part, &staged).doing("move", &part)?;
