@@ -1,4 +1,5 @@
 //! Endpoints: real processes that answer, fail, die and are tampered with.
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -6,7 +7,7 @@ mod common;
 use std::fs;
 use std::process::Command;
 
-use common::{Bench, text};
+use common::{Bench, reference, text};
 use serde_json::{Value as Json, json};
 use trueup_engine::provider::{Observation, Progress};
 use trueup_state::{Class, FieldPath, Request};
@@ -53,9 +54,13 @@ fn kill(pid: u32) {
 }
 
 fn get(url: &str) -> String {
+    ask(url, "GET / HTTP/1.0\r\n\r\n")
+}
+
+fn ask(url: &str, request: &str) -> String {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(url.trim_start_matches("http://")).unwrap();
-    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer.rsplit_once("\r\n\r\n").unwrap().1.to_owned()
@@ -130,8 +135,8 @@ async fn a_secret_is_in_no_file() {
     for file in bench.files("") {
         let content = fs::read(&file).unwrap();
         assert!(!String::from_utf8_lossy(&content).contains("canary"), "{}", file.display());
-        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
-        assert_eq!(mode & 0o077, 0, "{}", file.display());
+        let bits = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
+        assert_eq!(bits & 0o077, 0, "{}", file.display());
     }
     assert!(!format!("{:?}", bench.see(&made).await).contains("canary"));
     bench.goes_without_a_trace(&made).await;
@@ -231,4 +236,42 @@ async fn one_that_does_not_heed_the_signal_is_ended_after_its_time() {
     bench.goes_without_a_trace(&made).await;
     assert!(!is_running(pid));
     bench.is_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_quickstarts_model_predicts_what_it_was_trained_to() {
+    if !python_is_there() {
+        return;
+    }
+    let bench = Bench::new();
+    let blueprints = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../blueprints").canonicalize().unwrap();
+    let (bucket, found) = bench.make("bucket", "weights", json!({})).await;
+    let spec = json!({
+        "bucket": reference("bucket", &bucket, &found),
+        "source": blueprints.join("models/house-prices"),
+    });
+    let (_, weights) = bench.make("artifact", "house-prices", spec).await;
+    let spec = json!({
+        "command": ["python3", "predict.py"],
+        "working_dir": blueprints.join("serve"),
+        "model": text(&weights, "uri"),
+    });
+    let (made, found) = bench.make("endpoint", "prices", spec).await;
+    let post = |body: &str| {
+        let request = format!("POST /predict HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        serde_json::from_str::<Json>(&ask(&text(&found, "url"), &request)).unwrap()
+    };
+    let price = post(r#"{"size_m2": 120, "rooms": 4, "age_years": 10, "distance_km": 3}"#);
+    let model: Json =
+        serde_json::from_slice(&fs::read(blueprints.join("models/house-prices/model.json")).unwrap()).unwrap();
+    let weight = |name: &str| model["coefficients"][name].as_f64().unwrap();
+    let expected = model["intercept"].as_f64().unwrap()
+        + 120.0 * weight("size_m2")
+        + 4.0 * weight("rooms")
+        + 10.0 * weight("age_years")
+        + 3.0 * weight("distance_km");
+    assert!((price["price"].as_f64().unwrap() - expected).abs() < 0.01, "{price}");
+    assert!(post(r#"{"size_m2": "big"}"#)["error"].as_str().unwrap().contains("missing: rooms"));
+    assert!(post("{")["error"].as_str().unwrap().contains("no JSON"));
+    bench.goes_without_a_trace(&made).await;
 }

@@ -1,4 +1,5 @@
 //! Buckets and artifacts.
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 mod common;
 

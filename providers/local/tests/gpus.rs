@@ -1,4 +1,5 @@
 //! Machines with GPUs, on a machine whose GPUs the test says.
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 mod common;
 
@@ -41,7 +42,8 @@ async fn many_at_once_never_get_the_same_gpu() {
         requests.push(bench.request("gpu_instance", &format!("m{n}"), json!({ "gpu": { "model": "H100" } })).await);
     }
     let made = futures::future::join_all(requests.iter().map(|request| bench.create(request))).await;
-    let mut given: Vec<Value> = made.iter().flatten().map(|found| found.attributes.get("gpus").unwrap().clone()).collect();
+    let mut given: Vec<Value> =
+        made.iter().flatten().map(|found| found.attributes.get("gpus").unwrap().clone()).collect();
     assert_eq!(given.len(), 4);
     given.dedup();
     assert_eq!(given.iter().map(|gpus| format!("{gpus:?}")).collect::<std::collections::BTreeSet<_>>().len(), 4);

@@ -1,4 +1,5 @@
 //! Registries and images: OCI layouts as other tools read them.
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 mod common;
 
@@ -31,7 +32,8 @@ fn tar(content: &str) -> Vec<u8> {
 }
 
 fn config(layers: &[Vec<u8>]) -> Vec<u8> {
-    let ids: Vec<String> = layers.iter().map(|layer| format!("sha256:{}", hex::encode(Sha256::digest(layer)))).collect();
+    let ids: Vec<String> =
+        layers.iter().map(|layer| format!("sha256:{}", hex::encode(Sha256::digest(layer)))).collect();
     json!({ "os": "linux", "architecture": "amd64", "config": {}, "rootfs": { "type": "layers", "diff_ids": ids } })
         .to_string()
         .into_bytes()
@@ -186,7 +188,9 @@ async fn what_is_altered_by_hand_is_found_and_put_right() {
     let file = shelf.path.join("blobs").join(layer.replace(':', "/"));
     for content in [None, Some("x")] {
         fs::remove_file(&file).unwrap();
-        content.into_iter().for_each(|content| fs::write(&file, content).unwrap());
+        if let Some(content) = content {
+            fs::write(&file, content).unwrap();
+        }
         assert_eq!(bench.drift(&made).await, ["digest"]);
         bench.update(&made, made.spec.clone()).await.unwrap();
         assert!(bench.drift(&made).await.is_empty());
@@ -234,6 +238,10 @@ async fn a_docker_archive_becomes_an_image() {
     assert_eq!(shelf.blobs(), 4);
     bench.goes_without_a_trace(&made).await;
     assert_eq!(shelf.blobs(), 0);
+    let mut stale = made_spec(&made);
+    stale["digest"] = json!("sha256:other");
+    let error = bench.create(&bench.request("image", "chat", stale).await).await.unwrap_err();
+    assert_eq!((error.code.as_str(), shelf.blobs()), ("SourceChanged", 0));
     fs::write(&archive, "no archive").unwrap();
     let request = bench.request("image", "chat", made_spec(&made)).await;
     let error = bench.create(&request).await.unwrap_err();
