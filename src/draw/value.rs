@@ -5,6 +5,9 @@ use trueup_state::{Value, codec};
 /// The longest that a value may be on a line, in characters.
 const LONGEST: usize = 60;
 
+/// How a digest begins.
+const DIGEST: &str = "sha256:";
+
 /// A value as JSON, cut where it is long. Secrets and unknowns read as such.
 pub(crate) fn short(value: &Value) -> String {
     let text = match value {
@@ -12,12 +15,21 @@ pub(crate) fn short(value: &Value) -> String {
         Value::Secret(_) => "(secret)".to_owned(),
         other => codec::redact(other, codec::Redaction::Words).to_string(),
     };
-    cut(&text, LONGEST)
+    match value {
+        // The first digits of a digest tell two apart; the rest is in the JSON.
+        Value::String(digest) if digest.starts_with(DIGEST) => head(digest, DIGEST.len() + 12),
+        _ => cut(&text, LONGEST),
+    }
 }
 
 /// A value that may not be there.
 pub(crate) fn optional(value: Option<&Value>) -> String {
     value.map_or_else(|| "(none)".to_owned(), short)
+}
+
+/// The first characters of a text.
+fn head(text: &str, characters: usize) -> String {
+    format!("{}…", text.chars().take(characters).collect::<String>())
 }
 
 /// A text, cut in its middle where it is longer than so many characters.
