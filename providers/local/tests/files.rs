@@ -174,7 +174,8 @@ async fn what_is_altered_by_hand_is_found_and_put_right() {
 
 #[tokio::test]
 async fn a_copy_goes_on_after_its_process_was_killed() {
-    let bench = Bench { step_bytes: 1, ..Bench::new() };
+    let mut bench = Bench::new();
+    bench.step_bytes = 1;
     let (_, spec) = with_bucket(&bench, false).await;
     let large = bench.path("source/large.bin");
     fs::write(&large, vec![1; 5 * 1024 * 1024]).unwrap();
