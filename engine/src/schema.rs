@@ -2,7 +2,8 @@
 //!
 //! Keys of our own in that schema: `x-immutable` (a change replaces the object), `x-secret`, `x-write-only` (sent, never observed),
 //! `x-unordered` (a list that is a set), `x-reference` (the kinds that a whole-resource expression may be of), `x-path` (a path,
-//! relative to the blueprint's file), `x-volatile` (an attribute that may change without a replace). `x-free` marks a map whose
+//! relative to the blueprint's file), `x-digest-into` (beside `x-path`: the field that holds the digest of what it leads to),
+//! `x-computed` (a field that the engine fills in), `x-volatile` (an attribute that may change without a replace). `x-free` marks a map whose
 //! keys are the user's own.
 
 use std::collections::BTreeSet;
