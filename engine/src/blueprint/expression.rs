@@ -172,6 +172,23 @@ fn missing(miss: &Miss, span: Span, scope: &Scope) -> Diagnostic {
     Diagnostic::error(message).at(span, label).help(help)
 }
 
+impl Template {
+    /// The resource that this is an attribute of, if it is nothing but the path of one.
+    pub(super) fn attribute_of(&self, scope: &Scope) -> Option<Address> {
+        let [Piece::Expression(compiled)] = &self.pieces[..] else { return None };
+        let chain = compiled.chains.first().filter(|_| compiled.is_path)?;
+        let tracker = Tracker::default();
+        let mut seen = Seen::root(scope, &chain.root, &tracker).ok()?;
+        for (hop, _) in &chain.hops {
+            if let Seen::Resource(address, Some(_)) = &seen {
+                return Some(address.clone());
+            }
+            seen = seen.step(scope, &hop.borrowed(), &tracker).ok()?;
+        }
+        None
+    }
+}
+
 impl tokens::Hop {
     fn borrowed(&self) -> Hop<'_> {
         match self {
@@ -319,6 +336,7 @@ impl Session<'_> {
             (ErrorKind::UndefinedError, Some(miss)) if !(unknown && compiled.guarded) => {
                 Err(self.missing(compiled, &miss))
             }
+            (ErrorKind::UnknownFunction, Some(miss)) if miss.from.is_none() => Err(self.missing(compiled, &miss)),
             (ErrorKind::UnknownFunction, _) => {
                 let help = format!(
                     "there are the functions `{}`; the rest are filters: `a | upper`",
@@ -339,8 +357,12 @@ impl Session<'_> {
 
     fn missing(&self, compiled: &Compiled, miss: &Miss) -> Diagnostic {
         let root = compiled.chains.iter().find(|chain| miss.from.is_none() && chain.root == miss.name);
-        let span = root.map_or_else(|| compiled.place_of(&miss.name), |chain| compiled.within(&chain.at));
-        missing(miss, span, self.from)
+        let place = root.map(|chain| compiled.within(&chain.at)).or_else(|| compiled.place_of(&miss.name));
+        if place.is_none() && self.tracker.secret() {
+            // The name is not in the text: it may be what a secret says.
+            return self.failed(compiled, String::new());
+        }
+        missing(miss, place.unwrap_or(compiled.span), self.from)
     }
 
     /// What minijinja says; not where it may repeat a secret.

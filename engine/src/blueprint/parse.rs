@@ -70,6 +70,9 @@ impl<'a> Reader<'a> {
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => {
                 let problem = self.syntax(&error);
+                let start = |problem: &Diagnostic| problem.labels.first().map(|label| label.span.start);
+                // The same cause may have been found before the parser stumbled over it: it knows more now.
+                self.problems.retain(|other| other.message != problem.message || start(other) != start(&problem));
                 self.problems.push(problem);
                 Err(Stop)
             }
@@ -343,7 +346,9 @@ fn unquoted_expression(line: &str) -> Option<(usize, &str)> {
         .filter_map(|mark| Some(line.find(mark)? + mark.len() - 2))
         .min()?;
     let text = line[opening..].trim_end();
-    let end = text.rfind("}}").map_or(text.len(), |end| end + 2);
+    let close = text.rfind("}}").map_or(text.len(), |end| end + 2);
+    // What follows the braces without a space belongs to the same value.
+    let end = text[close..].find([' ', ',', ']', '}']).map_or(text.len(), |more| close + more);
     Some((opening, &text[..end]))
 }
 

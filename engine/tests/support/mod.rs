@@ -14,7 +14,7 @@ use trueup_engine::schema::Schema;
 use trueup_state::KindName;
 
 /// One file in memory.
-pub struct One<'a>(pub &'a [u8]);
+pub(crate) struct One<'a>(&'a [u8]);
 
 impl Loader for One<'_> {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -82,7 +82,7 @@ static KINDS: LazyLock<Kinds> = LazyLock::new(|| {
 });
 
 /// A catalog of a few kinds and three providers.
-pub fn catalog() -> Catalog {
+pub(crate) fn catalog() -> Catalog {
     let kinds = |names: &[&str]| -> BTreeSet<KindName> { names.iter().map(KindName::from).collect() };
     let settings = |spec: Json| Arc::new(Schema::new(1, spec, json!({}), false));
     let local = ProviderEntry {
@@ -102,7 +102,7 @@ pub fn catalog() -> Catalog {
 
 /// Inputs of variables given as text.
 #[allow(dead_code)]
-pub fn given(variables: &[(&str, &str)]) -> Inputs {
+pub(crate) fn given(variables: &[(&str, &str)]) -> Inputs {
     let given = |(name, text): &(&str, &str)| {
         (name.to_string(), Given { value: (*text).into(), is_text: true, origin: "`--var`".to_owned() })
     };
@@ -110,13 +110,13 @@ pub fn given(variables: &[(&str, &str)]) -> Inputs {
 }
 
 /// Loads a text.
-pub fn load_text(text: &[u8], inputs: &Inputs) -> Result<Program, Diagnostics> {
+pub(crate) fn load_text(text: &[u8], inputs: &Inputs) -> Result<Program, Diagnostics> {
     load(Path::new("blueprint.yaml"), inputs, &One(text), &catalog())
 }
 
 /// Draws diagnostics with the lines that they point to.
 #[allow(dead_code)]
-pub fn draw(diagnostics: &Diagnostics) -> String {
+pub(crate) fn draw(diagnostics: &Diagnostics) -> String {
     let mut text = String::new();
     for diagnostic in &diagnostics.list {
         let severity = match diagnostic.severity {
