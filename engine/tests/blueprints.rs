@@ -1,5 +1,7 @@
 //! Blueprints as people write them: good ones load to what they say, bad ones are told apart in words to act on.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! Laws that hold for every text and every expression.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::sync::Arc;

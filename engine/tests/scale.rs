@@ -1,5 +1,7 @@
 //! Large blueprints load in time that grows with their size and no faster.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::fmt::Write;

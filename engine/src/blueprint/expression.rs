@@ -297,8 +297,8 @@ impl Session<'_> {
         self.tracker.begin();
         let result = compiled.code.eval(names.clone());
         let unknown = self.tracker.unknown();
-        if unknown && (result.is_err() || compiled.branches) {
-            self.read_all(compiled);
+        if unknown {
+            self.read_all(compiled, result.is_err() || compiled.branches);
         }
         let value = match result {
             Ok(result) if result.is_undefined() => self.undefined(compiled)?,
@@ -310,9 +310,10 @@ impl Session<'_> {
         Ok(if self.tracker.secret() { Value::secret(value) } else { value })
     }
 
-    /// An unknown may decide which way an expression goes, or end it early: what it names on any way counts as read.
-    fn read_all(&self, compiled: &Compiled) {
-        for chain in &compiled.chains {
+    /// An unknown may decide which way an expression goes, or end it early: what it names on any way counts as read. Where it does
+    /// not, only a whole `for_each` may have been passed over, such as in a comparison with something unknown.
+    fn read_all(&self, compiled: &Compiled, all: bool) {
+        for chain in compiled.chains.iter().filter(|chain| all || (chain.exact && chain.hops.is_empty())) {
             let Ok(seen) = Seen::root(self.from, &chain.root, &self.tracker) else { continue };
             let instance = chain.hops.first().map(|(hop, _)| seen.step(self.from, &hop.borrowed(), &self.tracker));
             if let (Seen::Group(block), None | Some(Err(_))) = (&seen, instance) {

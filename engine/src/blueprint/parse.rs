@@ -22,7 +22,7 @@ pub(super) fn text(bytes: Vec<u8>) -> Result<String, Diagnostic> {
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
         Diagnostic::error(format!("the file is not UTF-8: line {line} has a byte that is no text"))
             .help("save it as UTF-8")
     })?;
@@ -107,8 +107,9 @@ impl<'a> Reader<'a> {
             return Err(Stop);
         }
         let (anchor, tag) = match &event {
-            Event::Scalar(_, _, anchor, tag) => (*anchor, tag.clone()),
-            Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => (*anchor, tag.clone()),
+            Event::Scalar(_, _, anchor, tag) | Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => {
+                (*anchor, tag.clone())
+            }
             _ => (0, None),
         };
         if let Some(tag) = tag {

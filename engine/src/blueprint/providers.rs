@@ -151,9 +151,8 @@ pub(super) fn only(
     let (message, help) = match &able[..] {
         [one] => return Some((*one).clone()),
         [] => {
-            let makers = makers(kind, catalog);
-            let help = match makers.first() {
-                Some(maker) => format!("add one: `providers: {{ {maker}: {{}} }}`, or `provider: {maker}` here"),
+            let help = match makers(kind, catalog).first() {
+                Some(one) => format!("add one: `providers: {{ {one}: {{}} }}`, or `provider: {one}` here"),
                 None if kind.is_native() => "say whose kind it is: `provider: …`".to_owned(),
                 None => "no provider in this program makes it".to_owned(),
             };

@@ -310,17 +310,14 @@ fn dependency(text: &str, span: Span, expansion: &Expansion, problems: &mut Vec<
         let known: Vec<&str> = expansion.blocks.keys().map(Address::name).collect();
         suggest(name, &known, "there are", "there are no resources")
     };
-    let address: Address = match text.parse() {
-        Ok(address) => address,
-        Err(_) => {
-            let message = format!("`{text}` is no resource's name");
-            problems.push(
-                Diagnostic::error(message)
-                    .at(span, "this entry")
-                    .help("write the name alone, or one instance: `trainer[\"a\"]`"),
-            );
-            return None;
-        }
+    let Ok(address) = text.parse::<Address>() else {
+        let message = format!("`{text}` is no resource's name");
+        problems.push(
+            Diagnostic::error(message)
+                .at(span, "this entry")
+                .help("write the name alone, or one instance: `trainer[\"a\"]`"),
+        );
+        return None;
     };
     let Some(instances) = expansion.blocks.get(&address.block()) else {
         let message = format!("there is no resource `{}`", address.block());

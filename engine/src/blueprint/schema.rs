@@ -275,13 +275,11 @@ pub(super) fn text<'a>(node: &'a Node, what: &str, problems: &mut Vec<Diagnostic
 }
 
 fn boolean(node: &Node, what: &str, problems: &mut Vec<Diagnostic>) -> Option<bool> {
-    match &node.content {
-        Content::Bool(value) => Some(*value),
-        _ => {
-            problems.push(wrong_type(node, what, "`true` or `false`"));
-            None
-        }
+    if let Content::Bool(value) = &node.content {
+        return Some(*value);
     }
+    problems.push(wrong_type(node, what, "`true` or `false`"));
+    None
 }
 
 /// Something of one type where another belongs.
@@ -372,14 +370,12 @@ fn block<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) -> 
     for (name, _) in entries.iter().filter(|(name, _)| META_LATER.contains(&name.text.as_str())) {
         problems.push(not_yet(name));
     }
-    let kind = match node.get("kind") {
-        Some(kind) => text(kind, "a kind", problems),
-        None => {
-            let message = format!("the resource `{}` has no kind", name.text);
-            problems.push(Diagnostic::error(message).at(name.span, "this resource").help("say what it is: `kind: …`"));
-            None
-        }
-    };
+    let kind = node.get("kind").and_then(|kind| text(kind, "a kind", problems));
+    if node.get("kind").is_none() {
+        let message = format!("the resource `{}` has no kind", name.text);
+        let problem = Diagnostic::error(message).at(name.span, "this resource");
+        problems.push(problem.help("say what it is: `kind: …`"));
+    }
     let is_spec = |name: &Name| !META.contains(&name.text.as_str()) && !META_LATER.contains(&name.text.as_str());
     let fields = entries.iter().filter(|(name, _)| is_spec(name)).cloned().collect();
     Some(Block {
@@ -449,7 +445,9 @@ pub fn with_expressions(schema: &Json) -> Json {
             }
             ("items" | "additionalProperties", field) => *field = with_expressions(field),
             ("anyOf" | "oneOf" | "allOf", Json::Array(variants)) => {
-                variants.iter_mut().for_each(|variant| *variant = below(variant));
+                for variant in variants {
+                    *variant = below(variant);
+                }
             }
             _ => {}
         }
@@ -460,7 +458,7 @@ pub fn with_expressions(schema: &Json) -> Json {
 /// The same for a variant: its own level is the schema's that chooses it.
 fn below(variant: &Json) -> Json {
     let mut transformed = with_expressions(variant);
-    transformed.get_mut("anyOf").and_then(|either| either.get_mut(0)).map(Json::take).unwrap_or_else(|| variant.clone())
+    transformed.get_mut("anyOf").and_then(|either| either.get_mut(0)).map_or_else(|| variant.clone(), Json::take)
 }
 
 #[cfg(test)]

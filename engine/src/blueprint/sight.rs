@@ -119,8 +119,8 @@ impl Held {
         };
         for step in &self.path {
             match step {
-                Step::Field(field) => name.push_str(&format!(".{field}")),
-                Step::Index(index) => name.push_str(&format!("[{index}]")),
+                Step::Field(field) => name.extend([".", field.as_str()]),
+                Step::Index(index) => name.extend(["[", &index.to_string(), "]"]),
             }
         }
         name
@@ -153,7 +153,7 @@ impl Seen {
     /// What one step from here leads to.
     pub(super) fn step(&self, scope: &Scope, hop: &Hop<'_>, tracker: &Tracker) -> Result<Seen, Miss> {
         let found = match (self, hop) {
-            (Seen::Unknown, _) => Some(Seen::Unknown),
+            (Seen::Unknown | Seen::Resource(_, None), _) => Some(Seen::Unknown),
             (Seen::Variables, Hop::Name(name)) => scope.world.variable(scope.module.as_ref(), name).map(|_| {
                 Seen::Held(Held { root: Root::Variable((*name).to_owned()), path: Vec::new(), secret: false })
             }),
@@ -170,7 +170,6 @@ impl Seen {
                 };
                 scope.world.has_key(block, &key).then(|| Seen::resource(scope, block.with_key(key), tracker))
             }
-            (Seen::Resource(_, None), _) => Some(Seen::Unknown),
             (Seen::Resource(address, Some(visible)), _) => {
                 let root = Root::Attributes(address.clone(), visible.clone());
                 Held { root, path: Vec::new(), secret: false }.step(scope, hop)

@@ -25,7 +25,8 @@ pub(super) enum Piece {
     Expression(Compiled),
 }
 
-/// One expression, compiled.
+/// One expression, compiled. What is known of it beforehand are plain facts, apart from each other.
+#[allow(clippy::struct_excessive_bools)]
 pub(super) struct Compiled {
     /// Its text, without the braces.
     pub(super) text: String,
