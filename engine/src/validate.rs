@@ -12,17 +12,38 @@ pub(crate) fn problems(validator: &Validator, schema: &Json, spec: &Value) -> Ve
     let mut unknown = Vec::new();
     let json = plain(spec, &FieldPath::root(), &mut unknown);
     let mut problems: Vec<Problem> = Vec::new();
+    // Most specs are right, and to say so is much cheaper than to look for what is wrong.
+    if validator.is_valid(&json) {
+        return problems;
+    }
     for error in validator.iter_errors(&json) {
         let path = path_of(error.instance_path().as_str(), &json);
+        // A part that is not known may yet be right: it is checked again before the call.
+        let open = |unknown: &FieldPath| unknown.covers(&path) || (path.covers(unknown) && looks_inside(error.kind()));
+        if unknown.iter().any(open) {
+            continue;
+        }
         for problem in describe(error.kind(), error.instance(), schema, &path, &error.to_string()) {
-            let settled = |unknown: &FieldPath| !unknown.covers(&problem.path) && !problem.path.covers(unknown);
-            // A part that is not known may yet be right: it is checked again before the call.
-            if (problem.path.is_root() || unknown.iter().all(settled)) && !problems.contains(&problem) {
+            if !problems.contains(&problem) {
                 problems.push(problem);
             }
         }
     }
     problems
+}
+
+/// Whether an error may be due to what stands further down, and so to a part that is not known.
+fn looks_inside(kind: &ValidationErrorKind) -> bool {
+    !matches!(
+        kind,
+        ValidationErrorKind::AdditionalProperties { .. }
+            | ValidationErrorKind::Required { .. }
+            | ValidationErrorKind::Type { .. }
+            | ValidationErrorKind::MinItems { .. }
+            | ValidationErrorKind::MaxItems { .. }
+            | ValidationErrorKind::MinProperties { .. }
+            | ValidationErrorKind::MaxProperties { .. }
+    )
 }
 
 /// The JSON that is checked: secrets revealed, since errors here repeat no values, and unknowns null and listed.
@@ -145,7 +166,7 @@ fn choices(schema: &Json) -> Vec<String> {
 fn expected_type(schema: &Json) -> String {
     if let Some(kinds) = schema::reference_kinds(schema) {
         let kinds: Vec<&str> = kinds.iter().map(trueup_state::KindName::as_str).collect();
-        return format!("a whole {} such as `\"{{{{ name }}}}\"`", kinds.join(" or "));
+        return format!("a whole {}", kinds.join(" or "));
     }
     let own = match schema.get("type") {
         Some(Json::String(one)) => vec![one.as_str()],
@@ -165,8 +186,7 @@ fn with_article(name: &str) -> String {
     match name {
         "object" => "a map".to_owned(),
         "array" => "a list".to_owned(),
-        "integer" => "an integer".to_owned(),
-        other => format!("a {other}"),
+        other => crate::diagnostic::with_article(other),
     }
 }
 
