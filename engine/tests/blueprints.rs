@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
+mod reading;
 
 use std::path::Path;
 
-use support::{draw, given, load_text};
+use reading::{draw, given, load_text};
 use trueup_engine::blueprint::{Inputs, Instances, evaluate};
 use trueup_state::{Address, Value};
 

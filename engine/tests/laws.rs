@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
+mod reading;
 
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use support::{given, load_text};
+use reading::{given, load_text};
 use trueup_engine::blueprint::{Evaluated, Program, Scope, Visible, World, evaluate};
 use trueup_state::{Address, Map, Value};
 
@@ -20,7 +20,7 @@ fn is_calm(bytes: &[u8]) {
             let source = errors.sources.get(label.span.file).unwrap();
             assert!(source.text.get(label.span.start..label.span.end).is_some(), "{label:?}");
         }
-        support::draw(&errors);
+        reading::draw(&errors);
     }
 }
 

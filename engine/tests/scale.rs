@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
+mod reading;
 
 use std::fmt::Write;
 
-use support::{given, load_text};
+use reading::{given, load_text};
 use trueup_state::Address;
 
 /// A `for_each` of many, another that reads it instance by instance, and one resource that reads it whole.
@@ -60,7 +60,7 @@ fn many_blocks_load() {
 fn a_hundred_thousand_instances() {
     let text = wide(100_000);
     let before = std::time::Instant::now();
-    let program = load_text(text.as_bytes(), &given(&[])).unwrap_or_else(|errors| panic!("{}", support::draw(&errors)));
+    let program = load_text(text.as_bytes(), &given(&[])).unwrap_or_else(|errors| panic!("{}", reading::draw(&errors)));
     println!("loaded {} resources in {:?}", program.resources.len(), before.elapsed());
     let world = program.world();
     let before = std::time::Instant::now();

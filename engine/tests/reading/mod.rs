@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use serde_json::{Value as Json, json};
 use trueup_engine::blueprint::expand::load;
@@ -84,7 +84,8 @@ static KINDS: LazyLock<Kinds> = LazyLock::new(|| {
 /// A catalog of a few kinds and three providers.
 pub(crate) fn catalog() -> Catalog {
     let kinds = |names: &[&str]| -> BTreeSet<KindName> { names.iter().map(KindName::from).collect() };
-    let settings = |spec: Json| Arc::new(Schema::new(1, spec, json!({}), false));
+    // Leaked once a test program: schemas live as long as it does.
+    let settings = |spec: Json| -> &'static Schema { Box::leak(Box::new(Schema::new(1, spec, json!({}), false))) };
     let local = ProviderEntry {
         kinds: kinds(&["bucket", "file", "artifact"]),
         settings: settings(object(&[], &json!({ "root": { "type": "string" } }))),
