@@ -51,7 +51,7 @@ proptest! {
     }
 }
 
-const WORLD: &str = r#"
+const WORLD: &str = r"
 blueprint: demo
 variables:
   a: { type: string, default: x }
@@ -67,7 +67,7 @@ resources:
   g: { kind: bucket, for_each: [x, y] }
 outputs:
   out: '{{ EXPRESSION }}'
-"#;
+";
 
 /// An expression over what [`WORLD`] has.
 fn expression() -> impl Strategy<Value = String> {
