@@ -19,7 +19,9 @@ pub(crate) fn problems(validator: &Validator, schema: &Json, spec: &Value) -> Ve
     for error in validator.iter_errors(&json) {
         let path = path_of(error.instance_path().as_str(), &json);
         // A part that is not known may yet be right: it is checked again before the call.
-        let open = |unknown: &FieldPath| unknown.covers(&path) || (path.covers(unknown) && looks_inside(error.kind()));
+        let open = |unknown: &FieldPath| {
+            unknown.covers(&path) || (path.covers(unknown) && looks_inside(error.kind(), schema, &path))
+        };
         if unknown.iter().any(open) {
             continue;
         }
@@ -33,17 +35,21 @@ pub(crate) fn problems(validator: &Validator, schema: &Json, spec: &Value) -> Ve
 }
 
 /// Whether an error may be due to what stands further down, and so to a part that is not known.
-fn looks_inside(kind: &ValidationErrorKind) -> bool {
-    !matches!(
-        kind,
-        ValidationErrorKind::AdditionalProperties { .. }
-            | ValidationErrorKind::Required { .. }
-            | ValidationErrorKind::Type { .. }
-            | ValidationErrorKind::MinItems { .. }
-            | ValidationErrorKind::MaxItems { .. }
-            | ValidationErrorKind::MinProperties { .. }
-            | ValidationErrorKind::MaxProperties { .. }
-    )
+fn looks_inside(kind: &ValidationErrorKind, schema: &Json, path: &FieldPath) -> bool {
+    // Which fields are given is known, whatever they hold.
+    let of_names =
+        path.steps().iter().try_fold(schema, schema::child).is_some_and(|here| !alternatives(here).is_empty());
+    !of_names
+        && !matches!(
+            kind,
+            ValidationErrorKind::AdditionalProperties { .. }
+                | ValidationErrorKind::Required { .. }
+                | ValidationErrorKind::Type { .. }
+                | ValidationErrorKind::MinItems { .. }
+                | ValidationErrorKind::MaxItems { .. }
+                | ValidationErrorKind::MinProperties { .. }
+                | ValidationErrorKind::MaxProperties { .. }
+        )
 }
 
 /// The JSON that is checked: secrets revealed, since errors here repeat no values, and unknowns null and listed.
@@ -104,7 +110,7 @@ fn describe(kind: &ValidationErrorKind, found: &Json, schema: &Json, path: &Fiel
         ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::OneOfMultipleValid { .. }
             if here.is_some_and(|here| !alternatives(here).is_empty()) =>
         {
-            say(format!("exactly one of {} is given", here.map(alternatives).unwrap_or_default().join(", ")))
+            say(format!("exactly one of {} must be given", here.map(alternatives).unwrap_or_default().join(", ")))
         }
         ValidationErrorKind::Enum { .. }
         | ValidationErrorKind::OneOfNotValid { .. }
