@@ -114,6 +114,7 @@ fn step(verb: Verb, number: usize, round: usize) -> [trueup_state::Entry; 2] {
 /// Bytes of all entries, as their compact JSON.
 async fn payload(store: &SqliteStore, stack: &Stack) -> u64 {
     let history = store.history(stack, 0).await.expect("a journal");
+    let vault = Vault::ephemeral();
     let bytes = |entry: &trueup_state::Entry| {
         let sealed = entry.try_map(&mut |value| trueup_state::codec::seal(value, &vault)).expect("no secret");
         serde_json::to_vec(&sealed).expect("plain JSON").len()
