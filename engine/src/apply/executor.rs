@@ -177,6 +177,7 @@ impl<'a> Walk<'a> {
             Ok(None) => {
                 let (address, verb) = (operation.address.clone(), operation.verb);
                 self.run.tell(ApplyEvent::NotNeeded { address, verb });
+                self.finisher.show(operation);
                 self.close_other_candidates(index);
                 self.done(index);
                 None
