@@ -262,6 +262,18 @@ async fn a_reply_that_is_always_lost_leaves_the_operation_open() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_repeat_that_is_denied_says_nothing_of_the_first() {
+    let house = House::new();
+    let text = blueprint(&["a: { kind: box }"]);
+    house.cloud.fail("create a", Fault::LostAfter);
+    house.cloud.fail("create a", Fault::Fails(Class::Denied));
+    assert_eq!(house.run(&text).await.unfinished.len(), 1);
+    house.up(&text).await;
+    house.cloud.one("a");
+    house.settled(&text).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_that_is_no_longer_good_is_not_sent_again() {
     let house = House::new();
     let text = blueprint(&["a: { kind: box }"]);

@@ -89,11 +89,15 @@ enum Next {
 }
 
 impl Next {
-    /// Whether an operation is over when this was answered with an error and is not tried again. Where only the asking failed, what is
-    /// asked about may go on.
+    /// Whether an operation is over when this was answered with an error and is not tried again. Where only the asking failed, an
+    /// earlier call may have taken effect, or its work go on.
     fn ends_with(&self, error: &ProviderError) -> bool {
-        let asking = matches!(error.class, Class::Throttled { .. } | Class::Transient);
-        matches!(self, Next::Call) || !asking
+        let asking = matches!(error.class, Class::Throttled { .. } | Class::Transient | Class::Denied);
+        match self {
+            Next::Call => true,
+            Next::Repeat => !asking && error.class != Class::Internal,
+            Next::Poll(_) => !asking,
+        }
     }
 }
 

@@ -328,7 +328,10 @@ impl Cloud {
                 let thing = inner.things.get(&id);
                 return thing.map(found).ok_or_else(|| ProviderError::new(Class::Conflict, "the token is used up"));
             }
-            inner.wrongs.push(format!("{} used a token twice", request.address));
+            // A name that was found free may be asked for again; what is only tagged may not.
+            if matches!(kind.safety, RetrySafety::OwnerTag { .. }) {
+                inner.wrongs.push(format!("{} used a token twice", request.address));
+            }
         }
         let region = region(&request.scope);
         let named = matches!(kind.safety, RetrySafety::NamedByCaller);
