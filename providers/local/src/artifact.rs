@@ -158,20 +158,18 @@ impl Artifacts {
                 Some(copy) => copy,
                 None => Copy::begin(&file.full, &part).doing("copy", &file.full)?,
             };
+            let finished = copy.step(&mut budget).doing("copy", &file.full)?;
             // So that many small files don't take longer than one large one.
             budget.spend(4096);
-            match copy.step(&mut budget).doing("copy", &file.full)? {
-                Some(sha256) => {
-                    let staged = staged_path(&places.staging, file, &sha256);
-                    fs::rename(&part, &staged).doing("move", &part)?;
-                    ready += file.stamp.size();
-                    file.staged = Some(staged);
-                    file.sha256 = Some(sha256);
-                }
-                None => {
-                    ready += copy.done();
-                    copies.insert(part, copy);
-                }
+            if let Some(sha256) = finished {
+                let staged = staged_path(&places.staging, file, &sha256);
+                fs::rename(&part, &staged).doing("move", &part)?;
+                ready += file.stamp.size();
+                file.staged = Some(staged);
+                file.sha256 = Some(sha256);
+            } else {
+                ready += copy.done();
+                copies.insert(part, copy);
             }
         }
         Ok(ready)

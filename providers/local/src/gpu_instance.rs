@@ -73,9 +73,10 @@ impl Work for GpuInstances {
         }
         spec.env = card.data.env.reveal(sent.and_then(|sent| sent.get("env")), &BTreeMap::new());
         spec.user_data = None;
-        let environment = match gpus.is_empty() {
-            true => BTreeMap::new(),
-            false => BTreeMap::from([("CUDA_VISIBLE_DEVICES".to_owned(), gpus::visible(&gpus))]),
+        let environment = if gpus.is_empty() {
+            BTreeMap::new()
+        } else {
+            BTreeMap::from([("CUDA_VISIBLE_DEVICES".to_owned(), gpus::visible(&gpus))])
         };
         let attributes = Attributes {
             ip: "127.0.0.1".to_owned(),

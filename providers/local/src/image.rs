@@ -39,6 +39,9 @@ pub(crate) struct Notes {
     root: Option<Descriptor>,
     /// Its tags in the registry.
     tags: Vec<String>,
+    /// What was begun to be copied, and is in no index yet.
+    #[serde(default)]
+    coming: Vec<Descriptor>,
     /// The checksums of its blobs as they were left, by digest.
     blobs: BTreeMap<String, Sum>,
 }
@@ -168,6 +171,16 @@ impl Images {
     }
 }
 
+/// Refuses a source that is not what the plan was made with.
+fn unchanged(spec: &Spec, path: &Path) -> Result<(), ProviderError> {
+    let Some(planned) = &spec.digest else { return Ok(()) };
+    if tree_digest(path).doing("read", path)? == *planned {
+        return Ok(());
+    }
+    let message = format!("{} is no longer what it was when the plan was made: plan again", path.display());
+    Err(ProviderError::new(Class::Conflict, message).code("SourceChanged"))
+}
+
 /// The sum of a blob that is there and is what its name says.
 fn intact(path: &Path, known: Option<&Sum>, blob: &Descriptor) -> Result<Option<Sum>, ProviderError> {
     if !path.exists() {
@@ -291,25 +304,25 @@ impl Work for Images {
         let from = if matches!(spec.from, From::OciLayout(_)) { Layout::new(Path::new(path)) } else { into.clone() };
         let blobs = from.reach(&root)?;
         let total = blobs.iter().map(|blob| blob.size).sum();
+        card.data.coming.clone_from(&blobs);
+        self.cards.write(card)?;
         let (done, complete) = self.copy_blobs(card, &blobs, &from, &into)?;
-        let more = |note: &str| {
-            let amount = Some(Amount { done, total, unit: Unit::Bytes });
-            Ok(Step::More { after: Duration::ZERO, amount, note: note.to_owned() })
+        let published = if complete {
+            unchanged(spec, Path::new(path)).and_then(|()| self.publish(card, spec, &root, &registry))
+        } else {
+            Ok(false)
         };
-        if !complete {
+        if published.is_err() && card.ready {
+            // The image that is there stays; what came of the new one goes.
+            let _lock = Lock::hold(&registry)?;
+            collect(&into, &blobs)?;
+        }
+        if !published? {
             self.cards.write(card)?;
-            return more("copying layers");
+            let amount = Some(Amount { done, total, unit: Unit::Bytes });
+            return Ok(Step::More { after: Duration::ZERO, amount, note: "copying layers".to_owned() });
         }
-        if let Some(planned) = &spec.digest {
-            let now = tree_digest(Path::new(path)).doing("read", Path::new(path))?;
-            if now != *planned {
-                let message = format!("{path} is no longer what it was when the plan was made: plan again");
-                return Err(ProviderError::new(Class::Conflict, message).code("SourceChanged"));
-            }
-        }
-        if !self.publish(card, spec, &root, &registry)? {
-            return more("copying shared layers again");
-        }
+        card.data.coming.clear();
         settle();
         card.data.blobs.clear();
         for blob in &blobs {
@@ -334,20 +347,13 @@ impl Work for Images {
             !card.data.tags.iter().any(|own| own == tag) || others.iter().any(|other| other == tag)
         });
         layout.write_index(&index)?;
-        // One that was never finished has copied, perhaps, what no image has.
-        let root = card.data.root.clone().or_else(|| match &card.spec.from {
-            From::OciLayout(path) => Layout::new(Path::new(path)).select(card.spec.platform.as_deref()).ok(),
-            _ => None,
-        });
-        if let Some(root) = root {
-            let source = match &card.spec.from {
-                From::OciLayout(path) if card.data.root.is_none() => Layout::new(Path::new(path)),
-                _ => layout.clone(),
-            };
-            let blobs = source.reach(&root).unwrap_or_default();
-            layout.clear_parts(&blobs)?;
-            collect(&layout, &blobs)?;
+        let mut blobs = card.data.coming.clone();
+        if let Some(root) = &card.data.root {
+            // What can't be read of it can't be told apart from others' blobs: it stays.
+            blobs.extend(layout.reach(root).unwrap_or_default());
         }
+        layout.clear_parts(&blobs)?;
+        collect(&layout, &blobs)?;
         Ok(Step::Done)
     }
 }

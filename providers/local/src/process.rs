@@ -101,10 +101,10 @@ impl Process {
 pub(crate) fn end_marked(marker: &str) {
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        let marked = || {
+        let is_ours = || {
             environment_of(pid).is_some_and(|variables| variables.get(MARKER).is_some_and(|m| m.starts_with(marker)))
         };
-        if !marked() {
+        if !is_ours() {
             continue;
         }
         if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {

@@ -94,7 +94,7 @@ fn plain(path: &str) -> Option<PathBuf> {
 
 #[async_trait]
 impl Provider for LocalProvider {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "local"
     }
 
@@ -138,12 +138,12 @@ impl Provider for LocalProvider {
         let home = LocalHome { root, machine: self.home.machine.clone() };
         kinds
             .iter()
-            .map(|kind| match self.manager(kind, &home) {
-                Some(manager) => Ok((kind.clone(), manager)),
-                None => {
+            .map(|kind| {
+                let manager = self.manager(kind, &home).ok_or_else(|| {
                     let message = format!("`local` does not make the kind `{kind}`");
-                    Err(ProviderError::new(Class::Invalid { field: None }, message))
-                }
+                    ProviderError::new(Class::Invalid { field: None }, message)
+                })?;
+                Ok((kind.clone(), manager))
             })
             .collect()
     }

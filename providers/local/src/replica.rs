@@ -78,7 +78,7 @@ impl Endpoints {
         let alive = replica.process.is_alive();
         let fresh = replica.healthy_as.is_none();
         match (alive, current) {
-            (true, true) if fresh => self.await_health(card, &replica, spec),
+            (true, true) if fresh => self.await_health(card, &replica, plan, spec),
             (true, true) if replica.works(&spec.health) && replica.altered_command().is_none() => Ok(Tended::Up),
             (true, _) => {
                 if self.stop(card, index)? {
@@ -87,7 +87,7 @@ impl Endpoints {
                 Ok(Tended::Busy(format!("stopping replica {index}")))
             }
             (false, true) if fresh => {
-                let message = format!("replica {index} ended as it started{}", self.last_words(card, &replica, spec));
+                let message = format!("replica {index} ended as it started{}", self.last_words(card, &replica, plan));
                 self.give_up(card, index);
                 Err(ProviderError::new(Class::Invalid { field: Some("command".to_owned()) }, message)
                     .code("ReplicaEnded"))
@@ -133,7 +133,13 @@ impl Endpoints {
         Ok(Tended::Busy(format!("starting replica {index}")))
     }
 
-    fn await_health(&self, card: &mut CardOf<Self>, replica: &Replica, spec: &Spec) -> Result<Tended, ProviderError> {
+    fn await_health(
+        &self,
+        card: &mut CardOf<Self>,
+        replica: &Replica,
+        plan: &Plan,
+        spec: &Spec,
+    ) -> Result<Tended, ProviderError> {
         let index = replica.index;
         let timeout = spec.health.timeout.duration().min(Duration::from_secs(3));
         if health::answers(replica.port, &spec.health.path, timeout) && replica.process.is_alive() {
@@ -150,7 +156,7 @@ impl Endpoints {
             "replica {index} did not answer {} with 200 within {}{}",
             spec.health.path,
             spec.health.start_timeout,
-            self.last_words(card, replica, spec)
+            self.last_words(card, replica, plan)
         );
         replica.process.stop(true);
         process::end_marked(&self.marker(&card.name, Some(index)));
@@ -194,9 +200,10 @@ impl Endpoints {
     }
 
     /// The end of what a replica said since it was started, without what its environment holds.
-    fn last_words(&self, card: &CardOf<Self>, replica: &Replica, spec: &Spec) -> String {
+    fn last_words(&self, card: &CardOf<Self>, replica: &Replica, plan: &Plan) -> String {
         let mut text = tail(&self.log(&card.name, replica.index), replica.log_from);
-        for value in spec.env.values().map(|value| value.reveal()).filter(|value| value.len() >= 4) {
+        let variables = plan.environment.iter().filter(|(name, _)| *name != "MODEL");
+        for value in variables.map(|(_, value)| value).filter(|value| value.len() >= 4) {
             text = text.replace(value.as_str(), "(env)");
         }
         if text.is_empty() { "; it said nothing".to_owned() } else { format!("; it said:\n{text}") }

@@ -319,8 +319,7 @@ impl<W: Work> TypedManager for Threaded<W> {
                 Effect::Replace(fields)
             }
             (Effect::Replace(fields), _) => Effect::Replace(fields),
-            (effect, None) => effect,
-            (_, Some(effect)) => effect,
+            (effect, own) => own.unwrap_or(effect),
         }
     }
 
