@@ -45,7 +45,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example: trueup drift blueprints/quickstart.yaml --correct --yes")]
     Drift(DriftArgs),
     /// Print the stack's outputs
-    #[command(after_help = "Example: trueup output blueprints/quickstart.yaml try_it")]
+    #[command(after_help = "Example: trueup output blueprints/quickstart.yaml try")]
     Output(OutputArgs),
     /// Look into the state
     #[command(subcommand)]

@@ -26,6 +26,13 @@ pub struct Finish {
     strength: Strength,
 }
 
+impl Finish {
+    /// Whether everything of it is known.
+    pub fn is_known(&self) -> bool {
+        !self.spec.has_unknown()
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Strength {
     /// As planned.

@@ -173,7 +173,10 @@ impl<'a> Walk<'a> {
                 return None;
             }
         };
-        self.finishes.insert(first, finish.clone());
+        // What was sent on its way before its spec was known is finished again when it is.
+        if finish.is_known() {
+            self.finishes.insert(first, finish.clone());
+        }
         match self.finisher.work(index, &finish) {
             Ok(Some(work)) => {
                 self.run.tell(ApplyEvent::Started { address: operation.address.clone(), verb: work.verb });

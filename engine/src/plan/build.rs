@@ -127,12 +127,13 @@ impl<'a> Builder<'a> {
 
     /// A resource of the blueprint.
     fn resource(&mut self, resource: &Resource) {
-        let declared = self.declared(resource);
+        let mut declared = self.declared(resource);
         let record = self.record(&resource.address);
         if let Some(reason) = self.stopped_by(&declared, record) {
             return self.stop(resource, record, reason);
         }
         let Some(options) = self.options(resource, &declared) else { return };
+        declared.create_first = resource.create_first.unwrap_or(options.manager.schema().create_first);
         let object = record.and_then(|record| record.current.as_ref());
         let standing = object.map(|object| placement::recorded(&options.scopes, object));
         let chosen = standing.flatten().unwrap_or(0);
@@ -288,8 +289,7 @@ impl<'a> Builder<'a> {
             _ => decision.attributes.clone(),
         };
         self.show(resource, attributes.clone(), schema.stable_attributes(&attributes));
-        let create_first = resource.create_first.unwrap_or(schema.create_first);
-        let order = if create_first { Order::CreateFirst } else { Order::DestroyFirst };
+        let order = if wanted.declared.create_first { Order::CreateFirst } else { Order::DestroyFirst };
         self.protect(resource, &decision, order, options.manager.retry_safety());
         self.drift(resource, &decision);
         self.entries(&resource.address, record, &wanted, &decision);
@@ -315,7 +315,7 @@ impl<'a> Builder<'a> {
             verdict: Some(decision.verdict),
             order,
             generation,
-            declared: Declared { create_first, ..wanted.declared },
+            declared: wanted.declared,
             branches,
             observed: decision.observed,
             record: left,
