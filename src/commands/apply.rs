@@ -85,7 +85,12 @@ impl Task<'_> {
         standing: Standing,
         watch: &Watch,
     ) -> Result<Exit, Failure> {
-        show_plan(plan, &standing, self.json);
+        if self.json {
+            // One of several answers, so one line, as the events after it.
+            draw::json_line(&draw::terraform::plan(plan));
+        } else {
+            show_plan(plan, &standing, false);
+        }
         if !plan.refusals.is_empty() {
             return Ok(Exit::Refused);
         }

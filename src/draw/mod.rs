@@ -73,6 +73,9 @@ pub(crate) fn warnings(sources: &Sources, warnings: &[Diagnostic], json: bool) {
 
 /// The outputs, one a line.
 pub(crate) fn outputs(outputs: &BTreeMap<String, Value>) -> String {
+    if outputs.is_empty() {
+        return "There are no outputs.\n".to_owned();
+    }
     let width = outputs.keys().map(String::len).max().unwrap_or(0);
     let mut text = format!("{}\n", "Outputs".bold());
     for (name, value) in outputs {

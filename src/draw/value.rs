@@ -5,14 +5,30 @@ use trueup_state::{Value, codec};
 /// The longest that a value may be on a line, in characters.
 const LONGEST: usize = 60;
 
+/// How much of a digest is shown: `sha256:` and what tells it from any other.
+const DIGEST_SHOWN: usize = 19;
+
+fn is_digest(text: &str) -> bool {
+    text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 /// A value as JSON, cut where it is long. Secrets and unknowns read as such.
 pub(crate) fn short(value: &Value) -> String {
     let text = match value {
         Value::Unknown => "(known after apply)".to_owned(),
         Value::Secret(_) => "(secret)".to_owned(),
+        Value::String(text) if is_digest(text) => format!("{}…", &text[..DIGEST_SHOWN]),
         other => codec::redact(other, codec::Redaction::Words).to_string(),
     };
     cut(&text, LONGEST)
+}
+
+/// A value as JSON, however long it is: for who looks at one thing.
+pub(crate) fn whole(value: &Value) -> String {
+    match value {
+        Value::Secret(_) => "(secret)".to_owned(),
+        other => codec::redact(other, codec::Redaction::Words).to_string(),
+    }
 }
 
 /// A value that may not be there.
