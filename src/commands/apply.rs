@@ -71,6 +71,9 @@ impl Task<'_> {
         let engine = &self.workplace.engine;
         let recovered = self.waiting(|| engine.recover(stack, holder, &watch.events, &watch.cancel)).await?;
         watch.settle().await;
+        for failure in recovered.failed.iter().filter(|_| !self.json) {
+            draw::note(&format!("  {}: could not {}: {}", failure.address, failure.verb.as_str(), failure.message));
+        }
         if recovered.stopped.is_some() || recovered.interrupted {
             draw::report(&recovered, self.json);
             return Err(Failure::new("what an earlier run left could not be settled").exit(Exit::Failed));
