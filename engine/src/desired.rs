@@ -118,10 +118,9 @@ fn find_paths(value: &Value, schema: Option<&Json>, at: &FieldPath, found: &mut 
     }
 }
 
-/// The sibling field that holds the digest of what a path leads to, if the schema names one.
+/// The field that holds the digest of what a path leads to, if the schema names one.
 fn digest_field(schema: &Schema, path: &FieldPath) -> Option<FieldPath> {
-    let name = schema.field(path).and_then(|field| mark_text(field, "x-digest-into"))?;
-    Some(path.parent()?.field(name))
+    schema.field(path).and_then(|field| mark_text(field, "x-digest-into")).map(FieldPath::parse)
 }
 
 fn mark_text<'a>(schema: &'a Json, key: &str) -> Option<&'a str> {

@@ -164,3 +164,9 @@ pub fn closest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .min()
         .map(|(_, name)| name.to_owned())
 }
+
+/// A name with its article: `a bucket`, `an artifact`.
+pub fn with_article(name: &str) -> String {
+    let article = if name.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']) { "an" } else { "a" };
+    format!("{article} {name}")
+}

@@ -18,6 +18,7 @@ use crate::desired::file_paths;
 use crate::diagnostic::Diagnostics;
 use crate::estate::{Estate, EstateError, Providers, observe};
 use crate::finish::{Checks, Finisher};
+use crate::plan::diff::changed_paths;
 use crate::plan::{Contents, Mode, Plan, build};
 use crate::provider::Observation;
 
@@ -135,6 +136,7 @@ impl Engine {
         for (open, outcome) in open.iter().zip(outcomes) {
             record_outcome(&mut report, &open.request.address, open.verb, outcome);
         }
+        report.interrupted = run.is_cancelled();
         Ok(report)
     }
 
@@ -276,8 +278,11 @@ impl Engine {
             let manager = group.first().and_then(|(operation, object)| estate.manager(&object.scope, &operation.kind));
             let objects: Vec<_> = group.iter().map(|(operation, object)| (&operation.address, *object)).collect();
             let (observations, _) = observe(manager.cloned(), &objects).await;
+            let differs = |planned: &trueup_state::Value, found: &trueup_state::Value| {
+                manager.is_none_or(|manager| !changed_paths(manager.schema(), planned, found).is_empty())
+            };
             let moved = group.iter().zip(observations).filter(|((operation, _), (_, observation))| match observation {
-                Observation::Present(found) => !operation.observed.same(&found.spec),
+                Observation::Present(found) => differs(&operation.observed, &found.spec),
                 // What is to go may be gone; a change needs what it changes.
                 Observation::Absent => operation.verb != Verb::Delete,
                 Observation::Indeterminate(_) => false,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use trueup_state::entry::{Event, Request};
-use trueup_state::{Class, FieldPath, Step, Token, Value, Verb};
+use trueup_state::{Class, FieldPath, Status, Step, Token, Value, Verb};
 
 use crate::apply::operation::{Actor, Run, Work};
 use crate::blueprint::{Program, Scope as Seeing, Visible, World, evaluate};
@@ -26,13 +26,6 @@ pub struct Finish {
     strength: Strength,
 }
 
-impl Finish {
-    /// Whether everything of it is known.
-    pub fn is_known(&self) -> bool {
-        !self.spec.has_unknown()
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Strength {
     /// As planned.
@@ -51,6 +44,13 @@ pub struct Finisher<'a> {
     estate: &'a Estate,
     checks: &'a Checks,
     world: Arc<World>,
+}
+
+impl Finish {
+    /// Whether a new object is made as planned.
+    pub fn is_full(&self) -> bool {
+        self.strength == Strength::Full
+    }
 }
 
 impl<'a> Finisher<'a> {
@@ -75,10 +75,13 @@ impl<'a> Finisher<'a> {
         finisher
     }
 
-    /// What an operation turned out to be, now that what it depends on is there.
-    pub fn finish(&self, index: usize) -> Result<Finish, ProviderError> {
+    /// What an operation turned out to be, now that what it depends on is there. `begun`: what the first of its pair was taken for.
+    pub fn finish(&self, index: usize, begun: Option<&Finish>) -> Result<Finish, ProviderError> {
         let operation = &self.plan.operations[index];
         let planned = self.spec_of(index);
+        if let Some(begun) = begun.filter(|begun| !begun.spec.has_unknown()) {
+            return Ok(begun.clone());
+        }
         if !planned.spec.has_unknown() || planned.verb == Verb::Delete {
             let spec = if planned.verb == Verb::Delete { operation.spec.clone() } else { planned.spec.clone() };
             return Ok(Finish { spec, strength: Strength::Full });
@@ -98,7 +101,8 @@ impl<'a> Finisher<'a> {
         if let Some(path) = diff::broken_promise(&planned.spec, &spec) {
             return Err(internal(format!("`{path}` is no longer what was planned; plan again")));
         }
-        let strength = self.strength(planned, &spec, manager)?;
+        // Once the old object is gone, only a new one will do.
+        let strength = if begun.is_some() { Strength::Full } else { self.strength(planned, &spec, manager)? };
         Ok(Finish { spec, strength })
     }
 
@@ -175,7 +179,7 @@ impl<'a> Finisher<'a> {
     pub fn work(&self, index: usize, finish: &Finish) -> Result<Option<Work>, ProviderError> {
         let operation = &self.plan.operations[index];
         let weak_delete = operation.verb == Verb::Delete && finish.strength != Strength::Full;
-        if finish.strength == Strength::Nothing || weak_delete {
+        if finish.strength == Strength::Nothing || weak_delete || self.is_checked(operation) {
             return Ok(None);
         }
         let manager = self.manager(operation)?;
@@ -197,12 +201,22 @@ impl<'a> Finisher<'a> {
         Ok(Some(Work { verb, request, declared: operation.declared.clone(), actor, promised }))
     }
 
+    /// Whether an operation is the check of a new object that turned out not to be needed, beside one that is checked already.
+    fn is_checked(&self, operation: &Operation) -> bool {
+        let state = self.run.state();
+        let record = state.records.get(&operation.address);
+        operation.verb == Verb::Check
+            && record.is_some_and(|record| record.generation != operation.generation && record.status == Status::Ready)
+    }
+
     fn request(&self, operation: &Operation, verb: Verb, finish: &Finish, manager: &Arc<dyn Manager>) -> Request {
         let token = Token::new(self.run.entropy.as_ref());
         let state = self.run.state();
         let current = state.records.get(&operation.address).and_then(|record| record.current.as_ref());
         let generation = match (verb, operation.verb) {
-            (Verb::Update, Verb::Create) => current.map_or(operation.generation, |object| object.generation),
+            (Verb::Update, Verb::Create) | (Verb::Check, _) => {
+                current.map_or(operation.generation, |object| object.generation)
+            }
             _ => operation.generation,
         };
         let of_current = matches!(verb, Verb::Update | Verb::Check);

@@ -1,6 +1,7 @@
 //! What depends on what: a petgraph DAG whose edges run from dependency to dependant.
 
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use petgraph::Direction;
@@ -114,8 +115,8 @@ impl Graph {
                     ring.reverse();
                     return ring;
                 }
-                if !from.contains_key(&dependency) {
-                    from.insert(dependency, node);
+                if let Entry::Vacant(first) = from.entry(dependency) {
+                    first.insert(node);
                     queue.push_back(dependency);
                 }
             }

@@ -2,7 +2,8 @@
 //!
 //! Keys of our own in that schema: `x-immutable` (a change replaces the object), `x-secret`, `x-write-only` (sent, never observed),
 //! `x-unordered` (a list that is a set), `x-reference` (the kinds that a whole-resource expression may be of), `x-path` (a path,
-//! relative to the blueprint's file), `x-volatile` (an attribute that may change without a replace). `x-free` marks a map whose
+//! relative to the blueprint's file), `x-digest-into` (beside `x-path`: the field that holds the digest of what it leads to),
+//! `x-computed` (a field that the engine fills in), `x-volatile` (an attribute that may change without a replace). `x-free` marks a map whose
 //! keys are the user's own.
 
 use std::collections::BTreeSet;
@@ -122,7 +123,7 @@ impl Schema {
         if immutable.is_empty() { Effect::InPlace } else { Effect::Replace(immutable) }
     }
 
-    /// Fills in the defaults of fields that are left out, and drops those said to be null.
+    /// Fills in the defaults of fields that are left out, drops those said to be null, and makes secret what the schema says is.
     pub fn complete(&self, spec: &mut Value) {
         complete(&self.spec, spec);
     }
@@ -202,6 +203,9 @@ fn complete(schema: &Json, value: &mut Value) {
             for (name, value) in map {
                 if let Some(schema) = child(schema, &Step::Field(name.clone())) {
                     complete(schema, value);
+                    if marked(schema, "x-secret") && !matches!(value, Value::Unknown | Value::Null) {
+                        *value = Value::secret(std::mem::take(value));
+                    }
                 }
             }
         }
@@ -228,5 +232,40 @@ fn add_defaults(schema: &Json, map: &mut Map) {
         {
             map.insert(name.clone(), default.clone().into());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn completing_fills_in_drops_nulls_and_seals() {
+        let spec = json!({ "type": "object", "properties": {
+            "size": { "type": "integer", "default": 3 },
+            "name": { "type": "string" },
+            "password": { "anyOf": [{ "type": "string", "x-secret": true }, { "type": "null" }] },
+        } });
+        let schema = Schema::new(1, spec, json!({}), false);
+        let mut value: Value = json!({ "name": null, "password": "hunter2" }).into();
+        schema.complete(&mut value);
+        assert_eq!(value.get("size"), Some(&3.into()));
+        assert_eq!(value.get("name"), None);
+        assert_eq!(value.get("password"), Some(&Value::secret("hunter2".into())));
+    }
+
+    #[test]
+    fn what_is_not_known_hides_no_other_problem() {
+        let gpu = json!({ "type": "object", "required": ["model", "count"], "additionalProperties": false,
+            "properties": { "model": { "type": "string" }, "count": { "type": "integer" } } });
+        let spec = json!({ "type": "object", "properties": { "gpu": gpu, "name": { "type": "string" } } });
+        let schema = Schema::new(1, spec, json!({}), false);
+        let gpu = Map::from([("count".to_owned(), Value::Unknown), ("cuont".to_owned(), 1.into())]);
+        let name = Map::from([("ip".to_owned(), Value::Unknown)]);
+        let value = Value::Map(Map::from([("gpu".to_owned(), gpu.into()), ("name".to_owned(), name.into())]));
+        let paths: Vec<String> = schema.problems(&value).into_iter().map(|problem| problem.path.to_string()).collect();
+        assert_eq!(paths, ["gpu", "gpu.cuont", "name"]);
     }
 }

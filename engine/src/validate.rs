@@ -12,17 +12,44 @@ pub(crate) fn problems(validator: &Validator, schema: &Json, spec: &Value) -> Ve
     let mut unknown = Vec::new();
     let json = plain(spec, &FieldPath::root(), &mut unknown);
     let mut problems: Vec<Problem> = Vec::new();
+    // Most specs are right, and to say so is much cheaper than to look for what is wrong.
+    if validator.is_valid(&json) {
+        return problems;
+    }
     for error in validator.iter_errors(&json) {
         let path = path_of(error.instance_path().as_str(), &json);
+        // A part that is not known may yet be right: it is checked again before the call.
+        let open = |unknown: &FieldPath| {
+            unknown.covers(&path) || (path.covers(unknown) && looks_inside(error.kind(), schema, &path))
+        };
+        if unknown.iter().any(open) {
+            continue;
+        }
         for problem in describe(error.kind(), error.instance(), schema, &path, &error.to_string()) {
-            let settled = |unknown: &FieldPath| !unknown.covers(&problem.path) && !problem.path.covers(unknown);
-            // A part that is not known may yet be right: it is checked again before the call.
-            if (problem.path.is_root() || unknown.iter().all(settled)) && !problems.contains(&problem) {
+            if !problems.contains(&problem) {
                 problems.push(problem);
             }
         }
     }
     problems
+}
+
+/// Whether an error may be due to what stands further down, and so to a part that is not known.
+fn looks_inside(kind: &ValidationErrorKind, schema: &Json, path: &FieldPath) -> bool {
+    // Which fields are given is known, whatever they hold.
+    let of_names =
+        path.steps().iter().try_fold(schema, schema::child).is_some_and(|here| !alternatives(here).is_empty());
+    !of_names
+        && !matches!(
+            kind,
+            ValidationErrorKind::AdditionalProperties { .. }
+                | ValidationErrorKind::Required { .. }
+                | ValidationErrorKind::Type { .. }
+                | ValidationErrorKind::MinItems { .. }
+                | ValidationErrorKind::MaxItems { .. }
+                | ValidationErrorKind::MinProperties { .. }
+                | ValidationErrorKind::MaxProperties { .. }
+        )
 }
 
 /// The JSON that is checked: secrets revealed, since errors here repeat no values, and unknowns null and listed.
@@ -67,62 +94,72 @@ fn path_of(pointer: &str, json: &Json) -> FieldPath {
 
 fn describe(kind: &ValidationErrorKind, found: &Json, schema: &Json, path: &FieldPath, fallback: &str) -> Vec<Problem> {
     let here = path.steps().iter().try_fold(schema, schema::child);
-    let problem = |path: FieldPath, message: String, suggestion: Option<String>| Problem { path, message, suggestion };
+    let say = |message: String| vec![Problem { path: path.clone(), message, suggestion: None }];
     match kind {
         ValidationErrorKind::AdditionalProperties { unexpected }
         | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
             let known = here.map(schema::properties).unwrap_or_default();
-            let say = |name: &String| {
-                let suggestion = crate::diagnostic::closest(name, known.iter().copied());
-                problem(
-                    path.field(name),
-                    format!("there is no field `{name}` here; there are: {}", known.join(", ")),
-                    suggestion,
-                )
-            };
-            unexpected.iter().map(say).collect()
+            unexpected.iter().map(|name| unknown_field(name, path, &known)).collect()
         }
         ValidationErrorKind::Required { property } => {
-            let name = property.as_str().unwrap_or_default();
-            vec![problem(path.clone(), format!("the field `{name}` is missing"), None)]
+            say(format!("the field `{}` is missing", property.as_str().unwrap_or_default()))
         }
         ValidationErrorKind::Type { .. } => {
-            let expected = here.map(expected_type).unwrap_or_default();
-            vec![problem(path.clone(), format!("this is {}, where {expected} belongs", json_type(found)), None)]
+            say(format!("this is {}, where {} belongs", json_type(found), here.map(expected_type).unwrap_or_default()))
+        }
+        ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::OneOfMultipleValid { .. }
+            if here.is_some_and(|here| !alternatives(here).is_empty()) =>
+        {
+            say(format!("exactly one of {} must be given", here.map(alternatives).unwrap_or_default().join(", ")))
         }
         ValidationErrorKind::Enum { .. }
         | ValidationErrorKind::OneOfNotValid { .. }
-        | ValidationErrorKind::AnyOf { .. } => {
-            let choices = here.map(choices).unwrap_or_default();
-            let suggestion =
-                found.as_str().and_then(|text| crate::diagnostic::closest(text, choices.iter().map(String::as_str)));
-            let message = if choices.is_empty() {
-                format!("this is {}, where {} belongs", json_type(found), here.map(expected_type).unwrap_or_default())
-            } else {
-                format!("this is none of: {}", choices.join(", "))
-            };
-            vec![problem(path.clone(), message, suggestion)]
-        }
-        ValidationErrorKind::Minimum { limit } => {
-            vec![problem(path.clone(), format!("this is less than {limit}"), None)]
-        }
-        ValidationErrorKind::Maximum { limit } => {
-            vec![problem(path.clone(), format!("this is more than {limit}"), None)]
-        }
-        ValidationErrorKind::MinLength { limit } => {
-            vec![problem(path.clone(), format!("this is shorter than {limit} characters"), None)]
-        }
-        ValidationErrorKind::MaxLength { limit } => {
-            vec![problem(path.clone(), format!("this is longer than {limit} characters"), None)]
-        }
-        ValidationErrorKind::MinItems { limit } => {
-            vec![problem(path.clone(), format!("this has fewer than {limit} items"), None)]
-        }
-        ValidationErrorKind::Pattern { pattern } => {
-            vec![problem(path.clone(), format!("this does not look like `{pattern}`"), None)]
-        }
-        _ => vec![problem(path.clone(), without_value(fallback, found), None)],
+        | ValidationErrorKind::AnyOf { .. } => vec![no_choice(found, here, path)],
+        _ => say(bound(kind).unwrap_or_else(|| without_value(fallback, found))),
     }
+}
+
+fn unknown_field(name: &str, path: &FieldPath, known: &[&str]) -> Problem {
+    let suggestion = crate::diagnostic::closest(name, known.iter().copied());
+    let message = format!("there is no field `{name}` here; there are: {}", known.join(", "));
+    Problem { path: path.field(name), message, suggestion }
+}
+
+/// A value that is none of those that a schema chooses from.
+fn no_choice(found: &Json, here: Option<&Json>, path: &FieldPath) -> Problem {
+    let choices = here.map(choices).unwrap_or_default();
+    let suggestion =
+        found.as_str().and_then(|text| crate::diagnostic::closest(text, choices.iter().map(String::as_str)));
+    let message = if choices.is_empty() {
+        format!("this is {}, where {} belongs", json_type(found), here.map(expected_type).unwrap_or_default())
+    } else {
+        format!("this is none of: {}", choices.join(", "))
+    };
+    Problem { path: path.clone(), message, suggestion }
+}
+
+/// What is said of a value that is out of bounds.
+fn bound(kind: &ValidationErrorKind) -> Option<String> {
+    Some(match kind {
+        ValidationErrorKind::Minimum { limit } => format!("this is less than {limit}"),
+        ValidationErrorKind::Maximum { limit } => format!("this is more than {limit}"),
+        ValidationErrorKind::MinLength { limit } => format!("this is shorter than {limit} characters"),
+        ValidationErrorKind::MaxLength { limit } => format!("this is longer than {limit} characters"),
+        ValidationErrorKind::MinItems { limit } => format!("this has fewer than {limit} items"),
+        ValidationErrorKind::Pattern { pattern } => format!("this does not look like `{pattern}`"),
+        _ => return None,
+    })
+}
+
+/// The fields of which a schema asks for exactly one, if that is what its `oneOf` says.
+fn alternatives(schema: &Json) -> Vec<String> {
+    let variants = schema.get("oneOf").and_then(Json::as_array).into_iter().flatten();
+    let required = |variant: &Json| {
+        let only = variant.as_object().is_some_and(|keys| keys.len() == 1);
+        let names = variant.get("required").filter(|_| only)?.as_array()?;
+        names.iter().map(|name| name.as_str().map(|name| format!("`{name}`"))).collect::<Option<Vec<_>>>()
+    };
+    variants.map(required).collect::<Option<Vec<_>>>().map(|names| names.concat()).unwrap_or_default()
 }
 
 /// The library's own words, unless they repeat the value: it may be a secret.
@@ -145,7 +182,7 @@ fn choices(schema: &Json) -> Vec<String> {
 fn expected_type(schema: &Json) -> String {
     if let Some(kinds) = schema::reference_kinds(schema) {
         let kinds: Vec<&str> = kinds.iter().map(trueup_state::KindName::as_str).collect();
-        return format!("a whole {} such as `\"{{{{ name }}}}\"`", kinds.join(" or "));
+        return format!("a whole {}", kinds.join(" or "));
     }
     let own = match schema.get("type") {
         Some(Json::String(one)) => vec![one.as_str()],
@@ -165,8 +202,7 @@ fn with_article(name: &str) -> String {
     match name {
         "object" => "a map".to_owned(),
         "array" => "a list".to_owned(),
-        "integer" => "an integer".to_owned(),
-        other => format!("a {other}"),
+        other => crate::diagnostic::with_article(other),
     }
 }
 

@@ -97,6 +97,11 @@ pub(crate) fn report(report: &Report, json: bool) {
     }
 }
 
+/// A message of several lines, such as a program's last words, as part of a list.
+fn indented(message: &str) -> String {
+    message.replace('\n', "\n      ")
+}
+
 fn report_text(report: &Report) -> String {
     let mut text = String::from("\n");
     for failure in &report.failed {
@@ -105,7 +110,7 @@ fn report_text(report: &Report) -> String {
             "failed:".red().bold(),
             failure.verb.as_str(),
             failure.address.bold(),
-            failure.message
+            indented(&failure.message)
         ));
         if let Some(help) = &failure.help {
             text.push_str(&format!("  {} {help}\n", "help:".cyan()));

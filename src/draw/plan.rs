@@ -26,7 +26,11 @@ pub(crate) fn text(plan: &Plan, location: &str, serial: Serial) -> String {
         }
     }
     text.push_str(&deposed_lines(plan));
-    text.push_str(&output_lines(plan));
+    let outputs = output_lines(plan);
+    if !outputs.is_empty() {
+        blank_line(&mut text);
+        text.push_str(&outputs);
+    }
     if !plan.notices.is_empty() {
         blank_line(&mut text);
         text.push_str(&notice_lines(&plan.notices));
@@ -235,7 +239,7 @@ fn output_lines(plan: &Plan) -> String {
         return String::new();
     }
     let width = plan.outputs.keys().map(String::len).max().unwrap_or(0);
-    let mut text = format!("\n{}\n", "Outputs".bold());
+    let mut text = format!("{}\n", "Outputs".bold());
     for (name, change) in &plan.outputs {
         let (before, after) = (value::optional(change.before.as_ref()), value::optional(change.after.as_ref()));
         let words = if change.before.is_none() { after } else { format!("{before} → {after}") };
@@ -275,6 +279,9 @@ fn summary_line(plan: &Plan) -> String {
     }
     let Summary { create, update, replace, destroy, record } = plan.summary();
     let mut text = format!("{create} to create, {update} to change, {replace} to replace, {destroy} to destroy");
+    if create + update + replace + destroy == 0 && !plan.outputs.is_empty() {
+        text.push_str(&format!(", {} to set", count(plan.outputs.len(), "output")));
+    }
     if record > 0 {
         text.push_str(&format!(", {record} in the state only"));
     }

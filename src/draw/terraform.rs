@@ -66,7 +66,7 @@ fn resource_change(change: &Change) -> Json {
             "actions": actions(change.action),
             "before": redact(&before, Redaction::Null),
             "after": redact(&after, Redaction::Null),
-            "after_unknown": marks(&after, &|value| *value == Value::Unknown),
+            "after_unknown": marks(&after, &|value| *value.revealed() == Value::Unknown),
             "before_sensitive": marks(&before, &|value| matches!(value, Value::Secret(_))),
             "after_sensitive": marks(&after, &|value| matches!(value, Value::Secret(_))),
             "replace_paths": replace_paths,
@@ -127,7 +127,7 @@ fn output_change(change: &OutputChange) -> Json {
         "actions": actions,
         "before": redact(&before, Redaction::Null),
         "after": redact(&after, Redaction::Null),
-        "after_unknown": marks(&after, &|value| *value == Value::Unknown),
+        "after_unknown": marks(&after, &|value| *value.revealed() == Value::Unknown),
         "before_sensitive": before.has_secret(),
         "after_sensitive": after.has_secret(),
     })

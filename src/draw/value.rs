@@ -5,22 +5,21 @@ use trueup_state::{Value, codec};
 /// The longest that a value may be on a line, in characters.
 const LONGEST: usize = 60;
 
-/// How much of a digest is shown: `sha256:` and what tells it from any other.
-const DIGEST_SHOWN: usize = 19;
-
-fn is_digest(text: &str) -> bool {
-    text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
+/// How a digest begins.
+const DIGEST: &str = "sha256:";
 
 /// A value as JSON, cut where it is long. Secrets and unknowns read as such.
 pub(crate) fn short(value: &Value) -> String {
     let text = match value {
         Value::Unknown => "(known after apply)".to_owned(),
         Value::Secret(_) => "(secret)".to_owned(),
-        Value::String(text) if is_digest(text) => format!("{}…", &text[..DIGEST_SHOWN]),
         other => codec::redact(other, codec::Redaction::Words).to_string(),
     };
-    cut(&text, LONGEST)
+    match value {
+        // The first digits of a digest tell two apart; the rest is in the JSON.
+        Value::String(digest) if digest.starts_with(DIGEST) => head(digest, DIGEST.len() + 12),
+        _ => cut(&text, LONGEST),
+    }
 }
 
 /// A value as JSON, however long it is: for who looks at one thing.
@@ -34,6 +33,11 @@ pub(crate) fn whole(value: &Value) -> String {
 /// A value that may not be there.
 pub(crate) fn optional(value: Option<&Value>) -> String {
     value.map_or_else(|| "(none)".to_owned(), short)
+}
+
+/// The first characters of a text.
+fn head(text: &str, characters: usize) -> String {
+    format!("{}…", text.chars().take(characters).collect::<String>())
 }
 
 /// A text, cut in its middle where it is longer than so many characters.

@@ -1,7 +1,7 @@
 //! What a step of an apply costs the journal: bytes, and steps a second.
 //!
 //! A step is one operation: `Begin`, then `Succeeded`, each durable before the next. Run it with
-//! `cargo bench -p trueup-state --bench journal`; the file is made below the target folder, so that folder's disk is measured.
+//! `cargo bench -p trueup-state --bench journal`, with numbers of resources after `--` to measure only those; the file is made below the target folder, so that folder's disk is measured.
 
 #![expect(clippy::print_stdout, reason = "a table is all it makes")]
 
@@ -22,6 +22,7 @@ const PARALLEL: usize = 32;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let only: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("journal");
     println!("payload: bytes of an entry's JSON; written: `wchar` of /proc/self/io; to disk: `write_bytes` of it");
     println!("checkpoints are counted in; a step is Begin and Succeeded");
@@ -33,6 +34,9 @@ fn main() {
     for (resources, parallel) in
         [(1_000, 1), (100, PARALLEL), (1_000, PARALLEL), (10_000, PARALLEL), (100_000, PARALLEL)]
     {
+        if !only.is_empty() && !only.contains(&resources.to_string()) {
+            continue;
+        }
         let _ = std::fs::remove_dir_all(&directory);
         runtime.block_on(measure(&directory, resources, parallel));
     }
@@ -110,9 +114,9 @@ fn step(verb: Verb, number: usize, round: usize) -> [trueup_state::Entry; 2] {
 /// Bytes of all entries, as their compact JSON.
 async fn payload(store: &SqliteStore, stack: &Stack) -> u64 {
     let history = store.history(stack, 0).await.expect("a journal");
+    let vault = Vault::ephemeral();
     let bytes = |entry: &trueup_state::Entry| {
-        let sealed =
-            entry.try_map(&mut |value| trueup_state::codec::seal(value, &Vault::ephemeral())).expect("no secret");
+        let sealed = entry.try_map(&mut |value| trueup_state::codec::seal(value, &vault)).expect("no secret");
         serde_json::to_vec(&sealed).expect("plain JSON").len()
     };
     history.iter().map(bytes).map(|bytes| u64::try_from(bytes).expect("a length")).sum()

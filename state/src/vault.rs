@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use age::secrecy::ExposeSecret;
 use age::x25519::{Identity, Recipient};
@@ -142,14 +143,96 @@ fn read_or_make(path: &Path, make: bool) -> Result<Option<Identity>, VaultError>
 
 /// Writes the key whole or not at all: it appears under its name by a link, which fails where another is there.
 fn write_new(path: &Path, identity: &Identity) -> io::Result<()> {
+    // Two vaults of one process may come here at once, and must not write to one draft.
+    static DRAFTS: AtomicU64 = AtomicU64::new(0);
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory)?;
-    let draft = directory.join(format!(".key-{}", std::process::id()));
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    let draft = directory.join(format!(".key-{}-{}", std::process::id(), DRAFTS.fetch_add(1, Ordering::Relaxed)));
+    // A process of the same id may have died here once.
+    let _ = fs::remove_file(&draft);
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     file.write_all(format!("{}\n", identity.to_string().expose_secret()).as_bytes())?;
     file.sync_all()?;
     let linked = fs::hard_link(&draft, path);
     fs::remove_file(&draft)?;
     linked?;
     fs::File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn the_key_is_made_by_the_first_secret_for_its_owner_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys/trueup.key");
+        let vault = Vault::at(&path);
+        assert_eq!(vault.recipient().unwrap(), None);
+        assert_eq!(vault.open("AAAA"), Ok(None));
+        assert!(!path.exists(), "nothing was sealed yet");
+        let sealed = vault.seal(b"hunter2").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no draft is left");
+        assert_eq!(Vault::existing(&path).open(&sealed).unwrap().as_deref(), Some(&b"hunter2"[..]));
+    }
+
+    #[test]
+    fn a_key_that_must_be_there_is_not_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("trueup.key");
+        assert!(matches!(Vault::existing(&path).seal(b"hunter2"), Err(VaultError::Key { .. })));
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn whoever_comes_second_takes_the_first_ones_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("trueup.key");
+        let both = [Vault::at(&path), Vault::at(&path)];
+        let sealed = both.each_ref().map(|vault| vault.seal(b"hunter2").unwrap());
+        assert_eq!(both[0].recipient(), both[1].recipient());
+        assert_eq!(both[0].open(&sealed[1]).unwrap().as_deref(), Some(&b"hunter2"[..]));
+    }
+
+    #[test]
+    fn all_who_come_at_once_have_one_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = Arc::new(directory.path().join("trueup.key"));
+        let recipient = |path: Arc<PathBuf>| {
+            let vault = Vault::at(&*path);
+            vault.seal(b"hunter2").unwrap();
+            vault.recipient().unwrap()
+        };
+        let threads: Vec<_> = (0..16)
+            .map(|_| {
+                let path = Arc::clone(&path);
+                std::thread::spawn(move || recipient(path))
+            })
+            .collect();
+        let found: std::collections::BTreeSet<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        assert_eq!(found, [Vault::existing(&*path).recipient().unwrap()].into());
+    }
+
+    #[test]
+    fn what_is_no_key_is_named_and_not_shown() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("trueup.key");
+        fs::write(&path, "hunter2").unwrap();
+        let error = Vault::at(&path).seal(b"x").unwrap_err().to_string();
+        assert!(error.contains(&*path.to_string_lossy()) && !error.contains("hunter2"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"hunter2");
+    }
+
+    #[test]
+    fn another_key_opens_nothing_and_damage_is_told_from_it() {
+        let (ours, theirs) = (Vault::ephemeral(), Vault::ephemeral());
+        let sealed = ours.seal(b"hunter2").unwrap();
+        assert_eq!(theirs.open(&sealed), Ok(None));
+        assert!(matches!(ours.open(&sealed[..sealed.len() - 8]), Err(VaultError::Damaged(_))));
+        assert_ne!(ours.seal(b"hunter2").unwrap(), sealed, "no two are alike");
+    }
 }

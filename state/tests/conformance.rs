@@ -1,5 +1,7 @@
 //! What every store promises, on every store.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 mod support;
 
 use std::sync::Arc;
@@ -341,7 +343,9 @@ async fn many_checkpoints_later_the_state_is_the_same(house: House) {
         let spec = spec(&format!("region-{round}"));
         let made = object(&address, 0, &token, spec.clone());
         let step = [begin(verb, &address, 0, &token, spec), succeeded(&address, &token, Some(made))];
-        step.iter().for_each(|entry| expected.apply(entry).unwrap());
+        for entry in &step {
+            expected.apply(entry).unwrap();
+        }
         store.append(&lease, &step).await.unwrap();
     }
     assert_eq!(state(&house.open()).await, expected);

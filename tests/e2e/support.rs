@@ -209,6 +209,15 @@ impl Place {
         files
     }
 
+    /// Nothing that was made is left: only the state, and where it was needed the key.
+    #[track_caller]
+    pub(crate) fn is_clean(&self) {
+        let mut kept = self.kept();
+        kept.retain(|file| file != "key");
+        assert_eq!(kept, [".gitignore", "state.db"]);
+        assert!(self.replicas().is_empty(), "a replica runs");
+    }
+
     /// All files of the place whose content has these bytes.
     pub(crate) fn files_with(&self, needle: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();

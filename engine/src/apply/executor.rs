@@ -12,7 +12,7 @@ use super::schedule::{Slot, heights};
 use super::{ApplyEvent, Done, Failure, Report, Skipped, remedy};
 use crate::finish::{Finish, Finisher};
 use crate::plan::{Operation, Plan};
-use crate::provider::ProviderError;
+use crate::provider::{Candidate, ProviderError};
 
 /// Where an operation is.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,7 +100,6 @@ impl<'a> Walk<'a> {
 
     async fn go(&mut self) {
         let mut running = FuturesUnordered::new();
-        let mut cancel = self.run.cancel.clone();
         loop {
             while let Some((index, slot)) = self.next_ready() {
                 if let Some(work) = self.begin(index) {
@@ -124,7 +123,7 @@ impl<'a> Walk<'a> {
                 }
                 // Pending work gives its slot back without ending.
                 () = self.run.slots.freed(), if may_start && !self.ready.is_empty() => {}
-                _ = cancel.wait_for(|cancelled| *cancelled), if may_start => {}
+                () = self.run.cancelled(), if may_start => {}
             }
         }
     }
@@ -161,22 +160,15 @@ impl<'a> Walk<'a> {
     fn begin(&mut self, index: usize) -> Option<Work> {
         self.states[index] = State::Running;
         let operation = &self.plan.operations[index];
-        let first = operation.partner.map_or(index, |partner| partner.min(index));
-        let finish = match self.finishes.get(&first) {
-            Some(finish) => Ok(finish.clone()),
-            None => self.finisher.finish(index),
-        };
-        let finish = match finish {
+        let first = self.first_of_pair(index);
+        let finish = match self.finisher.finish(index, self.finishes.get(&first)) {
             Ok(finish) => finish,
             Err(error) => {
                 self.failed(index, &error);
                 return None;
             }
         };
-        // What was sent on its way before its spec was known is finished again when it is.
-        if finish.is_known() {
-            self.finishes.insert(first, finish.clone());
-        }
+        self.finishes.insert(first, finish.clone());
         match self.finisher.work(index, &finish) {
             Ok(Some(work)) => {
                 self.run.tell(ApplyEvent::Started { address: operation.address.clone(), verb: work.verb });
@@ -185,6 +177,7 @@ impl<'a> Walk<'a> {
             Ok(None) => {
                 let (address, verb) = (operation.address.clone(), operation.verb);
                 self.run.tell(ApplyEvent::NotNeeded { address, verb });
+                self.close_other_candidates(index);
                 self.done(index);
                 None
             }
@@ -193,6 +186,10 @@ impl<'a> Walk<'a> {
                 None
             }
         }
+    }
+
+    fn first_of_pair(&self, index: usize) -> usize {
+        self.plan.operations[index].partner.map_or(index, |partner| partner.min(index))
     }
 
     fn ended(&mut self, index: usize, outcome: Outcome, took: std::time::Duration) {
@@ -253,12 +250,13 @@ impl<'a> Walk<'a> {
         self.lose(index, &BTreeSet::from([address]));
     }
 
-    /// Opens the next candidate's branch, where this one has no room and left nothing behind.
+    /// Opens the next candidate's branch, where this one has no room for a new object and left nothing behind.
     fn try_next_candidate(&mut self, index: usize, error: &ProviderError) -> bool {
         let operation = &self.plan.operations[index];
         let no_room = matches!(error.class, Class::NoCapacity | Class::Quota)
             && error.applied == trueup_state::Applied::No
-            && operation.verb == Verb::Create;
+            && operation.verb == Verb::Create
+            && self.finishes.get(&self.first_of_pair(index)).is_some_and(Finish::is_full);
         let Some(candidate) = operation.candidate.as_ref().filter(|_| no_room) else { return false };
         let positions =
             self.branch_operations(&operation.address).filter_map(|(_, operation)| operation.candidate.as_ref());
@@ -340,6 +338,11 @@ impl<'a> Walk<'a> {
             .collect();
         for (index, state) in self.states.iter().enumerate() {
             let operation = &self.plan.operations[index];
+            // The branches of candidates whose turn did not come are no operations that anyone waits for.
+            let is_open = |candidate: &Candidate| self.open.get(&operation.address) == Some(&candidate.position);
+            if !operation.candidate.as_ref().is_none_or(is_open) {
+                continue;
+            }
             let because = match state {
                 State::Lost(because) if !tried.contains(&(operation.address.clone(), operation.verb)) => {
                     because.clone()

@@ -1,6 +1,7 @@
 //! Carries out one operation: journaled before the call, tried again where that may help, polled while it is pending, and journaled
 //! at its end.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -82,7 +83,18 @@ pub enum Outcome {
 /// What is sent next.
 enum Next {
     Call,
+    /// The same call again, which may have taken effect: only its answer tells.
+    Repeat,
     Poll(Handle),
+}
+
+impl Next {
+    /// Whether an operation is over when this was answered with an error and is not tried again. Where only the asking failed, what is
+    /// asked about may go on.
+    fn ends_with(&self, error: &ProviderError) -> bool {
+        let asking = matches!(error.class, Class::Throttled { .. } | Class::Transient);
+        matches!(self, Next::Call) || !asking
+    }
 }
 
 impl Run {
@@ -113,6 +125,14 @@ impl Run {
         *self.cancel.borrow()
     }
 
+    /// Returns once no new operation may start. Whoever let go of the other end can no longer say so.
+    pub async fn cancelled(&self) {
+        let mut cancel = self.cancel.clone();
+        if cancel.wait_for(|cancelled| *cancelled).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Tells floor 4. Nobody listening is fine.
     pub fn tell(&self, event: ApplyEvent) {
         let _ = self.events.send(event);
@@ -140,10 +160,9 @@ impl Run {
 
     /// Waits; false if the run is cancelled meanwhile.
     async fn wait(&self, span: Duration) -> bool {
-        let mut cancel = self.cancel.clone();
         tokio::select! {
             () = self.clock.sleep(span) => true,
-            _ = cancel.wait_for(|cancelled| *cancelled) => false,
+            () = self.cancelled() => false,
         }
     }
 }
@@ -191,7 +210,7 @@ impl Drive<'_> {
                 Ok(Progress::Pending { id, handle, poll_after, amount, note }) => {
                     self.pending(id, handle, poll_after, amount, note).await
                 }
-                Err(error) if error.applied == Applied::Unknown => self.unknown(error).await,
+                Err(error) if error.applied == Applied::Unknown => self.unknown(error, next).await,
                 Err(error) => self.failed(error, next).await,
             };
             match step {
@@ -206,14 +225,14 @@ impl Drive<'_> {
         let call = async {
             match (&self.work.actor, next, self.work.verb) {
                 (Actor::Manager(manager), Next::Poll(handle), _) => manager.poll(request, handle).await,
-                (Actor::Manager(manager), Next::Call, Verb::Create) => manager.create(request).await,
-                (Actor::Manager(manager), Next::Call, Verb::Update) => manager.update(request).await,
-                (Actor::Manager(manager), Next::Call, Verb::Delete) => manager.delete(request).await,
-                (Actor::Manager(_), Next::Call, Verb::Check) => {
+                (Actor::Manager(manager), _, Verb::Create) => manager.create(request).await,
+                (Actor::Manager(manager), _, Verb::Update) => manager.update(request).await,
+                (Actor::Manager(manager), _, Verb::Delete) => manager.delete(request).await,
+                (Actor::Manager(_), _, Verb::Check) => {
                     Err(ProviderError::new(Class::Internal, "a check needs a check to carry it out"))
                 }
-                (Actor::Check(check), Next::Call, _) => check.start(request).await,
                 (Actor::Check(check), Next::Poll(handle), _) => check.poll(request, handle).await,
+                (Actor::Check(check), _, _) => check.start(request).await,
             }
         };
         tokio::select! {
@@ -242,6 +261,7 @@ impl Drive<'_> {
         }
         self.attempt = 1;
         self.slot = None;
+        let note = note.map(|note| self.scrubbed(&note));
         self.run.tell(ApplyEvent::Progress { address, verb, amount, note });
         if self.run.wait(poll_after).await && !self.run.is_cancelled() {
             Ok(Next::Poll(handle))
@@ -262,34 +282,43 @@ impl Drive<'_> {
                 verb: self.work.verb,
                 attempt: self.attempt,
                 after,
-                error: scrub(&error.to_string(), &[&self.work.request.spec, &self.work.request.before]),
+                error: self.scrubbed(&error.to_string()),
             });
             if self.run.wait(after).await {
                 return Ok(next);
             }
         }
-        Err(self.fail(error).await)
+        if next.ends_with(&error) {
+            return Err(self.fail(error).await);
+        }
+        Err(Outcome::Unfinished(self.scrubbed(&error.to_string())))
+    }
+
+    /// What a provider says, without what it was sent and may not be seen.
+    fn scrubbed(&self, text: &str) -> String {
+        let request = &self.work.request;
+        scrub(text, &[&request.spec, &request.before, &request.attributes])
     }
 
     /// The reply was lost: it is settled as after a crash, within the run.
-    async fn unknown(&mut self, error: ProviderError) -> Result<Next, Outcome> {
+    async fn unknown(&mut self, error: ProviderError, sent: Next) -> Result<Next, Outcome> {
         let open = self.run.state().open.get(&self.work.request.token).cloned();
-        let Some(open) = open else { return Err(self.fail(error).await) };
-        match self.look_into(&open).await {
-            // It did not take effect, or a repeat will tell: that is another try of a failed call.
-            Ok(next) => self.failed(ProviderError { applied: Applied::No, ..error }, next).await,
-            Err(outcome) => Err(outcome),
-        }
+        let next = match open {
+            Some(open) => self.look_into(&open).await?,
+            None => sent,
+        };
+        // It did not take effect, or a repeat will tell: that is another try of a failed call.
+        self.failed(ProviderError { applied: Applied::No, class: Class::Transient, ..error }, next).await
     }
 
     /// Looks into an operation whose outcome is not known. What is to be sent next, or how it ended.
     async fn look_into(&mut self, open: &OpenOperation) -> Result<Next, Outcome> {
         let Actor::Manager(manager) = &self.work.actor else {
-            return Ok(open.handle.clone().map_or(Next::Call, Next::Poll));
+            return Ok(open.handle.clone().map_or(Next::Repeat, Next::Poll));
         };
         let lineage = self.run.state().lineage.clone();
         loop {
-            match settle(manager.as_ref(), open, &lineage, self.run.clock.now()).await {
+            match self.settled(manager.as_ref(), open, &lineage).await {
                 Settled::Poll(handle) => return Ok(Next::Poll(handle)),
                 Settled::NotDone if self.work.verb == Verb::Update => {
                     // What it did, if anything, shows when the next plan compares.
@@ -297,7 +326,8 @@ impl Drive<'_> {
                         ProviderError::new(Class::Transient, "it was interrupted; the next plan compares again");
                     return Err(self.fail(error).await);
                 }
-                Settled::Repeat | Settled::NotDone => return Ok(Next::Call),
+                Settled::Repeat => return Ok(Next::Repeat),
+                Settled::NotDone => return Ok(Next::Call),
                 Settled::Lapsed => {
                     let error = ProviderError::new(
                         Class::Transient,
@@ -307,8 +337,9 @@ impl Drive<'_> {
                 }
                 Settled::Done(found) => return Err(self.succeed(found).await),
                 Settled::Failed(error) => return Err(self.fail(error).await),
-                Settled::Unanswered(reason) => return Err(Outcome::Unfinished(reason)),
+                Settled::Unanswered(reason) => return Err(Outcome::Unfinished(self.scrubbed(&reason))),
                 Settled::Park(message) => {
+                    let message = self.scrubbed(&message);
                     let event = Event::Parked { token: open.request.token.clone(), message: message.clone() };
                     let parked = self.run.append(&open.request.address, event).await;
                     return Err(parked.map_or_else(Outcome::Stopped, |()| Outcome::Unfinished(message)));
@@ -320,6 +351,13 @@ impl Drive<'_> {
                     }
                 }
             }
+        }
+    }
+
+    async fn settled(&self, manager: &dyn Manager, open: &OpenOperation, lineage: &str) -> Settled {
+        tokio::select! {
+            settled = settle(manager, open, lineage, self.run.clock.now()) => settled,
+            () = self.run.clock.sleep(CALL_TIMEOUT) => Settled::Unanswered("the provider does not answer".to_owned()),
         }
     }
 
@@ -362,15 +400,32 @@ impl Drive<'_> {
             generation: request.generation,
             token: before.map_or_else(|| request.token.clone(), |object| object.token.clone()),
             sent: request.spec.clone(),
-            seen: mark_secrets(&found.spec, &[&request.spec]),
-            attributes: mark_secrets(&found.attributes, &[&request.spec]),
+            seen: mark_secrets(&found.spec, &[&request.spec, &request.before]),
+            attributes: mark_secrets(&found.attributes, &[&request.spec, &request.before, &request.attributes]),
             made_at: before.map_or_else(|| self.run.clock.now(), |object| object.made_at),
             price_at_launch: before.and_then(|object| object.price_at_launch.clone()),
         }
     }
 
+    /// An object that is not whole, as it is recorded. What an update did of its request can't be told: all of it is to be sent again.
+    fn partly(&self, object: Object) -> Object {
+        let found =
+            Found { id: String::new(), spec: object.seen, attributes: object.attributes, owner: BTreeMap::default() };
+        let recorded = self.object(found);
+        let state = self.run.state();
+        let current = state.records.get(&self.work.request.address).and_then(|record| record.current.as_ref());
+        match current.filter(|_| self.work.verb == Verb::Update) {
+            Some(current) => Object { id: object.id, sent: current.sent.clone(), ..recorded },
+            None => Object { id: object.id, ..recorded },
+        }
+    }
+
     async fn fail(&self, mut error: ProviderError) -> Outcome {
-        error.message = scrub(&error.message, &[&self.work.request.spec, &self.work.request.before]);
+        error.message = self.scrubbed(&error.message);
+        error.code = self.scrubbed(&error.code);
+        if let Applied::Partly(object) = error.applied {
+            error.applied = Applied::Partly(Box::new(self.partly(*object)));
+        }
         let event = Event::Failed {
             token: self.work.request.token.clone(),
             class: error.class.clone(),

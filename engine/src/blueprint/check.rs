@@ -3,9 +3,10 @@
 use serde_json::Value as Json;
 use trueup_state::{FieldPath, KindName, Step, Value};
 
+use super::Scope;
 use super::sight::{is_reference, suggest};
-use super::source::Node;
-use crate::diagnostic::{Diagnostic, Span};
+use super::source::{Content, Node};
+use crate::diagnostic::{Diagnostic, Span, with_article};
 use crate::schema::{self, Problem, Schema};
 
 /// What is checked.
@@ -22,7 +23,7 @@ pub(super) struct Subject<'a> {
 
 impl Subject<'_> {
     /// What is wrong with its value.
-    pub(super) fn problems(&self, value: &Value) -> Vec<Diagnostic> {
+    pub(super) fn problems(&self, value: &Value, scope: &Scope) -> Vec<Diagnostic> {
         let mut diagnostics: Vec<Diagnostic> =
             self.schema.problems(value).into_iter().map(|problem| self.diagnostic(problem, value)).collect();
         let mut references = Vec::new();
@@ -33,6 +34,7 @@ impl Subject<'_> {
             diagnostics.retain(|diagnostic| diagnostic.labels.first().is_none_or(|label| label.span != span));
             diagnostics.push(Diagnostic::error(message).at(span, "this reference").help(help));
         }
+        diagnostics.extend(self.attributes_for_wholes(value, scope));
         diagnostics
     }
 
@@ -62,11 +64,47 @@ impl Subject<'_> {
             None if path.is_root() => (format!("{} in {}", problem.message, self.what), "here"),
             None => (format!("{} in `{path}`", problem.message), "here"),
         };
+        let help =
+            problem.suggestion.map(|meant| format!("did you mean `{meant}`?")).or_else(|| self.way_out(path, value));
         let diagnostic = Diagnostic::error(message).at(span, label);
-        match problem.suggestion {
-            Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
+        match help {
+            Some(help) => diagnostic.help(help),
             None => diagnostic,
         }
+    }
+
+    /// What to do about a value that does not fit, where its shape tells.
+    fn way_out(&self, path: &FieldPath, value: &Value) -> Option<String> {
+        let field = self.schema.field(path)?;
+        let node = self.node.at(path)?;
+        if let Some(kinds) = schema::reference_kinds(field) {
+            let name = match value.at(path) {
+                Some(Value::String(text)) => text.clone(),
+                _ => kinds.first()?.to_string(),
+            };
+            return Some(format!("name a resource, whole: `\"{{{{ {name} }}}}\"`"));
+        }
+        let takes_text = field.get("type").and_then(Json::as_str) == Some("string");
+        match &node.content {
+            Content::Number(number) if takes_text => Some(format!("put it in quotes: `\"{number}\"`")),
+            Content::Bool(truth) if takes_text => Some(format!("put it in quotes: `\"{truth}\"`")),
+            Content::Template(_) if takes_text => Some("make text of it: `{{ … | string }}`".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// An attribute of a resource where the whole of it belongs, which shows before the attribute is known.
+    fn attributes_for_wholes(&self, value: &Value, scope: &Scope) -> Vec<Diagnostic> {
+        let mut wrong = Vec::new();
+        unknown_references(Some(&self.schema.spec), value, &FieldPath::root(), &mut |path| {
+            let Some(Content::Template(template)) = self.node.at(path).map(|node| &node.content) else { return };
+            if let Some(whole) = template.attribute_of(scope) {
+                let message = format!("`{path}` takes a whole resource, and this is one of its attributes");
+                let problem = Diagnostic::error(message).at(self.span_of(path), "this attribute");
+                wrong.push(problem.help(format!("write `\"{{{{ {whole} }}}}\"`")));
+            }
+        });
+        wrong
     }
 
     fn unknown_field(&self, problem: &Problem, span: Span) -> Diagnostic {
@@ -107,6 +145,25 @@ fn whole_resource(path: &FieldPath, reference: &Value, span: Span) -> Diagnostic
         .help(help)
 }
 
+/// The fields that take a whole resource and have something unknown.
+fn unknown_references(schema: Option<&Json>, value: &Value, path: &FieldPath, visit: &mut dyn FnMut(&FieldPath)) {
+    let Some(schema) = schema else { return };
+    match value {
+        Value::Unknown if schema::reference_kinds(schema).is_some() => visit(path),
+        Value::Map(map) => {
+            for (name, value) in map.iter().filter(|(_, value)| value.has_unknown()) {
+                unknown_references(schema::child(schema, &Step::Field(name.clone())), value, &path.field(name), visit);
+            }
+        }
+        Value::List(items) => {
+            for (index, item) in items.iter().enumerate() {
+                unknown_references(schema::child(schema, &Step::Index(index)), item, &path.index(index), visit);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Whole resources of a kind that their field does not take.
 fn wrong_references(
     schema: Option<&Json>,
@@ -123,8 +180,9 @@ fn wrong_references(
                 let address = map.get("address").and_then(Value::as_str).unwrap_or_default();
                 let takes: Vec<&str> = kinds.iter().map(KindName::as_str).collect();
                 let takes = takes.join(" or ");
-                let message = format!("`{path}` takes a {takes}, and `{address}` is a {kind}");
-                wrong.push((path.clone(), message, format!("name a {takes} here")));
+                let (takes, kind) = (with_article(&takes), with_article(kind));
+                let message = format!("`{path}` takes {takes}, and `{address}` is {kind}");
+                wrong.push((path.clone(), message, format!("name {takes} here")));
             }
         }
         Value::Map(map) => {

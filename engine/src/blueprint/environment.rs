@@ -23,22 +23,18 @@ pub(super) fn apply(mut root: Node, chosen: Option<&str>, problems: &mut Vec<Dia
         }
     }
     let Some(chosen) = chosen else { return root };
-    match entries.iter().find(|(name, _)| name.text == chosen) {
-        Some((_, over)) => {
-            let sections = over.entries().iter().filter(|(name, _)| SECTIONS.contains(&name.text.as_str()));
-            merge(&mut root, &Node { span: over.span, content: Content::Map(sections.cloned().collect()) });
-        }
-        None => {
-            let known: Vec<&str> = entries.iter().map(|(name, _)| name.text.as_str()).collect();
-            let declare = format!("declare it: `environments: {{ {chosen}: {{}} }}`");
-            let problem = Diagnostic::error(format!("there is no environment `{chosen}`"));
-            let problem = match &environments {
-                Some(node) => problem.at(node.span, "the environments are declared here"),
-                None => problem,
-            };
-            problems.push(problem.help(suggest(chosen, &known, "there are", &declare)));
-        }
+    if let Some((_, over)) = entries.iter().find(|(name, _)| name.text == chosen) {
+        let sections = over.entries().iter().filter(|(name, _)| SECTIONS.contains(&name.text.as_str()));
+        merge(&mut root, &Node { span: over.span, content: Content::Map(sections.cloned().collect()) });
+        return root;
     }
+    let known: Vec<&str> = entries.iter().map(|(name, _)| name.text.as_str()).collect();
+    let declare = format!("declare it: `environments: {{ {chosen}: {{}} }}`");
+    let mut problem = Diagnostic::error(format!("there is no environment `{chosen}`"));
+    if let Some(node) = &environments {
+        problem = problem.at(node.span, "the environments are declared here");
+    }
+    problems.push(problem.help(suggest(chosen, &known, "there are", &declare)));
     root
 }
 

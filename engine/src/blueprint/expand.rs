@@ -10,12 +10,12 @@ use super::check::Subject;
 use super::expression::unresolved;
 use super::resources::Expansion;
 use super::schema::{self, File};
-use super::source::Node;
+use super::source::{Content, Node};
 use super::{
     Catalog, Evaluated, Inputs, Instances, Loader, Output, Program, Resource, Scope, Visible, World, environment,
     evaluate, parse, providers, resources, variables,
 };
-use crate::diagnostic::{Diagnostic, Diagnostics, Sources};
+use crate::diagnostic::{Diagnostic, Diagnostics, Sources, with_article};
 use crate::graph::Graph;
 
 /// Loads a blueprint: reads, checks and expands it. Every error of the file comes in one report.
@@ -76,7 +76,8 @@ fn program(
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Program> {
     let file = schema::read(root, problems);
-    let variables = variables::resolve(&file.variables, inputs, problems);
+    let mut variables = variables::resolve(&file.variables, &file.broken.variables, inputs, problems);
+    variables.extend(file.broken.variables.iter().map(|name| ((*name).to_owned(), Value::Unknown)));
     let early = early_scope(&file, &variables);
     let tags = file.tags.map(|node| tags(node, &early, problems)).unwrap_or_default();
     let mut providers = providers::resolve(&file.providers, catalog, &early, problems);
@@ -106,7 +107,9 @@ fn program(
 /// What can be read before resources are expanded: variables. Resources are there by name, so that reading one can be told from
 /// reading nothing.
 fn early_scope(file: &File<'_>, variables: &Map) -> Scope {
-    let blocks = file.resources.iter().map(|block| (Address::root(&block.name.text), Instances::One)).collect();
+    let names =
+        file.resources.iter().map(|block| block.name.text.as_str()).chain(file.broken.resources.iter().copied());
+    let blocks = names.map(|name| (Address::root(name), Instances::One)).collect();
     let world = World::new(BTreeMap::from([(None, variables.clone())]), blocks);
     Scope { world: Arc::new(world), module: None, each: None }
 }
@@ -127,18 +130,19 @@ pub(super) fn early(node: &Node, scope: &Scope, what: &str, problems: &mut Vec<D
 }
 
 fn tags(node: &Node, scope: &Scope, problems: &mut Vec<Diagnostic>) -> Map {
-    let Some(value) = early(node, scope, "`tags`", problems) else { return Map::new() };
-    let Value::Map(map) = value else {
+    if !matches!(node.content, Content::Map(_)) {
         problems.push(schema::wrong_type(node, "`tags`", "a map"));
-        return Map::new();
-    };
-    for (name, tag) in node.entries() {
-        if let Some(value) = map.get(&name.text).filter(|value| value.revealed().as_str().is_none()) {
-            let message = format!("the tag `{}` is {}, where text belongs", name.text, super::sight::article(value));
-            problems.push(Diagnostic::error(message).at(tag.span, "this value").help("put it in quotes"));
-        }
     }
-    map
+    let mut tags = Map::new();
+    for (name, node) in node.entries() {
+        let Some(value) = early(node, scope, &format!("the tag `{}`", name.text), problems) else { continue };
+        if value.revealed().as_str().is_none() {
+            let message = format!("the tag `{}` is {}, where text belongs", name.text, super::sight::article(&value));
+            problems.push(Diagnostic::error(message).at(node.span, "this value").help("put it in quotes"));
+        }
+        tags.insert(name.text.clone(), value);
+    }
+    tags
 }
 
 /// What the program's expressions see at first: every resource, with nothing known of it but its attributes' names.
@@ -182,9 +186,9 @@ fn dry_run(
         found.extend(problems.into_iter().map(|problem| (address.clone(), problem)));
         if let Some(schema) = schemas.get(&block).copied().flatten() {
             schema.complete(&mut value);
-            let what = format!("a {}", resource.kind);
+            let what = with_article(resource.kind.as_str());
             let subject = Subject { schema, node: &resource.spec, span: resource.span, what };
-            found.extend(subject.problems(&value).into_iter().map(|problem| (address.clone(), problem)));
+            found.extend(subject.problems(&value, &scope).into_iter().map(|problem| (address.clone(), problem)));
         }
         checked = Some(block);
     }

@@ -172,6 +172,23 @@ fn missing(miss: &Miss, span: Span, scope: &Scope) -> Diagnostic {
     Diagnostic::error(message).at(span, label).help(help)
 }
 
+impl Template {
+    /// The resource that this is an attribute of, if it is nothing but the path of one.
+    pub(super) fn attribute_of(&self, scope: &Scope) -> Option<Address> {
+        let [Piece::Expression(compiled)] = &self.pieces[..] else { return None };
+        let chain = compiled.chains.first().filter(|_| compiled.is_path)?;
+        let tracker = Tracker::default();
+        let mut seen = Seen::root(scope, &chain.root, &tracker).ok()?;
+        for (hop, _) in &chain.hops {
+            if let Seen::Resource(address, Some(_)) = &seen {
+                return Some(address.clone());
+            }
+            seen = seen.step(scope, &hop.borrowed(), &tracker).ok()?;
+        }
+        None
+    }
+}
+
 impl tokens::Hop {
     fn borrowed(&self) -> Hop<'_> {
         match self {
@@ -280,8 +297,8 @@ impl Session<'_> {
         self.tracker.begin();
         let result = compiled.code.eval(names.clone());
         let unknown = self.tracker.unknown();
-        if unknown && (result.is_err() || compiled.branches) {
-            self.read_all(compiled);
+        if unknown {
+            self.read_all(compiled, result.is_err() || compiled.branches);
         }
         let value = match result {
             Ok(result) if result.is_undefined() => self.undefined(compiled)?,
@@ -293,9 +310,10 @@ impl Session<'_> {
         Ok(if self.tracker.secret() { Value::secret(value) } else { value })
     }
 
-    /// An unknown may decide which way an expression goes, or end it early: what it names on any way counts as read.
-    fn read_all(&self, compiled: &Compiled) {
-        for chain in &compiled.chains {
+    /// An unknown may decide which way an expression goes, or end it early: what it names on any way counts as read. Where it does
+    /// not, only a whole `for_each` may have been passed over, such as in a comparison with something unknown.
+    fn read_all(&self, compiled: &Compiled, all: bool) {
+        for chain in compiled.chains.iter().filter(|chain| all || (chain.exact && chain.hops.is_empty())) {
             let Ok(seen) = Seen::root(self.from, &chain.root, &self.tracker) else { continue };
             let instance = chain.hops.first().map(|(hop, _)| seen.step(self.from, &hop.borrowed(), &self.tracker));
             if let (Seen::Group(block), None | Some(Err(_))) = (&seen, instance) {
@@ -319,6 +337,7 @@ impl Session<'_> {
             (ErrorKind::UndefinedError, Some(miss)) if !(unknown && compiled.guarded) => {
                 Err(self.missing(compiled, &miss))
             }
+            (ErrorKind::UnknownFunction, Some(miss)) if miss.from.is_none() => Err(self.missing(compiled, &miss)),
             (ErrorKind::UnknownFunction, _) => {
                 let help = format!(
                     "there are the functions `{}`; the rest are filters: `a | upper`",
@@ -339,8 +358,12 @@ impl Session<'_> {
 
     fn missing(&self, compiled: &Compiled, miss: &Miss) -> Diagnostic {
         let root = compiled.chains.iter().find(|chain| miss.from.is_none() && chain.root == miss.name);
-        let span = root.map_or_else(|| compiled.place_of(&miss.name), |chain| compiled.within(&chain.at));
-        missing(miss, span, self.from)
+        let place = root.map(|chain| compiled.within(&chain.at)).or_else(|| compiled.place_of(&miss.name));
+        if place.is_none() && self.tracker.secret() {
+            // The name is not in the text: it may be what a secret says.
+            return self.failed(compiled, String::new());
+        }
+        missing(miss, place.unwrap_or(compiled.span), self.from)
     }
 
     /// What minijinja says; not where it may repeat a secret.

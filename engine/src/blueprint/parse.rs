@@ -22,7 +22,7 @@ pub(super) fn text(bytes: Vec<u8>) -> Result<String, Diagnostic> {
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
         Diagnostic::error(format!("the file is not UTF-8: line {line} has a byte that is no text"))
             .help("save it as UTF-8")
     })?;
@@ -70,6 +70,9 @@ impl<'a> Reader<'a> {
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => {
                 let problem = self.syntax(&error);
+                let start = |problem: &Diagnostic| problem.labels.first().map(|label| label.span.start);
+                // The same cause may have been found before the parser stumbled over it: it knows more now.
+                self.problems.retain(|other| other.message != problem.message || start(other) != start(&problem));
                 self.problems.push(problem);
                 Err(Stop)
             }
@@ -104,8 +107,9 @@ impl<'a> Reader<'a> {
             return Err(Stop);
         }
         let (anchor, tag) = match &event {
-            Event::Scalar(_, _, anchor, tag) => (*anchor, tag.clone()),
-            Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => (*anchor, tag.clone()),
+            Event::Scalar(_, _, anchor, tag) | Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => {
+                (*anchor, tag.clone())
+            }
             _ => (0, None),
         };
         if let Some(tag) = tag {
@@ -343,7 +347,9 @@ fn unquoted_expression(line: &str) -> Option<(usize, &str)> {
         .filter_map(|mark| Some(line.find(mark)? + mark.len() - 2))
         .min()?;
     let text = line[opening..].trim_end();
-    let end = text.rfind("}}").map_or(text.len(), |end| end + 2);
+    let close = text.rfind("}}").map_or(text.len(), |end| end + 2);
+    // What follows the braces without a space belongs to the same value.
+    let end = text[close..].find([' ', ',', ']', '}']).map_or(text.len(), |more| close + more);
     Some((opening, &text[..end]))
 }
 

@@ -9,7 +9,7 @@ use super::expand::early;
 use super::sight::suggest;
 use super::source::{Content, Name, Node};
 use super::{Catalog, Scope};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Span, with_article};
 
 /// The settings of the configured providers.
 pub(super) fn resolve(
@@ -64,7 +64,7 @@ fn settings(
     };
     schema.complete(&mut value);
     let subject = Subject { schema, node, span, what: format!("the provider `{provider}`") };
-    problems.extend(subject.problems(&value));
+    problems.extend(subject.problems(&value, scope));
     Some(value)
 }
 
@@ -151,18 +151,17 @@ pub(super) fn only(
     let (message, help) = match &able[..] {
         [one] => return Some((*one).clone()),
         [] => {
-            let makers = makers(kind, catalog);
-            let help = match makers.first() {
-                Some(maker) => format!("add one: `providers: {{ {maker}: {{}} }}`, or `provider: {maker}` here"),
+            let help = match makers(kind, catalog).first() {
+                Some(one) => format!("add one: `providers: {{ {one}: {{}} }}`, or `provider: {one}` here"),
                 None if kind.is_native() => "say whose kind it is: `provider: …`".to_owned(),
                 None => "no provider in this program makes it".to_owned(),
             };
-            (format!("no configured provider makes a {kind}"), help)
+            (format!("no configured provider makes {}", with_article(kind.as_str())), help)
         }
         several => {
             let names: Vec<&str> = several.iter().map(|name| name.as_str()).collect();
             (
-                format!("several providers make a {kind}: {}", names.join(", ")),
+                format!("several providers make {}: {}", with_article(kind.as_str()), names.join(", ")),
                 format!("say which: `provider: {}`", names[0]),
             )
         }

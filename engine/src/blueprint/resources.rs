@@ -10,7 +10,7 @@ use super::schema::{Block, File, known_fields};
 use super::sight::suggest;
 use super::source::{Content, Node};
 use super::{Catalog, Each, Instances, Resource, Scope, providers};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Span, with_article};
 use crate::provider::Candidate;
 use crate::schema::Schema;
 
@@ -44,6 +44,9 @@ pub(super) fn expand(
     let mut expander = Expander { catalog, providers, early, base, problems };
     for block in &file.resources {
         expander.block(block, &mut expansion);
+    }
+    for name in &file.broken.resources {
+        expansion.blocks.insert(Address::root(*name), Instances::One);
     }
     for block in &file.resources {
         depend(block, &mut expansion, problems);
@@ -115,9 +118,9 @@ impl Expander<'_, '_> {
             let first =
                 path.steps().first().map(|step| FieldPath::from(vec![step.clone()]).to_string()).unwrap_or_default();
             let help = suggest(&first, &schema.fields(), "there are", "it has no fields");
-            let kind = block.kind.map_or("resource", |(kind, _)| kind);
+            let kind = with_article(block.kind.map_or("resource", |(kind, _)| kind));
             self.problems.push(
-                Diagnostic::error(format!("a {kind} has no field `{path}`"))
+                Diagnostic::error(format!("{kind} has no field `{path}`"))
                     .at(*span, "no field has this name")
                     .help(help),
             );
@@ -307,17 +310,14 @@ fn dependency(text: &str, span: Span, expansion: &Expansion, problems: &mut Vec<
         let known: Vec<&str> = expansion.blocks.keys().map(Address::name).collect();
         suggest(name, &known, "there are", "there are no resources")
     };
-    let address: Address = match text.parse() {
-        Ok(address) => address,
-        Err(_) => {
-            let message = format!("`{text}` is no resource's name");
-            problems.push(
-                Diagnostic::error(message)
-                    .at(span, "this entry")
-                    .help("write the name alone, or one instance: `trainer[\"a\"]`"),
-            );
-            return None;
-        }
+    let Ok(address) = text.parse::<Address>() else {
+        let message = format!("`{text}` is no resource's name");
+        problems.push(
+            Diagnostic::error(message)
+                .at(span, "this entry")
+                .help("write the name alone, or one instance: `trainer[\"a\"]`"),
+        );
+        return None;
     };
     let Some(instances) = expansion.blocks.get(&address.block()) else {
         let message = format!("there is no resource `{}`", address.block());

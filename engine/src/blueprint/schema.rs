@@ -9,7 +9,7 @@ use super::functions::FUNCTIONS;
 use super::sight::suggest;
 use super::source::{Content, Name, Node};
 use super::template::is_keyword;
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Span, with_article};
 
 /// What may stand at the top of a file.
 const TOP: [&str; 8] =
@@ -47,6 +47,15 @@ pub(super) struct File<'a> {
     pub(super) providers: Vec<(&'a Name, &'a Node)>,
     pub(super) resources: Vec<Block<'a>>,
     pub(super) outputs: Vec<(&'a Name, &'a Node)>,
+    /// What could not be read, and was reported.
+    pub(super) broken: Broken<'a>,
+}
+
+/// The names of what could not be read, so that reading them is no further problem.
+#[derive(Debug, Default)]
+pub(super) struct Broken<'a> {
+    pub(super) variables: Vec<&'a str>,
+    pub(super) resources: Vec<&'a str>,
 }
 
 /// A variable as it is declared.
@@ -145,15 +154,17 @@ pub(super) fn read<'a>(root: &'a Node, problems: &mut Vec<Diagnostic>) -> File<'
         .and_then(|node| text(node, "the description", problems))
         .map(|(text, _)| text.to_owned());
     for (name, node) in named(root.get("variables"), "variables", problems) {
-        if check_name(name, "variable", problems) {
-            file.variables.extend(variable(name, node, problems));
+        match check_name(name, "variable", problems).then(|| variable(name, node, problems)).flatten() {
+            Some(variable) => file.variables.push(variable),
+            None => file.broken.variables.push(&name.text),
         }
     }
     file.tags = root.get("tags").filter(|node| !matches!(node.content, Content::Null));
     file.providers = named(root.get("providers"), "providers", problems);
     for (name, node) in named(root.get("resources"), "resources", problems) {
-        if check_name(name, "resource", problems) {
-            file.resources.extend(block(name, node, problems));
+        match check_name(name, "resource", problems).then(|| block(name, node, problems)).flatten() {
+            Some(block) => file.resources.push(block),
+            None => file.broken.resources.push(&name.text),
         }
     }
     file.outputs = named(root.get("outputs"), "outputs", problems);
@@ -228,18 +239,18 @@ fn check_name(name: &Name, what: &str, problems: &mut Vec<Diagnostic>) -> bool {
     if !text.starts_with(|c: char| c.is_ascii_lowercase()) || !text.chars().all(fits) {
         let why = if text.contains('-') { "; a hyphen would be a minus in an expression" } else { "" };
         problems.push(
-            Diagnostic::error(format!("`{text}` can't be the name of a {what}")).at(name.span, "this name").help(
-                format!(
+            Diagnostic::error(format!("`{text}` can't be the name of {}", with_article(what)))
+                .at(name.span, "this name")
+                .help(format!(
                     "names have lower-case letters, digits and `_`, a letter first: `{}`{why}",
                     as_name(text, '_', 64)
-                ),
-            ),
+                )),
         );
         return false;
     }
     if RESERVED.contains(&text) || FUNCTIONS.contains(&text) || is_keyword(text) {
         problems.push(
-            Diagnostic::error(format!("`{text}` can't be the name of a {what}"))
+            Diagnostic::error(format!("`{text}` can't be the name of {}", with_article(what)))
                 .at(name.span, "this name has a meaning of its own in expressions")
                 .help("choose another name"),
         );
@@ -264,13 +275,11 @@ pub(super) fn text<'a>(node: &'a Node, what: &str, problems: &mut Vec<Diagnostic
 }
 
 fn boolean(node: &Node, what: &str, problems: &mut Vec<Diagnostic>) -> Option<bool> {
-    match &node.content {
-        Content::Bool(value) => Some(*value),
-        _ => {
-            problems.push(wrong_type(node, what, "`true` or `false`"));
-            None
-        }
+    if let Content::Bool(value) = &node.content {
+        return Some(*value);
     }
+    problems.push(wrong_type(node, what, "`true` or `false`"));
+    None
 }
 
 /// Something of one type where another belongs.
@@ -361,14 +370,12 @@ fn block<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) -> 
     for (name, _) in entries.iter().filter(|(name, _)| META_LATER.contains(&name.text.as_str())) {
         problems.push(not_yet(name));
     }
-    let kind = match node.get("kind") {
-        Some(kind) => text(kind, "a kind", problems),
-        None => {
-            let message = format!("the resource `{}` has no kind", name.text);
-            problems.push(Diagnostic::error(message).at(name.span, "this resource").help("say what it is: `kind: …`"));
-            None
-        }
-    };
+    let kind = node.get("kind").and_then(|kind| text(kind, "a kind", problems));
+    if node.get("kind").is_none() {
+        let message = format!("the resource `{}` has no kind", name.text);
+        let problem = Diagnostic::error(message).at(name.span, "this resource");
+        problems.push(problem.help("say what it is: `kind: …`"));
+    }
     let is_spec = |name: &Name| !META.contains(&name.text.as_str()) && !META_LATER.contains(&name.text.as_str());
     let fields = entries.iter().filter(|(name, _)| is_spec(name)).cloned().collect();
     Some(Block {
@@ -438,7 +445,9 @@ pub fn with_expressions(schema: &Json) -> Json {
             }
             ("items" | "additionalProperties", field) => *field = with_expressions(field),
             ("anyOf" | "oneOf" | "allOf", Json::Array(variants)) => {
-                variants.iter_mut().for_each(|variant| *variant = below(variant));
+                for variant in variants {
+                    *variant = below(variant);
+                }
             }
             _ => {}
         }
@@ -449,7 +458,7 @@ pub fn with_expressions(schema: &Json) -> Json {
 /// The same for a variant: its own level is the schema's that chooses it.
 fn below(variant: &Json) -> Json {
     let mut transformed = with_expressions(variant);
-    transformed.get_mut("anyOf").and_then(|either| either.get_mut(0)).map(Json::take).unwrap_or_else(|| variant.clone())
+    transformed.get_mut("anyOf").and_then(|either| either.get_mut(0)).map_or_else(|| variant.clone(), Json::take)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use trueup_state::{Address, Key, Map, Secret, Step, Value};
 
 use super::expression::{Instances, Scope, Visible};
 use super::tracking::Tracker;
-use crate::diagnostic::closest;
+use crate::diagnostic::{closest, with_article};
 
 /// What a path leads to. Nothing is copied until it is taken.
 #[derive(Clone, Debug)]
@@ -119,8 +119,8 @@ impl Held {
         };
         for step in &self.path {
             match step {
-                Step::Field(field) => name.push_str(&format!(".{field}")),
-                Step::Index(index) => name.push_str(&format!("[{index}]")),
+                Step::Field(field) => name.extend([".", field.as_str()]),
+                Step::Index(index) => name.extend(["[", &index.to_string(), "]"]),
             }
         }
         name
@@ -153,7 +153,7 @@ impl Seen {
     /// What one step from here leads to.
     pub(super) fn step(&self, scope: &Scope, hop: &Hop<'_>, tracker: &Tracker) -> Result<Seen, Miss> {
         let found = match (self, hop) {
-            (Seen::Unknown, _) => Some(Seen::Unknown),
+            (Seen::Unknown | Seen::Resource(_, None), _) => Some(Seen::Unknown),
             (Seen::Variables, Hop::Name(name)) => scope.world.variable(scope.module.as_ref(), name).map(|_| {
                 Seen::Held(Held { root: Root::Variable((*name).to_owned()), path: Vec::new(), secret: false })
             }),
@@ -170,7 +170,6 @@ impl Seen {
                 };
                 scope.world.has_key(block, &key).then(|| Seen::resource(scope, block.with_key(key), tracker))
             }
-            (Seen::Resource(_, None), Hop::Name(_) | Hop::Unknown) => Some(Seen::Unknown),
             (Seen::Resource(address, Some(visible)), _) => {
                 let root = Root::Attributes(address.clone(), visible.clone());
                 Held { root, path: Vec::new(), secret: false }.step(scope, hop)
@@ -295,7 +294,10 @@ impl Miss {
             Some(Seen::Group(block)) => no_instance(scope, block, name),
             Some(Seen::Resource(address, Some(visible))) => {
                 let known = names(visible.attributes.revealed().as_map());
-                let none = format!("a {} has no attributes: use it whole, `{{{{ {address} }}}}`", visible.kind);
+                let none = format!(
+                    "{} has no attributes: use it whole, `{{{{ {address} }}}}`",
+                    with_article(visible.kind.as_str())
+                );
                 let message = format!("the {} `{address}` has no attribute `{name}`", visible.kind);
                 (message, suggest(name, &known, "its attributes are", &none))
             }
@@ -375,8 +377,7 @@ fn no_part(scope: &Scope, held: &Held, name: &str) -> (String, String) {
 pub(super) fn article(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
-        Value::Number(number) if !number.is_f64() => "an integer".to_owned(),
-        other => format!("a {}", other.type_name()),
+        other => with_article(other.type_name()),
     }
 }
 
@@ -388,6 +389,9 @@ pub(super) fn suggest<S: AsRef<str>>(name: &str, known: &[S], listing: &str, non
     }
     if known.is_empty() {
         return none.to_owned();
+    }
+    if let ([only], Some(_)) = (known, listing.strip_suffix("are")) {
+        return format!("there is only `{}`", only.as_ref());
     }
     let shown: Vec<String> = known.iter().take(MOST).map(|name| format!("`{}`", name.as_ref())).collect();
     let more = known.len().saturating_sub(MOST);

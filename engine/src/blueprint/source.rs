@@ -80,6 +80,11 @@ impl Node {
             .map(|(key, _)| key.span)
     }
 
+    /// What stands at a path.
+    pub(super) fn at(&self, path: &FieldPath) -> Option<&Node> {
+        path.steps().iter().try_fold(self, Node::child)
+    }
+
     fn child(&self, step: &Step) -> Option<&Node> {
         match (&self.content, step) {
             (Content::Map(_), Step::Field(name)) => self.get(name),

@@ -9,14 +9,12 @@ use minijinja::Expression;
 
 use super::functions::{self, FILTERS, TESTS};
 use super::source::Content;
-use super::tokens::{self, Chain, KEYWORDS, Token};
+use super::tokens::{self, Chain, Hop, KEYWORDS, Token};
 use crate::diagnostic::{Diagnostic, Span, closest};
 
 /// A scalar with expressions, compiled once.
 pub struct Template {
     pub(super) pieces: Vec<Piece>,
-    /// Where the scalar stands.
-    pub(super) span: Span,
 }
 
 /// A stretch of a template.
@@ -27,7 +25,8 @@ pub(super) enum Piece {
     Expression(Compiled),
 }
 
-/// One expression, compiled.
+/// One expression, compiled. What is known of it beforehand are plain facts, apart from each other.
+#[allow(clippy::struct_excessive_bools)]
 pub(super) struct Compiled {
     /// Its text, without the braces.
     pub(super) text: String,
@@ -63,7 +62,7 @@ impl fmt::Debug for Template {
 impl Template {
     /// Stands for a scalar that could not be read, and was reported. It is unknown, so that nothing more is said of it.
     pub(super) fn broken() -> Self {
-        Self { pieces: Vec::new(), span: Span::default() }
+        Self { pieces: Vec::new() }
     }
 
     /// Whether it could not be read, and was reported.
@@ -134,7 +133,7 @@ impl Template {
         if !rest.is_empty() {
             pieces.push(Piece::Text(rest.to_owned()));
         }
-        Content::Template(Arc::new(Self { pieces, span }))
+        Content::Template(Arc::new(Self { pieces }))
     }
 }
 
@@ -223,15 +222,14 @@ impl Compiled {
         }
     }
 
-    /// The span of the step that a name or a key of it is, if there is just one place that it may be.
-    pub(super) fn place_of(&self, name: &str) -> Span {
-        let hop = |hop: &tokens::Hop| match hop {
-            tokens::Hop::Name(text) => text == name,
-            tokens::Hop::Index(index) => index.to_string() == name,
+    /// The span of the first step with a name or key; none where no path in it has one.
+    pub(super) fn place_of(&self, name: &str) -> Option<Span> {
+        let is_it = |hop: &Hop| match hop {
+            Hop::Name(text) => text == name,
+            Hop::Index(index) => index.to_string() == name,
         };
-        let found =
-            self.chains.iter().find_map(|chain| chain.hops.iter().find(|(step, _)| hop(step)).map(|(_, at)| at));
-        found.map_or(self.span, |at| self.within(at))
+        let place = |chain: &Chain| chain.hops.iter().find(|(hop, _)| is_it(hop)).map(|(_, at)| self.within(at));
+        self.chains.iter().find_map(place)
     }
 }
 

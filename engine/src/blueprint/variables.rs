@@ -9,8 +9,14 @@ use super::{Given, Inputs, parse, scalar};
 use crate::diagnostic::{Diagnostic, FileId, Span, closest};
 
 /// The values of a file's variables. One that has none is a problem, and unknown.
-pub(super) fn resolve(variables: &[Variable<'_>], inputs: &Inputs, problems: &mut Vec<Diagnostic>) -> Map {
-    let known: Vec<&str> = variables.iter().map(|variable| variable.name.text.as_str()).collect();
+pub(super) fn resolve(
+    variables: &[Variable<'_>],
+    broken: &[&str],
+    inputs: &Inputs,
+    problems: &mut Vec<Diagnostic>,
+) -> Map {
+    let known: Vec<&str> =
+        variables.iter().map(|variable| variable.name.text.as_str()).chain(broken.iter().copied()).collect();
     for (name, given) in inputs.variables.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
         let help = match closest(name, known.iter().copied()) {
             Some(meant) => format!("did you mean `{meant}`?"),

@@ -18,6 +18,7 @@ super::kind! {
 /// A model that answers HTTP requests: a container image, or on this machine a command, kept running and checked for health.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
+#[schemars(extend("oneOf" = [{ "required": ["image"] }, { "required": ["command"] }]))]
 pub struct Spec {
     /// The provider's name for it. Left out, one is made from the stack, the address and a hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -16,9 +16,9 @@ use super::{
 };
 use crate::blueprint::{Program, Resource, Scope as Seeing, Visible, World, evaluate};
 use crate::desired::desired;
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::estate::Estate;
-use crate::provider::{Fact, Manager, Observation, RetrySafety};
+use crate::provider::{Candidate, Fact, Manager, Observation, RetrySafety};
 
 /// What a plan is made from.
 pub struct Input<'a> {
@@ -70,6 +70,8 @@ struct Builder<'a> {
     changing: BTreeSet<Address>,
     /// The resources that can't be planned, and those that wait for them.
     stopped: BTreeSet<Address>,
+    /// The replaced resources whose name is given and stays, on a kind that the caller names, with the name's place.
+    keeps_name: BTreeMap<Address, Span>,
     problems: Vec<Diagnostic>,
 }
 
@@ -109,6 +111,7 @@ impl<'a> Builder<'a> {
             planned: Vec::new(),
             changing: BTreeSet::new(),
             stopped: BTreeSet::new(),
+            keeps_name: BTreeMap::new(),
             problems: Vec::new(),
         }
     }
@@ -121,30 +124,35 @@ impl<'a> Builder<'a> {
         self.input.estate.observations.get(&(address.clone(), object.generation))
     }
 
+    /// Who says so may repeat what it was sent.
+    fn indeterminate(&mut self, address: &Address, object: &Object, reason: &str) {
+        let reason = super::diff::scrub(reason, &[&object.sent, &object.seen, &object.attributes]);
+        self.notice(address, format!("it could not be observed, and is planned as it was last seen: {reason}"));
+    }
+
     fn notice(&mut self, address: &Address, message: impl Into<String>) {
         self.plan.notices.push(Notice { address: Some(address.clone()), message: message.into(), stops: false });
     }
 
     /// A resource of the blueprint.
     fn resource(&mut self, resource: &Resource) {
-        let mut declared = self.declared(resource);
+        let declared = self.declared(resource);
         let record = self.record(&resource.address);
-        if let Some(reason) = self.stopped_by(&declared, record) {
+        if let Some(reason) = self.stopped_by(&resource.address, &declared) {
             return self.stop(resource, record, reason);
         }
-        let Some(options) = self.options(resource, &declared) else { return };
-        declared.create_first = resource.create_first.unwrap_or(options.manager.schema().create_first);
+        let Some(mut options) = self.options(resource, &declared) else { return };
+        let create_first = resource.create_first.unwrap_or(options.manager.schema().create_first);
+        let declared = Declared { create_first, ..declared };
         let object = record.and_then(|record| record.current.as_ref());
         let standing = object.map(|object| placement::recorded(&options.scopes, object));
         let chosen = standing.flatten().unwrap_or(0);
         let branch = &options.branches[chosen];
+        options.standing.clone_from(&branch.candidate);
         let wanted = Wanted { spec: branch.spec.clone(), scope: branch.scope.clone(), declared };
         let observation = object.and_then(|object| self.observation(&resource.address, object));
-        if let Some(Observation::Indeterminate(reason)) = observation {
-            self.notice(
-                &resource.address,
-                format!("it could not be observed, and is planned as it was last seen: {reason}"),
-            );
+        if let (Some(object), Some(Observation::Indeterminate(reason))) = (object, observation) {
+            self.indeterminate(&resource.address, object, reason);
         }
         let decision = decide(&wanted, record, observation, options.manager.as_ref());
         let decision = match self.input.mode {
@@ -168,12 +176,23 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn stopped_by(&self, declared: &Declared, record: Option<&Record>) -> Option<String> {
-        if record.is_some_and(|record| record.status == Status::Parked) {
-            return Some("an operation's outcome is not known; `trueup state resolve` settles it".to_owned());
-        }
+    fn stopped_by(&self, address: &Address, declared: &Declared) -> Option<String> {
         let waits = declared.dependencies.iter().find(|dependency| self.stopped.contains(dependency));
-        waits.map(|dependency| format!("it waits for {dependency}"))
+        self.unsettled(address).or_else(|| waits.map(|dependency| format!("it waits for {dependency}")))
+    }
+
+    /// Why a resource can't be planned, where an operation of it has not ended: nothing may begin before that.
+    fn unsettled(&self, address: &Address) -> Option<String> {
+        let parked = self.record(address).is_some_and(|record| record.status == Status::Parked);
+        let mut open = self.input.state.into_iter().flat_map(|state| state.open.values());
+        match open.find(|open| open.request.address == *address) {
+            Some(open) if open.parked.is_none() && !parked => Some(format!(
+                "a {} of an earlier run has not ended; `trueup apply` settles it first",
+                open.verb.as_str()
+            )),
+            None if !parked => None,
+            _ => Some("an operation's outcome is not known; `trueup state resolve` settles it".to_owned()),
+        }
     }
 
     /// Leaves a resource as it is, and says so.
@@ -210,7 +229,9 @@ impl<'a> Builder<'a> {
             first.get_or_insert_with(|| manager.clone());
         }
         match first {
-            Some(manager) if branches.len() == scopes.len() => Some(Options { scopes, branches, manager }),
+            Some(manager) if branches.len() == scopes.len() => {
+                Some(Options { scopes, branches, manager, standing: None })
+            }
             _ => {
                 self.show(resource, Value::Unknown, Value::Unknown);
                 None
@@ -218,7 +239,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// In a correction: only what drifted is put right, and what depends on it follows; edits wait for an apply.
+    /// In a correction: only what drifted is put right, and what reads it follows; edits wait for an apply.
     fn only_drift(
         &mut self,
         resource: &Resource,
@@ -230,22 +251,27 @@ impl<'a> Builder<'a> {
     ) -> Decision {
         let follows = wanted.declared.dependencies.iter().any(|dependency| self.changing.contains(dependency));
         let Some(object) = record.and_then(|record| record.current.as_ref()) else {
-            if record.is_none() && !follows {
-                return self.wait_for_apply(resource, decision, "it is not applied yet");
-            }
-            return decision;
+            return self.wait_for_apply(resource, decision, "it is not applied yet");
         };
-        if follows || decision.gone || matches!(decision.verdict, Verdict::None | Verdict::Record) {
+        // Attributes that changed by themselves are no edit.
+        let only_seen = decision.record.as_deref() == Some("attributes") && decision.verdict == Verdict::Record;
+        if decision.gone || only_seen || decision.verdict == Verdict::None {
             return decision;
         }
-        if decision.drifted.is_empty() {
-            return self.wait_for_apply(resource, decision, "its edits are not applied yet");
+        if decision.drifted.is_empty() && !follows {
+            let message = match decision.verdict {
+                Verdict::Check => "its check has not passed yet; `trueup apply` checks again",
+                _ => "its edits are not applied yet",
+            };
+            return self.wait_for_apply(resource, decision, message);
         }
+        let reads = |path: &FieldPath, spec: &Value| follows && spec.at(path).is_some_and(Value::has_unknown);
         let allowed = |path: &FieldPath| {
             wanted.declared.correct.as_ref().is_none_or(|paths| paths.iter().any(|allowed| allowed.covers(path)))
         };
         let mut wanted = wanted.clone();
-        for path in decision.edited.iter().filter(|path| !decision.drifted.contains(*path)) {
+        let edited = decision.edited.iter().filter(|path| !decision.drifted.contains(*path));
+        for path in edited.filter(|path| !reads(path, &decision.desired)) {
             super::diff::set(&mut wanted.spec, path, object.sent.at(path));
             self.notice(&resource.address, format!("{path} was edited, and waits for an apply"));
         }
@@ -257,7 +283,10 @@ impl<'a> Builder<'a> {
         let mut decision = decide(&wanted, record, observation, manager);
         decision.drifted = drifted;
         match decision.verdict {
-            Verdict::Replace => {
+            Verdict::Replace
+                if decision.immutable.is_empty()
+                    || !decision.immutable.iter().all(|path| reads(path, &decision.desired)) =>
+            {
                 self.wait_for_apply(resource, decision, "to correct it, it must be replaced: `trueup apply` does that")
             }
             // What may not be corrected stays drift: the record is not bent to it.
@@ -290,7 +319,7 @@ impl<'a> Builder<'a> {
         };
         self.show(resource, attributes.clone(), schema.stable_attributes(&attributes));
         let order = if wanted.declared.create_first { Order::CreateFirst } else { Order::DestroyFirst };
-        self.protect(resource, &decision, order, options.manager.retry_safety());
+        self.protect(resource, &decision, options.manager.retry_safety());
         self.drift(resource, &decision);
         self.entries(&resource.address, record, &wanted, &decision);
         if matches!(decision.verdict, Verdict::Create | Verdict::Update | Verdict::Replace | Verdict::Check) {
@@ -304,7 +333,7 @@ impl<'a> Builder<'a> {
         });
         let left = record.map(|record| {
             let absent = self.forget_gone(&resource.address, record.deposed.iter());
-            left_of(record, &absent)
+            self.left_of(record, &absent)
         });
         let branches = match decision.verdict {
             Verdict::Create | Verdict::Replace => options.branches,
@@ -316,6 +345,7 @@ impl<'a> Builder<'a> {
             order,
             generation,
             declared: wanted.declared,
+            standing: options.standing,
             branches,
             observed: decision.observed,
             record: left,
@@ -327,8 +357,8 @@ impl<'a> Builder<'a> {
         self.world.show(resource.address.clone(), visible);
     }
 
-    /// Refuses what protection forbids, and a replacement that can't have two objects of one name.
-    fn protect(&mut self, resource: &Resource, decision: &Decision, order: Order, safety: RetrySafety) {
+    /// Refuses what protection forbids, and remembers what can't have two objects of one name.
+    fn protect(&mut self, resource: &Resource, decision: &Decision, safety: RetrySafety) {
         if decision.verdict != Verdict::Replace {
             return;
         }
@@ -344,12 +374,29 @@ impl<'a> Builder<'a> {
         let name = FieldPath::parse("name");
         let named = decision.desired.at(&name).filter(|name| **name != Value::Null);
         let same = named.is_some_and(|named| decision.base.at(&name).is_some_and(|base| base.same(named)));
-        if same && order == Order::CreateFirst && safety == RetrySafety::NamedByCaller {
-            let message = format!("{} can't be replaced create-first under the same name", resource.address);
-            let help = "change `name` too, leave it out, or say `replace: destroy_first`";
-            self.problems.push(
-                Diagnostic::error(message).at(resource.span_of(&name), "two objects can't both have it").help(help),
-            );
+        if same && safety == RetrySafety::NamedByCaller {
+            self.keeps_name.insert(resource.address.clone(), resource.span_of(&name));
+        }
+    }
+
+    /// Refuses replacements for which there would be two objects of one name at once.
+    fn check_names(&mut self) {
+        let create_first = |planned: &&Planned| planned.change.action == Action::Replace(Order::CreateFirst);
+        for planned in self.planned.iter().filter(create_first) {
+            let address = &planned.change.address;
+            let Some(span) = self.keeps_name.get(address) else { continue };
+            let message = format!("{address} can't be replaced create-first under the same name");
+            let shared = planned.change.reasons.iter().find_map(|reason| match reason {
+                Reason::CreateFirstFor { dependant } => Some(dependant),
+                _ => None,
+            });
+            let help = match shared {
+                None => "change `name` too, leave it out, or say `replace: destroy_first`".to_owned(),
+                Some(dependant) => {
+                    format!("change `name` too, leave it out, or say `replace: destroy_first` for {dependant}")
+                }
+            };
+            self.problems.push(Diagnostic::error(message).at(*span, "two objects can't both have it").help(help));
         }
     }
 
@@ -380,7 +427,8 @@ impl<'a> Builder<'a> {
         let Some(object) = record.and_then(|record| record.current.as_ref()) else { return };
         let event = match decision.verdict {
             Verdict::Create if decision.gone => Event::Forgotten { generation: object.generation },
-            Verdict::Record => Event::Annotated {
+            // A check says nothing of the record: what else differs is taken over beside it.
+            Verdict::Record | Verdict::Check if decision.record.is_some() => Event::Annotated {
                 declared: Box::new(wanted.declared.clone()),
                 object: Some(Box::new(Object {
                     sent: decision.desired.clone(),
@@ -475,12 +523,15 @@ impl<'a> Builder<'a> {
         if self.input.mode == Mode::Correct {
             return self.notice(&record.address, "its block is no longer in the blueprint; `trueup apply` deletes it");
         }
-        if record.status == Status::Parked {
-            let message = "an operation's outcome is not known; `trueup state resolve` settles it".to_owned();
+        if let Some(message) = self.unsettled(&record.address) {
             self.plan.notices.push(Notice { address: Some(record.address.clone()), message, stops: true });
             return;
         }
-        if record.declared.protect {
+        let current = record.current.as_ref();
+        let absent = self.forget_gone(&record.address, record.objects());
+        let left = self.left_of(record, &absent);
+        let forgotten = left.objects().next().is_none();
+        if record.declared.protect && !forgotten {
             self.plan.refusals.push(Refusal {
                 address: record.address.clone(),
                 message: format!("{} is protected, and this would delete it", record.address),
@@ -488,10 +539,6 @@ impl<'a> Builder<'a> {
                 source: record.declared.source.clone(),
             });
         }
-        let current = record.current.as_ref();
-        let absent = self.forget_gone(&record.address, record.objects());
-        let left = left_of(record, &absent);
-        let forgotten = left.objects().next().is_none();
         let removed = if self.input.mode == Mode::Destroy { Reason::Destroyed } else { Reason::Removed };
         let reasons = if forgotten { vec![removed, Reason::Gone] } else { vec![removed] };
         let observed = current.map_or(Value::Null, |object| self.observed(&record.address, object));
@@ -518,6 +565,7 @@ impl<'a> Builder<'a> {
             order: Order::DestroyFirst,
             generation: record.generation,
             declared: record.declared.clone(),
+            standing: None,
             branches: Vec::new(),
             observed,
             record: Some(left),
@@ -542,6 +590,17 @@ impl<'a> Builder<'a> {
             Some(Observation::Present(found)) => super::diff::mark_secrets(&found.spec, &[&object.sent, &object.seen]),
             _ => object.seen.clone(),
         }
+    }
+
+    /// A record without the objects of some generations, the others as they are observed now.
+    fn left_of(&self, record: &Record, absent: &BTreeSet<Generation>) -> Record {
+        let mut left = record.clone();
+        left.current = left.current.filter(|object| !absent.contains(&object.generation));
+        left.deposed.retain(|object| !absent.contains(&object.generation));
+        for object in left.current.iter_mut().chain(&mut left.deposed) {
+            object.seen = self.observed(&record.address, object);
+        }
+        left
     }
 
     fn outputs(&mut self) {
@@ -570,6 +629,7 @@ impl<'a> Builder<'a> {
     fn finish(mut self) -> Result<Plan, Diagnostics> {
         let sources = &self.input.program.sources;
         operations::share_order(&mut self.planned);
+        self.check_names();
         if !self.problems.is_empty() {
             let mut list = self.problems;
             list.sort_by_key(|problem| problem.labels.first().map(|label| label.span));
@@ -584,17 +644,11 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// A record without the objects of some generations.
-fn left_of(record: &Record, absent: &BTreeSet<Generation>) -> Record {
-    let mut left = record.clone();
-    left.current = left.current.filter(|object| !absent.contains(&object.generation));
-    left.deposed.retain(|object| !absent.contains(&object.generation));
-    left
-}
-
 /// What a resource wants at each of its candidates.
 struct Options {
     scopes: Vec<Scope>,
     branches: Vec<Branch>,
     manager: Arc<dyn Manager>,
+    /// The candidate that it stands in, or would be made in first.
+    standing: Option<Candidate>,
 }

@@ -109,7 +109,7 @@ pub fn decide(
     decision.tainted = record.status == Status::Tainted;
     decision.moved = moved(&object.scope, &wanted.scope);
     decision.record = record_differs(&decision, record, object, &wanted.declared);
-    judge(&mut decision, record, manager);
+    judge(&mut decision, record, wanted.declared.verify, manager);
     decision
 }
 
@@ -160,8 +160,8 @@ fn wrap(path: &FieldPath, value: &Value) -> Value {
     spec
 }
 
-/// The first setting in which two scopes differ.
-fn moved(recorded: &Scope, wanted: &Scope) -> Option<String> {
+/// The first setting in which two scopes differ; an alias is only a name.
+pub(super) fn moved(recorded: &Scope, wanted: &Scope) -> Option<String> {
     if recorded.provider.provider() != wanted.provider.provider() {
         return Some("provider".to_owned());
     }
@@ -200,7 +200,7 @@ fn record_differs(decision: &Decision, record: &Record, object: &Object, declare
     (!words.is_empty()).then(|| words.join(", "))
 }
 
-fn judge(decision: &mut Decision, record: &Record, manager: &dyn Manager) {
+fn judge(decision: &mut Decision, record: &Record, verify: bool, manager: &dyn Manager) {
     let effect =
         if decision.fields.is_empty() { Effect::None } else { manager.effect(&decision.base, &decision.desired) };
     decision.verdict = match effect {
@@ -210,7 +210,7 @@ fn judge(decision: &mut Decision, record: &Record, manager: &dyn Manager) {
         }
         _ if decision.tainted || decision.moved.is_some() => Verdict::Replace,
         Effect::InPlace => Verdict::Update,
-        Effect::None if record.status == Status::Unverified && record.declared.verify => Verdict::Check,
+        Effect::None if record.status == Status::Unverified && verify => Verdict::Check,
         Effect::None if decision.record.is_some() => Verdict::Record,
         Effect::None => Verdict::None,
     };

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use petgraph::algo::tarjan_scc;
+use petgraph::graphmap::DiGraphMap;
 use trueup_state::{Address, Declared, Generation, Object, Record, Scope, Status, Value, Verb};
 
 use super::decide::Verdict;
@@ -32,6 +34,8 @@ pub struct Planned {
     pub generation: Generation,
     /// What the blueprint says of it besides its spec.
     pub declared: Declared,
+    /// The candidate that its current object stands in: an update takes the candidate's fields over the blueprint's too.
+    pub standing: Option<Candidate>,
     /// The ways to make it, in order; none where nothing is made.
     pub branches: Vec<Branch>,
     /// What its current object was observed to be.
@@ -40,24 +44,38 @@ pub struct Planned {
     pub record: Option<Record>,
 }
 
-/// A resource that is replaced create-first needs what it depends on to be there before and after: where that is replaced too, it
-/// is create-first as well. `planned` is in the order of dependencies.
+/// A resource that keeps an old object until a new one is ready needs all that it depends on, at any remove, to be there before and
+/// after: what of that is replaced too is create-first as well. `planned` is in the order of dependencies.
 pub fn share_order(planned: &mut [Planned]) {
     let positions: BTreeMap<Address, usize> =
         planned.iter().enumerate().map(|(position, planned)| (planned.change.address.clone(), position)).collect();
+    // Who needs each resource to be there all the time.
+    let mut needed_by: Vec<Option<Address>> = vec![None; planned.len()];
     for position in (0..planned.len()).rev() {
-        if planned[position].change.action != Action::Replace(Order::CreateFirst) {
-            continue;
+        if let (Some(dependant), Action::Replace(Order::DestroyFirst)) =
+            (needed_by[position].clone(), planned[position].change.action)
+        {
+            let dependency = &mut planned[position];
+            dependency.change.action = Action::Replace(Order::CreateFirst);
+            dependency.order = Order::CreateFirst;
+            dependency.change.reasons.push(Reason::CreateFirstFor { dependant });
         }
-        let dependant = planned[position].change.address.clone();
-        for dependency in planned[position].declared.dependencies.clone() {
-            let Some(dependency) = positions.get(&dependency).map(|position| &mut planned[*position]) else { continue };
-            if dependency.change.action == Action::Replace(Order::DestroyFirst) {
-                dependency.change.action = Action::Replace(Order::CreateFirst);
-                dependency.order = Order::CreateFirst;
-                dependency.change.reasons.push(Reason::CreateFirstFor { dependant: dependant.clone() });
-            }
+        let planned = &planned[position];
+        let own = keeps_old(planned).then(|| planned.change.address.clone());
+        let Some(dependant) = own.or_else(|| needed_by[position].clone()) else { continue };
+        for dependency in planned.declared.dependencies.iter().filter_map(|address| positions.get(address)) {
+            needed_by[*dependency].get_or_insert_with(|| dependant.clone());
         }
+    }
+}
+
+/// Whether an old object stays until what the plan makes is ready.
+fn keeps_old(planned: &Planned) -> bool {
+    let deposed = planned.record.as_ref().is_some_and(|record| !record.deposed.is_empty());
+    match planned.verdict {
+        Some(Verdict::Replace) => planned.order == Order::CreateFirst,
+        Some(Verdict::Create | Verdict::Update | Verdict::Check) => planned.order == Order::CreateFirst && deposed,
+        _ => false,
     }
 }
 
@@ -71,6 +89,7 @@ pub fn build(planned: &[Planned]) -> (Vec<Operation>, Vec<(usize, usize)>) {
         builder.after_dependencies(planned);
         builder.before_deletes(planned);
     }
+    builder.let_go();
     (builder.operations, builder.edges.into_iter().collect())
 }
 
@@ -93,7 +112,18 @@ struct Nodes {
 struct Builder {
     operations: Vec<Operation>,
     edges: BTreeSet<(usize, usize)>,
+    /// Those of the edges that give way where they close a circle, the more readily the lower: see [`Builder::let_go`].
+    yielding: BTreeMap<(usize, usize), Yields>,
     nodes: BTreeMap<Address, Nodes>,
+}
+
+/// How readily an edge gives way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Yields {
+    /// A former dependant that stays is changed before what it needed goes.
+    Changed,
+    /// A former dependant that goes, goes before what it needed.
+    Gone,
 }
 
 impl Builder {
@@ -122,7 +152,9 @@ impl Builder {
         }
         for object in record.into_iter().flat_map(|record| &record.deposed) {
             let delete = self.push(delete(planned, object, object.seen.clone()));
-            self.edges.extend(nodes.ready.iter().map(|ready| (*ready, delete)));
+            if planned.order == Order::CreateFirst {
+                self.edges.extend(nodes.ready.iter().map(|ready| (*ready, delete)));
+            }
             nodes.deletes.push(delete);
         }
         let by_dependency = planned.declared.dependencies.iter().filter_map(|address| self.nodes.get(address));
@@ -197,12 +229,35 @@ impl Builder {
             let Some(dependency) = self.nodes.get(address) else { continue };
             let keeps = planned.declared.dependencies.contains(address) && dependency.delete_first.is_some();
             for delete in &dependency.deletes {
-                self.edges.extend(nodes.deletes.iter().map(|own| (*own, *delete)));
+                let gone = nodes.deletes.iter().map(|own| ((*own, *delete), Yields::Gone));
                 // A dependant of what is replaced destroy-first waits for the new object, and so for this delete.
-                if !keeps && planned.verdict.is_some() {
-                    self.edges.extend(nodes.ready.iter().map(|ready| (*ready, *delete)));
+                let stays = !keeps && planned.verdict.is_some();
+                let changed = nodes.ready.iter().filter(|_| stays).map(|ready| ((*ready, *delete), Yields::Changed));
+                for (edge, yields) in gone.chain(changed) {
+                    if self.edges.insert(edge) {
+                        self.yielding.insert(edge, yields);
+                    }
                 }
             }
+        }
+    }
+
+    /// Breaks circles. What was depended on before and what is depended on now may be at odds: in a chain whose middle goes and whose
+    /// beginning is replaced destroy-first, the end can't change before the middle goes. Then what was gives way.
+    fn let_go(&mut self) {
+        for yields in [Yields::Changed, Yields::Gone] {
+            let graph = DiGraphMap::<usize, ()>::from_edges(&self.edges);
+            let circles = tarjan_scc(&graph).into_iter().filter(|circle| circle.len() > 1).enumerate();
+            let circle: BTreeMap<usize, usize> =
+                circles.flat_map(|(number, nodes)| nodes.into_iter().map(move |node| (node, number))).collect();
+            if circle.is_empty() {
+                return;
+            }
+            let yielding = &self.yielding;
+            self.edges.retain(|edge| {
+                let inside = circle.get(&edge.0).is_some_and(|number| circle.get(&edge.1) == Some(number));
+                !(inside && yielding.get(edge) == Some(&yields))
+            });
         }
     }
 }
@@ -245,7 +300,7 @@ fn of_current(planned: &Planned, verb: Verb) -> Operation {
         attributes: planned.change.attributes_after.clone(),
         declared: planned.declared.clone(),
         partner: None,
-        candidate: None,
+        candidate: planned.standing.clone(),
     }
 }
 

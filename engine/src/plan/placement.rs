@@ -2,10 +2,12 @@
 
 use trueup_state::{Object, Scope};
 
+use super::decide::moved;
+
 /// The candidate that a recorded object stands in: a recorded placement stays while one of the candidates is what it was made in,
 /// whatever prices do.
 pub fn recorded(scopes: &[Scope], object: &Object) -> Option<usize> {
-    scopes.iter().position(|scope| *scope == object.scope)
+    scopes.iter().position(|scope| moved(&object.scope, scope).is_none())
 }
 
 #[cfg(test)]

@@ -152,7 +152,11 @@ impl Work for Buckets {
                         card.name,
                         directory.display()
                     );
-                    return Err(ProviderError::new(Class::Conflict, message).code("BucketNotEmpty"));
+                    return Err(ProviderError::new(
+                        Class::Invalid { field: Some("force_destroy".to_owned()) },
+                        message,
+                    )
+                    .code("BucketNotEmpty"));
                 }
             }
         }

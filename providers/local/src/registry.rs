@@ -95,7 +95,8 @@ impl Work for Registries {
                     "the registry `{}` has {images} images in it: remove them, or apply `force_destroy: true` first",
                     card.name
                 );
-                return Err(ProviderError::new(Class::Conflict, message).code("RegistryNotEmpty"));
+                return Err(ProviderError::new(Class::Invalid { field: Some("force_destroy".to_owned()) }, message)
+                    .code("RegistryNotEmpty"));
             }
         }
         home::remove(&path)?;

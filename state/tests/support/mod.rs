@@ -1,6 +1,7 @@
 //! Stores to test, with a clock and processes that tests turn.
 
 #![allow(dead_code, reason = "each test program uses some of it")]
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 pub(crate) mod entries;
 

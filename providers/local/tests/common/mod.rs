@@ -26,14 +26,36 @@ impl GpuDiscovery for FakeGpus {
 
 /// A provider with all it makes in a directory that goes with it.
 pub struct Bench {
+    _guard: Guard,
     pub directory: tempfile::TempDir,
     pub gpus: Arc<FakeGpus>,
     pub step_bytes: u64,
 }
 
+/// Ends the processes of endpoints that a failed test leaves.
+struct Guard(PathBuf);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        for card in std::fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            let card = std::fs::read(card.path()).unwrap_or_default();
+            let card: Json = serde_json::from_slice(&card).unwrap_or_default();
+            for replica in card["data"]["replicas"].as_array().into_iter().flatten() {
+                let number = |name: &str| replica["process"][name].as_u64().unwrap_or(0);
+                let pid = u32::try_from(number("pid")).unwrap_or(0);
+                if trueup_state::holder::process_start(pid) == Some(number("start")) {
+                    let _ = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+                }
+            }
+        }
+    }
+}
+
 impl Bench {
     pub fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap(), gpus: Arc::default(), step_bytes: u64::MAX }
+        let directory = tempfile::tempdir().unwrap();
+        let guard = Guard(directory.path().join("root/cards/endpoint"));
+        Self { _guard: guard, directory, gpus: Arc::default(), step_bytes: u64::MAX }
     }
 
     pub fn path(&self, below: &str) -> PathBuf {

@@ -1,0 +1,108 @@
+//! Blueprints as people write them: good ones load to what they say, bad ones are told apart in words to act on.
+
+#![allow(clippy::unwrap_used)]
+
+mod reading;
+
+use std::path::Path;
+
+use reading::{draw, given, load_text};
+use trueup_engine::blueprint::{Inputs, Instances, evaluate};
+use trueup_state::{Address, Value};
+
+/// A first line `# given: name=value …` gives variables, `# environment: name` an environment.
+fn inputs(text: &str) -> Inputs {
+    let line = |mark: &str| text.lines().find_map(|line| line.strip_prefix(mark)).map(str::trim);
+    let pairs: Vec<(&str, &str)> =
+        line("# given:").into_iter().flat_map(str::split_whitespace).filter_map(|pair| pair.split_once('=')).collect();
+    Inputs { environment: line("# environment:").map(str::to_owned), ..given(&pairs) }
+}
+
+#[test]
+fn bad_blueprints_say_what_is_wrong() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad");
+    let mut files: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    assert!(files.len() >= 30);
+    for path in files {
+        let bytes = std::fs::read(&path).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let errors = load_text(&bytes, &inputs(&text)).map(|_| ()).expect_err(&name);
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "bad" }, {
+            insta::assert_snapshot!(name, draw(&errors));
+        });
+    }
+}
+
+fn good(name: &str, inputs: &Inputs) -> trueup_engine::blueprint::Program {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/good").join(name);
+    load_text(&std::fs::read(path).unwrap(), inputs).unwrap_or_else(|errors| panic!("{}", draw(&errors)))
+}
+
+fn address(text: &str) -> Address {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_training_blueprint_loads_to_what_it_says() {
+    let program = good("training.yaml", &given(&[("replicas", "3")]));
+    assert_eq!(program.name, "training");
+    assert_eq!(program.variables["replicas"], 3.into());
+    assert_eq!(program.tags["model"], "tiny-llama".into());
+    let order: Vec<String> = program.graph.order().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        order,
+        [
+            "chief",
+            "hosts[0]",
+            "hosts[1]",
+            "hosts[2]",
+            "weights",
+            "tiny_llama",
+            "backup",
+            r#"trainer["a"]"#,
+            r#"trainer["b"]"#,
+            "hostfile"
+        ]
+    );
+    assert_eq!(
+        program.graph.dependencies(&address("hostfile")),
+        [address(r#"trainer["a"]"#), address(r#"trainer["b"]"#)]
+    );
+    assert_eq!(program.graph.dependencies(&address("backup")), [address("tiny_llama")]);
+    assert_eq!(program.blocks[&address("spare")], Instances::Absent);
+    assert!(program.resources[&address("weights")].protect);
+    assert_eq!(program.resources[&address("chief")].create_first, Some(true));
+    let trainer = &program.resources[&address(r#"trainer["a"]"#)];
+    let spec = evaluate(&trainer.spec, &trainer.scope(&program.world())).value;
+    assert_eq!(spec.at(&trueup_state::FieldPath::parse("gpu.count")), Some(&8.into()));
+    assert!(spec.at(&trueup_state::FieldPath::parse("env.TOKEN")).unwrap().has_secret());
+    assert_eq!(spec.at(&trueup_state::FieldPath::parse("env.WEIGHTS")), Some(&Value::Unknown));
+    assert!(!format!("{spec:?}").contains("hunter2"));
+}
+
+#[test]
+fn an_environment_is_merged_over_the_file() {
+    let inputs = Inputs { environment: Some("prod".to_owned()), ..given(&[]) };
+    let program = good("training.yaml", &inputs);
+    assert_eq!(program.environment, "prod");
+    assert_eq!(program.variables["replicas"], 4.into());
+    assert_eq!(program.tags["model"], "tiny-llama".into());
+    assert_eq!(program.tags["stage"], "prod".into());
+}
+
+#[test]
+fn windows_line_ends_and_a_byte_order_mark_change_nothing() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/good/training.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let windows = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+    let program = load_text(windows.as_bytes(), &given(&[])).unwrap_or_else(|errors| panic!("{}", draw(&errors)));
+    assert_eq!(program.resources.len(), load_text(text.as_bytes(), &given(&[])).unwrap().resources.len());
+    let place = |program: &trueup_engine::blueprint::Program| {
+        let resource = &program.resources[&address("chief")];
+        resource.place(&program.sources, &trueup_state::FieldPath::parse("gpu.count")).unwrap().line
+    };
+    assert_eq!(place(&program), place(&load_text(text.as_bytes(), &given(&[])).unwrap()));
+}

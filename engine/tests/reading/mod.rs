@@ -1,0 +1,151 @@
+//! What the tests of blueprints share: a catalog, files in memory, and a plain drawing of diagnostics.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::io;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use serde_json::{Value as Json, json};
+use trueup_engine::blueprint::expand::load;
+use trueup_engine::blueprint::{Catalog, Given, Inputs, Loader, Program, ProviderEntry};
+use trueup_engine::diagnostic::{Diagnostics, Severity, Sources, Span};
+use trueup_engine::schema::Schema;
+use trueup_state::KindName;
+
+/// One file in memory.
+pub(crate) struct One<'a>(&'a [u8]);
+
+impl Loader for One<'_> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        if path == Path::new("blueprint.yaml") {
+            Ok(self.0.to_vec())
+        } else {
+            Err(io::Error::new(io::ErrorKind::NotFound, "no such file"))
+        }
+    }
+}
+
+fn object(required: &[&str], properties: &Json) -> Json {
+    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+}
+
+fn reference(kinds: &[&str]) -> Json {
+    let mut schema = object(
+        &["address", "kind", "provider", "attributes"],
+        &json!({
+            "address": { "type": "string" }, "kind": { "type": "string" }, "provider": { "type": "string" },
+            "attributes": { "type": "object", "additionalProperties": {} },
+        }),
+    );
+    schema["x-reference"] = json!(kinds);
+    schema
+}
+
+fn text_map() -> Json {
+    json!({ "type": "object", "additionalProperties": { "type": "string" }, "x-free": true })
+}
+
+type Kinds = BTreeMap<&'static str, Schema>;
+
+static KINDS: LazyLock<Kinds> = LazyLock::new(|| {
+    let uri = || object(&["uri"], &json!({ "uri": { "type": "string" }, "name": { "type": "string" } }));
+    let bucket = object(&[], &json!({ "versioning": { "type": "boolean", "default": false }, "tags": text_map() }));
+    let file = object(
+        &["path", "content"],
+        &json!({
+            "path": { "type": "string", "x-path": true }, "content": { "type": "string" },
+            "mode": { "enum": ["read_only", "read_write"] },
+            "password": { "type": "string", "x-secret": true },
+        }),
+    );
+    let artifact = object(
+        &["bucket", "source"],
+        &json!({ "bucket": reference(&["bucket"]), "source": { "type": "string" }, "copies": { "type": "array", "items": reference(&["bucket"]) } }),
+    );
+    let gpu = object(
+        &["model", "count"],
+        &json!({ "model": { "type": "string" }, "count": { "type": "integer", "minimum": 1, "maximum": 16 } }),
+    );
+    let instance =
+        object(&["gpu"], &json!({ "gpu": gpu, "env": text_map(), "name": { "type": "string", "maxLength": 20 } }));
+    let ip = object(&["ip"], &json!({ "ip": { "type": "string", "x-volatile": true }, "id": { "type": "string" } }));
+    let none = || object(&[], &json!({}));
+    let schema = |spec, attributes| Schema::new(1, spec, attributes, false);
+    BTreeMap::from([
+        ("bucket", schema(bucket, uri())),
+        ("file", schema(file, none())),
+        ("artifact", schema(artifact, uri())),
+        ("gpu_instance", schema(instance, ip)),
+        ("registry", schema(none(), uri())),
+    ])
+});
+
+/// A catalog of a few kinds and three providers.
+pub(crate) fn catalog() -> Catalog {
+    let kinds = |names: &[&str]| -> BTreeSet<KindName> { names.iter().map(KindName::from).collect() };
+    // Leaked once a test program: schemas live as long as it does.
+    let settings = |spec: Json| -> &'static Schema { Box::leak(Box::new(Schema::new(1, spec, json!({}), false))) };
+    let local = ProviderEntry {
+        kinds: kinds(&["bucket", "file", "artifact"]),
+        settings: settings(object(&[], &json!({ "root": { "type": "string" } }))),
+    };
+    let region = json!({ "region": { "type": "string" }, "latency": { "type": "string" } });
+    let sim =
+        ProviderEntry { kinds: KINDS.keys().map(KindName::from).collect(), settings: settings(object(&[], &region)) };
+    let gcp = ProviderEntry { kinds: kinds(&["bucket", "registry"]), settings: settings(object(&["region"], &region)) };
+    Catalog {
+        kinds: KINDS.iter().map(|(name, schema)| (KindName::from(name), schema)).collect(),
+        providers: BTreeMap::from([("local".to_owned(), local), ("sim".to_owned(), sim), ("gcp".to_owned(), gcp)]),
+        left_out: BTreeMap::from([("aws".to_owned(), "cargo install trueup --features aws".to_owned())]),
+    }
+}
+
+/// Inputs of variables given as text.
+#[allow(dead_code)]
+pub(crate) fn given(variables: &[(&str, &str)]) -> Inputs {
+    let given = |(name, text): &(&str, &str)| {
+        (name.to_string(), Given { value: (*text).into(), is_text: true, origin: "`--var`".to_owned() })
+    };
+    Inputs { environment: None, variables: variables.iter().map(given).collect() }
+}
+
+/// Loads a text.
+pub(crate) fn load_text(text: &[u8], inputs: &Inputs) -> Result<Program, Diagnostics> {
+    load(Path::new("blueprint.yaml"), inputs, &One(text), &catalog())
+}
+
+/// Draws diagnostics with the lines that they point to.
+#[allow(dead_code)]
+pub(crate) fn draw(diagnostics: &Diagnostics) -> String {
+    let mut text = String::new();
+    for diagnostic in &diagnostics.list {
+        let severity = match diagnostic.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let _ = writeln!(text, "{severity}: {}", diagnostic.message);
+        for label in &diagnostic.labels {
+            draw_label(&mut text, &diagnostics.sources, label.span, &label.text);
+        }
+        if let Some(context) = &diagnostic.context {
+            let _ = writeln!(text, "  in: {context}");
+        }
+        if let Some(help) = &diagnostic.help {
+            let _ = writeln!(text, "  help: {help}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn draw_label(text: &mut String, sources: &Sources, span: Span, label: &str) {
+    let (Some(source), Some(place)) = (sources.get(span.file), sources.place(span)) else { return };
+    let begin = source.text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = source.text[begin..].lines().next().unwrap_or_default();
+    let before = source.text[begin..span.start].chars().count();
+    let width = source.text[span.start..span.end].lines().next().unwrap_or_default().chars().count().max(1);
+    let _ = writeln!(text, "  {}:{}:{}", place.file.display(), place.line, before + 1);
+    let _ = writeln!(text, "  | {line}");
+    let _ = writeln!(text, "  | {}{} {label}", " ".repeat(before), "^".repeat(width));
+}

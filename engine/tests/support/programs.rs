@@ -1,0 +1,1 @@
+//! Random blueprints of toy kinds.

@@ -1,0 +1,138 @@
+//! The toy cloud behind the engine's traits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use trueup_engine::provider::{
+    By, Candidate, Check, Found, Invalid, Manager, Observation, Observed, Progress, Provider, ProviderError,
+    RetrySafety, Target,
+};
+use trueup_engine::schema::Schema;
+use trueup_state::entry::{Class, Handle, Request};
+use trueup_state::{KindName, ProviderName, Scope, Value};
+
+use super::cloud::{Act, Cloud, Fault};
+use super::kinds::{KINDS, ToyKind, kind, schema, settings};
+
+/// A provider of toys.
+pub(crate) struct ToyProvider {
+    pub(crate) name: &'static str,
+    pub(crate) cloud: Arc<Cloud>,
+    pub(crate) concurrency: usize,
+}
+
+struct ToyManager {
+    cloud: Arc<Cloud>,
+    scope: Scope,
+    kind: &'static ToyKind,
+}
+
+/// The check of every toy kind.
+pub(crate) struct ToyCheck(pub(crate) Arc<Cloud>);
+
+#[async_trait]
+impl Provider for ToyProvider {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn settings_schema(&self) -> &'static Schema {
+        settings()
+    }
+
+    fn kinds(&self) -> BTreeSet<KindName> {
+        KINDS.iter().map(|kind| kind.name.into()).collect()
+    }
+
+    fn concurrency(&self) -> usize {
+        self.concurrency
+    }
+
+    fn scope(&self, name: &ProviderName, settings: &Value, candidate: Option<&Candidate>) -> Result<Scope, Invalid> {
+        let own = candidate.and_then(|candidate| candidate.fields.get("region")).cloned();
+        let region = own.or_else(|| settings.get("region")?.as_str().map(Into::into)).unwrap_or_else(|| "r1".into());
+        Ok(Scope { provider: name.clone(), settings: BTreeMap::from([("region".to_owned(), region)]) })
+    }
+
+    async fn prepare(
+        &self,
+        scope: &Scope,
+        kinds: &BTreeSet<KindName>,
+    ) -> Result<BTreeMap<KindName, Arc<dyn Manager>>, ProviderError> {
+        let manager = |name: &KindName| {
+            let manager = ToyManager { cloud: self.cloud.clone(), scope: scope.clone(), kind: kind(name.as_str()) };
+            (name.clone(), Arc::new(manager) as Arc<dyn Manager>)
+        };
+        Ok(kinds.iter().map(manager).collect())
+    }
+}
+
+impl ToyManager {
+    fn look(&self, target: &Target<'_>) -> Observation {
+        let found: Option<Found> = match target.by {
+            By::Id(id) => self.cloud.get(id),
+            By::Token(token) => self.cloud.listed(|thing| thing.token == token.as_str()),
+            By::Name(name) => {
+                let named = matches!(self.kind.safety, RetrySafety::NamedByCaller);
+                let matches = |thing: &super::cloud::Thing| thing.kind == self.kind.name && thing.name == name;
+                self.cloud.listed(|thing| named && matches(thing))
+            }
+        };
+        found.map_or(Observation::Absent, |found| Observation::Present(Box::new(found)))
+    }
+}
+
+#[async_trait]
+impl Manager for ToyManager {
+    fn schema(&self) -> &Schema {
+        schema(self.kind.create_first)
+    }
+
+    fn retry_safety(&self) -> RetrySafety {
+        self.kind.safety
+    }
+
+    async fn observe(&self, targets: &[Target<'_>]) -> Result<Observed, ProviderError> {
+        match self.cloud.observing(&self.scope) {
+            Some(Fault::Fails(class)) => return Err(ProviderError::new(class, "the list can't be had")),
+            Some(_) => return std::future::pending().await,
+            None => tokio::time::sleep(Duration::ZERO).await,
+        }
+        let observations = targets.iter().map(|target| self.look(target)).collect();
+        Ok(Observed { observations, orphans: Vec::new() })
+    }
+
+    async fn create(&self, request: &Request) -> Result<Progress, ProviderError> {
+        self.cloud.call("create", request, Act::Create(self.kind)).await
+    }
+
+    async fn update(&self, request: &Request) -> Result<Progress, ProviderError> {
+        self.cloud.call("update", request, Act::Update).await
+    }
+
+    async fn delete(&self, request: &Request) -> Result<Progress, ProviderError> {
+        self.cloud.call("delete", request, Act::Delete).await
+    }
+
+    async fn poll(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError> {
+        self.cloud.call("poll", request, Act::Poll(handle)).await
+    }
+}
+
+#[async_trait]
+impl Check for ToyCheck {
+    async fn start(&self, request: &Request) -> Result<Progress, ProviderError> {
+        self.0.call("check", request, Act::Check).await
+    }
+
+    async fn poll(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError> {
+        self.0.call("poll", request, Act::Poll(handle)).await
+    }
+}
+
+/// A failed check's verdict.
+pub(crate) fn condemned() -> Fault {
+    Fault::Fails(Class::Invalid { field: None })
+}
