@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+/// The blueprint that is read where none is named.
+pub(crate) const DEFAULT_BLUEPRINT: &str = "blueprint.yaml";
+
 /// Infrastructure as code for machine learning: brings buckets, GPUs, registries and endpoints level with a checked-in blueprint.
 #[derive(Debug, Parser)]
 #[command(name = "trueup", version, max_term_width = 100, propagate_version = true, disable_help_subcommand = true)]
@@ -45,7 +48,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example: trueup drift blueprints/quickstart.yaml --correct --yes")]
     Drift(DriftArgs),
     /// Print the stack's outputs
-    #[command(after_help = "Example: trueup output blueprints/quickstart.yaml try")]
+    #[command(after_help = "Examples: trueup output url\n          trueup output try blueprints/quickstart.yaml")]
     Output(OutputArgs),
     /// Look into the state
     #[command(subcommand)]
@@ -54,7 +57,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example: trueup unlock blueprints/quickstart.yaml")]
     Unlock(UnlockArgs),
     /// Print completions for a shell
-    #[command(after_help = "Example: trueup completions bash > /etc/bash_completion.d/trueup")]
+    #[command(after_help = "Example: trueup completions bash > ~/.local/share/bash-completion/completions/trueup")]
     Completions {
         /// Which shell
         shell: Shell,
@@ -65,7 +68,7 @@ pub(crate) enum Command {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StackArgs {
     /// The blueprint's file
-    #[arg(default_value = "blueprint.yaml")]
+    #[arg(default_value = DEFAULT_BLUEPRINT)]
     pub(crate) blueprint: PathBuf,
 
     #[command(flatten)]
@@ -137,7 +140,7 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
     /// The blueprint's file, or a saved plan
-    #[arg(default_value = "blueprint.yaml", value_name = "BLUEPRINT | PLAN")]
+    #[arg(default_value = DEFAULT_BLUEPRINT, value_name = "BLUEPRINT | PLAN")]
     pub(crate) file: PathBuf,
 
     #[command(flatten)]
@@ -171,12 +174,9 @@ pub(crate) struct DriftArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct OutputArgs {
-    /// The blueprint's file
-    #[arg(default_value = "blueprint.yaml")]
-    pub(crate) blueprint: PathBuf,
-
-    /// Print this output alone, as it is
-    pub(crate) name: Option<String>,
+    /// An output to print alone, as it is, and the blueprint's file [default: blueprint.yaml]
+    #[arg(value_name = "NAME | BLUEPRINT", num_args = 0..=2)]
+    pub(crate) what: Vec<PathBuf>,
 
     /// The environment
     #[arg(long, value_name = "NAME")]
@@ -210,7 +210,7 @@ pub(crate) enum StateCommand {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StateArgs {
     /// The blueprint's file
-    #[arg(default_value = "blueprint.yaml")]
+    #[arg(default_value = DEFAULT_BLUEPRINT)]
     pub(crate) blueprint: PathBuf,
 
     /// The environment

@@ -11,7 +11,14 @@ mod workplace;
 use clap::Parser;
 
 fn main() -> std::process::ExitCode {
-    let arguments = arguments::Arguments::parse();
+    let arguments = match arguments::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(asked) => {
+            let _ = asked.print();
+            // clap's own code for a mistake is 2, which here says that changes were found.
+            return if asked.use_stderr() { exit::Exit::Error } else { exit::Exit::Done }.into();
+        }
+    };
     let json = arguments.json;
     start_log();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

@@ -39,7 +39,8 @@ pub(crate) fn is_plan(path: &Path) -> bool {
 pub(crate) fn read(path: &Path, vault: &dyn Seal) -> Result<Plan, Failure> {
     let fail = |reason: String| Failure::new(format!("{} is no plan that can be used: {reason}", path.display()));
     let bytes = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
-    let json: Json = serde_json::from_slice(&bytes).map_err(|error| fail(error.to_string()))?;
+    let json: Json = serde_json::from_slice(&bytes)
+        .map_err(|error| fail(error.to_string()).help("`trueup plan --out FILE` saves one"))?;
     let format = json.get("format").and_then(Json::as_u64);
     if format != Some(u64::from(FORMAT)) {
         let found = format.map_or_else(|| "none".to_owned(), |format| format.to_string());

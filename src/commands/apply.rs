@@ -71,6 +71,9 @@ impl Task<'_> {
         let engine = &self.workplace.engine;
         let recovered = self.waiting(|| engine.recover(stack, holder, &watch.events, &watch.cancel)).await?;
         watch.settle().await;
+        for failure in recovered.failed.iter().filter(|_| !self.json) {
+            draw::note(&format!("  {}: could not {}: {}", failure.address, failure.verb.as_str(), failure.message));
+        }
         if recovered.stopped.is_some() || recovered.interrupted {
             draw::report(&recovered, self.json);
             return Err(Failure::new("what an earlier run left could not be settled").exit(Exit::Failed));
@@ -85,7 +88,12 @@ impl Task<'_> {
         standing: Standing,
         watch: &Watch,
     ) -> Result<Exit, Failure> {
-        show_plan(plan, &standing, self.json);
+        if self.json {
+            // One of several answers, so one line, as the events after it.
+            draw::json_line(&draw::terraform::plan(plan));
+        } else {
+            show_plan(plan, &standing, false);
+        }
         if !plan.refusals.is_empty() {
             return Ok(Exit::Refused);
         }

@@ -1,24 +1,27 @@
 //! `trueup output`: the stack's outputs.
 
+use std::path::PathBuf;
+
 use serde_json::Map as JsonMap;
 use trueup_state::codec::{self, Redaction};
 use trueup_state::{State, Value};
 
 use super::{stack_only, state_of};
-use crate::arguments::{OutputArgs, StateArgs};
+use crate::arguments::{DEFAULT_BLUEPRINT, OutputArgs, StateArgs};
 use crate::draw;
 use crate::exit::{Exit, Failure};
 use crate::workplace::Workplace;
 
 pub(super) async fn run(arguments: &OutputArgs, json: bool) -> Result<Exit, Failure> {
     let workplace = Workplace::here(1)?;
-    let stack = stack_only(&StateArgs { blueprint: arguments.blueprint.clone(), env: arguments.env.clone() })?;
+    let (name, blueprint) = split(&arguments.what)?;
+    let stack = stack_only(&StateArgs { blueprint, env: arguments.env.clone() })?;
     let (state, _) = state_of(&workplace, &stack).await?;
     let shown = |value: &Value| match arguments.reveal {
         true => codec::reveal(value).unwrap_or_else(|| codec::redact(value, Redaction::Words)),
         false => codec::redact(value, Redaction::Words),
     };
-    match &arguments.name {
+    match &name {
         None if json => {
             let all: JsonMap<_, _> = state.outputs.iter().map(|(name, value)| (name.clone(), shown(value))).collect();
             draw::json(&all.into());
@@ -37,6 +40,23 @@ pub(super) async fn run(arguments: &OutputArgs, json: bool) -> Result<Exit, Fail
         }
     }
     Ok(Exit::Done)
+}
+
+/// Which output, and of which blueprint. A file's name has a `.` or a `/`, which no output's has, so one argument tells what it is.
+fn split(what: &[PathBuf]) -> Result<(Option<String>, PathBuf), Failure> {
+    let is_name = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    let (mut name, mut blueprint) = (None, None);
+    for argument in what {
+        match argument.to_str().filter(|text| is_name(text)) {
+            Some(text) if name.is_none() => name = Some(text.to_owned()),
+            None if blueprint.is_none() => blueprint = Some(argument.clone()),
+            _ => {
+                let failure = Failure::new(format!("`{}` is one too many", argument.display()));
+                return Err(failure.help("name one output and one blueprint; a file without a `.` reads `./file`"));
+            }
+        }
+    }
+    Ok((name, blueprint.unwrap_or_else(|| DEFAULT_BLUEPRINT.into())))
 }
 
 fn one<'a>(state: &'a State, name: &str) -> Result<&'a Value, Failure> {

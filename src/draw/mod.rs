@@ -73,6 +73,9 @@ pub(crate) fn warnings(sources: &Sources, warnings: &[Diagnostic], json: bool) {
 
 /// The outputs, one a line.
 pub(crate) fn outputs(outputs: &BTreeMap<String, Value>) -> String {
+    if outputs.is_empty() {
+        return "There are no outputs.\n".to_owned();
+    }
     let width = outputs.keys().map(String::len).max().unwrap_or(0);
     let mut text = format!("{}\n", "Outputs".bold());
     for (name, value) in outputs {
@@ -94,6 +97,11 @@ pub(crate) fn report(report: &Report, json: bool) {
     }
 }
 
+/// A message of several lines, such as a program's last words, as part of a list.
+fn indented(message: &str) -> String {
+    message.replace('\n', "\n      ")
+}
+
 fn report_text(report: &Report) -> String {
     let mut text = String::from("\n");
     for failure in &report.failed {
@@ -102,7 +110,7 @@ fn report_text(report: &Report) -> String {
             "failed:".red().bold(),
             failure.verb.as_str(),
             failure.address.bold(),
-            failure.message
+            indented(&failure.message)
         ));
         if let Some(help) = &failure.help {
             text.push_str(&format!("  {} {help}\n", "help:".cyan()));

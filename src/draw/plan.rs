@@ -19,19 +19,24 @@ pub(crate) fn text(plan: &Plan, location: &str, serial: Serial) -> String {
         };
         text.push_str(&format!("  {} {}: {what}\n", "↻".yellow(), resume.address.bold()));
     }
-    text.push_str(&drift_lines(&plan.drift));
+    text.push_str(&drift_lines(&plan.drift, planned_fate));
     for change in &plan.changes {
         if change.action != Action::None {
             text.push_str(&change_lines(plan, change));
         }
     }
     text.push_str(&deposed_lines(plan));
-    text.push_str(&output_lines(plan));
-    text.push_str(&notice_lines(&plan.notices));
-    text.push_str(&refusal_lines(plan));
-    if !text.ends_with("\n\n") {
-        text.push('\n');
+    let outputs = output_lines(plan);
+    if !outputs.is_empty() {
+        blank_line(&mut text);
+        text.push_str(&outputs);
     }
+    if !plan.notices.is_empty() {
+        blank_line(&mut text);
+        text.push_str(&notice_lines(&plan.notices));
+    }
+    text.push_str(&refusal_lines(plan));
+    blank_line(&mut text);
     text.push_str(&summary_line(plan));
     text
 }
@@ -39,15 +44,43 @@ pub(crate) fn text(plan: &Plan, location: &str, serial: Serial) -> String {
 /// Only what differs outside.
 pub(crate) fn drift(plan: &Plan, location: &str, serial: Serial) -> String {
     let mut text = heading(plan, location, serial);
-    text.push_str(&drift_lines(&plan.drift));
+    text.push_str(&drift_lines(&plan.drift, found_fate));
     text.push_str(&notice_lines(&plan.notices));
+    blank_line(&mut text);
     if plan.drift.is_empty() {
-        text.push_str("\nNo drift: everything is as it was last seen.\n");
+        text.push_str("No drift: everything is as it was last seen.\n");
     } else {
         let what = count(plan.drift.len(), "resource");
-        text.push_str(&format!("\n{what} drifted. `trueup drift --correct` brings back what it may.\n"));
+        text.push_str(&format!("{what} drifted. `trueup drift --correct` brings back what it may.\n"));
     }
     text
+}
+
+/// Ends a paragraph, so that the next one begins after exactly one empty line.
+fn blank_line(text: &mut String) {
+    if !text.ends_with("\n\n") {
+        text.push('\n');
+    }
+}
+
+/// What becomes of a drifted resource as the plan is carried out.
+fn planned_fate(drift: &Drift) -> &'static str {
+    match (drift.gone, drift.corrected) {
+        (true, true) => "is gone; it is made again",
+        (true, false) => "is gone",
+        (false, true) => "is brought back",
+        (false, false) => "is left as it is",
+    }
+}
+
+/// What happened to a drifted resource, and whether `--correct` leaves it alone: looking brings nothing back.
+fn found_fate(drift: &Drift) -> &'static str {
+    match (drift.gone, drift.corrected) {
+        (true, true) => "is gone",
+        (true, false) => "is gone, and is not made again",
+        (false, true) => "was changed",
+        (false, false) => "was changed, and is left as it is",
+    }
 }
 
 fn heading(plan: &Plan, location: &str, serial: Serial) -> String {
@@ -60,18 +93,13 @@ fn heading(plan: &Plan, location: &str, serial: Serial) -> String {
     format!("{}{}{}\n\n", name.bold(), " ".repeat(gap), state.dimmed())
 }
 
-fn drift_lines(drift: &[Drift]) -> String {
+fn drift_lines(drift: &[Drift], fate: fn(&Drift) -> &'static str) -> String {
     if drift.is_empty() {
         return String::new();
     }
     let mut text = format!("{}\n", "Changed outside Trueup since the last apply:".bold());
     for one in drift {
-        let fate = match (one.gone, one.corrected) {
-            (true, true) => "is gone; it is made again",
-            (true, false) => "is gone",
-            (false, true) => "is brought back",
-            (false, false) => "is left as it is",
-        };
+        let fate = fate(one);
         text.push_str(&format!(
             "  {} {}  {}  {fate}{}\n",
             "!".yellow().bold(),
@@ -211,7 +239,7 @@ fn output_lines(plan: &Plan) -> String {
         return String::new();
     }
     let width = plan.outputs.keys().map(String::len).max().unwrap_or(0);
-    let mut text = format!("\n{}\n", "Outputs".bold());
+    let mut text = format!("{}\n", "Outputs".bold());
     for (name, change) in &plan.outputs {
         let (before, after) = (value::optional(change.before.as_ref()), value::optional(change.after.as_ref()));
         let words = if change.before.is_none() { after } else { format!("{before} → {after}") };
@@ -225,10 +253,7 @@ fn notice_lines(notices: &[Notice]) -> String {
     for notice in notices {
         let about = notice.address.as_ref().map(|address| format!("{address}: ")).unwrap_or_default();
         let mark = if notice.stops { "stops:".red().to_string() } else { "note:".cyan().to_string() };
-        text.push_str(&format!("\n{mark} {about}{}", notice.message));
-    }
-    if !text.is_empty() {
-        text.push('\n');
+        text.push_str(&format!("{mark} {about}{}\n", notice.message));
     }
     text
 }
@@ -254,6 +279,9 @@ fn summary_line(plan: &Plan) -> String {
     }
     let Summary { create, update, replace, destroy, record } = plan.summary();
     let mut text = format!("{create} to create, {update} to change, {replace} to replace, {destroy} to destroy");
+    if create + update + replace + destroy == 0 && !plan.outputs.is_empty() {
+        text.push_str(&format!(", {} to set", count(plan.outputs.len(), "output")));
+    }
     if record > 0 {
         text.push_str(&format!(", {record} in the state only"));
     }

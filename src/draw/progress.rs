@@ -57,7 +57,9 @@ impl Progress {
             }
             ApplyEvent::Failed { address, verb, error } => {
                 self.end(&address, verb);
-                self.line(&format!("  {} {address}  could not {}: {error}", "✗".red(), verb.as_str()));
+                // The report has the rest of it.
+                let (first, more) = error.split_once('\n').map_or((error.as_str(), ""), |(first, _)| (first, " …"));
+                self.line(&format!("  {} {address}  could not {}: {first}{more}", "✗".red(), verb.as_str()));
             }
         }
     }

@@ -27,7 +27,10 @@ pub(crate) fn list(state: &State, stack: &Stack, location: &str) -> String {
         let gap = " ".repeat(width - address.chars().count());
         text.push_str(&format!("  {address}{gap}  {:kinds$}  {id}{}{deposed}\n", record.kind, status(record.status)));
     }
-    text.push_str(&format!("\n{}.\n", count(state.records.len(), "resource")));
+    if !state.records.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&format!("{}.\n", count(state.records.len(), "resource")));
     text
 }
 
@@ -76,13 +79,31 @@ fn object_text(object: &Object, role: &str) -> String {
 }
 
 fn fields(title: &str, values: &Value) -> String {
-    let Some(map) = values.as_map().filter(|map| !map.is_empty()) else { return String::new() };
-    let width = map.keys().map(String::len).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    flatten("", values, &mut lines);
+    if lines.is_empty() {
+        return String::new();
+    }
+    let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let mut text = format!("  {}\n", title.bold());
-    for (name, field) in map {
-        text.push_str(&format!("    {name:width$}  {}\n", value::short(field)));
+    for (name, field) in lines {
+        text.push_str(&format!("    {name:width$}  {}\n", value::whole(field)));
     }
     text
+}
+
+/// What maps hold, each with its path, so that a line has one value. Empty maps have nothing to show.
+fn flatten<'a>(path: &str, value: &'a Value, lines: &mut Vec<(String, &'a Value)>) {
+    match value {
+        Value::Map(map) => {
+            for (name, inner) in map {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                flatten(&path, inner, lines);
+            }
+        }
+        _ if path.is_empty() => {}
+        _ => lines.push((path.to_owned(), value)),
+    }
 }
 
 /// What happened, one a line.

@@ -22,6 +22,14 @@ pub(crate) fn short(value: &Value) -> String {
     }
 }
 
+/// A value as JSON, however long it is: for who looks at one thing.
+pub(crate) fn whole(value: &Value) -> String {
+    match value {
+        Value::Secret(_) => "(secret)".to_owned(),
+        other => codec::redact(other, codec::Redaction::Words).to_string(),
+    }
+}
+
 /// A value that may not be there.
 pub(crate) fn optional(value: Option<&Value>) -> String {
     value.map_or_else(|| "(none)".to_owned(), short)

@@ -1,0 +1,12 @@
+//! The program as a user runs it: the built binary, in a directory of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+mod commands;
+mod interrupt;
+mod journey;
+mod json;
+mod oci;
+mod secrets;
+mod snapshots;
+mod support;
