@@ -6,31 +6,8 @@ mod reading;
 
 use std::fmt::Write;
 
-use reading::{given, load_text};
+use reading::{given, load_text, wide};
 use trueup_state::Address;
-
-/// A `for_each` of many, another that reads it instance by instance, and one resource that reads it whole.
-fn wide(count: usize) -> String {
-    format!(
-        r#"
-blueprint: wide
-variables: {{ count: {{ type: integer, default: {count} }} }}
-providers: {{ sim: {{}} }}
-resources:
-  node:
-    kind: gpu_instance
-    for_each: "{{{{ range(var.count) }}}}"
-    gpu: {{ model: H100, count: 8 }}
-    env: {{ RANK: "rank {{{{ each.key }}}}", WORLD: "{{{{ var.count | string }}}}", NEXT: "{{{{ each.value | string }}}}" }}
-  disk:
-    kind: file
-    for_each: "{{{{ range(var.count) }}}}"
-    path: "/{{{{ each.key }}}}"
-    content: "{{{{ node[each.key].id }}}}"
-  all: {{ kind: file, path: all, content: "{{{{ node | length }}}} nodes" }}
-"#
-    )
-}
 
 #[test]
 fn a_wide_for_each_makes_edges_by_its_size() {
@@ -51,21 +28,4 @@ fn many_blocks_load() {
     }
     let program = load_text(text.as_bytes(), &given(&[])).unwrap();
     assert_eq!(program.graph.order().last(), Some(&Address::root("r1999")));
-}
-
-/// `cargo test --release -p trueup-engine --test scale -- --ignored --nocapture` says how long it takes.
-#[test]
-#[ignore = "takes its time in a debug build"]
-#[allow(clippy::disallowed_methods, clippy::print_stdout)]
-fn a_hundred_thousand_instances() {
-    let text = wide(100_000);
-    let before = std::time::Instant::now();
-    let program = load_text(text.as_bytes(), &given(&[])).unwrap_or_else(|errors| panic!("{}", reading::draw(&errors)));
-    println!("loaded {} resources in {:?}", program.resources.len(), before.elapsed());
-    let world = program.world();
-    let before = std::time::Instant::now();
-    for resource in program.resources.values().filter(|resource| resource.address.name() == "node") {
-        std::hint::black_box(trueup_engine::blueprint::evaluate(&resource.spec, &resource.scope(&world)));
-    }
-    println!("evaluated 100,000 specs with three expressions in {:?}", before.elapsed());
 }

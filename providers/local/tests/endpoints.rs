@@ -191,7 +191,6 @@ async fn what_can_not_be_served_here_is_refused_by_field() {
     let bench = Bench::new();
     let refused = [
         ("image", json!({ "image": "oci:/x@sha256:0" })),
-        ("command", json!({})),
         ("runtime", json!({ "command": ["x"], "runtime": "sagemaker" })),
         ("model", json!({ "command": ["x"], "model": "file:///nowhere/at/all" })),
         ("working_dir", json!({ "command": ["x"], "working_dir": "/nowhere/at/all" })),
