@@ -104,7 +104,7 @@ pub enum StoreError {
     /// Another run holds the lease.
     #[error("the stack is held by {0}")]
     Held(Box<Holder>),
-    /// The lease ran out and another run took it, or a person broke it.
+    /// The lease is past its deadline, another run took it, or a person broke it.
     #[error("the lease is no longer ours: nothing more is written")]
     Fenced,
     /// A note was written by another since it was read.
@@ -187,20 +187,22 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// host with its process gone, is free. [`StoreError::Held`] says who has it otherwise.
     async fn lease(&self, stack: &Stack, holder: &Holder) -> Result<Lease, StoreError>;
 
-    /// Moves the deadline on, if the lease is still ours.
+    /// Moves the deadline on, if the lease is still ours; [`StoreError::Fenced`] if not, or if the deadline is past: others may count
+    /// on that by now, whether or not one came.
     async fn renew(&self, lease: &mut Lease) -> Result<(), StoreError>;
 
     /// Gives the lease back. One that is no longer ours is left to whoever has it.
     async fn release(&self, lease: Lease) -> Result<(), StoreError>;
 
-    /// Who holds the stack now.
+    /// Who holds the stack now; none where the lease is free, if only because it ran out.
     async fn holder(&self, stack: &Stack) -> Result<Option<Holder>, StoreError>;
 
     /// Frees the lease that `seen` holds; [`StoreError::Held`] if another holds it by now.
     async fn break_lease(&self, stack: &Stack, seen: &Holder) -> Result<(), StoreError>;
 
     /// Adds entries, all or none, and returns the last one's serial once they would survive a loss of power. Concurrent calls
-    /// share a commit.
+    /// share a commit. [`StoreError::Fenced`] as for [`Store::renew`]; [`StoreError::Illegal`] where one can't follow. Any other error
+    /// leaves open whether they were written, until the next snapshot.
     async fn append(&self, lease: &Lease, entries: &[Entry]) -> Result<Serial, StoreError>;
 
     /// The entries after `from`, oldest first, their chain checked.

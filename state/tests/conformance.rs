@@ -44,6 +44,7 @@ on_every_store! {
     entries_come_back_in_order_from_any_serial,
     nothing_appended_changes_nothing,
     an_append_is_all_or_none,
+    a_refused_append_is_in_no_checkpoint,
     an_illegal_append_leaves_the_next_one_alone,
     appends_at_once_make_one_chain,
     refused_appends_do_not_harm_those_beside_them,
@@ -134,6 +135,7 @@ async fn a_renewed_lease_lasts_on(house: House) {
 
 async fn a_lease_whose_process_is_gone_is_free_at_once(house: House) {
     let (store, lease) = leased(&house).await;
+    store.append(&lease, &made("before", spec("eu"))).await.unwrap();
     house.processes.end(&holder(1));
     assert_eq!(house.open().holder(&stack()).await.unwrap(), None);
     house.open().lease(&stack(), &holder(2)).await.unwrap();
@@ -168,6 +170,7 @@ async fn only_the_lease_that_was_seen_is_broken(house: House) {
 
 async fn a_broken_lease_is_fenced(house: House) {
     let (store, mut lease) = leased(&house).await;
+    store.append(&lease, &made("before", spec("eu"))).await.unwrap();
     let person = house.open();
     person.break_lease(&stack(), &holder(1)).await.unwrap();
     assert_eq!(person.holder(&stack()).await.unwrap(), None);
@@ -175,7 +178,7 @@ async fn a_broken_lease_is_fenced(house: House) {
     assert_eq!(store.renew(&mut lease).await, Err(StoreError::Fenced));
     assert_eq!(person.break_lease(&stack(), &holder(1)).await, Ok(()), "done already");
     person.lease(&stack(), &holder(2)).await.unwrap();
-    assert_eq!(seen(&house).await, (0, vec![]));
+    assert_eq!(seen(&house).await, (2, vec!["before".to_owned()]));
 }
 
 async fn an_append_after_the_deadline_is_fenced(house: House) {
@@ -239,6 +242,21 @@ async fn an_append_is_all_or_none(house: House) {
     assert_eq!(state(&store).await.outputs.len(), 0);
     assert_eq!(store.append(&lease, &made("b", spec("eu"))).await, Ok(4), "as if nothing had been asked");
     assert_eq!(seen(&house).await, (4, vec!["a".to_owned(), "b".to_owned()]));
+}
+
+async fn a_refused_append_is_in_no_checkpoint(house: House) {
+    let (store, lease) = leased(&house).await;
+    store.append(&lease, &made("a", spec("eu"))).await.unwrap();
+    let moved = support::entries::moved(&Address::root("a"), &Address::root("b"));
+    let [begins, ends] = made("c", spec("eu"));
+    let refused = [outputs("uri", "s3://a".into()), moved, begins, ends.clone(), ends];
+    assert!(matches!(store.append(&lease, &refused).await, Err(StoreError::Illegal(_))));
+    let filling = Value::from("x".repeat(300_000));
+    store.append(&lease, &made("large", filling.clone())).await.unwrap();
+    store.append(&lease, &made("last", filling)).await.unwrap();
+    let state = state(&house.open()).await;
+    assert_eq!(state.outputs.len() + state.open.len(), 0);
+    assert_eq!(seen(&house).await.1, ["a", "large", "last"]);
 }
 
 async fn an_illegal_append_leaves_the_next_one_alone(house: House) {
