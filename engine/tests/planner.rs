@@ -54,12 +54,9 @@ async fn the_order_of_a_replacement_is_the_kinds_unless_the_blueprint_says_it() 
     house.up(&text("round")).await;
     house.settled(&text("round")).await;
     let plan = house.plan(&text("flat")).await;
-    for (address, order) in [
-        ("a", Order::DestroyFirst),
-        ("b", Order::CreateFirst),
-        ("c", Order::CreateFirst),
-        ("d", Order::DestroyFirst),
-    ] {
+    for (address, order) in
+        [("a", Order::DestroyFirst), ("b", Order::CreateFirst), ("c", Order::CreateFirst), ("d", Order::DestroyFirst)]
+    {
         assert_eq!(action(&plan, address), Action::Replace(order), "{address}");
         let place = |verb| {
             let is = |operation: &trueup_engine::plan::Operation| {
@@ -302,7 +299,8 @@ async fn a_name_is_in_the_way_of_a_shared_order_too() {
 #[tokio::test(start_paused = true)]
 async fn a_scope_that_changes_replaces() {
     let house = House::new();
-    let text = |region: &str| blueprint_with(&format!("providers: {{ toy: {{ region: {region} }} }}"), &["a: { kind: box }"]);
+    let text =
+        |region: &str| blueprint_with(&format!("providers: {{ toy: {{ region: {region} }} }}"), &["a: { kind: box }"]);
     house.up(&text("r1")).await;
     let plan = house.plan(&text("r2")).await;
     assert_eq!(change(&plan, "a").reasons, [Reason::Moved { what: "region".to_owned() }]);
@@ -316,7 +314,12 @@ async fn an_alias_that_is_renamed_moves_nothing() {
     let house = House::new();
     let text = |alias: &str| {
         let head = format!("providers: {{ toy.{alias}: {{}} }}");
-        blueprint_with(&head, &[&format!("a: {{ kind: box, placement: [{{ provider: toy.{alias}, region: r1 }}, {{ provider: toy.{alias}, region: r2 }}] }}")])
+        blueprint_with(
+            &head,
+            &[&format!(
+                "a: {{ kind: box, placement: [{{ provider: toy.{alias}, region: r1 }}, {{ provider: toy.{alias}, region: r2 }}] }}"
+            )],
+        )
     };
     house.cloud.fail("create a r1", Fault::Fails(Class::NoCapacity));
     house.up(&text("x")).await;
@@ -382,10 +385,7 @@ async fn a_chain_is_replaced_from_its_end_and_made_from_its_beginning() {
     house.up(&text("round")).await;
     house.cloud.take_calls();
     house.up(&text("flat")).await;
-    assert_eq!(
-        house.cloud.take_calls(),
-        ["delete c", "delete b", "delete a", "create a", "create b", "create c"]
-    );
+    assert_eq!(house.cloud.take_calls(), ["delete c", "delete b", "delete a", "create a", "create b", "create c"]);
     assert!(house.cloud.wrongs().is_empty(), "{:?}", house.cloud.wrongs());
     house.settled(&text("flat")).await;
 }
@@ -442,7 +442,8 @@ async fn leaving_out_the_middle_of_a_chain_makes_no_cycle() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_check_condemns_and_the_good_one_goes_last() {
     let house = House::new();
-    let text = |shape: &str| blueprint(&[&format!("a: {{ kind: scarce, shape: {shape}, validate: {{ level: quick }} }}")]);
+    let text =
+        |shape: &str| blueprint(&[&format!("a: {{ kind: scarce, shape: {shape}, validate: {{ level: quick }} }}")]);
     house.up(&text("round")).await;
     house.cloud.fail("check a", condemned());
     house.cloud.take_calls();
@@ -468,7 +469,9 @@ async fn what_can_not_be_told_stops_one_resource_and_what_needs_it() {
     house.cloud.fail("create a", Fault::LostAfter);
     house.run(&text).await;
     house.cloud.take_calls();
-    let report = house.run(&blueprint(&["a: { kind: blind }", "b: { kind: box, host: '{{ a.id }}' }", "c: { kind: box, size: 2 }"])).await;
+    let report = house
+        .run(&blueprint(&["a: { kind: blind }", "b: { kind: box, host: '{{ a.id }}' }", "c: { kind: box, size: 2 }"]))
+        .await;
     assert_eq!(report.stopped, None);
     assert_eq!(house.cloud.take_calls(), ["update c"]);
     // A person settles it.

@@ -186,9 +186,10 @@ impl<'a> Builder<'a> {
         let parked = self.record(address).is_some_and(|record| record.status == Status::Parked);
         let mut open = self.input.state.into_iter().flat_map(|state| state.open.values());
         match open.find(|open| open.request.address == *address) {
-            Some(open) if open.parked.is_none() && !parked => {
-                Some(format!("a {} of an earlier run has not ended; `trueup apply` settles it first", open.verb.as_str()))
-            }
+            Some(open) if open.parked.is_none() && !parked => Some(format!(
+                "a {} of an earlier run has not ended; `trueup apply` settles it first",
+                open.verb.as_str()
+            )),
             None if !parked => None,
             _ => Some("an operation's outcome is not known; `trueup state resolve` settles it".to_owned()),
         }
