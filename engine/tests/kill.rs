@@ -1,5 +1,7 @@
 //! A run may die at any moment: the next one finishes the job, makes nothing twice and leaves nothing behind.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 mod support;
 
 use std::time::Duration;

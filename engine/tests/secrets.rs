@@ -1,5 +1,7 @@
 //! A secret that the cloud knows and repeats shows nowhere that Trueup writes or says.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 mod support;
 
 use std::time::Duration;
@@ -49,6 +51,11 @@ fn plan_is_silent(house: &House, plan: &Plan) {
     }
 }
 
+/// A text as a list of its bytes.
+fn in_bytes(text: &str) -> String {
+    format!("{:?}", text.as_bytes()).trim_matches(['[', ']']).to_owned()
+}
+
 /// Everything that is kept, as it is kept: what a process without the key sees of it.
 async fn state_is_silent(house: &House) {
     let state = house.state().await;
@@ -59,7 +66,13 @@ async fn state_is_silent(house: &House) {
             entry.try_map(&mut |value| codec::seal(value, house.vault.as_ref())).unwrap();
         silent("journal", &serde_json::to_string(&sealed).unwrap());
     }
-    silent("storage", &format!("{:?}", house.store));
+    let storage = format!("{:?}", house.store);
+    assert!(
+        storage.contains("toy-a-") || storage.contains(&in_bytes("toy-a-")),
+        "names show, so secrets would: {storage}"
+    );
+    silent("storage", &storage);
+    assert!(!storage.contains(&in_bytes(CANARY)));
 }
 
 async fn run(house: &House, text: &str, mode: Mode) {
