@@ -1,21 +1,22 @@
 //! Finishes an operation just before it is called: with its dependencies made, what was unknown is known.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use trueup_state::entry::{Event, Request};
-use trueup_state::{Class, FieldPath, Status, Step, Token, Value, Verb};
+use trueup_state::{Address, Class, FieldPath, Status, Step, Token, Value, Verb};
 
 use crate::apply::operation::{Actor, Run, Work};
 use crate::blueprint::{Program, Scope as Seeing, Visible, World, evaluate};
 use crate::desired::desired;
 use crate::estate::Estate;
 use crate::naming;
-use crate::plan::{Action, Operation, Plan, Reason, diff};
+use crate::plan::{Action, Change, Operation, Plan, Reason, diff};
 use crate::provider::{Check, Manager, ProviderError};
 use crate::schema::Effect;
 
 /// The checks that there are, by kind.
-pub type Checks = std::collections::BTreeMap<trueup_state::KindName, Arc<dyn Check>>;
+pub type Checks = BTreeMap<trueup_state::KindName, Arc<dyn Check>>;
 
 /// What an operation, or the pair that makes a replacement, turned out to be.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +45,7 @@ pub struct Finisher<'a> {
     estate: &'a Estate,
     checks: &'a Checks,
     world: Arc<World>,
+    changes: BTreeMap<&'a Address, &'a Change>,
 }
 
 impl Finish {
@@ -57,7 +59,8 @@ impl<'a> Finisher<'a> {
     /// A finisher that sees what is recorded, and of what is yet to be made what the plan knows of it.
     pub fn new(run: &'a Run, plan: &'a Plan, program: &'a Program, estate: &'a Estate, checks: &'a Checks) -> Self {
         let world = program.world();
-        let finisher = Self { run, plan, program, estate, checks, world };
+        let changes = plan.changes.iter().map(|change| (&change.address, change)).collect();
+        let finisher = Self { run, plan, program, estate, checks, world, changes };
         for change in &plan.changes {
             if program.resources.contains_key(&change.address) && change.action != Action::Delete {
                 let manager = estate.manager(&change.scope, &change.kind);
@@ -165,9 +168,8 @@ impl<'a> Finisher<'a> {
         })
     }
 
-    fn change(&self, operation: &Operation) -> &'a crate::plan::Change {
-        let change = self.plan.changes.iter().find(|change| change.address == operation.address);
-        change.expect("every operation belongs to a change of the same plan")
+    fn change(&self, operation: &Operation) -> &'a Change {
+        self.changes.get(&operation.address).expect("every operation belongs to a change of the same plan")
     }
 
     /// Whether the object must be a new one, whatever its spec comes to.
@@ -297,7 +299,7 @@ impl<'a> Finisher<'a> {
     pub fn outputs(&self) -> Option<Event> {
         let before = self.run.state().outputs.clone();
         let seeing = Seeing { world: self.world.clone(), module: None, each: None };
-        let mut outputs = std::collections::BTreeMap::new();
+        let mut outputs = BTreeMap::new();
         for (name, output) in &self.program.outputs {
             let evaluated = evaluate(&output.node, &seeing);
             if evaluated.problems.is_empty() && !evaluated.value.has_unknown() {

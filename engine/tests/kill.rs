@@ -1,5 +1,7 @@
 //! A run may die at any moment: the next one finishes the job, makes nothing twice and leaves nothing behind.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 mod support;
 
 use std::time::Duration;
@@ -35,7 +37,10 @@ fn cases(kind: &str) -> Vec<(String, Vec<String>, Vec<String>)> {
         },
     ];
     let with_kind = |lines: &[&str]| lines.iter().map(|line| line.replace("KIND", kind)).collect::<Vec<_>>();
-    cases.iter().map(|case| (format!("{kind} {:?}", case.after), with_kind(case.before), with_kind(case.after))).collect()
+    cases
+        .iter()
+        .map(|case| (format!("{kind} {:?}", case.after), with_kind(case.before), with_kind(case.after)))
+        .collect()
 }
 
 fn text(lines: &[String]) -> String {

@@ -1,5 +1,7 @@
 //! A secret that the cloud knows and repeats shows nowhere that Trueup writes or says.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 mod support;
 
 use std::time::Duration;
@@ -15,11 +17,15 @@ use trueup_state::{Entry, Store};
 const CANARY: &str = "canary-7f3a";
 
 fn text(size: u32, shape: &str) -> String {
-    let head = format!("variables: {{ key: {{ type: string, secret: true, default: {CANARY} }} }}\nproviders: {{ toy: {{}} }}");
+    let head = format!(
+        "variables: {{ key: {{ type: string, secret: true, default: {CANARY} }} }}\nproviders: {{ toy: {{}} }}"
+    );
     let text = blueprint_with(
         &head,
         &[
-            &format!("a: {{ kind: box, password: '{{{{ var.key }}}}', size: {size}, shape: {shape}, validate: {{ level: quick }} }}"),
+            &format!(
+                "a: {{ kind: box, password: '{{{{ var.key }}}}', size: {size}, shape: {shape}, validate: {{ level: quick }} }}"
+            ),
             "b: { kind: named, note: 'see {{ var.key }}', host: '{{ a.echo }}' }",
             "c: { kind: blind, password: '{{ var.key }}' }",
         ],
@@ -39,9 +45,15 @@ fn plan_is_silent(house: &House, plan: &Plan) {
     let sealed = plan.try_map(&mut |value| codec::seal(value, house.vault.as_ref())).unwrap();
     silent("sealed", &serde_json::to_string(&sealed).unwrap());
     for redaction in [Redaction::Null, Redaction::Words] {
-        let redacted: Result<_, std::convert::Infallible> = plan.try_map(&mut |value| Ok(codec::redact(value, redaction)));
+        let redacted: Result<_, std::convert::Infallible> =
+            plan.try_map(&mut |value| Ok(codec::redact(value, redaction)));
         silent("redacted", &serde_json::to_string(&redacted.unwrap()).unwrap());
     }
+}
+
+/// A text as a list of its bytes.
+fn in_bytes(text: &str) -> String {
+    format!("{:?}", text.as_bytes()).trim_matches(['[', ']']).to_owned()
 }
 
 /// Everything that is kept, as it is kept: what a process without the key sees of it.
@@ -54,7 +66,13 @@ async fn state_is_silent(house: &House) {
             entry.try_map(&mut |value| codec::seal(value, house.vault.as_ref())).unwrap();
         silent("journal", &serde_json::to_string(&sealed).unwrap());
     }
-    silent("storage", &format!("{:?}", house.store));
+    let storage = format!("{:?}", house.store);
+    assert!(
+        storage.contains("toy-a-") || storage.contains(&in_bytes("toy-a-")),
+        "names show, so secrets would: {storage}"
+    );
+    silent("storage", &storage);
+    assert!(!storage.contains(&in_bytes(CANARY)));
 }
 
 async fn run(house: &House, text: &str, mode: Mode) {

@@ -51,6 +51,8 @@ struct Walk<'a> {
     heights: Vec<u64>,
     /// What may go, longest path first.
     ready: BTreeSet<(Reverse<u64>, usize)>,
+    /// For each resource with a placement, its operations at candidates.
+    branches: BTreeMap<&'a Address, Vec<usize>>,
     /// For each resource with a placement, the position of the candidate that is open.
     open: BTreeMap<Address, usize>,
     /// What an operation turned out to be, decided at the first of a pair.
@@ -76,13 +78,15 @@ impl<'a> Walk<'a> {
             followers,
             heights: heights(&plan.operations, &plan.edges),
             ready: BTreeSet::new(),
+            branches: BTreeMap::new(),
             open: BTreeMap::new(),
             finishes: BTreeMap::new(),
             tried: BTreeSet::new(),
             report: Report::default(),
         };
-        for operation in &plan.operations {
+        for (index, operation) in plan.operations.iter().enumerate() {
             if let Some(candidate) = &operation.candidate {
+                walk.branches.entry(&operation.address).or_default().push(index);
                 let open = walk.open.entry(operation.address.clone()).or_insert(candidate.position);
                 *open = candidate.position.min(*open);
             }
@@ -270,8 +274,9 @@ impl<'a> Walk<'a> {
             return false;
         };
         self.open.insert(operation.address.clone(), next);
-        self.abandon(&operation.address.clone(), candidate.position);
-        (0..self.plan.operations.len()).for_each(|index| self.wake(index));
+        self.abandon(&operation.address, candidate.position);
+        let branch: Vec<usize> = self.branch_operations(&operation.address).map(|(index, _)| index).collect();
+        branch.into_iter().for_each(|index| self.wake(index));
         true
     }
 
@@ -291,10 +296,9 @@ impl<'a> Walk<'a> {
         others.into_iter().for_each(|position| self.abandon(&address, position));
     }
 
-    fn branch_operations(&self, address: &Address) -> impl Iterator<Item = (usize, &'a Operation)> + use<'a> {
-        let address = address.clone();
-        let operations = self.plan.operations.iter().enumerate();
-        operations.filter(move |(_, operation)| operation.address == address && operation.candidate.is_some())
+    fn branch_operations(&self, address: &Address) -> impl Iterator<Item = (usize, &'a Operation)> {
+        let plan = self.plan;
+        self.branches.get(address).into_iter().flatten().map(|index| (*index, &plan.operations[*index]))
     }
 
     /// Whoever waits for this candidate's operations waits for them no more.

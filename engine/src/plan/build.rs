@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use trueup_state::entry::{Entry, Event};
 use trueup_state::{
-    Address, Declared, FieldPath, Generation, KindName, Object, Record, Scope, Stack, State, Status, Timestamp, Value,
+    Address, Declared, FieldPath, Generation, KindName, Object, OpenOperation, Record, Scope, Stack, State, Status,
+    Timestamp, Value,
 };
 
 use super::decide::{Decision, Verdict, Wanted, decide};
@@ -66,6 +67,8 @@ struct Builder<'a> {
     world: Arc<World>,
     plan: Plan,
     planned: Vec<Planned>,
+    /// The operations of earlier runs that have not ended.
+    open: BTreeMap<&'a Address, &'a OpenOperation>,
     /// The resources that operations change, in this plan.
     changing: BTreeSet<Address>,
     /// The resources that can't be planned, and those that wait for them.
@@ -77,7 +80,8 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(input: &'a Input<'a>) -> Self {
-        let resumes = input.state.into_iter().flat_map(|state| state.open.values()).map(|open| Resume {
+        let open = || input.state.into_iter().flat_map(|state| state.open.values());
+        let resumes = open().map(|open| Resume {
             address: open.request.address.clone(),
             verb: open.verb,
             since: open.at,
@@ -109,6 +113,7 @@ impl<'a> Builder<'a> {
             world: input.program.world(),
             plan,
             planned: Vec::new(),
+            open: open().map(|open| (&open.request.address, open)).collect(),
             changing: BTreeSet::new(),
             stopped: BTreeSet::new(),
             keeps_name: BTreeMap::new(),
@@ -184,8 +189,7 @@ impl<'a> Builder<'a> {
     /// Why a resource can't be planned, where an operation of it has not ended: nothing may begin before that.
     fn unsettled(&self, address: &Address) -> Option<String> {
         let parked = self.record(address).is_some_and(|record| record.status == Status::Parked);
-        let mut open = self.input.state.into_iter().flat_map(|state| state.open.values());
-        match open.find(|open| open.request.address == *address) {
+        match self.open.get(address) {
             Some(open) if open.parked.is_none() && !parked => Some(format!(
                 "a {} of an earlier run has not ended; `trueup apply` settles it first",
                 open.verb.as_str()

@@ -1,6 +1,7 @@
 //! A toy cloud, an engine over it, and runs that can die at any moment.
 
 #![allow(dead_code, reason = "each test program uses some of it")]
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 pub(crate) mod clock;
 pub(crate) mod cloud;
