@@ -93,7 +93,7 @@ fn a_plan_touches_nothing() {
     let before = place.listing();
     place.run(&["plan"]).exits(2).says("4 to create");
     place.run(&["plan", "--destroy"]).exits(0).says("Nothing to do.");
-    assert_eq!(place.listing(), before, "where there is no state");
+    place.is_as(&before);
 
     place.run(&["apply", "--yes"]).exits(0);
     place.edit("team: a", "team: b");
@@ -106,7 +106,7 @@ fn a_plan_touches_nothing() {
     place.run(&["state", "list"]).exits(0);
     place.run(&["state", "history"]).exits(0);
     place.run(&["unlock"]).exits(0);
-    assert_eq!(place.listing(), before, "where there is one");
+    place.is_as(&before);
 }
 
 #[test]

@@ -18,7 +18,8 @@ outputs: { url: "{{ gated.url }}" }
 "#;
 
 /// One process, which serves once the file `open` is there.
-const GATE: &str = "import os, runpy, time\nwhile not os.path.exists('open'): time.sleep(0.05)\nrunpy.run_path('serve.py')\n";
+const GATE: &str =
+    "import os, runpy, time\nwhile not os.path.exists('open'): time.sleep(0.05)\nrunpy.run_path('serve.py')\n";
 
 fn gated() -> Place {
     let place = Place::with(GATED);

@@ -107,6 +107,9 @@ impl Ran {
     }
 }
 
+/// What is where, with its size and the time of its last change.
+pub(crate) type Listing = BTreeMap<PathBuf, (u64, SystemTime)>;
+
 /// A place to run the program in.
 pub(crate) struct Place(tempfile::TempDir);
 
@@ -186,13 +189,22 @@ impl Place {
     }
 
     /// Every file and directory of the place with its size and the time of its last change.
-    pub(crate) fn listing(&self) -> BTreeMap<PathBuf, (u64, SystemTime)> {
+    pub(crate) fn listing(&self) -> Listing {
         let mut listing = BTreeMap::new();
         walk(self.0.path(), &mut |path| {
             let metadata = fs::symlink_metadata(path).unwrap();
             listing.insert(path.to_owned(), (metadata.len(), metadata.modified().unwrap()));
         });
         listing
+    }
+
+    /// Everything is still as it was listed.
+    #[track_caller]
+    pub(crate) fn is_as(&self, before: &Listing) {
+        let after = self.listing();
+        let changed: Vec<&PathBuf> =
+            before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path)).collect();
+        assert!(changed.is_empty(), "touched: {changed:#?}");
     }
 
     /// The files below `.trueup` and the machine's directory, as paths from there.
