@@ -80,8 +80,9 @@ fn an_apply_killed_at_any_moment_converges() {
         place.run(&["apply", "--yes"]).exits(0);
         place.run(&["plan"]).exits(0);
         assert_eq!(place.run(&["state", "list", "--json"]).json()["resources"].as_array().unwrap().len(), 5);
-        place.run(&["destroy", "--yes"]).exits(0);
-        place.is_clean();
+        place.run(&["destroy", "--yes"]).exits(0).says("5 operations");
+        place.run(&["plan", "--destroy"]).exits(0);
+        assert!(!place.path(".trueup/local/buckets").exists());
     }
 }
 
