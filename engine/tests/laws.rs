@@ -1,220 +1,201 @@
-//! Laws that hold for every text and every expression.
+//! What holds of every blueprint.
 
-#![allow(clippy::unwrap_used)]
+mod support;
 
-mod reading;
-
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use reading::{given, load_text};
-use trueup_engine::blueprint::{Evaluated, Program, Scope, Visible, World, evaluate};
-use trueup_state::{Address, Map, Value};
+use support::cloud::Fault;
+use support::programs::{Toys, edited, toys};
+use support::{House, on_paused_time};
+use trueup_engine::plan::{Mode, Operation, Plan};
+use trueup_state::entry::Class;
+use trueup_state::{Address, State, Verb};
 
-const GOOD: &str = include_str!("good/training.yaml");
+const MOST: usize = 6;
 
-fn is_calm(bytes: &[u8]) {
-    if let Err(errors) = load_text(bytes, &given(&[])) {
-        assert!(errors.has_errors());
-        for label in errors.list.iter().flat_map(|diagnostic| &diagnostic.labels) {
-            let source = errors.sources.get(label.span.file).unwrap();
-            assert!(source.text.get(label.span.start..label.span.end).is_some(), "{label:?}");
-        }
-        reading::draw(&errors);
-    }
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(96);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_text_is_read_or_refused(text in "\\PC*") {
-        is_calm(text.as_bytes());
-    }
-
-    #[test]
-    fn any_yaml_like_text_is_read_or_refused(text in "[a-c{}\\[\\]:,\"'&*!|>#%\\-? \n\t\r\u{e9}0-9.~<]{0,80}") {
-        is_calm(text.as_bytes());
-        is_calm(format!("blueprint: demo\nresources:\n  a:\n    {text}").as_bytes());
-    }
-
-    #[test]
-    fn any_expression_is_read_or_refused(text in "[a-c{}\\[\\]:,\"'|% \\-.()+~0-9=!<>]{0,30}") {
-        is_calm(format!("blueprint: demo\noutputs:\n  a: '{{{{ {} }}}}'", text.replace('\'', "''")).as_bytes());
-    }
-
-    #[test]
-    fn any_damage_to_a_blueprint_is_read_or_refused(at in any::<prop::sample::Index>(), length in 0..12_usize, put in "[a-z{}\\[\\]:,\"'&*| \n\t-]{0,6}") {
-        let start = (0..=at.index(GOOD.len())).rev().find(|at| GOOD.is_char_boundary(*at)).unwrap();
-        let end = (0..=(start + length).min(GOOD.len())).rev().find(|at| GOOD.is_char_boundary(*at)).unwrap().max(start);
-        is_calm(format!("{}{put}{}", &GOOD[..start], &GOOD[end..]).as_bytes());
-    }
-}
-
-const WORLD: &str = r"
-blueprint: demo
-variables:
-  a: { type: string, default: x }
-  n: { type: integer, default: 2 }
-  s: { type: string, secret: true }
-  m: { type: map, default: { x: 1, y: { z: two } } }
-  l: { type: list, default: [x, y] }
-  sl: { type: list, secret: true }
-providers: { sim: {} }
-resources:
-  r: { kind: gpu_instance, gpu: { model: L4, count: 1 } }
-  t: { kind: bucket }
-  g: { kind: bucket, for_each: [x, y] }
-outputs:
-  out: '{{ EXPRESSION }}'
-";
-
-/// An expression over what [`WORLD`] has.
-fn expression() -> impl Strategy<Value = String> {
-    let atom = prop::sample::select(vec![
-        "var.a",
-        "var.n",
-        "var.s",
-        "var.m",
-        "var.m.y",
-        "var.m.y.z",
-        "var.l",
-        "var.l[0]",
-        "var.sl",
-        "var.sl[0]",
-        "r",
-        "r.ip",
-        "r.id",
-        "t.uri",
-        "g",
-        "g.x.uri",
-        "g[\"y\"]",
-        "g[var.a].uri",
-        "g[r.ip].uri",
-        "\"x\"",
-        "3",
-        "true",
-        "none",
-        "range(var.n)",
-        "var.m[r.ip]",
-        "var.m[var.s]",
-        "var",
-    ]);
-    atom.prop_map(str::to_owned).prop_recursive(4, 24, 3, |inner| {
-        let operator = prop::sample::select(vec!["~", "==", "!=", "and", "or", "+", "in", "<", "*"]);
-        let filter = prop::sample::select(vec![
-            "default(\"z\")",
-            "upper",
-            "length",
-            "tojson",
-            "string",
-            "join(\",\")",
-            "first",
-            "last",
-            "list",
-            "values",
-            "keys",
-            "items",
-            "map(attribute=\"uri\")",
-            "int",
-            "bool",
-            "sort",
-            "reverse",
-            "unique",
-            "max",
-            "trim",
-            "replace(\"x\", \"y\")",
-            "dictsort",
-        ]);
-        let test = prop::sample::select(vec!["defined", "none", "string", "mapping", "not none", "number", "true"]);
-        prop_oneof![
-            (inner.clone(), operator, inner.clone()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
-            (inner.clone(), inner.clone(), inner.clone()).prop_map(|(a, b, c)| format!("({a} if {b} else {c})")),
-            inner.clone().prop_map(|a| format!("(not {a})")),
-            (inner.clone(), filter).prop_map(|(a, filter)| format!("({a} | {filter})")),
-            (inner.clone(), test).prop_map(|(a, test)| format!("({a} is {test})")),
-            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("[{a}, {b}]")),
-            (inner.clone(), inner).prop_map(|(a, b)| format!("{{\"p\": {a}, \"q\": {b}}}")),
-        ]
-    })
-}
-
-fn program(expression: &str, secret: &str) -> Option<Program> {
-    let text = WORLD.replace("EXPRESSION", &expression.replace('\'', "''"));
-    load_text(text.as_bytes(), &given(&[("s", secret), ("sl", &format!("[{secret}]"))])).ok()
-}
-
-/// What the expression comes to when attributes are unknown, or known to be `text`.
-fn result(program: &Program, text: Option<&str>) -> Evaluated {
-    let world: Arc<World> = program.world();
-    for (address, resource) in &program.resources {
-        let names: &[&str] = if resource.kind.as_str() == "bucket" { &["name", "uri"] } else { &["id", "ip"] };
-        let value = text.map_or(Value::Unknown, Value::from);
-        let attributes: Map = names.iter().map(|name| ((*name).to_owned(), value.clone())).collect();
-        let seen = Visible {
-            kind: resource.kind.clone(),
-            provider: resource.provider.clone(),
-            attributes: attributes.clone().into(),
-            stable: attributes.into(),
-        };
-        world.show(address.clone(), seen);
-    }
-    evaluate(&program.outputs["out"].node, &Scope { world, module: None, each: None })
-}
-
-/// Whether a value may become another once more is known.
-fn refines(planned: &Value, actual: &Value) -> bool {
-    match (planned.revealed(), actual.revealed()) {
-        (Value::Unknown, _) => true,
-        (Value::Map(a), Value::Map(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|((ka, a), (kb, b))| ka == kb && refines(a, b))
-        }
-        (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| refines(a, b)),
-        (a, b) => a.same(b),
-    }
-}
-
-fn covers(reads: &std::collections::BTreeSet<Address>, read: &Address) -> bool {
-    reads.contains(read) || reads.contains(&read.block())
-}
-
-/// The parts of two values that are not secret, alike?
-fn open_parts_alike(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Secret(_), Value::Secret(_)) => true,
-        (Value::Map(a), Value::Map(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|((ka, a), (kb, b))| ka == kb && open_parts_alike(a, b))
-        }
-        (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| open_parts_alike(a, b)),
-        (a, b) => a == b,
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, max_global_rejects: 1_000_000, ..ProptestConfig::default() })]
-
-    #[test]
-    fn what_is_known_stays_as_it_is(expression in expression(), text in "[xy]") {
-        let Some(program) = program(&expression, "x") else { return Ok(()) };
-        let (planned, actual) = (result(&program, None), result(&program, Some(&text)));
-        prop_assert!(planned.problems.is_empty(), "{expression}: {:?}", planned.problems);
-        if actual.problems.is_empty() {
-            prop_assert!(refines(&planned.value, &actual.value), "{expression}: {:?} became {:?}", planned.value, actual.value);
-            for read in &actual.reads {
-                prop_assert!(covers(&planned.reads, read), "{expression}: {read} of {:?}", planned.reads);
+/// What follows from each operation, at any remove.
+fn after(plan: &Plan) -> Vec<BTreeSet<usize>> {
+    let mut reach = vec![BTreeSet::new(); plan.operations.len()];
+    let mut waits = vec![0; plan.operations.len()];
+    plan.edges.iter().for_each(|(_, to)| waits[*to] += 1);
+    let mut ready: Vec<usize> = (0..waits.len()).filter(|index| waits[*index] == 0).collect();
+    let mut order = Vec::new();
+    while let Some(index) = ready.pop() {
+        order.push(index);
+        for (_, to) in plan.edges.iter().filter(|(from, _)| *from == index) {
+            waits[*to] -= 1;
+            if waits[*to] == 0 {
+                ready.push(*to);
             }
         }
     }
+    assert_eq!(order.len(), plan.operations.len(), "the operations go in a circle: {plan:#?}");
+    for index in order.into_iter().rev() {
+        for (_, to) in plan.edges.iter().filter(|(from, _)| *from == index) {
+            let further = reach[*to].clone();
+            reach[index].extend(further);
+            reach[index].insert(*to);
+        }
+    }
+    reach
+}
+
+/// Every operation comes after those that make what it needs, and what is deleted goes after what needed it, unless what was and what is
+/// to be are at odds: then the new order holds.
+fn orders(plan: &Plan, state: Option<&State>) {
+    let reach = after(plan);
+    let mut by_address: BTreeMap<&Address, Vec<usize>> = BTreeMap::new();
+    for (index, operation) in plan.operations.iter().enumerate() {
+        by_address.entry(&operation.address).or_default().push(index);
+    }
+    let of = |address: &Address, verb: fn(&Operation) -> bool| {
+        let all = by_address.get(address).cloned().unwrap_or_default();
+        all.into_iter().filter(|index| verb(&plan.operations[*index])).collect::<Vec<_>>()
+    };
+    let makes = |operation: &Operation| operation.verb != Verb::Delete;
+    let deletes = |operation: &Operation| operation.verb == Verb::Delete;
+    for operation in plan.operations.iter().filter(|operation| makes(operation)) {
+        for own in of(&operation.address, makes) {
+            for needed in operation.declared.dependencies.iter().flat_map(|address| of(address, makes)) {
+                assert!(reach[needed].contains(&own), "{} needs {:?}", operation.address, plan.operations[needed]);
+            }
+        }
+    }
+    for (address, record) in state.into_iter().flat_map(|state| &state.records) {
+        for own in of(address, deletes) {
+            for needed in record.declared.dependencies.iter().flat_map(|needed| of(needed, deletes)) {
+                let at_odds = reach[needed].contains(&own);
+                assert!(reach[own].contains(&needed) || at_odds, "{address} was made with {:?}", plan.operations[needed]);
+            }
+        }
+    }
+}
+
+/// Plans and applies; some names and orders can't be, and then nothing is done.
+async fn up(house: &House, toys: &Toys) -> bool {
+    let text = toys.text();
+    let Ok(plan) = house.try_plan(&text, Mode::Apply).await else { return false };
+    let state = house.store_state().await;
+    orders(&plan, state.as_ref());
+    let report = house.run(&text).await;
+    assert!(report.is_complete(), "{text}\n{report:#?}");
+    true
+}
+
+/// Nothing is left to do, and what is there is what the blueprint has.
+async fn level(house: &House, toys: &Toys) {
+    let text = toys.text();
+    house.settled(&text).await;
+    let wanted: BTreeSet<String> = house.load(&text).resources.keys().map(ToString::to_string).collect();
+    let there: Vec<String> = house.cloud.things().into_iter().map(|thing| thing.address).collect();
+    assert_eq!(there.len(), wanted.len(), "{there:?}");
+    assert_eq!(there.into_iter().collect::<BTreeSet<_>>(), wanted);
+    assert!(house.cloud.wrongs().is_empty(), "{:?}", house.cloud.wrongs());
+}
+
+/// Changes what is there outside the engine.
+fn disturb(house: &House, choices: &[u8]) {
+    let things = house.cloud.things();
+    for (thing, choice) in things.iter().zip(choices) {
+        match choice % 6 {
+            0 => house.cloud.edit_id(&thing.id, "size", Some(77_i64.into())),
+            1 => house.cloud.edit_id(&thing.id, "tags", None),
+            2 => house.cloud.edit_id(&thing.id, "shape", Some("bent".into())),
+            3 => house.cloud.remove(&thing.address),
+            _ => {}
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
 
     #[test]
-    fn what_depends_on_a_secret_is_secret(expression in expression(), known in prop::option::of("[xy]")) {
-        let (Some(one), Some(other)) = (program(&expression, "x"), program(&expression, "hunter2")) else { return Ok(()) };
-        let (one, other) = (result(&one, known.as_deref()), result(&other, known.as_deref()));
-        if one.problems.is_empty() && other.problems.is_empty() {
-            prop_assert!(open_parts_alike(&one.value, &other.value), "{expression}: {:?} and {:?}", one.value, other.value);
-        }
-        for problem in &other.problems {
-            prop_assert!(!format!("{problem:?}").contains("hunter2"), "{expression}: {problem:?}");
-        }
+    fn a_plan_applied_leaves_nothing_to_plan((before, after) in edited(MOST), drift in prop::collection::vec(any::<u8>(), 12)) {
+        on_paused_time(async {
+            let house = House::new();
+            if !up(&house, &before).await {
+                return;
+            }
+            level(&house, &before).await;
+            disturb(&house, &drift);
+            if up(&house, &after).await {
+                level(&house, &after).await;
+            }
+        });
+    }
+
+    #[test]
+    fn equal_blueprints_plan_alike(toys in toys(MOST)) {
+        on_paused_time(async {
+            let house = House::new();
+            let plans = [house.try_plan(&toys.text(), Mode::Apply).await, house.try_plan(&toys.text(), Mode::Apply).await];
+            let [Ok(one), Ok(other)] = plans else { return };
+            assert_eq!(one, other);
+        });
+    }
+
+    #[test]
+    fn after_failures_the_next_run_finishes((before, after) in edited(MOST), faults in prop::collection::vec((0..MOST, 0..6_u8, 0..3_u8), 0..5)) {
+        on_paused_time(async {
+            let house = House::new();
+            if !up(&house, &before).await || house.try_plan(&after.text(), Mode::Apply).await.is_err() {
+                return;
+            }
+            for (block, fault, verb) in faults {
+                let verb = ["create", "update", "delete"][usize::from(verb)];
+                house.cloud.fail(&format!("{verb} r{block}"), match fault {
+                    0 => Fault::Fails(Class::Denied),
+                    1 => Fault::Fails(Class::Transient),
+                    2 => Fault::LostBefore,
+                    3 => Fault::LostAfter,
+                    4 if verb != "delete" => Fault::Partly,
+                    _ => Fault::FailsLater(Class::Conflict),
+                });
+            }
+            for _ in 0..6 {
+                house.run(&after.text()).await;
+            }
+            level(&house, &after).await;
+        });
+    }
+
+    #[test]
+    fn a_destroy_leaves_nothing((before, after) in edited(MOST), drift in prop::collection::vec(any::<u8>(), 12)) {
+        on_paused_time(async {
+            let house = House::new();
+            if !up(&house, &before).await {
+                return;
+            }
+            disturb(&house, &drift);
+            let plan = house.plan_for(&after.text(), Mode::Destroy).await;
+            orders(&plan, house.store_state().await.as_ref());
+            assert!(house.run_for(&after.text(), Mode::Destroy).await.is_complete());
+            assert!(house.cloud.things().is_empty() && house.state().await.records.is_empty());
+        });
+    }
+
+    #[test]
+    fn a_correction_leaves_no_drift_that_can_be_put_right_in_place(toys in toys(MOST), sizes in prop::collection::vec(any::<bool>(), 12)) {
+        on_paused_time(async {
+            let house = House::new();
+            if !up(&house, &toys).await {
+                return;
+            }
+            let things = house.cloud.things();
+            for (thing, _) in things.iter().zip(sizes).filter(|(_, drifts)| *drifts) {
+                house.cloud.edit_id(&thing.id, "size", Some(77_i64.into()));
+            }
+            let report = house.run_for(&toys.text(), Mode::Correct).await;
+            assert!(report.is_complete(), "{report:#?}");
+            assert!(house.plan(&toys.text()).await.drift.is_empty());
+            assert!(house.cloud.things().iter().all(|thing| !thing.spec.get("size").unwrap().same(&77_i64.into())));
+        });
     }
 }

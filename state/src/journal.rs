@@ -175,9 +175,10 @@ impl Live {
         Ok(head.serial)
     }
 
-    /// A checkpoint, once the tail has outgrown the last one: what checkpoints cost stays in proportion to what was appended.
+    /// A checkpoint, once the tail has outgrown the last one twice over: what checkpoints cost stays in proportion to what was
+    /// appended, and what a reader reads to what there is.
     pub(crate) fn checkpoint_due(&self) -> Result<Option<Checkpoint>, StoreError> {
-        if self.tail <= FLOOR.max(self.checkpoint) {
+        if self.tail <= FLOOR.max(2 * self.checkpoint) {
             return Ok(None);
         }
         let body = serde_json::to_vec(&self.state).map_err(|error| VaultError::Malformed(error.to_string()))?;

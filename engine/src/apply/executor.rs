@@ -55,6 +55,8 @@ struct Walk<'a> {
     open: BTreeMap<Address, usize>,
     /// What an operation turned out to be, decided at the first of a pair.
     finishes: BTreeMap<usize, Finish>,
+    /// Those that were begun, or could not be.
+    tried: BTreeSet<usize>,
     report: Report,
 }
 
@@ -76,6 +78,7 @@ impl<'a> Walk<'a> {
             ready: BTreeSet::new(),
             open: BTreeMap::new(),
             finishes: BTreeMap::new(),
+            tried: BTreeSet::new(),
             report: Report::default(),
         };
         for operation in &plan.operations {
@@ -107,7 +110,7 @@ impl<'a> Walk<'a> {
                     running.push(async move {
                         let since = run.clock.uptime();
                         let outcome = perform(run, &work, slot).await;
-                        (index, outcome, run.clock.uptime().saturating_sub(since))
+                        (index, work.verb, outcome, run.clock.uptime().saturating_sub(since))
                     });
                 }
             }
@@ -117,8 +120,8 @@ impl<'a> Walk<'a> {
             let may_start = self.may_start();
             tokio::select! {
                 finished = running.next(), if !running.is_empty() => {
-                    if let Some((index, outcome, took)) = finished {
-                        self.ended(index, outcome, took);
+                    if let Some((index, verb, outcome, took)) = finished {
+                        self.ended(index, verb, outcome, took);
                     }
                 }
                 // Pending work gives its slot back without ending.
@@ -164,7 +167,7 @@ impl<'a> Walk<'a> {
         let finish = match self.finisher.finish(index, self.finishes.get(&first)) {
             Ok(finish) => finish,
             Err(error) => {
-                self.failed(index, &error);
+                self.failed(index, operation.verb, &error);
                 return None;
             }
         };
@@ -177,12 +180,13 @@ impl<'a> Walk<'a> {
             Ok(None) => {
                 let (address, verb) = (operation.address.clone(), operation.verb);
                 self.run.tell(ApplyEvent::NotNeeded { address, verb });
+                self.finisher.show(operation);
                 self.close_other_candidates(index);
                 self.done(index);
                 None
             }
             Err(error) => {
-                self.failed(index, &error);
+                self.failed(index, operation.verb, &error);
                 None
             }
         }
@@ -192,9 +196,11 @@ impl<'a> Walk<'a> {
         self.plan.operations[index].partner.map_or(index, |partner| partner.min(index))
     }
 
-    fn ended(&mut self, index: usize, outcome: Outcome, took: std::time::Duration) {
+    /// Takes in how an operation ended. `verb`: what was really done, which may be less than was planned.
+    fn ended(&mut self, index: usize, verb: Verb, outcome: Outcome, took: std::time::Duration) {
         let operation = &self.plan.operations[index];
-        let (address, verb) = (operation.address.clone(), operation.verb);
+        let address = operation.address.clone();
+        self.tried.insert(index);
         match outcome {
             Outcome::Done => {
                 self.finisher.show(operation);
@@ -203,7 +209,7 @@ impl<'a> Walk<'a> {
                 self.close_other_candidates(index);
                 self.done(index);
             }
-            Outcome::Failed(error) => self.failed(index, &error),
+            Outcome::Failed(error) => self.failed(index, verb, &error),
             Outcome::Unfinished(reason) => {
                 self.run.tell(ApplyEvent::Progress {
                     address: address.clone(),
@@ -232,9 +238,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn failed(&mut self, index: usize, error: &ProviderError) {
-        let operation = &self.plan.operations[index];
-        let (address, verb) = (operation.address.clone(), operation.verb);
+    fn failed(&mut self, index: usize, verb: Verb, error: &ProviderError) {
+        let address = self.plan.operations[index].address.clone();
+        self.tried.insert(index);
         if self.try_next_candidate(index, error) {
             self.run.tell(ApplyEvent::NextCandidate { address, error: error.to_string() });
             return;
@@ -329,13 +335,6 @@ impl<'a> Walk<'a> {
 
     fn finish(mut self) -> Report {
         self.report.interrupted = self.run.is_cancelled();
-        let tried: BTreeSet<(Address, Verb)> = self
-            .report
-            .failed
-            .iter()
-            .map(|failure| (failure.address.clone(), failure.verb))
-            .chain(self.report.unfinished.iter().map(|done| (done.address.clone(), done.verb)))
-            .collect();
         for (index, state) in self.states.iter().enumerate() {
             let operation = &self.plan.operations[index];
             // The branches of candidates whose turn did not come are no operations that anyone waits for.
@@ -344,9 +343,7 @@ impl<'a> Walk<'a> {
                 continue;
             }
             let because = match state {
-                State::Lost(because) if !tried.contains(&(operation.address.clone(), operation.verb)) => {
-                    because.clone()
-                }
+                State::Lost(because) if !self.tried.contains(&index) => because.clone(),
                 State::Waiting(_) => BTreeSet::new(),
                 _ => continue,
             };

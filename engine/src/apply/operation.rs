@@ -16,7 +16,7 @@ use super::recovery::{Settled, settle};
 use super::schedule::{Slot, Slots, backoff};
 use super::{ApplyEvent, Events};
 use crate::plan::diff::{broken_promise, mark_secrets, scrub};
-use crate::provider::{Amount, Check, Found, Manager, Progress, ProviderError};
+use crate::provider::{Amount, Check, Found, Manager, Progress, ProviderError, RetrySafety};
 
 /// The longest that one call to a provider may take; it ends before the lease does in any case.
 const CALL_TIMEOUT: Duration = Duration::from_secs(40);
@@ -89,11 +89,15 @@ enum Next {
 }
 
 impl Next {
-    /// Whether an operation is over when this was answered with an error and is not tried again. Where only the asking failed, what is
-    /// asked about may go on.
+    /// Whether an operation is over when this was answered with an error and is not tried again. Where only the asking failed, an
+    /// earlier call may have taken effect, or its work go on.
     fn ends_with(&self, error: &ProviderError) -> bool {
-        let asking = matches!(error.class, Class::Throttled { .. } | Class::Transient);
-        matches!(self, Next::Call) || !asking
+        let asking = matches!(error.class, Class::Throttled { .. } | Class::Transient | Class::Denied);
+        match self {
+            Next::Call => true,
+            Next::Repeat => !asking && error.class != Class::Internal,
+            Next::Poll(_) => !asking,
+        }
     }
 }
 
@@ -177,12 +181,12 @@ pub async fn perform(run: &Run, work: &Work, slot: Slot) -> Outcome {
     if let Err(error) = run.append(&work.request.address, begin).await {
         return Outcome::Stopped(error);
     }
-    Drive { run, work, slot: Some(slot), attempt: 1, handle: None }.go(Next::Call).await
+    Drive { run, work, slot: Some(slot), attempt: 1, handle: None, doubtful: false }.go(Next::Call).await
 }
 
 /// Settles an operation that an earlier run began, and carries it through where it can.
 pub async fn resume(run: &Run, work: &Work, open: &OpenOperation) -> Outcome {
-    let mut drive = Drive { run, work, slot: None, attempt: 1, handle: open.handle.clone() };
+    let mut drive = Drive { run, work, slot: None, attempt: 1, handle: open.handle.clone(), doubtful: true };
     match drive.look_into(open).await {
         Ok(next) => drive.go(next).await,
         Err(outcome) => outcome,
@@ -196,6 +200,8 @@ struct Drive<'a> {
     slot: Option<Slot>,
     attempt: u32,
     handle: Option<Handle>,
+    /// Whether an earlier call may have taken effect, though it was not found to have.
+    doubtful: bool,
 }
 
 impl Drive<'_> {
@@ -210,7 +216,9 @@ impl Drive<'_> {
                 Ok(Progress::Pending { id, handle, poll_after, amount, note }) => {
                     self.pending(id, handle, poll_after, amount, note).await
                 }
-                Err(error) if error.applied == Applied::Unknown => self.unknown(error, next).await,
+                Err(error) if error.applied == Applied::Unknown || self.may_be_ours(&error) => {
+                    self.unknown(error, next).await
+                }
                 Err(error) => self.failed(error, next).await,
             };
             match step {
@@ -218,6 +226,15 @@ impl Drive<'_> {
                 Err(outcome) => return outcome,
             }
         }
+    }
+
+    /// Whether a name may be taken by what an earlier call of this operation made, and lists did not show yet.
+    fn may_be_ours(&self, error: &ProviderError) -> bool {
+        let named = match &self.work.actor {
+            Actor::Manager(manager) => manager.retry_safety() == RetrySafety::NamedByCaller,
+            Actor::Check(_) => false,
+        };
+        self.doubtful && named && self.work.verb == Verb::Create && error.class == Class::AlreadyExists
     }
 
     async fn send(&self, next: &Next, time: Duration) -> Result<Progress, ProviderError> {
@@ -302,6 +319,7 @@ impl Drive<'_> {
 
     /// The reply was lost: it is settled as after a crash, within the run.
     async fn unknown(&mut self, error: ProviderError, sent: Next) -> Result<Next, Outcome> {
+        self.doubtful = true;
         let open = self.run.state().open.get(&self.work.request.token).cloned();
         let next = match open {
             Some(open) => self.look_into(&open).await?,

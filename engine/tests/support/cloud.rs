@@ -62,6 +62,8 @@ struct Inner {
     tokens: BTreeMap<String, (String, Value)>,
     jobs: BTreeMap<u64, Job>,
     script: BTreeMap<String, VecDeque<Fault>>,
+    /// What goes wrong with the call of a number, counted down.
+    nth: Option<(usize, Fault)>,
     calls: Vec<Call>,
     wrongs: Vec<String>,
     busy: BTreeMap<String, (usize, usize)>,
@@ -73,6 +75,14 @@ struct Job {
     found: Option<Found>,
     left: u32,
     fails: Option<Class>,
+}
+
+impl Inner {
+    fn count_down(&mut self) -> Option<Fault> {
+        let (left, _) = self.nth.as_mut()?;
+        *left -= 1;
+        if *left == 0 { self.nth.take().map(|(_, fault)| fault) } else { None }
+    }
 }
 
 /// How the cloud behaves, until it is told otherwise.
@@ -127,6 +137,16 @@ impl Cloud {
     /// What goes wrong with the next call of this name, such as `create a`, or `create a r1` in one region alone.
     pub(crate) fn fail(&self, call: &str, fault: Fault) {
         self.inner().script.entry(call.to_owned()).or_default().push_back(fault);
+    }
+
+    /// What goes wrong with a call from now on: 1 is the next one.
+    pub(crate) fn fail_nth(&self, nth: usize, fault: Fault) {
+        self.inner().nth = Some((nth, fault));
+    }
+
+    /// Whether that call came; if not, nothing goes wrong any more.
+    pub(crate) fn forget_nth(&self) -> bool {
+        self.inner().nth.take().is_none()
     }
 
     pub(crate) fn things(&self) -> Vec<Thing> {
@@ -221,7 +241,7 @@ impl Cloud {
             busy.0 += 1;
             busy.1 = busy.1.max(busy.0);
             let names = [format!("{verb} {address} {region}"), format!("{verb} {address}")];
-            names.iter().find_map(|name| inner.script.get_mut(name)?.pop_front())
+            names.iter().find_map(|name| inner.script.get_mut(name)?.pop_front()).or_else(|| inner.count_down())
         };
         let _busy = Busy(self, provider);
         let moment = due(&self.die_at);
@@ -308,7 +328,10 @@ impl Cloud {
                 let thing = inner.things.get(&id);
                 return thing.map(found).ok_or_else(|| ProviderError::new(Class::Conflict, "the token is used up"));
             }
-            inner.wrongs.push(format!("{} used a token twice", request.address));
+            // A name that was found free may be asked for again; what is only tagged may not.
+            if matches!(kind.safety, RetrySafety::OwnerTag { .. }) {
+                inner.wrongs.push(format!("{} used a token twice", request.address));
+            }
         }
         let region = region(&request.scope);
         let named = matches!(kind.safety, RetrySafety::NamedByCaller);

@@ -141,7 +141,12 @@ impl House {
     }
 
     pub(crate) async fn state(&self) -> State {
-        self.store.snapshot(&stack()).await.unwrap().state.unwrap()
+        self.store_state().await.unwrap()
+    }
+
+    /// The state, if there is one yet.
+    pub(crate) async fn store_state(&self) -> Option<State> {
+        self.store.snapshot(&stack()).await.unwrap().state
     }
 
     pub(crate) async fn plan(&self, text: &str) -> Plan {

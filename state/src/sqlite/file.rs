@@ -25,8 +25,8 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// The length of SQLite's file header.
 const HEADER: usize = 100;
 
-/// A step at parallelism 1 touches two pages a commit: small ones keep what it writes small, and entries still fit.
-const PAGE_SIZE: u32 = 2048;
+/// Small: a commit of one entry writes four pages or five, whatever their size, and most of a large one would be written in vain.
+const PAGE_SIZE: u32 = 1024;
 
 /// How long one process waits for another's commit.
 const BUSY: Duration = Duration::from_secs(10);
