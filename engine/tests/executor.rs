@@ -38,7 +38,8 @@ async fn what_is_independent_goes_on_after_a_failure() {
     assert_eq!(report.failed[0].address.to_string(), "a");
     assert!(report.failed[0].help.is_some());
     let because = BTreeSet::from(["a".parse().unwrap()]);
-    let skipped: Vec<_> = report.skipped.iter().map(|skipped| (skipped.address.to_string(), &skipped.because)).collect();
+    let skipped: Vec<_> =
+        report.skipped.iter().map(|skipped| (skipped.address.to_string(), &skipped.because)).collect();
     assert_eq!(skipped, [("b".to_owned(), &because), ("c".to_owned(), &because)]);
     house.up(&text).await;
     house.settled(&text).await;
@@ -178,7 +179,10 @@ const PLACED: &str = "a: { kind: box, validate: { level: quick }, placement: [{ 
 #[tokio::test(start_paused = true)]
 async fn only_a_lack_of_room_moves_on_to_the_next_candidate() {
     let house = House::new();
-    let text = blueprint_with("providers: { toy: {}, mini: {} }", &[PLACED, "b: { kind: box, provider: toy, host: '{{ a.id }}' }"]);
+    let text = blueprint_with(
+        "providers: { toy: {}, mini: {} }",
+        &[PLACED, "b: { kind: box, provider: toy, host: '{{ a.id }}' }"],
+    );
     house.cloud.fail("create a r1", Fault::Fails(Class::NoCapacity));
     house.cloud.fail("create a r2", Fault::Fails(Class::Quota));
     let report = house.up(&text).await;
@@ -198,7 +202,10 @@ async fn only_a_lack_of_room_moves_on_to_the_next_candidate() {
 #[tokio::test(start_paused = true)]
 async fn other_failures_stay_with_their_candidate() {
     let house = House::new();
-    let text = blueprint_with("providers: { toy: {}, mini: {} }", &[PLACED, "b: { kind: box, provider: toy, host: '{{ a.id }}' }"]);
+    let text = blueprint_with(
+        "providers: { toy: {}, mini: {} }",
+        &[PLACED, "b: { kind: box, provider: toy, host: '{{ a.id }}' }"],
+    );
     house.cloud.fail("create a r1", Fault::Fails(Class::Denied));
     let report = house.run(&text).await;
     assert_eq!(house.cloud.take_calls(), ["create a"]);
@@ -306,7 +313,8 @@ async fn asking_after_pending_work_may_fail_and_the_work_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn pending_work_may_fail_for_good() {
     let house = House::new();
-    let text = blueprint(&["a: { kind: box, placement: [{ provider: toy, region: r1 }, { provider: toy, region: r2 }] }"]);
+    let text =
+        blueprint(&["a: { kind: box, placement: [{ provider: toy, region: r1 }, { provider: toy, region: r2 }] }"]);
     house.cloud.fail("create a r1", Fault::FailsLater(Class::NoCapacity));
     house.up(&text).await;
     assert_eq!(house.cloud.one("a").region, "r2");
@@ -408,7 +416,12 @@ async fn a_saved_plan_does_the_same() {
 #[tokio::test(start_paused = true)]
 async fn a_correction_brings_back_what_drifted_and_nothing_else() {
     let house = House::new();
-    house.up(&blueprint(&["a: { kind: box, note: one, label: l }", "b: { kind: box, host: '{{ a.address }}', size: 1 }"])).await;
+    house
+        .up(&blueprint(&[
+            "a: { kind: box, note: one, label: l }",
+            "b: { kind: box, host: '{{ a.address }}', size: 1 }",
+        ]))
+        .await;
     house.cloud.edit("a", "label", Some("by hand".into()));
     house.cloud.take_calls();
     // `a` and `b` were edited too, and `c` is new.
@@ -446,7 +459,8 @@ async fn a_correction_keeps_to_what_it_may_put_right() {
 #[tokio::test(start_paused = true)]
 async fn a_destroy_leaves_nothing() {
     let house = House::new();
-    let text = blueprint(&["a: { kind: scarce }", "b: { kind: named, host: '{{ a.id }}' }"]) + "outputs: { id: '{{ a.id }}' }\n";
+    let text = blueprint(&["a: { kind: scarce }", "b: { kind: named, host: '{{ a.id }}' }"])
+        + "outputs: { id: '{{ a.id }}' }\n";
     house.up(&text).await;
     assert!(!house.state().await.outputs.is_empty());
     house.cloud.take_calls();

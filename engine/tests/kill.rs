@@ -35,7 +35,10 @@ fn cases(kind: &str) -> Vec<(String, Vec<String>, Vec<String>)> {
         },
     ];
     let with_kind = |lines: &[&str]| lines.iter().map(|line| line.replace("KIND", kind)).collect::<Vec<_>>();
-    cases.iter().map(|case| (format!("{kind} {:?}", case.after), with_kind(case.before), with_kind(case.after))).collect()
+    cases
+        .iter()
+        .map(|case| (format!("{kind} {:?}", case.after), with_kind(case.before), with_kind(case.after)))
+        .collect()
 }
 
 fn text(lines: &[String]) -> String {

@@ -71,7 +71,11 @@ fn orders(plan: &Plan, state: Option<&State>) {
         for own in of(address, deletes) {
             for needed in record.declared.dependencies.iter().flat_map(|needed| of(needed, deletes)) {
                 let at_odds = reach[needed].contains(&own);
-                assert!(reach[own].contains(&needed) || at_odds, "{address} was made with {:?}", plan.operations[needed]);
+                assert!(
+                    reach[own].contains(&needed) || at_odds,
+                    "{address} was made with {:?}",
+                    plan.operations[needed]
+                );
             }
         }
     }

@@ -15,11 +15,15 @@ use trueup_state::{Entry, Store};
 const CANARY: &str = "canary-7f3a";
 
 fn text(size: u32, shape: &str) -> String {
-    let head = format!("variables: {{ key: {{ type: string, secret: true, default: {CANARY} }} }}\nproviders: {{ toy: {{}} }}");
+    let head = format!(
+        "variables: {{ key: {{ type: string, secret: true, default: {CANARY} }} }}\nproviders: {{ toy: {{}} }}"
+    );
     let text = blueprint_with(
         &head,
         &[
-            &format!("a: {{ kind: box, password: '{{{{ var.key }}}}', size: {size}, shape: {shape}, validate: {{ level: quick }} }}"),
+            &format!(
+                "a: {{ kind: box, password: '{{{{ var.key }}}}', size: {size}, shape: {shape}, validate: {{ level: quick }} }}"
+            ),
             "b: { kind: named, note: 'see {{ var.key }}', host: '{{ a.echo }}' }",
             "c: { kind: blind, password: '{{ var.key }}' }",
         ],
@@ -39,7 +43,8 @@ fn plan_is_silent(house: &House, plan: &Plan) {
     let sealed = plan.try_map(&mut |value| codec::seal(value, house.vault.as_ref())).unwrap();
     silent("sealed", &serde_json::to_string(&sealed).unwrap());
     for redaction in [Redaction::Null, Redaction::Words] {
-        let redacted: Result<_, std::convert::Infallible> = plan.try_map(&mut |value| Ok(codec::redact(value, redaction)));
+        let redacted: Result<_, std::convert::Infallible> =
+            plan.try_map(&mut |value| Ok(codec::redact(value, redaction)));
         silent("redacted", &serde_json::to_string(&redacted.unwrap()).unwrap());
     }
 }

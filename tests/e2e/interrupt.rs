@@ -106,6 +106,19 @@ fn of_two_applies_one_is_told_who_holds_the_lease_or_waits() {
 }
 
 #[test]
+fn one_that_waits_can_be_told_to_give_up() {
+    let place = gated();
+    let first = place.start(&["apply", "--yes"]);
+    eventually("the replica runs", || !place.replicas().is_empty());
+    let waiting = place.start(&["apply", "--yes", "--wait"]);
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    waiting.signal(Signal::INT);
+    waiting.wait().exits(4).complains("Waiting for `trueup apply`");
+    place.write("open", "");
+    first.wait().exits(0);
+}
+
+#[test]
 fn a_failure_leaves_the_rest_done_and_a_second_apply_finishes() {
     let blueprint = r#"blueprint: demo
 providers: { local: {} }

@@ -181,6 +181,28 @@ impl Place {
         Running(child)
     }
 
+    /// Runs the program at a terminal, and types this once it asks.
+    pub(crate) fn run_at_terminal(&self, arguments: &str, typed: &[u8]) -> Ran {
+        let program = assert_cmd::cargo::cargo_bin!("trueup");
+        let line = format!("exec {} {arguments}", program.display());
+        let environment = self.command(&[]);
+        let mut command = Command::new("script");
+        command.args(["-q", "-e", "-c", &line, "/dev/null"]).current_dir(self.path("")).env_clear();
+        command.envs(environment.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        // Held open to the end: a terminal that closes is another thing than one that is silent.
+        let mut keyboard = child.stdin.take().unwrap();
+        let mut screen = child.stdout.take().unwrap();
+        let (mut shown, mut byte) = (Vec::new(), [0]);
+        while !String::from_utf8_lossy(&shown).contains("does it: ") && screen.read(&mut byte).unwrap() == 1 {
+            shown.push(byte[0]);
+        }
+        keyboard.write_all(typed).unwrap();
+        screen.read_to_end(&mut shown).unwrap();
+        let code = child.wait().unwrap().code().unwrap();
+        Ran { code, out: String::from_utf8_lossy(&shown).into_owned(), err: String::new() }
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("trueup"));
         command.args(arguments).current_dir(self.path("")).env_clear().env("PATH", search_path());
