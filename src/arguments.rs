@@ -82,7 +82,7 @@ pub(crate) struct InputArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) env: Option<String>,
 
-    /// Set a variable; may be repeated, and wins over --var-file and TRUEUP_VAR_NAME
+    /// Set a variable; may be repeated, and wins over --var-file and `TRUEUP_VAR_NAME`
     #[arg(long = "var", value_name = "NAME=VALUE")]
     pub(crate) variables: Vec<String>,
 

@@ -69,7 +69,7 @@ impl Task<'_> {
 
     async fn recover(&self, stack: &Stack, holder: &Holder, watch: &Watch) -> Result<(), Failure> {
         let engine = &self.workplace.engine;
-        let recovered = self.waiting(|| engine.recover(stack, holder, &watch.events, &watch.cancel)).await?;
+        let recovered = self.waiting(watch, || engine.recover(stack, holder, &watch.events, &watch.cancel)).await?;
         watch.settle().await;
         for failure in recovered.failed.iter().filter(|_| !self.json) {
             draw::note(&format!("  {}: could not {}: {}", failure.address, failure.verb.as_str(), failure.message));
@@ -100,13 +100,13 @@ impl Task<'_> {
         if plan.is_empty() {
             return Ok(if plan.notices.iter().any(|notice| notice.stops) { Exit::Failed } else { Exit::Done });
         }
-        if !self.run.yes && !self.ask(plan)? {
+        if !self.run.yes && !self.ask(plan, watch).await? {
             draw::put("Nothing was changed.\n");
             return Ok(Exit::Error);
         }
         let holder = self.workplace.holder(self.name);
         let engine = &self.workplace.engine;
-        let applied = self.waiting(|| engine.apply(plan, program, &holder, &watch.events, &watch.cancel)).await;
+        let applied = self.waiting(watch, || engine.apply(plan, program, &holder, &watch.events, &watch.cancel)).await;
         watch.settle().await;
         let report = applied?;
         draw::report(&report, self.json);
@@ -114,12 +114,16 @@ impl Task<'_> {
         Ok(exit_of(&report))
     }
 
-    /// Calls again for as long as another run holds the lease, if that is to be waited for.
-    async fn waiting<T, F: Future<Output = Result<T, EngineError>>>(&self, call: impl Fn() -> F) -> Result<T, Failure> {
+    /// Calls again for as long as another run holds the lease, if that is to be waited for and nobody interrupts.
+    async fn waiting<T, F: Future<Output = Result<T, EngineError>>>(
+        &self,
+        watch: &Watch,
+        call: impl Fn() -> F,
+    ) -> Result<T, Failure> {
         let mut told = false;
         loop {
             match call().await {
-                Err(EngineError::Store(StoreError::Held(holder))) if self.run.wait => {
+                Err(EngineError::Store(StoreError::Held(holder))) if self.run.wait && !*watch.cancel.borrow() => {
                     if !std::mem::replace(&mut told, true) && !self.json {
                         draw::note(&format!("Waiting for {holder}…"));
                     }
@@ -130,7 +134,7 @@ impl Task<'_> {
         }
     }
 
-    fn ask(&self, plan: &Plan) -> Result<bool, Failure> {
+    async fn ask(&self, plan: &Plan, watch: &Watch) -> Result<bool, Failure> {
         if self.json || !std::io::stdin().is_terminal() {
             return Err(Failure::new("nobody is there to say yes").help(format!("say `trueup {} --yes`", self.name)));
         }
@@ -140,9 +144,20 @@ impl Task<'_> {
         };
         draw::put(&format!("\n{question}"));
         let _ = std::io::stdout().flush();
-        let mut answer = String::new();
-        std::io::stdin().lock().read_line(&mut answer).map_err(|error| Failure::new(error.to_string()))?;
-        Ok(answer.trim() == "yes")
+        // Read beside the runtime, so that Ctrl-C is heard meanwhile.
+        let answer = tokio::task::spawn_blocking(|| {
+            let mut answer = String::new();
+            std::io::stdin().lock().read_line(&mut answer).map(|_| answer)
+        });
+        let mut cancel = watch.cancel.clone();
+        tokio::select! {
+            answer = answer => match answer {
+                Ok(Ok(answer)) => Ok(answer.trim() == "yes"),
+                Ok(Err(error)) => Err(Failure::new(error.to_string())),
+                Err(error) => Err(Failure::new(error.to_string())),
+            },
+            _ = cancel.wait_for(|cancelled| *cancelled) => Ok(false),
+        }
     }
 
     async fn show_outputs(&self, stack: &Stack) -> Result<(), Failure> {

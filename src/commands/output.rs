@@ -17,9 +17,9 @@ pub(super) async fn run(arguments: &OutputArgs, json: bool) -> Result<Exit, Fail
     let (name, blueprint) = split(&arguments.what)?;
     let stack = stack_only(&StateArgs { blueprint, env: arguments.env.clone() })?;
     let (state, _) = state_of(&workplace, &stack).await?;
-    let shown = |value: &Value| match arguments.reveal {
-        true => codec::reveal(value).unwrap_or_else(|| codec::redact(value, Redaction::Words)),
-        false => codec::redact(value, Redaction::Words),
+    let shown = |value: &Value| {
+        let revealed = if arguments.reveal { codec::reveal(value) } else { None };
+        revealed.unwrap_or_else(|| codec::redact(value, Redaction::Words))
     };
     match &name {
         None if json => {

@@ -36,7 +36,7 @@ impl Progress {
         match event {
             ApplyEvent::Planned { .. } => {}
             ApplyEvent::Resuming { address, verb } => {
-                self.line(&format!("  {address}: settling the {} of an earlier run", verb.as_str()))
+                self.line(&format!("  {address}: settling the {} of an earlier run", verb.as_str()));
             }
             ApplyEvent::Started { address, verb } => self.start(address, verb),
             ApplyEvent::Progress { address, verb, amount, note } => self.go_on(address, verb, amount, note),
@@ -45,7 +45,7 @@ impl Progress {
                 self.line(&format!("  {address}: {error}; try {attempt} of its {} in {after}", verb.as_str()));
             }
             ApplyEvent::NextCandidate { address, error } => {
-                self.line(&format!("  {address}: {error}; the next candidate is tried"))
+                self.line(&format!("  {address}: {error}; the next candidate is tried"));
             }
             ApplyEvent::Finished { address, verb, took } => {
                 self.end(&address, verb);

@@ -39,13 +39,12 @@ pub(crate) fn plan(plan: &Plan) -> Json {
 
 fn actions(action: Action) -> Json {
     match action {
-        Action::None | Action::Record => json!(["no-op"]),
+        Action::None | Action::Record | Action::Adopt => json!(["no-op"]),
         Action::Create => json!(["create"]),
         Action::Update => json!(["update"]),
         Action::Replace(Order::CreateFirst) => json!(["create", "delete"]),
         Action::Replace(Order::DestroyFirst) => json!(["delete", "create"]),
         Action::Delete => json!(["delete"]),
-        Action::Adopt => json!(["no-op"]),
         Action::Forget => json!(["forget"]),
         Action::Read => json!(["read"]),
     }

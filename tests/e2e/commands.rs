@@ -4,7 +4,7 @@ use std::fs;
 
 use rustix::process::Signal;
 
-use crate::support::{BUCKETS, DEMO, Place, eventually, mode};
+use crate::support::{BUCKETS, DEMO, Place, eventually, mode, require};
 
 const EMPTY: &str = "blueprint: demo\nproviders: { local: {} }\nresources: {}\n";
 
@@ -93,7 +93,7 @@ fn a_plan_touches_nothing() {
     let before = place.listing();
     place.run(&["plan"]).exits(2).says("4 to create");
     place.run(&["plan", "--destroy"]).exits(0).says("Nothing to do.");
-    assert_eq!(place.listing(), before, "where there is no state");
+    place.is_as(&before);
 
     place.run(&["apply", "--yes"]).exits(0);
     place.edit("team: a", "team: b");
@@ -106,7 +106,7 @@ fn a_plan_touches_nothing() {
     place.run(&["state", "list"]).exits(0);
     place.run(&["state", "history"]).exits(0);
     place.run(&["unlock"]).exits(0);
-    assert_eq!(place.listing(), before, "where there is one");
+    place.is_as(&before);
 }
 
 #[test]
@@ -127,6 +127,21 @@ fn without_a_terminal_nothing_is_done_unasked() {
     place.run(&["destroy"]).exits(1).complains("trueup destroy --yes");
     fs::remove_dir_all(place.made("demo-one")).unwrap();
     place.run(&["drift", "--correct"]).exits(1).complains("trueup drift --correct --yes");
+}
+
+#[test]
+fn at_a_terminal_only_yes_does_it() {
+    if !require("script") {
+        return;
+    }
+    let place = Place::with(BUCKETS);
+    place.run_at_terminal("apply", b"y\n").exits(1).says("Nothing was changed.");
+    // Ctrl-C, at the question.
+    place.run_at_terminal("apply", b"\x03").exits(1).says("Nothing was changed.");
+    assert!(!place.path(".trueup").exists());
+    place.run_at_terminal("apply", b"yes\n").exits(0).says("Do this to demo").says("2 operations");
+    place.run_at_terminal("destroy", b"yes\n").exits(0).says("Destroy all of demo");
+    place.is_clean();
 }
 
 #[test]

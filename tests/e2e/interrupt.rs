@@ -80,8 +80,9 @@ fn an_apply_killed_at_any_moment_converges() {
         place.run(&["apply", "--yes"]).exits(0);
         place.run(&["plan"]).exits(0);
         assert_eq!(place.run(&["state", "list", "--json"]).json()["resources"].as_array().unwrap().len(), 5);
-        place.run(&["destroy", "--yes"]).exits(0);
-        place.is_clean();
+        place.run(&["destroy", "--yes"]).exits(0).says("5 operations");
+        place.run(&["plan", "--destroy"]).exits(0);
+        assert!(!place.path(".trueup/local/buckets").exists());
     }
 }
 
@@ -102,6 +103,19 @@ fn of_two_applies_one_is_told_who_holds_the_lease_or_waits() {
     waiting.wait().exits(0).complains("Waiting for `trueup apply`");
     assert_eq!(place.replicas().len(), 1);
     place.run(&["plan"]).exits(0);
+}
+
+#[test]
+fn one_that_waits_can_be_told_to_give_up() {
+    let place = gated();
+    let first = place.start(&["apply", "--yes"]);
+    eventually("the replica runs", || !place.replicas().is_empty());
+    let waiting = place.start(&["apply", "--yes", "--wait"]);
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    waiting.signal(Signal::INT);
+    waiting.wait().exits(4).complains("Waiting for `trueup apply`");
+    place.write("open", "");
+    first.wait().exits(0);
 }
 
 #[test]

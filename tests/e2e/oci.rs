@@ -68,7 +68,7 @@ fn an_image_is_read_and_copied_by_skopeo() {
     assert_eq!(inspected["Labels"]["words"], "first");
     assert_eq!(inspected["Digest"], output(&place, "digest"));
     let copy = format!("oci:{}:copied", place.path("copy").display());
-    skopeo(&["--insecure-policy", "copy", &reference, &copy]);
+    skopeo(&["--insecure-policy", "copy", "--preserve-digests", &reference, &copy]);
     let copied: Json = serde_json::from_str(&skopeo(&["inspect", &copy])).unwrap();
     assert_eq!(copied["Digest"], inspected["Digest"]);
 }

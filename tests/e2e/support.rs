@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value as Json;
 
 /// The longest that one command may take. Nothing here comes near it.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_mins(2);
 
 /// A server that answers every GET with `ok`, and `/env` with the variable `WORDS`.
 const SERVER: &str = r"import http.server, os
@@ -107,6 +107,9 @@ impl Ran {
     }
 }
 
+/// What is where, with its size and the time of its last change.
+pub(crate) type Listing = BTreeMap<PathBuf, (u64, SystemTime)>;
+
 /// A place to run the program in.
 pub(crate) struct Place(tempfile::TempDir);
 
@@ -178,6 +181,28 @@ impl Place {
         Running(child)
     }
 
+    /// Runs the program at a terminal, and types this once it asks.
+    pub(crate) fn run_at_terminal(&self, arguments: &str, typed: &[u8]) -> Ran {
+        let program = assert_cmd::cargo::cargo_bin!("trueup");
+        let line = format!("exec {} {arguments}", program.display());
+        let environment = self.command(&[]);
+        let mut command = Command::new("script");
+        command.args(["-q", "-e", "-c", &line, "/dev/null"]).current_dir(self.path("")).env_clear();
+        command.envs(environment.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        // Held open to the end: a terminal that closes is another thing than one that is silent.
+        let mut keyboard = child.stdin.take().unwrap();
+        let mut screen = child.stdout.take().unwrap();
+        let (mut shown, mut byte) = (Vec::new(), [0]);
+        while !String::from_utf8_lossy(&shown).contains("does it: ") && screen.read(&mut byte).unwrap() == 1 {
+            shown.push(byte[0]);
+        }
+        keyboard.write_all(typed).unwrap();
+        screen.read_to_end(&mut shown).unwrap();
+        let code = child.wait().unwrap().code().unwrap();
+        Ran { code, out: String::from_utf8_lossy(&shown).into_owned(), err: String::new() }
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("trueup"));
         command.args(arguments).current_dir(self.path("")).env_clear().env("PATH", search_path());
@@ -185,14 +210,27 @@ impl Place {
         command
     }
 
-    /// Every file and directory of the place with its size and the time of its last change.
-    pub(crate) fn listing(&self) -> BTreeMap<PathBuf, (u64, SystemTime)> {
+    /// Every file and directory of the place with its size and the time of its last change. Logs are left out: an endpoint that
+    /// is asked whether it works may say so there.
+    pub(crate) fn listing(&self) -> Listing {
         let mut listing = BTreeMap::new();
         walk(self.0.path(), &mut |path| {
+            if path.extension().is_some_and(|extension| extension == "log") {
+                return;
+            }
             let metadata = fs::symlink_metadata(path).unwrap();
             listing.insert(path.to_owned(), (metadata.len(), metadata.modified().unwrap()));
         });
         listing
+    }
+
+    /// Everything is still as it was listed.
+    #[track_caller]
+    pub(crate) fn is_as(&self, before: &Listing) {
+        let after = self.listing();
+        let changed: Vec<&PathBuf> =
+            before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path)).collect();
+        assert!(changed.is_empty(), "touched: {changed:#?}");
     }
 
     /// The files below `.trueup` and the machine's directory, as paths from there.
