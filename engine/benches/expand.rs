@@ -4,6 +4,8 @@
 
 #[path = "../tests/reading/mod.rs"]
 mod reading;
+#[path = "../tests/reading/wide.rs"]
+mod wide;
 
 use std::time::Instant;
 
@@ -12,7 +14,7 @@ use trueup_engine::blueprint::evaluate;
 const COUNT: usize = 100_000;
 
 fn main() {
-    let text = reading::wide(COUNT);
+    let text = wide::wide(COUNT);
     let since = Instant::now();
     let program = match reading::load_text(text.as_bytes(), &reading::given(&[])) {
         Ok(program) => program,

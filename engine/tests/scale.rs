@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod reading;
+#[path = "reading/wide.rs"]
+mod wide;
 
 use std::fmt::Write;
 
-use reading::{given, load_text, wide};
+use reading::{given, load_text};
 use trueup_state::Address;
+use wide::wide;
 
 #[test]
 fn a_wide_for_each_makes_edges_by_its_size() {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::clock::Timestamp;
-use crate::entry::{Applied, Entry, Event, Handle, Request, Resolution, Serial, Verb};
+use crate::entry::{Applied, Class, Entry, Event, Handle, Request, Resolution, Serial, Verb};
 use crate::names::Token;
 use crate::record::{Declared, Generation, Object, Record, Status};
 use crate::value::Value;
@@ -123,9 +123,9 @@ impl<V: Clone> State<V> {
             Event::Failed { applied: Applied::Unknown, .. } => {
                 Err("what a failure left behind must be known before it is the end".to_owned())
             }
-            Event::Failed { token, applied, .. } => {
+            Event::Failed { token, class, applied, .. } => {
                 let open = self.close(token)?;
-                self.fail(&open, applied);
+                self.fail(&open, class, applied);
                 Ok(())
             }
             Event::Parked { token, message } => {
@@ -235,7 +235,7 @@ impl<V: Clone> State<V> {
         }
     }
 
-    fn fail(&mut self, open: &OpenOperation<V>, applied: &Applied<V>) {
+    fn fail(&mut self, open: &OpenOperation<V>, class: &Class, applied: &Applied<V>) {
         let address = &open.request.address;
         match (open.verb, applied) {
             (Verb::Create, Applied::Partly(object)) => self.put_object(open, (**object).clone(), Status::Tainted),
@@ -244,7 +244,11 @@ impl<V: Clone> State<V> {
                     record.current = Some((**object).clone());
                 }
             }
-            (Verb::Check, _) => self.set_status(address, open.request.generation, Status::Tainted),
+            // A check that could not be carried out says nothing against the object.
+            (Verb::Check, _) => {
+                let status = if matches!(class, Class::Invalid { .. }) { Status::Tainted } else { Status::Unverified };
+                self.set_status(address, open.request.generation, status);
+            }
             _ => {}
         }
     }

@@ -15,6 +15,13 @@ pub fn changed_paths(schema: &Schema, before: &Value, after: &Value) -> BTreeSet
     changed
 }
 
+/// Whether two values differ, where nothing is known of their fields. What can't be opened can't be compared.
+pub fn differ(before: Option<&Value>, after: Option<&Value>) -> bool {
+    let mut changed = BTreeSet::new();
+    walk(None, before, after, &FieldPath::root(), &mut changed);
+    !changed.is_empty()
+}
+
 fn walk(
     schema: Option<&Json>,
     before: Option<&Value>,

@@ -149,26 +149,3 @@ fn draw_label(text: &mut String, sources: &Sources, span: Span, label: &str) {
     let _ = writeln!(text, "  | {line}");
     let _ = writeln!(text, "  | {}{} {label}", " ".repeat(before), "^".repeat(width));
 }
-
-/// A `for_each` of many, another that reads it instance by instance, and one resource that reads it whole.
-pub(crate) fn wide(count: usize) -> String {
-    format!(
-        r#"
-blueprint: wide
-variables: {{ count: {{ type: integer, default: {count} }} }}
-providers: {{ sim: {{}} }}
-resources:
-  node:
-    kind: gpu_instance
-    for_each: "{{{{ range(var.count) }}}}"
-    gpu: {{ model: H100, count: 8 }}
-    env: {{ RANK: "rank {{{{ each.key }}}}", WORLD: "{{{{ var.count | string }}}}", NEXT: "{{{{ each.value | string }}}}" }}
-  disk:
-    kind: file
-    for_each: "{{{{ range(var.count) }}}}"
-    path: "/{{{{ each.key }}}}"
-    content: "{{{{ node[each.key].id }}}}"
-  all: {{ kind: file, path: all, content: "{{{{ node | length }}}} nodes" }}
-"#
-    )
-}

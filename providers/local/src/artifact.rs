@@ -390,7 +390,7 @@ impl Work for Artifacts {
         let places = Self::places(&card.name, &card.spec)?;
         self.copies.lock().unwrap_or_else(PoisonError::into_inner).retain(|part, _| !part.starts_with(&places.staging));
         home::remove(&places.staging)?;
-        home::prune(places.staging.parent().unwrap_or(&places.staging), &self.root);
+        home::prune_all(places.staging.parent().unwrap_or(&places.staging), &self.root);
         if places.target.is_dir() {
             let archive = Archive::of(&places.bucket)?;
             for (_, full) in tree_files(&places.target).doing("list", &places.target)? {

@@ -163,7 +163,7 @@ impl Work for Buckets {
         for directory in &all {
             home::remove(directory)?;
             if let Some(parent) = directory.parent() {
-                home::prune(parent, &self.root);
+                home::prune_all(parent, &self.root);
             }
         }
         Ok(Step::Done)

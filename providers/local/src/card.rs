@@ -106,8 +106,8 @@ where
 
     /// Removes a card, and the directories that it leaves empty.
     pub(crate) fn remove(&self, name: &str) -> Result<(), ProviderError> {
-        home::remove(&self.path(home::checked_name(name)?))?;
-        home::prune(&self.directory, &self.root);
+        home::remove_file(&self.path(home::checked_name(name)?))?;
+        home::prune_all(&self.directory, &self.root);
         Ok(())
     }
 

@@ -98,7 +98,7 @@ impl Held<'_> {
                 home::remove(&self.claims.path(&key))?;
             }
         }
-        home::prune(&self.claims.directory, &self.claims.machine);
+        home::prune_all(&self.claims.directory, &self.claims.machine);
         Ok(())
     }
 }

@@ -283,7 +283,7 @@ impl Endpoints {
         gpus::release(&self.gpu_claims, &path, 0)?;
         let directory = self.path(&card.name);
         home::remove(&directory)?;
-        home::prune(directory.parent().unwrap_or(&directory), &self.root);
+        home::prune_all(directory.parent().unwrap_or(&directory), &self.root);
         Ok(())
     }
 }

@@ -129,7 +129,7 @@ impl Work for GpuInstances {
         gpus::release(&self.claims, &self.cards.path(&card.name), 0)?;
         let path = self.path(&card.name);
         home::remove(&path)?;
-        home::prune(path.parent().unwrap_or(&path), &self.root);
+        home::prune_all(path.parent().unwrap_or(&path), &self.root);
         Ok(Step::Done)
     }
 }

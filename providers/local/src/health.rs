@@ -4,6 +4,9 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
+/// The most of an answer that is read, in bytes.
+const MOST: u64 = 64 * 1024;
+
 /// Whether `GET path` on a port of this machine answers 200 within a time.
 pub(crate) fn answers(port: u16, path: &str, timeout: Duration) -> bool {
     status(port, path, timeout.max(Duration::from_millis(1))) == Some(200)
@@ -17,17 +20,13 @@ fn status(port: u16, path: &str, timeout: Duration) -> Option<u16> {
     let request =
         format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUser-Agent: trueup\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
-    let mut line = Vec::new();
-    let mut buffer = [0; 64];
-    // `HTTP/1.1 200` is all that counts; a few reads bring it, or it is no answer.
-    for _ in 0..16 {
-        let read = stream.read(&mut buffer).ok()?;
-        line.extend_from_slice(&buffer[..read]);
-        if read == 0 || line.len() >= 12 {
-            break;
-        }
+    // `HTTP/1.1 200` is all that counts. The rest is read too, within a bound: a server whose answer is cut off logs an error.
+    let mut answer = Vec::new();
+    let read = stream.take(MOST).read_to_end(&mut answer);
+    if read.is_err() && answer.len() < 12 {
+        return None;
     }
-    let text = std::str::from_utf8(line.get(..12)?).ok()?;
+    let text = std::str::from_utf8(answer.get(..12)?).ok()?;
     text.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..)).and_then(|code| code.parse().ok())
 }
 

@@ -48,26 +48,55 @@ impl<T> Doing<T> for io::Result<T> {
     }
 }
 
+/// How often something is tried that another, who tidies up, may take the ground from.
+const TRIES: usize = 16;
+
+/// Tries again where a directory was found empty and removed between two steps.
+fn on_firm_ground<T>(step: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    let mut tried = 1;
+    loop {
+        match step() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && tried < TRIES => tried += 1,
+            result => return result,
+        }
+    }
+}
+
 /// Makes a directory and those above it, for their owner alone.
 pub(crate) fn make_dir(path: &Path) -> Result<(), ProviderError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).doing("make the directory", path)
+    on_firm_ground(|| make_dirs(path)).doing("make the directory", path)
+}
+
+fn make_dirs(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Replaces a file's content in one step, so that a reader or a crash meets the old or the new and nothing between.
 pub(crate) fn write_file(path: &Path, content: &[u8]) -> Result<(), ProviderError> {
     let parent = path.parent().unwrap_or(Path::new("/"));
-    make_dir(parent)?;
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = parent.join(name);
+    let temporary = draft_of(path);
     let write = || {
+        make_dirs(parent)?;
         let mut file = private_file(&temporary, true)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
         File::open(parent)?.sync_all()
     };
-    write().doing("write", path)
+    on_firm_ground(write).doing("write", path)
+}
+
+/// Where a file's next content is written first. A run that was killed may leave it; the next write takes it over.
+fn draft_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".tmp");
+    path.with_file_name(name)
+}
+
+/// Removes a file that [`write_file`] wrote, and its draft where a killed run left one.
+pub(crate) fn remove_file(path: &Path) -> Result<(), ProviderError> {
+    remove(&draft_of(path))?;
+    remove(path)
 }
 
 /// Opens a file of the owner alone for writing, from its beginning or to go on at its end.
@@ -106,6 +135,13 @@ pub(crate) fn remove(path: &Path) -> Result<(), ProviderError> {
     }
 }
 
+/// Removes a directory and those above it up to `top`, and `top` too, for as long as they are empty.
+pub(crate) fn prune_all(path: &Path, top: &Path) {
+    prune(path, top);
+    // Not empty, or gone already: either is fine.
+    let _ = fs::remove_dir(top);
+}
+
 /// Removes a directory and those above it up to `top`, which stays, for as long as they are empty.
 pub(crate) fn prune(path: &Path, top: &Path) {
     let mut path = path;
@@ -125,8 +161,8 @@ impl Lock {
     /// Makes the directory where needed, and waits for the lock.
     pub(crate) fn hold(directory: &Path) -> Result<Self, ProviderError> {
         loop {
-            make_dir(directory)?;
-            let file = File::open(directory).doing("open", directory)?;
+            let open = || make_dirs(directory).and_then(|()| File::open(directory));
+            let file = on_firm_ground(open).doing("open", directory)?;
             rustix::fs::flock(&file, FlockOperation::LockExclusive)
                 .map_err(io::Error::from)
                 .doing("lock", directory)?;

@@ -100,7 +100,7 @@ impl Work for Registries {
             }
         }
         home::remove(&path)?;
-        home::prune(path.parent().unwrap_or(&path), &self.root);
+        home::prune_all(path.parent().unwrap_or(&path), &self.root);
         Ok(Step::Done)
     }
 }

@@ -211,8 +211,7 @@ impl Bench {
 
     pub fn is_clean(&self) {
         for below in ["root", "machine"] {
-            let left: Vec<_> = std::fs::read_dir(self.path(below)).into_iter().flatten().flatten().collect();
-            assert!(left.is_empty(), "{left:?}");
+            assert!(!self.path(below).exists(), "{:?}", self.files(below));
         }
     }
 }

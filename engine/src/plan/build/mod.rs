@@ -1,25 +1,28 @@
 //! Makes the plan: walks the resources in the order of their dependencies, decides each, and shows the next what it will be.
 
+mod correct;
+mod describe;
+mod protect;
+mod remove;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use trueup_state::entry::{Entry, Event};
 use trueup_state::{
-    Address, Declared, FieldPath, Generation, KindName, Object, OpenOperation, Record, Scope, Stack, State, Status,
-    Timestamp, Value,
+    Address, Declared, KindName, Object, OpenOperation, Record, Scope, Stack, State, Status, Timestamp, Value,
 };
 
 use super::decide::{Decision, Verdict, Wanted, decide};
+use super::diff::{differ, scrub};
 use super::operations::{self, Branch, Planned};
-use super::{
-    Action, Change, Contents, Drift, FORMAT, FieldChange, Mode, Notice, Order, OutputChange, Plan, Reason, Refusal,
-    Resume, placement,
-};
+use super::{Contents, FORMAT, Mode, Notice, Order, OutputChange, Plan, Resume, placement};
 use crate::blueprint::{Program, Resource, Scope as Seeing, Visible, World, evaluate};
 use crate::desired::desired;
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::estate::Estate;
-use crate::provider::{Candidate, Fact, Manager, Observation, RetrySafety};
+use crate::naming::{TAG_ADDRESS, TAG_TOKEN};
+use crate::provider::{Candidate, Fact, Manager, Observation};
 
 /// What a plan is made from.
 pub struct Input<'a> {
@@ -59,6 +62,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, Diagnostics> {
         }
     }
     builder.outputs();
+    builder.orphans();
     builder.finish()
 }
 
@@ -131,7 +135,7 @@ impl<'a> Builder<'a> {
 
     /// Who says so may repeat what it was sent.
     fn indeterminate(&mut self, address: &Address, object: &Object, reason: &str) {
-        let reason = super::diff::scrub(reason, &[&object.sent, &object.seen, &object.attributes]);
+        let reason = scrub(reason, &[&object.sent, &object.seen, &object.attributes]);
         self.notice(address, format!("it could not be observed, and is planned as it was last seen: {reason}"));
     }
 
@@ -243,67 +247,6 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// In a correction: only what drifted is put right, and what reads it follows; edits wait for an apply.
-    fn only_drift(
-        &mut self,
-        resource: &Resource,
-        wanted: &Wanted,
-        record: Option<&Record>,
-        observation: Option<&Observation>,
-        decision: Decision,
-        manager: &dyn Manager,
-    ) -> Decision {
-        let follows = wanted.declared.dependencies.iter().any(|dependency| self.changing.contains(dependency));
-        let Some(object) = record.and_then(|record| record.current.as_ref()) else {
-            return self.wait_for_apply(resource, decision, "it is not applied yet");
-        };
-        // Attributes that changed by themselves are no edit.
-        let only_seen = decision.record.as_deref() == Some("attributes") && decision.verdict == Verdict::Record;
-        if decision.gone || only_seen || decision.verdict == Verdict::None {
-            return decision;
-        }
-        if decision.drifted.is_empty() && !follows {
-            let message = match decision.verdict {
-                Verdict::Check => "its check has not passed yet; `trueup apply` checks again",
-                _ => "its edits are not applied yet",
-            };
-            return self.wait_for_apply(resource, decision, message);
-        }
-        let reads = |path: &FieldPath, spec: &Value| follows && spec.at(path).is_some_and(Value::has_unknown);
-        let allowed = |path: &FieldPath| {
-            wanted.declared.correct.as_ref().is_none_or(|paths| paths.iter().any(|allowed| allowed.covers(path)))
-        };
-        let mut wanted = wanted.clone();
-        let edited = decision.edited.iter().filter(|path| !decision.drifted.contains(*path));
-        for path in edited.filter(|path| !reads(path, &decision.desired)) {
-            super::diff::set(&mut wanted.spec, path, object.sent.at(path));
-            self.notice(&resource.address, format!("{path} was edited, and waits for an apply"));
-        }
-        for path in decision.drifted.iter().filter(|path| !allowed(path)) {
-            super::diff::set(&mut wanted.spec, path, decision.observed.at(path));
-            self.notice(&resource.address, format!("{path} drifted, and `drift` does not let it be corrected"));
-        }
-        let drifted = decision.drifted;
-        let mut decision = decide(&wanted, record, observation, manager);
-        decision.drifted = drifted;
-        match decision.verdict {
-            Verdict::Replace
-                if decision.immutable.is_empty()
-                    || !decision.immutable.iter().all(|path| reads(path, &decision.desired)) =>
-            {
-                self.wait_for_apply(resource, decision, "to correct it, it must be replaced: `trueup apply` does that")
-            }
-            // What may not be corrected stays drift: the record is not bent to it.
-            Verdict::Record => Decision { verdict: Verdict::None, ..decision },
-            _ => decision,
-        }
-    }
-
-    fn wait_for_apply(&mut self, resource: &Resource, decision: Decision, message: &str) -> Decision {
-        self.notice(&resource.address, message);
-        Decision { verdict: Verdict::None, ..decision }
-    }
-
     /// Takes a decision into the plan, and shows the resources after this one what it will be.
     fn settle(
         &mut self,
@@ -361,71 +304,6 @@ impl<'a> Builder<'a> {
         self.world.show(resource.address.clone(), visible);
     }
 
-    /// Refuses what protection forbids, and remembers what can't have two objects of one name.
-    fn protect(&mut self, resource: &Resource, decision: &Decision, safety: RetrySafety) {
-        if decision.verdict != Verdict::Replace {
-            return;
-        }
-        let protected = self.record(&resource.address).is_some_and(|record| record.declared.protect);
-        if protected || resource.protect {
-            self.plan.refusals.push(Refusal {
-                address: resource.address.clone(),
-                message: format!("{} is protected, and this would replace it", resource.address),
-                help: "apply `protect: false` first, or leave the fields that need a new object as they are".to_owned(),
-                source: self.input.program.sources.place(resource.span),
-            });
-        }
-        let name = FieldPath::parse("name");
-        let named = decision.desired.at(&name).filter(|name| **name != Value::Null);
-        let same = named.is_some_and(|named| decision.base.at(&name).is_some_and(|base| base.same(named)));
-        if same && safety == RetrySafety::NamedByCaller {
-            self.keeps_name.insert(resource.address.clone(), resource.span_of(&name));
-        }
-    }
-
-    /// Refuses replacements for which there would be two objects of one name at once.
-    fn check_names(&mut self) {
-        let create_first = |planned: &&Planned| planned.change.action == Action::Replace(Order::CreateFirst);
-        for planned in self.planned.iter().filter(create_first) {
-            let address = &planned.change.address;
-            let Some(span) = self.keeps_name.get(address) else { continue };
-            let message = format!("{address} can't be replaced create-first under the same name");
-            let shared = planned.change.reasons.iter().find_map(|reason| match reason {
-                Reason::CreateFirstFor { dependant } => Some(dependant),
-                _ => None,
-            });
-            let help = match shared {
-                None => "change `name` too, leave it out, or say `replace: destroy_first`".to_owned(),
-                Some(dependant) => {
-                    format!("change `name` too, leave it out, or say `replace: destroy_first` for {dependant}")
-                }
-            };
-            self.problems.push(Diagnostic::error(message).at(*span, "two objects can't both have it").help(help));
-        }
-    }
-
-    fn drift(&mut self, resource: &Resource, decision: &Decision) {
-        if !decision.gone && decision.drifted.is_empty() {
-            return;
-        }
-        let seen = self.record(&resource.address).and_then(|record| record.current.as_ref()).map(|object| &object.seen);
-        let field = |path: &FieldPath| FieldChange {
-            path: path.clone(),
-            before: seen.and_then(|seen| seen.at(path)).cloned(),
-            after: decision.observed.at(path).cloned(),
-            replaces: false,
-            source: resource.place(&self.input.program.sources, path),
-        };
-        self.plan.drift.push(Drift {
-            address: resource.address.clone(),
-            kind: resource.kind.clone(),
-            gone: decision.gone,
-            fields: decision.drifted.iter().map(field).collect(),
-            source: self.input.program.sources.place(resource.span),
-            corrected: matches!(decision.verdict, Verdict::Create | Verdict::Update | Verdict::Replace),
-        });
-    }
-
     /// What the journal is told without a call: what is gone, and records that differ from what is there.
     fn entries(&mut self, address: &Address, record: Option<&Record>, wanted: &Wanted, decision: &Decision) {
         let Some(object) = record.and_then(|record| record.current.as_ref()) else { return };
@@ -450,163 +328,6 @@ impl<'a> Builder<'a> {
         self.plan.entries.push(Entry { at: self.input.now, address: Some(address.clone()), event });
     }
 
-    fn change(
-        &self,
-        resource: &Resource,
-        scope: &Scope,
-        decision: &Decision,
-        order: Order,
-        attributes: Value,
-    ) -> Change {
-        let field = |path: &FieldPath| FieldChange {
-            path: path.clone(),
-            before: decision.base.at(path).cloned(),
-            after: decision.desired.at(path).cloned(),
-            replaces: decision.immutable.contains(path),
-            source: resource.place(&self.input.program.sources, path),
-        };
-        let action = match decision.verdict {
-            Verdict::None => Action::None,
-            Verdict::Create => Action::Create,
-            Verdict::Update => Action::Update,
-            Verdict::Replace => Action::Replace(order),
-            Verdict::Check => Action::Read,
-            Verdict::Record => Action::Record,
-        };
-        let shows_fields = matches!(action, Action::Update | Action::Replace(_));
-        Change {
-            address: resource.address.clone(),
-            kind: resource.kind.clone(),
-            scope: scope.clone(),
-            action,
-            before: decision.base.clone(),
-            after: decision.desired.clone(),
-            attributes_before: decision.attributes.clone(),
-            attributes_after: attributes,
-            fields: if shows_fields { decision.fields.iter().map(field).collect() } else { Vec::new() },
-            reasons: self.reasons(resource, decision),
-            source: self.input.program.sources.place(resource.span),
-            candidates: resource.candidates.clone(),
-        }
-    }
-
-    fn reasons(&self, resource: &Resource, decision: &Decision) -> Vec<Reason> {
-        let sources = &self.input.program.sources;
-        let mut reasons = Vec::new();
-        match decision.verdict {
-            Verdict::None => return reasons,
-            Verdict::Create if decision.gone => reasons.push(Reason::Gone),
-            Verdict::Create => reasons.push(Reason::New { place: sources.place(resource.span) }),
-            Verdict::Check => reasons.push(Reason::Unverified),
-            Verdict::Record => {
-                let what = decision.record.clone().unwrap_or_default();
-                reasons.push(Reason::Recorded { what });
-            }
-            Verdict::Update | Verdict::Replace => {}
-        }
-        if decision.tainted {
-            reasons.push(Reason::Tainted);
-        }
-        if let Some(what) = decision.moved.clone() {
-            reasons.push(Reason::Moved { what });
-        }
-        for path in &decision.fields {
-            let place = resource.place(sources, path);
-            reasons.push(match decision.desired.at(path) {
-                _ if decision.drifted.contains(path) => Reason::Drifted { path: path.clone() },
-                Some(desired) if desired.has_unknown() => Reason::Reads { path: path.clone(), place },
-                _ => Reason::Edited { path: path.clone(), place },
-            });
-        }
-        reasons.extend(decision.immutable.iter().map(|path| Reason::Immutable { path: path.clone() }));
-        reasons
-    }
-
-    /// A recorded resource that is not wanted any more.
-    fn removed(&mut self, record: &'a Record) {
-        if self.input.mode == Mode::Correct {
-            return self.notice(&record.address, "its block is no longer in the blueprint; `trueup apply` deletes it");
-        }
-        if let Some(message) = self.unsettled(&record.address) {
-            self.plan.notices.push(Notice { address: Some(record.address.clone()), message, stops: true });
-            return;
-        }
-        let current = record.current.as_ref();
-        let absent = self.forget_gone(&record.address, record.objects());
-        let left = self.left_of(record, &absent);
-        let forgotten = left.objects().next().is_none();
-        if record.declared.protect && !forgotten {
-            self.plan.refusals.push(Refusal {
-                address: record.address.clone(),
-                message: format!("{} is protected, and this would delete it", record.address),
-                help: "apply `protect: false` first".to_owned(),
-                source: record.declared.source.clone(),
-            });
-        }
-        let removed = if self.input.mode == Mode::Destroy { Reason::Destroyed } else { Reason::Removed };
-        let reasons = if forgotten { vec![removed, Reason::Gone] } else { vec![removed] };
-        let observed = current.map_or(Value::Null, |object| self.observed(&record.address, object));
-        let change = Change {
-            address: record.address.clone(),
-            kind: record.kind.clone(),
-            scope: record.objects().next().map_or_else(
-                || Scope { provider: "none".into(), settings: BTreeMap::new() },
-                |object| object.scope.clone(),
-            ),
-            action: if forgotten { Action::Forget } else { Action::Delete },
-            before: current.map_or(Value::Null, |object| object.sent.clone()),
-            after: Value::Null,
-            attributes_before: current.map_or(Value::Null, |object| object.attributes.clone()),
-            attributes_after: Value::Null,
-            fields: Vec::new(),
-            reasons,
-            source: record.declared.source.clone(),
-            candidates: Vec::new(),
-        };
-        self.planned.push(Planned {
-            change,
-            verdict: None,
-            order: Order::DestroyFirst,
-            generation: record.generation,
-            declared: record.declared.clone(),
-            standing: None,
-            branches: Vec::new(),
-            observed,
-            record: Some(left),
-        });
-    }
-
-    /// Tells the journal which of a resource's objects are gone, and returns their generations.
-    fn forget_gone(&mut self, address: &Address, objects: impl Iterator<Item = &'a Object>) -> BTreeSet<Generation> {
-        let gone = |object: &&Object| {
-            object.id.is_none() || matches!(self.observation(address, object), Some(Observation::Absent))
-        };
-        let absent: BTreeSet<Generation> = objects.filter(gone).map(|object| object.generation).collect();
-        for generation in &absent {
-            self.entry(address, Event::Forgotten { generation: *generation });
-        }
-        absent
-    }
-
-    /// What an object is observed to be, secrets marked; what was seen last where nothing was observed.
-    fn observed(&self, address: &Address, object: &Object) -> Value {
-        match self.observation(address, object) {
-            Some(Observation::Present(found)) => super::diff::mark_secrets(&found.spec, &[&object.sent, &object.seen]),
-            _ => object.seen.clone(),
-        }
-    }
-
-    /// A record without the objects of some generations, the others as they are observed now.
-    fn left_of(&self, record: &Record, absent: &BTreeSet<Generation>) -> Record {
-        let mut left = record.clone();
-        left.current = left.current.filter(|object| !absent.contains(&object.generation));
-        left.deposed.retain(|object| !absent.contains(&object.generation));
-        for object in left.current.iter_mut().chain(&mut left.deposed) {
-            object.seen = self.observed(&record.address, object);
-        }
-        left
-    }
-
     fn outputs(&mut self) {
         let none = BTreeMap::new();
         let before = self.input.state.map_or(&none, |state| &state.outputs);
@@ -624,9 +345,22 @@ impl<'a> Builder<'a> {
         }
         for name in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
             let (before, after) = (before.get(name).cloned(), after.get(name).cloned());
-            if before != after {
+            if differ(before.as_ref(), after.as_ref()) {
                 self.plan.outputs.insert(name.clone(), OutputChange { before, after });
             }
+        }
+    }
+
+    /// Objects of this stack that its state does not know: an operation that has not ended may yet claim its own.
+    fn orphans(&mut self) {
+        let begun: BTreeSet<&str> = self.open.values().map(|open| open.request.token.as_str()).collect();
+        for (kind, found) in &self.input.estate.orphans {
+            if found.owner.get(TAG_TOKEN).is_some_and(|token| begun.contains(token.as_str())) {
+                continue;
+            }
+            let was = found.owner.get(TAG_ADDRESS).map(|address| format!(", made for {address}")).unwrap_or_default();
+            let message = format!("the {kind} `{}` belongs to this stack{was}, and is not recorded", found.id);
+            self.plan.notices.push(Notice { address: None, message, stops: false });
         }
     }
 

@@ -1,0 +1,103 @@
+//! What the plan says of a decision: the change, its fields and reasons, and what drifted.
+
+use super::Builder;
+use crate::blueprint::Resource;
+use crate::plan::decide::{Decision, Verdict};
+use crate::plan::{Action, Change, Drift, FieldChange, Order, Reason};
+use trueup_state::{FieldPath, Scope, Value};
+
+impl Builder<'_> {
+    pub(super) fn drift(&mut self, resource: &Resource, decision: &Decision) {
+        if !decision.gone && decision.drifted.is_empty() {
+            return;
+        }
+        let seen = self.record(&resource.address).and_then(|record| record.current.as_ref()).map(|object| &object.seen);
+        let field = |path: &FieldPath| FieldChange {
+            path: path.clone(),
+            before: seen.and_then(|seen| seen.at(path)).cloned(),
+            after: decision.observed.at(path).cloned(),
+            replaces: false,
+            source: resource.place(&self.input.program.sources, path),
+        };
+        self.plan.drift.push(Drift {
+            address: resource.address.clone(),
+            kind: resource.kind.clone(),
+            gone: decision.gone,
+            fields: decision.drifted.iter().map(field).collect(),
+            source: self.input.program.sources.place(resource.span),
+            corrected: matches!(decision.verdict, Verdict::Create | Verdict::Update | Verdict::Replace),
+        });
+    }
+
+    pub(super) fn change(
+        &self,
+        resource: &Resource,
+        scope: &Scope,
+        decision: &Decision,
+        order: Order,
+        attributes: Value,
+    ) -> Change {
+        let field = |path: &FieldPath| FieldChange {
+            path: path.clone(),
+            before: decision.base.at(path).cloned(),
+            after: decision.desired.at(path).cloned(),
+            replaces: decision.immutable.contains(path),
+            source: resource.place(&self.input.program.sources, path),
+        };
+        let action = match decision.verdict {
+            Verdict::None => Action::None,
+            Verdict::Create => Action::Create,
+            Verdict::Update => Action::Update,
+            Verdict::Replace => Action::Replace(order),
+            Verdict::Check => Action::Read,
+            Verdict::Record => Action::Record,
+        };
+        let shows_fields = matches!(action, Action::Update | Action::Replace(_));
+        Change {
+            address: resource.address.clone(),
+            kind: resource.kind.clone(),
+            scope: scope.clone(),
+            action,
+            before: decision.base.clone(),
+            after: decision.desired.clone(),
+            attributes_before: decision.attributes.clone(),
+            attributes_after: attributes,
+            fields: if shows_fields { decision.fields.iter().map(field).collect() } else { Vec::new() },
+            reasons: self.reasons(resource, decision),
+            source: self.input.program.sources.place(resource.span),
+            candidates: resource.candidates.clone(),
+        }
+    }
+
+    fn reasons(&self, resource: &Resource, decision: &Decision) -> Vec<Reason> {
+        let sources = &self.input.program.sources;
+        let mut reasons = Vec::new();
+        match decision.verdict {
+            Verdict::None => return reasons,
+            Verdict::Create if decision.gone => reasons.push(Reason::Gone),
+            Verdict::Create => reasons.push(Reason::New { place: sources.place(resource.span) }),
+            Verdict::Check => reasons.push(Reason::Unverified),
+            Verdict::Record => {
+                let what = decision.record.clone().unwrap_or_default();
+                reasons.push(Reason::Recorded { what });
+            }
+            Verdict::Update | Verdict::Replace => {}
+        }
+        if decision.tainted {
+            reasons.push(Reason::Tainted);
+        }
+        if let Some(what) = decision.moved.clone() {
+            reasons.push(Reason::Moved { what });
+        }
+        for path in &decision.fields {
+            let place = resource.place(sources, path);
+            reasons.push(match decision.desired.at(path) {
+                _ if decision.drifted.contains(path) => Reason::Drifted { path: path.clone() },
+                Some(desired) if desired.has_unknown() => Reason::Reads { path: path.clone(), place },
+                _ => Reason::Edited { path: path.clone(), place },
+            });
+        }
+        reasons.extend(decision.immutable.iter().map(|path| Reason::Immutable { path: path.clone() }));
+        reasons
+    }
+}

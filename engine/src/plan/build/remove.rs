@@ -1,0 +1,100 @@
+//! What is recorded and no longer wanted, or no longer there.
+
+use super::Builder;
+use crate::plan::diff;
+use crate::plan::operations::Planned;
+use crate::plan::{Action, Change, Mode, Notice, Order, Reason, Refusal};
+use crate::provider::Observation;
+use std::collections::{BTreeMap, BTreeSet};
+use trueup_state::{Address, Event, Generation, Object, Record, Scope, Value};
+
+impl<'a> Builder<'a> {
+    /// A recorded resource that is not wanted any more.
+    pub(super) fn removed(&mut self, record: &'a Record) {
+        if self.input.mode == Mode::Correct {
+            return self.notice(&record.address, "its block is no longer in the blueprint; `trueup apply` deletes it");
+        }
+        if let Some(message) = self.unsettled(&record.address) {
+            self.plan.notices.push(Notice { address: Some(record.address.clone()), message, stops: true });
+            return;
+        }
+        let current = record.current.as_ref();
+        let absent = self.forget_gone(&record.address, record.objects());
+        let left = self.left_of(record, &absent);
+        let forgotten = left.objects().next().is_none();
+        if record.declared.protect && !forgotten {
+            self.plan.refusals.push(Refusal {
+                address: record.address.clone(),
+                message: format!("{} is protected, and this would delete it", record.address),
+                help: "apply `protect: false` first".to_owned(),
+                source: record.declared.source.clone(),
+            });
+        }
+        let removed = if self.input.mode == Mode::Destroy { Reason::Destroyed } else { Reason::Removed };
+        let reasons = if forgotten { vec![removed, Reason::Gone] } else { vec![removed] };
+        let observed = current.map_or(Value::Null, |object| self.observed(&record.address, object));
+        let change = Change {
+            address: record.address.clone(),
+            kind: record.kind.clone(),
+            scope: record.objects().next().map_or_else(
+                || Scope { provider: "none".into(), settings: BTreeMap::new() },
+                |object| object.scope.clone(),
+            ),
+            action: if forgotten { Action::Forget } else { Action::Delete },
+            before: current.map_or(Value::Null, |object| object.sent.clone()),
+            after: Value::Null,
+            attributes_before: current.map_or(Value::Null, |object| object.attributes.clone()),
+            attributes_after: Value::Null,
+            fields: Vec::new(),
+            reasons,
+            source: record.declared.source.clone(),
+            candidates: Vec::new(),
+        };
+        self.planned.push(Planned {
+            change,
+            verdict: None,
+            order: Order::DestroyFirst,
+            generation: record.generation,
+            declared: record.declared.clone(),
+            standing: None,
+            branches: Vec::new(),
+            observed,
+            record: Some(left),
+        });
+    }
+
+    /// Tells the journal which of a resource's objects are gone, and returns their generations.
+    pub(super) fn forget_gone(
+        &mut self,
+        address: &Address,
+        objects: impl Iterator<Item = &'a Object>,
+    ) -> BTreeSet<Generation> {
+        let gone = |object: &&Object| {
+            object.id.is_none() || matches!(self.observation(address, object), Some(Observation::Absent))
+        };
+        let absent: BTreeSet<Generation> = objects.filter(gone).map(|object| object.generation).collect();
+        for generation in &absent {
+            self.entry(address, Event::Forgotten { generation: *generation });
+        }
+        absent
+    }
+
+    /// What an object is observed to be, secrets marked; what was seen last where nothing was observed.
+    fn observed(&self, address: &Address, object: &Object) -> Value {
+        match self.observation(address, object) {
+            Some(Observation::Present(found)) => diff::mark_secrets(&found.spec, &[&object.sent, &object.seen]),
+            _ => object.seen.clone(),
+        }
+    }
+
+    /// A record without the objects of some generations, the others as they are observed now.
+    pub(super) fn left_of(&self, record: &Record, absent: &BTreeSet<Generation>) -> Record {
+        let mut left = record.clone();
+        left.current = left.current.filter(|object| !absent.contains(&object.generation));
+        left.deposed.retain(|object| !absent.contains(&object.generation));
+        for object in left.current.iter_mut().chain(&mut left.deposed) {
+            object.seen = self.observed(&record.address, object);
+        }
+        left
+    }
+}
