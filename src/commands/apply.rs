@@ -9,7 +9,7 @@ use trueup_engine::apply::{Events, Report};
 use trueup_engine::blueprint::Program;
 use trueup_engine::plan::{Mode, Plan};
 use trueup_engine::{EngineError, PlanOptions};
-use trueup_state::{Holder, Stack, StoreError};
+use trueup_state::{Holder, Stack, State, StoreError};
 
 use super::plan::show_plan;
 use super::{Loaded, Standing, load, state_of};
@@ -62,6 +62,11 @@ impl Task<'_> {
         let options = PlanOptions { mode: self.mode, refresh: true };
         let (plan, snapshot) = self.workplace.engine.plan(&loaded.program, &loaded.stack, options).await?;
         draw::warnings(&loaded.program.sources, &loaded.program.warnings, self.json);
+        // What can't be compared can't be brought level; to delete it takes no secret.
+        if self.mode != Mode::Destroy && snapshot.state.as_ref().is_some_and(State::has_locked) {
+            let failure = Failure::new("the state has secrets that are sealed for a key that is not here");
+            return Err(failure.help("set TRUEUP_KEY to that key, or to the path of a file with it"));
+        }
         let serial = snapshot.serial();
         let standing = Standing { location: snapshot.location, serial };
         self.show_and_carry_out(&plan, &loaded.program, standing, &watch).await

@@ -93,6 +93,14 @@ impl<V> State<V> {
     }
 }
 
+impl State {
+    /// Whether it holds secrets that there is no key to.
+    pub fn has_locked(&self) -> bool {
+        let specs = self.records.values().flat_map(Record::objects).map(|object| &object.sent);
+        specs.chain(self.outputs.values()).any(Value::has_locked)
+    }
+}
+
 impl<V: Clone> State<V> {
     /// Adds the next entry. This is the one transition function: live state and replay both come from it.
     ///

@@ -93,6 +93,17 @@ impl Value {
         }
     }
 
+    /// Whether a secret that there is no key to is anywhere inside.
+    pub fn has_locked(&self) -> bool {
+        match self {
+            Value::Secret(Secret::Locked(_)) => true,
+            Value::Secret(Secret::Open(inner)) => inner.has_locked(),
+            Value::List(items) => items.iter().any(Value::has_locked),
+            Value::Map(map) => map.values().any(Value::has_locked),
+            _ => false,
+        }
+    }
+
     /// Text, if it is text that is no secret.
     pub fn as_str(&self) -> Option<&str> {
         match self {

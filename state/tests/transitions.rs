@@ -5,7 +5,8 @@
 mod support;
 
 use support::entries::{
-    annotated, begin, failed, forgotten, made, moved, object, outputs, parked, resolved, spec, submitted, succeeded,
+    annotated, begin, failed, forgotten, made, moved, object, outputs, parked, refuted, resolved, spec, submitted,
+    succeeded,
 };
 use trueup_state::entry::{Applied, Resolution};
 use trueup_state::{Address, Declared, Entry, Event, State, Status, Verb};
@@ -103,8 +104,11 @@ fn a_check_decides_whether_dependants_can_rely_on_it() {
     let mut failing = state.clone();
     state.apply(&succeeded(&address(), "c", None)).unwrap();
     assert_eq!(state.records[&address()].status, Status::Ready);
-    failing.apply(&failed(&address(), "c", Applied::No)).unwrap();
+    let mut broken = failing.clone();
+    failing.apply(&refuted(&address(), "c")).unwrap();
     assert_eq!(failing.records[&address()].status, Status::Tainted);
+    broken.apply(&failed(&address(), "c", Applied::No)).unwrap();
+    assert_eq!(broken.records[&address()].status, Status::Unverified, "it could not be checked: that is no verdict");
     state.apply(&begin(Verb::Check, &address(), 0, "again", spec("eu"))).unwrap();
     assert_eq!(state.records[&address()].status, Status::Unverified);
 }

@@ -204,7 +204,9 @@ mod tests {
             kind.problems(&value).len()
         };
         assert_eq!(problems(Bucket::schema(), json!({ "versoning": true })), 1);
-        assert_eq!(problems(Endpoint::schema(), json!({ "health": { "timeout": "soon" } })), 1);
+        assert_eq!(problems(Endpoint::schema(), json!({ "command": ["x"], "health": { "timeout": "soon" } })), 1);
+        assert_eq!(problems(Endpoint::schema(), json!({ "command": ["x"], "image": "y" })), 1);
+        assert_eq!(problems(Endpoint::schema(), json!({})), 1);
         assert!(problems(GpuInstance::schema(), json!({ "gpu": { "model": "L4", "count": 0 } })) > 0);
         assert!(problems(GpuInstance::schema(), json!({})) > 0);
     }

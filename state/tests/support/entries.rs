@@ -93,6 +93,12 @@ pub(crate) fn failed(address: &Address, token: &str, applied: Applied) -> Entry 
     about(address, Event::Failed { token: token.into(), class: Class::Quota, message: "no more".to_owned(), applied })
 }
 
+/// The end of a check that found the object wrong.
+pub(crate) fn refuted(address: &Address, token: &str) -> Entry {
+    let (class, applied) = (Class::Invalid { field: None }, Applied::No);
+    about(address, Event::Failed { token: token.into(), class, message: "too slow".to_owned(), applied })
+}
+
 pub(crate) fn parked(address: &Address, token: &str) -> Entry {
     about(address, Event::Parked { token: token.into(), message: "can't be told".to_owned() })
 }

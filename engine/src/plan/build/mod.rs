@@ -163,6 +163,9 @@ impl<'a> Builder<'a> {
         if let (Some(object), Some(Observation::Indeterminate(reason))) = (object, observation) {
             self.indeterminate(&resource.address, object, reason);
         }
+        if object.is_some_and(|object| object.sent.has_locked()) {
+            self.notice(&resource.address, "its secrets are sealed for a key that is not here, and can't be compared");
+        }
         let decision = decide(&wanted, record, observation, options.manager.as_ref());
         let decision = match self.input.mode {
             Mode::Correct => {
