@@ -189,7 +189,6 @@ pub(super) fn failure(path: &Path, error: sqlx::Error, writing: bool) -> StoreEr
             let message = error.message();
             match code & 0xff {
                 8 => read_only(path, message),                                   // SQLITE_READONLY
-                14 if writing => read_only(path, message),                       // SQLITE_CANTOPEN
                 13 => StoreError::Full { location: path.display().to_string() }, // SQLITE_FULL
                 11 | 26 => damaged(None, message),                               // SQLITE_CORRUPT, SQLITE_NOTADB
                 10 if code == 522 => damaged(None, "the file is cut short"),     // SQLITE_IOERR_SHORT_READ
