@@ -12,7 +12,7 @@ pub(crate) const DEFAULT_BLUEPRINT: &str = "blueprint.yaml";
 #[derive(Debug, Parser)]
 #[command(name = "trueup", version, max_term_width = 100, propagate_version = true, disable_help_subcommand = true)]
 #[command(
-    after_help = "Exit codes: 0 nothing to do, or done · 1 error · 2 changes or drift found · 3 some resources failed · \
+    after_help = "Example: trueup apply blueprints/quickstart.yaml\n\nExit codes: 0 nothing to do, or done · 1 error · 2 changes or drift found · 3 some resources failed · \
     4 another run holds the lease · 5 refused by policy, protection or budget"
 )]
 pub(crate) struct Arguments {
@@ -51,7 +51,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples: trueup output url\n          trueup output try blueprints/quickstart.yaml")]
     Output(OutputArgs),
     /// Look into the state
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: trueup state list blueprints/quickstart.yaml")]
     State(StateCommand),
     /// Free the lease of a run that is gone
     #[command(after_help = "Example: trueup unlock blueprints/quickstart.yaml")]
@@ -129,7 +129,7 @@ pub(crate) struct RunArgs {
     pub(crate) yes: bool,
 
     /// How many operations may be under way at once
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = parallelism)]
+    #[arg(long, value_name = "N", default_value_t = trueup_engine::apply::schedule::PARALLELISM, value_parser = parallelism)]
     pub(crate) parallelism: usize,
 
     /// Wait for another run to finish instead of giving up
@@ -194,7 +194,7 @@ pub(crate) enum StateCommand {
     #[command(after_help = "Example: trueup state list blueprints/quickstart.yaml")]
     List(StateArgs),
     /// Show one resource's record
-    #[command(after_help = "Example: trueup state show model blueprints/quickstart.yaml")]
+    #[command(after_help = "Example: trueup state show house_prices blueprints/quickstart.yaml")]
     Show {
         /// The resource's address
         address: String,

@@ -47,7 +47,7 @@ impl Workplace {
             Arc::new(SqliteStore::new(location, vault.clone(), clock.clone(), entropy.clone(), Arc::new(ThisHost)));
         let providers = providers(&clock, &entropy)?;
         let catalog = catalog(&providers);
-        let digest = Arc::new(|path: &Path| kinds::artifact::tree_digest(path).map_err(|error| error.to_string()));
+        let digest = Arc::new(|path: &Path| trueup_engine::tree::tree_digest(path).map_err(|error| error.to_string()));
         let engine = Engine { store, providers, checks: BTreeMap::new(), clock, entropy, digest, parallelism };
         Ok(Self { engine, vault, catalog })
     }

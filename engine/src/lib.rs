@@ -18,6 +18,7 @@ pub mod naming;
 pub mod plan;
 pub mod provider;
 pub mod schema;
+pub mod tree;
 pub mod typed;
 mod validate;
 

@@ -107,6 +107,12 @@ impl Schema {
         Value::Map(self.attribute_names().into_iter().map(|name| (name.to_owned(), keep(name))).collect())
     }
 
+    /// The attributes as they are, those that are not there null.
+    pub fn whole_attributes(&self, now: &Value) -> Value {
+        let is = |name: &str| now.get(name).cloned().unwrap_or_default();
+        Value::Map(self.attribute_names().into_iter().map(|name| (name.to_owned(), is(name))).collect())
+    }
+
     /// Only the attributes that stay for as long as the object lives.
     pub fn stable_attributes(&self, now: &Value) -> Value {
         let stable = now.revealed().as_map().into_iter().flatten().filter(|(name, _)| self.is_stable(name));

@@ -1,7 +1,7 @@
 //! Checks a spec against its JSON Schema, in words a person can act on.
 
-use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind;
+use jsonschema::{ValidationError, Validator};
 use serde_json::Value as Json;
 use trueup_state::{FieldPath, Step, Value};
 
@@ -25,7 +25,7 @@ pub(crate) fn problems(validator: &Validator, schema: &Json, spec: &Value) -> Ve
         if unknown.iter().any(open) {
             continue;
         }
-        for problem in describe(error.kind(), error.instance(), schema, &path, &error.to_string()) {
+        for problem in describe(&error, schema, &json) {
             if !problems.contains(&problem) {
                 problems.push(problem);
             }
@@ -92,7 +92,9 @@ fn path_of(pointer: &str, json: &Json) -> FieldPath {
     FieldPath::from(steps)
 }
 
-fn describe(kind: &ValidationErrorKind, found: &Json, schema: &Json, path: &FieldPath, fallback: &str) -> Vec<Problem> {
+fn describe(error: &ValidationError<'_>, schema: &Json, root: &Json) -> Vec<Problem> {
+    let (kind, found) = (error.kind(), error.instance());
+    let path = &path_of(error.instance_path().as_str(), root);
     let here = path.steps().iter().try_fold(schema, schema::child);
     let say = |message: String| vec![Problem { path: path.clone(), message, suggestion: None }];
     match kind {
@@ -112,11 +114,33 @@ fn describe(kind: &ValidationErrorKind, found: &Json, schema: &Json, path: &Fiel
         {
             say(format!("exactly one of {} must be given", here.map(alternatives).unwrap_or_default().join(", ")))
         }
+        ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context }
+            if meant(context, path, root).is_some() =>
+        {
+            let errors = meant(context, path, root).into_iter().flatten();
+            errors.flat_map(|error| describe(error, schema, root)).collect()
+        }
         ValidationErrorKind::Enum { .. }
         | ValidationErrorKind::OneOfNotValid { .. }
         | ValidationErrorKind::AnyOf { .. } => vec![no_choice(found, here, path)],
-        _ => say(bound(kind).unwrap_or_else(|| without_value(fallback, found))),
+        _ => say(bound(kind).unwrap_or_else(|| without_value(&error.to_string(), found))),
     }
+}
+
+/// What is wrong with a value by the one alternative that it is of the right sort for: of a word and a map, a map is meant as the map.
+fn meant<'a>(
+    context: &'a [Vec<ValidationError<'static>>],
+    path: &FieldPath,
+    root: &Json,
+) -> Option<&'a Vec<ValidationError<'static>>> {
+    let other_sort = |error: &ValidationError<'_>| {
+        let sort = matches!(
+            error.kind(),
+            ValidationErrorKind::Type { .. } | ValidationErrorKind::Enum { .. } | ValidationErrorKind::Constant { .. }
+        );
+        sort && path_of(error.instance_path().as_str(), root) == *path
+    };
+    context.iter().find(|errors| !errors.is_empty() && !errors.iter().any(other_sort))
 }
 
 fn unknown_field(name: &str, path: &FieldPath, known: &[&str]) -> Problem {

@@ -141,7 +141,7 @@ impl Task<'_> {
 
     async fn ask(&self, plan: &Plan, watch: &Watch) -> Result<bool, Failure> {
         if self.json || !std::io::stdin().is_terminal() {
-            return Err(Failure::new("nobody is there to say yes").help(format!("say `trueup {} --yes`", self.name)));
+            return Err(Failure::new("nobody is there to say yes").help("add `--yes` to answer beforehand"));
         }
         let question = match plan.mode {
             Mode::Destroy => format!("Destroy all of {}? Only `yes` does it: ", plan.stack),

@@ -70,11 +70,6 @@ impl Template {
         self.pieces.is_empty()
     }
 
-    /// The names that its expressions begin with: `var`, `each`, resources, functions.
-    pub fn roots(&self) -> BTreeSet<&str> {
-        self.expressions().flat_map(|compiled| compiled.chains.iter().map(|chain| chain.root.as_str())).collect()
-    }
-
     /// Where a path that begins with a name first stands.
     pub(super) fn place_of_root(&self, name: &str) -> Option<Span> {
         let chain = |compiled: &Compiled| {

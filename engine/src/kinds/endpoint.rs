@@ -206,7 +206,8 @@ fn minute() -> Span {
 #[serde(rename_all = "snake_case")]
 pub struct Attributes {
     /// Where requests go. Example: `http://127.0.0.1:20801`.
-    pub url: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// Where each replica answers, for those who balance the load themselves.
     #[schemars(extend("x-volatile" = true))]
     pub urls: Vec<String>,

@@ -12,8 +12,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use trueup_engine::kinds;
-use trueup_engine::kinds::artifact::{Attributes, MANIFEST, Spec, TreeFile, digest_of, tree_files};
+use trueup_engine::kinds::artifact::{Attributes, MANIFEST, Spec};
 use trueup_engine::provider::{Amount, ProviderError, Unit};
+use trueup_engine::tree::{TreeFile, digest_of, tree_files};
 use trueup_engine::typed::TypedFound;
 use trueup_state::{Class, Clock, Request, Value};
 

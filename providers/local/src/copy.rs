@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use trueup_engine::kinds::artifact::file_sha256;
+use trueup_engine::tree::file_sha256;
 use trueup_state::Clock;
 
 use crate::home::private_file;

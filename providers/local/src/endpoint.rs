@@ -183,7 +183,7 @@ impl Work for Endpoints {
         }
         let directory = self.path(&card.name);
         let attributes = Attributes {
-            url: urls.first().cloned().unwrap_or_default(),
+            url: urls.first().cloned(),
             urls,
             resource_id: directory.display().to_string(),
             status: status.to_owned(),

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use trueup_engine::kinds;
-use trueup_engine::kinds::artifact::tree_digest;
 use trueup_engine::kinds::image::{Attributes, From, Spec};
 use trueup_engine::provider::{Amount, ProviderError, Unit};
+use trueup_engine::tree::tree_digest;
 use trueup_engine::typed::TypedFound;
 use trueup_state::{Class, Clock, Request, Value};
 

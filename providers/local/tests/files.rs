@@ -9,8 +9,8 @@ use std::path::Path;
 
 use common::{Bench, local_path, reference, text};
 use serde_json::json;
-use trueup_engine::kinds::artifact::tree_digest;
 use trueup_engine::provider::{Observation, Progress};
+use trueup_engine::tree::tree_digest;
 use trueup_state::{Applied, Class, Request, Token};
 
 fn mode(path: &Path) -> u32 {

@@ -10,8 +10,8 @@ use std::process::Command;
 use common::{Bench, local_path, reference, text};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
-use trueup_engine::kinds::artifact::tree_digest;
 use trueup_engine::provider::Observation;
+use trueup_engine::tree::tree_digest;
 use trueup_state::{Class, FieldPath, Request};
 
 fn blob(layout: &Path, media_type: &str, content: &[u8]) -> Json {

@@ -265,7 +265,8 @@ impl<'a> Builder<'a> {
             Verdict::Update => schema.changing_attributes(&decision.attributes),
             // A correction that leaves a resource out may never have made it.
             _ if decision.attributes == Value::Null => schema.unknown_attributes(),
-            _ => decision.attributes.clone(),
+            // What it has not got now reads as nothing.
+            _ => schema.whole_attributes(&decision.attributes),
         };
         self.show(resource, attributes.clone(), schema.stable_attributes(&attributes));
         let order = if wanted.declared.create_first { Order::CreateFirst } else { Order::DestroyFirst };

@@ -1,0 +1,148 @@
+//! The digests of files and directories that specs name, so that changed content is a change.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// One file of a directory, as an artifact's manifest has it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub struct TreeFile {
+    /// Its path below the directory, with `/` between names.
+    pub path: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The SHA-256 of what it holds, in hexadecimal.
+    pub sha256: String,
+}
+
+/// The digest of a file or directory as a whole, `sha256:…`. The same names and contents give the same digest wherever they stand.
+///
+/// # Errors
+/// What can't be read, a symbolic link or a special file, a name that is no UTF-8.
+pub fn tree_digest(path: &Path) -> io::Result<String> {
+    let mut files = Vec::new();
+    for (relative, full) in tree_files(path)? {
+        let (sha256, size) = file_sha256(&full)?;
+        files.push(TreeFile { path: relative, size, sha256 });
+    }
+    Ok(digest_of(&files))
+}
+
+/// The digest of files, which must stand in the order of their paths.
+pub fn digest_of(files: &[TreeFile]) -> String {
+    let mut hash = Sha256::new();
+    for file in files {
+        // A name holds no NUL, so no two lists give the same text.
+        hash.update(format!("{}\0{}\0{}\0", file.path, file.size, file.sha256));
+    }
+    format!("sha256:{}", hex::encode(hash.finalize()))
+}
+
+/// The files below a directory, or the file itself: relative path and full path, sorted by the former.
+///
+/// # Errors
+/// As [`tree_digest`].
+pub fn tree_files(path: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    let mut files = Vec::new();
+    let metadata = fs::symlink_metadata(path)?;
+    if metadata.is_dir() {
+        collect(path, "", &mut files)?;
+    } else {
+        regular(path, &metadata)?;
+        files.push((file_name(path)?, path.to_owned()));
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The SHA-256 of a file in hexadecimal, and its size.
+///
+/// # Errors
+/// What can't be read.
+pub fn file_sha256(path: &Path) -> io::Result<(String, u64)> {
+    let mut file = File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 256 * 1024];
+    let mut size = 0;
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok((hex::encode(hash.finalize()), size));
+        }
+        hash.update(&buffer[..read]);
+        size += read as u64;
+    }
+}
+
+fn collect(directory: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let relative = format!("{prefix}{}", file_name(&path)?);
+        let metadata = fs::symlink_metadata(&path)?;
+        if metadata.is_dir() {
+            collect(&path, &format!("{relative}/"), files)?;
+        } else {
+            regular(&path, &metadata)?;
+            files.push((relative, path));
+        }
+    }
+    Ok(())
+}
+
+fn regular(path: &Path, metadata: &fs::Metadata) -> io::Result<()> {
+    if metadata.is_file() {
+        return Ok(());
+    }
+    let what = if metadata.is_symlink() { "a symbolic link" } else { "no regular file" };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} is {what}: it can't be copied", path.display())))
+}
+
+fn file_name(path: &Path) -> io::Result<String> {
+    let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+    name.ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("the name of {} is no UTF-8", path.display()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("b")).unwrap();
+        fs::write(directory.path().join("b/two"), "2").unwrap();
+        fs::write(directory.path().join("one"), "1").unwrap();
+        directory
+    }
+
+    #[test]
+    fn the_digest_is_of_names_and_contents_alone() {
+        let (a, b) = (tree(), tree());
+        let digest = tree_digest(a.path()).unwrap();
+        assert_eq!(digest, tree_digest(b.path()).unwrap());
+        fs::write(b.path().join("one"), "3").unwrap();
+        assert_ne!(digest, tree_digest(b.path()).unwrap());
+        fs::rename(a.path().join("one"), a.path().join("three")).unwrap();
+        assert_ne!(digest, tree_digest(a.path()).unwrap());
+    }
+
+    #[test]
+    fn a_single_file_is_a_tree_of_one() {
+        let directory = tree();
+        let files = tree_files(&directory.path().join("one")).unwrap();
+        assert_eq!(files[0].0, "one");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_symbolic_link_is_refused() {
+        let directory = tree();
+        std::os::unix::fs::symlink("one", directory.path().join("link")).unwrap();
+        assert!(tree_digest(directory.path()).unwrap_err().to_string().contains("symbolic link"));
+    }
+}
