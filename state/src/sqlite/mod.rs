@@ -171,6 +171,8 @@ impl Store for SqliteStore {
         // Each append brings a task that commits all that wait by the time it gets the writer; many find nothing left to do.
         tokio::spawn(async move {
             let mut writer = shared.writer.lock().await;
+            // Those whom the last commit answered get to ask again before this one begins: more share it.
+            tokio::task::yield_now().await;
             let jobs = std::mem::take(&mut *lock(&shared.queue));
             if !jobs.is_empty() {
                 writer.commit(&shared, jobs).await;
