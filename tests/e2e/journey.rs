@@ -52,6 +52,24 @@ fn the_life_of_the_quickstart() {
     place.is_clean();
 }
 
+#[test]
+fn an_endpoint_that_failed_to_change_is_mended_by_the_next_apply() {
+    if !require("python3") {
+        return;
+    }
+    let place = place_with("quickstart.yaml");
+    place.run(&["apply", "--yes"]).exits(0);
+    let url = output(&place, "url");
+    place.edit("[python3, predict.py]", "[python3, nope.py]");
+    place.run(&["apply", "--yes"]).exits(3).says("nope.py");
+    assert_eq!(output(&place, "url"), url, "an output that is not known keeps what it was");
+    place.edit("[python3, nope.py]", "[python3, predict.py]");
+    place.run(&["plan"]).exits(2).says("(known after apply)");
+    place.run(&["apply", "--yes"]).exits(0).says("Done: 1 operation.");
+    assert!(output(&place, "url").starts_with("http://"));
+    place.run(&["plan"]).exits(0).says("Nothing to do.");
+}
+
 /// Does by hand what should not be done: a bucket with all its files goes, a registry goes, a replica is killed.
 fn tamper(place: &Place) {
     fs::remove_dir_all(place.made("quickstart-weights")).unwrap();
