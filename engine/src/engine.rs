@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use trueup_state::entry::Entry;
 use trueup_state::{
-    Address, Clock, Entropy, Holder, Lease, Record, Serial, Snapshot, Stack, State, Store, StoreError, Verb,
+    Address, Clock, Entropy, Holder, Lease, OpenOperation, Record, Serial, Snapshot, Stack, State, Store, StoreError,
+    Verb,
 };
 
 use crate::apply::operation::{Actor, Outcome, Run, Work, resume};
@@ -134,13 +135,13 @@ impl Engine {
         let outcomes = with_lease(&run, settle).await;
         let mut report = Report::default();
         for (open, outcome) in open.iter().zip(outcomes) {
-            record_outcome(&mut report, &open.request.address, open.verb, outcome);
+            record_outcome(&mut report, open, outcome);
         }
         report.interrupted = run.is_cancelled();
         Ok(report)
     }
 
-    async fn settle(&self, run: &Run, estate: &Estate, open: &trueup_state::OpenOperation) -> Outcome {
+    async fn settle(&self, run: &Run, estate: &Estate, open: &OpenOperation) -> Outcome {
         let request = open.request.clone();
         run.tell(ApplyEvent::Resuming { address: request.address.clone(), verb: open.verb });
         let actor = match open.verb {
@@ -326,12 +327,14 @@ fn object_of(record: &Record, generation: u64) -> Option<&trueup_state::Object> 
     record.objects().find(|object| object.generation == generation)
 }
 
-fn record_outcome(report: &mut Report, address: &Address, verb: Verb, outcome: Outcome) {
-    let address = address.clone();
+fn record_outcome(report: &mut Report, open: &OpenOperation, outcome: Outcome) {
+    let (address, verb) = (open.request.address.clone(), open.verb);
     match outcome {
         Outcome::Done => report.done.push(Done { address, verb }),
         Outcome::Failed(error) => {
-            report.failed.push(Failure { address, verb, message: error.to_string(), help: None, no_capacity: false });
+            let source = open.declared.source.clone();
+            let message = error.to_string();
+            report.failed.push(Failure { address, verb, message, help: None, no_capacity: false, source });
         }
         Outcome::Unfinished(_) => report.unfinished.push(Done { address, verb }),
         Outcome::Stopped(error) => {

@@ -106,11 +106,12 @@ fn report_text(report: &Report) -> String {
     let mut text = String::from("\n");
     for failure in &report.failed {
         text.push_str(&format!(
-            "{} {} {}: {}\n",
+            "{} {} {}: {}{}\n",
             "failed:".red().bold(),
             failure.verb.as_str(),
             failure.address.bold(),
-            indented(&failure.message)
+            indented(&failure.message),
+            plan::place(failure.source.as_ref())
         ));
         if let Some(help) = &failure.help {
             text.push_str(&format!("  {} {help}\n", "help:".cyan()));

@@ -212,7 +212,7 @@ fn field_line(field: &FieldChange, width: usize, order: &str) -> String {
     format!("      {path:width$}  {change}{why}{}\n", place(field.source.as_ref()))
 }
 
-fn place(place: Option<&Place>) -> String {
+pub(crate) fn place(place: Option<&Place>) -> String {
     place.map(|place| format!("   {}", place.dimmed())).unwrap_or_default()
 }
 

@@ -124,9 +124,9 @@ fn without_a_terminal_nothing_is_done_unasked() {
     place.run(&["apply", "--json"]).exits(1).json_lines();
     assert!(!place.path(".trueup").exists());
     place.run(&["apply", "-y"]).exits(0);
-    place.run(&["destroy"]).exits(1).complains("trueup destroy --yes");
+    place.run(&["destroy"]).exits(1).complains("add `--yes`");
     fs::remove_dir_all(place.made("demo-one")).unwrap();
-    place.run(&["drift", "--correct"]).exits(1).complains("trueup drift --correct --yes");
+    place.run(&["drift", "--correct"]).exits(1).complains("add `--yes`");
 }
 
 #[test]

@@ -256,6 +256,7 @@ impl<'a> Walk<'a> {
             message: error.to_string(),
             help: remedy(error).map(str::to_owned),
             no_capacity: matches!(error.class, Class::NoCapacity | Class::Quota),
+            source: self.plan.operations[index].declared.source.clone(),
         });
         self.lose(index, &BTreeSet::from([address]));
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::mpsc::UnboundedSender;
-use trueup_state::{Address, Verb};
+use trueup_state::{Address, Place, Verb};
 
 use crate::provider::{Amount, ProviderError};
 
@@ -139,6 +139,8 @@ pub struct Failure {
     pub help: Option<String>,
     /// Whether capacity or quota was missing.
     pub no_capacity: bool,
+    /// Where the resource is declared.
+    pub source: Option<Place>,
 }
 
 /// An operation that was not attempted.
