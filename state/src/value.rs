@@ -145,11 +145,11 @@ impl Value {
         })
     }
 
-    /// Puts a value at a path, making maps on the way. A path through a list or a scalar changes nothing.
+    /// Puts a value at a path, making maps on the way, also over what is no map. A position that a list does not have changes nothing.
     pub fn put(&mut self, path: &FieldPath, value: Value) {
         let mut place = self;
         for step in path.steps() {
-            if matches!(place, Value::Null) {
+            if matches!(step, Step::Field(_)) && !matches!(place, Value::Map(_)) {
                 *place = Value::Map(Map::new());
             }
             place = match (place, step) {
@@ -159,6 +159,19 @@ impl Value {
             };
         }
         *place = value;
+    }
+
+    /// Removes the field at a path. Where there is none, nothing changes.
+    pub fn remove(&mut self, path: &FieldPath) {
+        let Some((Step::Field(last), way)) = path.steps().split_last() else { return };
+        let place = way.iter().try_fold(self, |place, step| match (place, step) {
+            (Value::Map(map), Step::Field(name)) => map.get_mut(name),
+            (Value::List(items), Step::Index(index)) => items.get_mut(*index),
+            _ => None,
+        });
+        if let Some(Value::Map(map)) = place {
+            map.remove(last);
+        }
     }
 
     /// What kind of value it is, as errors name it.
@@ -280,5 +293,14 @@ mod tests {
         let path = FieldPath::from_iter(["a", "b"]);
         value.put(&path, true.into());
         assert_eq!(value.at(&path), Some(&Value::Bool(true)));
+    }
+
+    #[test]
+    fn remove_takes_one_field_and_leaves_the_rest() {
+        let mut value = Value::from(serde_json::json!({ "a": { "b": 1, "c": 2 }, "d": [{ "e": 3 }] }));
+        for path in ["a.b", "d[0].e", "a.nothing", "d[7].e", ""] {
+            value.remove(&FieldPath::parse(path));
+        }
+        assert_eq!(value, serde_json::json!({ "a": { "c": 2 }, "d": [{}] }).into());
     }
 }

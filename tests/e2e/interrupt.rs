@@ -82,7 +82,7 @@ fn an_apply_killed_at_any_moment_converges() {
         assert_eq!(place.run(&["state", "list", "--json"]).json()["resources"].as_array().unwrap().len(), 5);
         place.run(&["destroy", "--yes"]).exits(0).says("5 operations");
         place.run(&["plan", "--destroy"]).exits(0);
-        assert!(!place.path(".trueup/local/buckets").exists());
+        place.is_clean();
     }
 }
 

@@ -67,40 +67,8 @@ fn same_set(before: &[Value], after: &[Value]) -> bool {
 /// Puts what stands at a path elsewhere, or removes what stands there where there is nothing to put.
 pub fn set(value: &mut Value, path: &FieldPath, new: Option<&Value>) {
     match new {
-        Some(new) => put(value, path.steps(), new),
-        None => remove(value, path.steps()),
-    }
-}
-
-fn put(value: &mut Value, steps: &[Step], new: &Value) {
-    match (steps, &mut *value) {
-        ([], _) => *value = new.clone(),
-        ([Step::Field(name), rest @ ..], Value::Map(map)) => put(map.entry(name.clone()).or_default(), rest, new),
-        ([Step::Index(index), rest @ ..], Value::List(items)) => {
-            if let Some(item) = items.get_mut(*index) {
-                put(item, rest, new);
-            }
-        }
-        ([Step::Field(name), rest @ ..], _) => {
-            let mut inner = Value::Null;
-            put(&mut inner, rest, new);
-            *value = Value::Map([(name.clone(), inner)].into());
-        }
-        _ => {}
-    }
-}
-
-fn remove(value: &mut Value, steps: &[Step]) {
-    match (steps, value) {
-        ([Step::Field(name)], Value::Map(map)) => {
-            map.remove(name);
-        }
-        ([Step::Field(name), rest @ ..], Value::Map(map)) => {
-            if let Some(inner) = map.get_mut(name) {
-                remove(inner, rest);
-            }
-        }
-        _ => {}
+        Some(new) => value.put(path, new.clone()),
+        None => value.remove(path),
     }
 }
 
