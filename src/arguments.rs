@@ -124,9 +124,10 @@ pub(crate) struct ShowArgs {
 /// How operations are carried out.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Don't ask
-    #[arg(long, short = 'y')]
-    pub(crate) yes: bool,
+    /// Don't ask. What only the first phase of an apply can tell is planned in a further one, which may not replace or delete
+    /// unless it is `--yes=all`
+    #[arg(long, short = 'y', value_name = "all", num_args = 0..=1, require_equals = true, default_missing_value = "first", hide_possible_values = true)]
+    pub(crate) yes: Option<Yes>,
 
     /// How many operations may be under way at once
     #[arg(long, value_name = "N", default_value_t = trueup_engine::apply::schedule::PARALLELISM, value_parser = parallelism)]
@@ -135,6 +136,15 @@ pub(crate) struct RunArgs {
     /// Wait for another run to finish instead of giving up
     #[arg(long)]
     pub(crate) wait: bool,
+}
+
+/// What is answered beforehand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Yes {
+    /// The first phase, and of further ones what neither replaces nor deletes.
+    First,
+    /// All phases.
+    All,
 }
 
 #[derive(Debug, Args)]

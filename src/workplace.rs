@@ -33,7 +33,7 @@ pub(crate) struct Workplace {
     pub(crate) engine: Engine,
     /// What seals secrets.
     pub(crate) vault: Arc<Vault>,
-    catalog: Catalog,
+    catalog: Arc<Catalog>,
 }
 
 impl Workplace {
@@ -46,7 +46,7 @@ impl Workplace {
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::new(location, vault.clone(), clock.clone(), entropy.clone(), Arc::new(ThisHost)));
         let providers = providers(&clock, &entropy)?;
-        let catalog = catalog(&providers);
+        let catalog = Arc::new(catalog(&providers));
         let digest = Arc::new(|path: &Path| trueup_engine::tree::tree_digest(path).map_err(|error| error.to_string()));
         let engine = Engine { store, providers, checks: BTreeMap::new(), clock, entropy, digest, parallelism };
         Ok(Self { engine, vault, catalog })
@@ -66,7 +66,9 @@ impl Workplace {
         };
         let environment = Some(plan.stack.environment.clone()).filter(|name| name != DEFAULT_ENVIRONMENT);
         let variables = plan.variables.iter().map(|(name, value)| (name.clone(), given(value))).collect();
-        self.load_with(&plan.stack.file, &Inputs { environment, variables }, &Saved(&plan.sources))
+        let program = self.load_with(&plan.stack.file, &Inputs { environment, variables }, &Saved(&plan.sources))?;
+        // What resources there are may depend on what the plan knew of others.
+        if plan.known.is_empty() { Ok(program) } else { Ok(program.with_known(plan.known.clone())?) }
     }
 
     fn load_with(&self, path: &Path, inputs: &Inputs, loader: &dyn Loader) -> Result<Program, Failure> {

@@ -1,7 +1,7 @@
 //! What the blueprint wants of one resource: its spec evaluated, completed and checked.
 
 use std::collections::BTreeSet;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -9,6 +9,7 @@ use trueup_state::{FieldPath, Value};
 
 use crate::blueprint::{Program, Resource, World, evaluate};
 use crate::diagnostic::Diagnostic;
+use crate::paths::resolve;
 use crate::plan::Contents;
 use crate::plan::diff::set;
 use crate::provider::Candidate;
@@ -30,7 +31,7 @@ pub fn desired(
     }
     let mut spec = evaluated.value;
     override_fields(&mut spec, candidate, schema);
-    add_tags(&mut spec, program, schema);
+    add_tags(&mut spec, program, resource, schema);
     schema.complete(&mut spec);
     for path in path_fields(&spec, schema) {
         resolve_path(&mut spec, &path, resource, schema, contents).map_err(|problem| vec![problem])?;
@@ -76,14 +77,15 @@ fn override_fields(spec: &mut Value, candidate: Option<&Candidate>, schema: &Sch
 }
 
 /// The stack's tags, where the kind has tags; the resource's own win.
-fn add_tags(spec: &mut Value, program: &Program, schema: &Schema) {
-    if program.tags.is_empty() || schema.field(&FieldPath::parse("tags")).is_none() {
+fn add_tags(spec: &mut Value, program: &Program, resource: &Resource, schema: &Schema) {
+    let tags = program.tags(resource);
+    if tags.is_empty() || schema.field(&FieldPath::parse("tags")).is_none() {
         return;
     }
     if spec.get("tags").is_some_and(|tags| tags.as_map().is_none() && *tags != Value::Null) {
         return;
     }
-    for (name, value) in &program.tags {
+    for (name, value) in tags {
         let path = FieldPath::root().field("tags").field(name);
         if spec.at(&path).is_none() {
             set(spec, &path, Some(value));
@@ -156,38 +158,4 @@ fn resolve_path(
         set(spec, &digest, Some(&value));
     }
     Ok(())
-}
-
-/// A path as the blueprint has it, relative to the working directory where the blueprint is below it.
-fn resolve(base: &Path, given: &str) -> PathBuf {
-    let mut resolved = PathBuf::new();
-    for part in base.join(given).components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir if matches!(resolved.components().next_back(), Some(Component::Normal(_))) => {
-                resolved.pop();
-            }
-            other => resolved.push(other),
-        }
-    }
-    if resolved.as_os_str().is_empty() { PathBuf::from(".") } else { resolved }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_starts_at_the_blueprint() {
-        for (base, given, resolved) in [
-            ("blueprints", "./models/a", "blueprints/models/a"),
-            ("", "../models/a", "../models/a"),
-            ("blueprints", "../models", "models"),
-            ("/srv/stack", "a/../b", "/srv/stack/b"),
-            ("blueprints", "/models", "/models"),
-            ("", "./", "."),
-        ] {
-            assert_eq!(resolve(Path::new(base), given), Path::new(resolved), "{base} {given}");
-        }
-    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
-use trueup_state::entry::Entry;
+use trueup_state::entry::{Entry, Event};
 use trueup_state::{
     Address, Clock, Entropy, Holder, Lease, OpenOperation, Record, Serial, Snapshot, Stack, State, Store, StoreError,
     Verb,
@@ -20,6 +20,7 @@ use crate::diagnostic::Diagnostics;
 use crate::estate::{Estate, EstateError, Providers, observe};
 use crate::finish::{Checks, Finisher};
 use crate::plan::diff::changed_paths;
+use crate::plan::moves::Moves;
 use crate::plan::{Contents, Mode, Plan, build};
 use crate::provider::Observation;
 
@@ -97,6 +98,17 @@ pub struct PlanOptions {
     pub refresh: bool,
 }
 
+/// A plan, and what it was made from.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The blueprint as it is expanded with what is known by now.
+    pub program: Program,
+    /// The plan.
+    pub plan: Plan,
+    /// The stack's state, as it was read.
+    pub snapshot: Snapshot,
+}
+
 impl Engine {
     /// Settles what a dead run left open, before anything else in a run. Takes the lease only if there is something to settle.
     pub async fn recover(
@@ -154,32 +166,66 @@ impl Engine {
     }
 
     /// Makes a plan. Takes no lease, and changes nothing.
+    ///
+    /// Which resources there are may depend on others: the blueprint is expanded again with what the plan knows of them, until
+    /// that brings no more. What waits for an apply then is in [`Plan::deferred`].
     pub async fn plan(
         &self,
         program: &Program,
         stack: &Stack,
         options: PlanOptions,
-    ) -> Result<(Plan, Snapshot), EngineError> {
+    ) -> Result<Planned, EngineError> {
         let snapshot = self.store.snapshot(stack).await?;
-        let state = snapshot.state.as_ref();
-        let wanted = Some(program).filter(|_| options.mode != Mode::Destroy);
+        let mut seen = Estate::default();
+        if let (true, Some(state)) = (options.refresh, &snapshot.state) {
+            seen = Estate::prepare(&self.providers, None, Some(state)).await?;
+            seen.refresh(state).await;
+        }
+        let mut program = program.clone();
+        loop {
+            let plan = self.plan_once(&program, stack, options.mode, snapshot.state.as_ref(), &mut seen).await?;
+            if plan.known == *program.known() {
+                return Ok(Planned { program, plan, snapshot });
+            }
+            program = program.with_known(plan.known)?;
+        }
+    }
+
+    /// Makes a plan of a blueprint as it is expanded. `seen`: what was observed, by the addresses as they are recorded.
+    async fn plan_once(
+        &self,
+        program: &Program,
+        stack: &Stack,
+        mode: Mode,
+        state: Option<&State>,
+        seen: &mut Estate,
+    ) -> Result<Plan, EngineError> {
+        let moves = match state.filter(|_| mode == Mode::Apply) {
+            Some(state) => Moves::of(program, state)?,
+            None => Moves::default(),
+        };
+        let moved = state.map(|state| moves.applied(state, self.clock.now())).transpose()?;
+        let state = moved.as_ref();
+        let wanted = Some(program).filter(|_| mode != Mode::Destroy);
         let mut estate = Estate::prepare(&self.providers, wanted, state).await?;
-        if let (true, Some(state)) = (options.refresh, state) {
-            estate.refresh(state).await;
+        estate.take_over(seen, &moves);
+        if let Some(program) = wanted {
+            estate.look(program).await;
+            seen.existing.clone_from(&estate.existing);
         }
         let input = build::Input {
             program,
             stack,
             state,
             estate: &estate,
-            contents: self.contents(program, &estate, options.mode).await,
+            contents: self.contents(program, &estate, mode).await,
             facts: Vec::new(),
             checks: &self.checks.keys().cloned().collect(),
+            moves: &moves,
             now: self.clock.now(),
-            mode: options.mode,
+            mode,
         };
-        let plan = build::plan(&input)?;
-        Ok((plan, snapshot))
+        Ok(build::plan(&input)?)
     }
 
     /// The digests of the files that specs name.
@@ -241,14 +287,14 @@ impl Engine {
         }
         let wanted = Some(program).filter(|_| plan.mode != Mode::Destroy);
         let estate = Estate::prepare(&self.providers, wanted, Some(&state)).await?;
-        self.verify(plan, &state, &estate).await?;
+        self.verify(plan, &moved(plan, &state)?, &estate).await?;
         let run = self.run(lease, state, events, cancel);
         let execute = async {
             let finisher = Finisher::new(&run, plan, program, &estate, &self.checks);
             let mut report = executor::execute(&run, plan, &finisher).await;
             let outputs = match plan.mode {
                 Mode::Destroy if report.is_complete() => {
-                    Some(trueup_state::Event::Outputs { outputs: BTreeMap::new() })
+                    Some(Event::Outputs { outputs: BTreeMap::new() })
                 }
                 Mode::Destroy => None,
                 Mode::Apply | Mode::Correct => finisher.outputs(),
@@ -321,6 +367,15 @@ async fn with_lease<T>(run: &Run, work: impl Future<Output = T>) -> T {
         done = work => done,
         () = keep => unreachable!("the lease is kept until the work is done"),
     }
+}
+
+/// A state in which what the plan moves has moved already.
+fn moved(plan: &Plan, state: &State) -> Result<State, EngineError> {
+    let mut state = state.clone();
+    for entry in plan.entries.iter().filter(|entry| matches!(entry.event, Event::Moved { .. })) {
+        state.apply(entry).map_err(StoreError::from)?;
+    }
+    Ok(state)
 }
 
 fn object_of(record: &Record, generation: u64) -> Option<&trueup_state::Object> {

@@ -7,6 +7,7 @@ use trueup_state::{Address, Generation, KindName, Object, ProviderName, Scope, S
 
 use crate::blueprint::{Program, Resource};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::plan::moves::Moves;
 use crate::provider::{By, Candidate, Found, Manager, Observation, Provider, ProviderError, Target};
 
 /// The providers that are built in, by name.
@@ -15,12 +16,15 @@ pub type Providers = BTreeMap<String, Arc<dyn Provider>>;
 /// What providers said: with it, planning needs no provider any more.
 #[derive(Default)]
 pub struct Estate {
-    /// For each resource of the program its scopes: one a candidate, or one alone without a placement.
+    /// For each resource of the program its scopes: one a candidate, or one alone without a placement. None of a resource that is
+    /// yet to be made with settings of its provider that only apply can tell.
     pub scopes: BTreeMap<Address, Vec<Scope>>,
     /// What was observed of each object that the state knows; nothing of any without a refresh.
     pub observations: BTreeMap<(Address, Generation), Observation>,
     /// Objects of the stack's lineage that the state does not know.
     pub orphans: Vec<(KindName, Found)>,
+    /// What was observed of what is read and never managed.
+    pub existing: BTreeMap<Address, Observation>,
     managers: BTreeMap<(String, KindName), Arc<dyn Manager>>,
 }
 
@@ -56,7 +60,7 @@ impl Estate {
             needed.entry(scope.key()).or_insert_with(|| (scope.clone(), BTreeSet::new())).1.insert(kind.clone());
         };
         if let Some(program) = program {
-            estate.scopes = scopes(providers, program)?;
+            estate.scopes = scopes(providers, program, state)?;
             for (address, scopes) in &estate.scopes {
                 if let Some(resource) = program.resources.get(address) {
                     scopes.iter().for_each(|scope| need(scope, &resource.kind));
@@ -92,6 +96,33 @@ impl Estate {
         self.managers.get(&(scope.key(), kind.clone()))
     }
 
+    /// Takes over what was observed before, under the addresses that what is recorded has now.
+    pub fn take_over(&mut self, seen: &Estate, moves: &Moves) {
+        for ((address, generation), observation) in &seen.observations {
+            let to = moves.now.iter().find(|(from, _, _)| from == address).map_or(address, |(_, to, _)| to);
+            self.observations.insert((to.clone(), *generation), observation.clone());
+        }
+        self.orphans.clone_from(&seen.orphans);
+        self.existing.clone_from(&seen.existing);
+    }
+
+    /// Observes what is read and never managed, where that was not done yet: by its id, and where nothing has that, by its name.
+    pub async fn look(&mut self, program: &Program) {
+        let mut groups: BTreeMap<(String, KindName), Vec<(&Address, &str)>> = BTreeMap::new();
+        for (address, resource) in program.resources.iter().filter(|(address, _)| !self.existing.contains_key(*address)) {
+            let scope = self.scopes.get(address).and_then(|scopes| scopes.first());
+            if let (Some(name), Some(scope)) = (&resource.existing, scope) {
+                groups.entry((scope.key(), resource.kind.clone())).or_default().push((address, name));
+            }
+        }
+        let found = groups.into_iter().map(|(group, targets)| {
+            let manager = self.managers.get(&group).cloned();
+            async move { look(manager, &targets).await }
+        });
+        let found = futures::future::join_all(found).await;
+        self.existing.extend(found.into_iter().flatten());
+    }
+
     /// Observes every object that the state knows, one call for each kind and scope, all at once.
     pub async fn refresh(&mut self, state: &State) {
         let mut groups: BTreeMap<(String, KindName), Vec<(&Address, &Object)>> = BTreeMap::new();
@@ -109,6 +140,47 @@ impl Estate {
             self.orphans.extend(orphans.into_iter().map(|found| (kind.clone(), found)));
         }
     }
+}
+
+/// Observes things of one kind in one scope that belong to somebody else.
+async fn look(manager: Option<Arc<dyn Manager>>, names: &[(&Address, &str)]) -> Vec<(Address, Observation)> {
+    let mut found: Vec<(Address, Observation)> = Vec::new();
+    for by_name in [false, true] {
+        let open: Vec<(&Address, &str)> =
+            names.iter().copied().filter(|(address, _)| !found.iter().any(|(known, _)| known == *address)).collect();
+        if open.is_empty() {
+            break;
+        }
+        let targets: Vec<Target<'_>> = open
+            .iter()
+            .map(|(address, name)| Target {
+                address,
+                generation: 0,
+                by: if by_name { By::Name(name) } else { By::Id(name) },
+                sent: None,
+            })
+            .collect();
+        let answer = match &manager {
+            Some(manager) => manager.observe(&targets).await.map_err(|error| error.to_string()),
+            None => Err("its provider does not make this kind".to_owned()),
+        };
+        match answer {
+            Ok(observed) if observed.observations.len() == open.len() => {
+                let answers = open.iter().zip(observed.observations);
+                let kept = answers.filter(|(_, observation)| by_name || !matches!(observation, Observation::Absent));
+                found.extend(kept.map(|((address, _), observation)| ((*address).clone(), observation)));
+            }
+            Ok(_) => {
+                let unsure = || Observation::Indeterminate("the provider did not answer for every object".to_owned());
+                found.extend(open.iter().map(|(address, _)| ((*address).clone(), unsure())));
+            }
+            Err(reason) => {
+                let unsure = || Observation::Indeterminate(reason.clone());
+                found.extend(open.iter().map(|(address, _)| ((*address).clone(), unsure())));
+            }
+        }
+    }
+    found
 }
 
 type Observations = Vec<((Address, Generation), Observation)>;
@@ -142,11 +214,17 @@ fn unsure(keys: impl Iterator<Item = (Address, Generation)>, reason: &str) -> Ob
     keys.map(|key| (key, Observation::Indeterminate(reason.to_owned()))).collect()
 }
 
-fn scopes(providers: &Providers, program: &Program) -> Result<BTreeMap<Address, Vec<Scope>>, Diagnostics> {
+fn scopes(
+    providers: &Providers,
+    program: &Program,
+    state: Option<&State>,
+) -> Result<BTreeMap<Address, Vec<Scope>>, Diagnostics> {
     let mut list = Vec::new();
     let mut scopes = BTreeMap::new();
     for (address, resource) in &program.resources {
-        match resource_scopes(providers, program, resource) {
+        let record = state.and_then(|state| state.records.get(address)).and_then(|record| record.current.as_ref());
+        match resource_scopes(providers, program, resource, record) {
+            Ok(found) if found.is_empty() => {}
             Ok(found) => {
                 scopes.insert(address.clone(), found);
             }
@@ -160,17 +238,27 @@ fn resource_scopes(
     providers: &Providers,
     program: &Program,
     resource: &Resource,
+    record: Option<&Object>,
 ) -> Result<Vec<Scope>, Box<Diagnostic>> {
+    let none = Value::Map(trueup_state::Map::new());
+    let settings = |name: &ProviderName| program.settings(resource, name).map_or(&none, |settings| &settings.value);
+    let names = match &resource.candidates[..] {
+        [] => vec![&resource.provider],
+        candidates => candidates.iter().map(|candidate| &candidate.provider).collect(),
+    };
+    if names.iter().any(|name| settings(name).has_unknown()) {
+        // What exists stays where it is until the settings are known.
+        let stays = record.filter(|object| resource.candidates.is_empty() && object.scope.provider == resource.provider);
+        return Ok(stays.map(|object| object.scope.clone()).into_iter().collect());
+    }
     let one = |name: &ProviderName, candidate: Option<&Candidate>| {
         let fail =
             |message: String| Box::new(Diagnostic::error(message).at(resource.span, resource.address.to_string()));
         let provider = providers
             .get(name.provider())
             .ok_or_else(|| fail(format!("the provider `{}` is not built in", name.provider())))?;
-        let none = Value::Map(trueup_state::Map::new());
-        let settings = program.providers.get(name).unwrap_or(&none);
         provider
-            .scope(name, settings, candidate)
+            .scope(name, settings(name), candidate)
             .map_err(|invalid| fail(format!("provider `{name}`: {}", invalid.message)))
     };
     if resource.candidates.is_empty() {

@@ -75,6 +75,13 @@ impl<'a> Finisher<'a> {
                 finisher.world.show(change.address.clone(), visible);
             }
         }
+        for existing in &plan.existing {
+            let schema = program.resources.get(&existing.address).and_then(|resource| resource.schema);
+            let attributes = existing.attributes.clone();
+            let stable = schema.map_or_else(|| attributes.clone(), |schema| schema.stable_attributes(&attributes));
+            let (kind, provider) = (existing.kind.clone(), existing.scope.provider.clone());
+            finisher.world.show(existing.address.clone(), Visible { kind, provider, attributes, stable });
+        }
         finisher
     }
 

@@ -8,7 +8,7 @@ use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use trueup_state::Address;
 
-use crate::blueprint::{Instances, Resource};
+use crate::blueprint::{Frame, Instances, Resource};
 use crate::diagnostic::{Diagnostic, Diagnostics, Sources};
 
 /// A node of the graph.
@@ -42,7 +42,7 @@ impl Graph {
     /// Links resources by what they read and are said to depend on. A cycle is an error that names it link by link.
     pub fn link(
         resources: &BTreeMap<Address, Resource>,
-        blocks: &BTreeMap<Address, Instances>,
+        frame: &Frame,
         sources: &Sources,
     ) -> Result<Self, Diagnostics> {
         let mut graph = Self::default();
@@ -52,9 +52,9 @@ impl Graph {
         }
         let mut groups = BTreeMap::new();
         for (address, resource) in resources {
-            let dependencies: BTreeSet<&Address> = resource.reads.union(&resource.depends_on).collect();
-            for dependency in dependencies {
-                if let Some(from) = graph.node(dependency, blocks, &mut groups) {
+            let said = resource.depends_on.iter().filter(|address| !resource.reads.contains(*address));
+            for dependency in resource.reads.iter().chain(said) {
+                if let Some(from) = graph.node(dependency, frame, resources, &mut groups) {
                     graph.graph.add_edge(from, graph.index[address], ());
                 }
             }
@@ -63,23 +63,30 @@ impl Graph {
         if cycles.is_empty() { Ok(graph) } else { Err(Diagnostics { sources: sources.clone(), list: cycles }) }
     }
 
-    /// The node of a resource, or of a whole block, which is made when it is first depended on.
+    /// The node of a resource, or of a whole block or module, which is made when it is first depended on.
     fn node(
         &mut self,
         address: &Address,
-        blocks: &BTreeMap<Address, Instances>,
+        frame: &Frame,
+        resources: &BTreeMap<Address, Resource>,
         groups: &mut BTreeMap<Address, NodeIndex>,
     ) -> Option<NodeIndex> {
         if let Some(node) = self.index.get(address).or_else(|| groups.get(address)) {
             return Some(*node);
         }
-        let Some(Instances::Keyed(keys)) = blocks.get(address) else { return None };
+        let members: Vec<NodeIndex> = match (frame.block(address), frame.call(&address.block())) {
+            (Some(Instances::Keyed(keys)), _) => {
+                keys.iter().filter_map(|key| self.index.get(&address.with_key(key.clone())).copied()).collect()
+            }
+            (None, Some(_)) => {
+                resources.keys().filter(|inner| inner.is_in(address)).map(|inner| self.index[inner]).collect()
+            }
+            _ => return None,
+        };
         let group = self.graph.add_node(GraphNode::Group(address.clone()));
         groups.insert(address.clone(), group);
-        for key in keys {
-            if let Some(instance) = self.index.get(&address.with_key(key.clone())) {
-                self.graph.add_edge(*instance, group, ());
-            }
+        for member in members {
+            self.graph.add_edge(member, group, ());
         }
         Some(group)
     }

@@ -15,6 +15,7 @@ pub mod finish;
 pub mod graph;
 pub mod kinds;
 pub mod naming;
+mod paths;
 pub mod plan;
 pub mod provider;
 pub mod schema;
@@ -22,4 +23,4 @@ pub mod tree;
 pub mod typed;
 mod validate;
 
-pub use engine::{Engine, EngineError, PlanOptions};
+pub use engine::{Engine, EngineError, PlanOptions, Planned};

@@ -50,7 +50,7 @@ fn a_training_blueprint_loads_to_what_it_says() {
     let program = good("training.yaml", &given(&[("replicas", "3")]));
     assert_eq!(program.name, "training");
     assert_eq!(program.variables["replicas"], 3.into());
-    assert_eq!(program.tags["model"], "tiny-llama".into());
+    assert_eq!(program.tags(&program.resources[&address("weights")])["model"], "tiny-llama".into());
     let order: Vec<String> = program.graph.order().iter().map(ToString::to_string).collect();
     assert_eq!(
         order,
@@ -72,7 +72,7 @@ fn a_training_blueprint_loads_to_what_it_says() {
         [address(r#"trainer["a"]"#), address(r#"trainer["b"]"#)]
     );
     assert_eq!(program.graph.dependencies(&address("backup")), [address("tiny_llama")]);
-    assert_eq!(program.blocks[&address("spare")], Instances::Absent);
+    assert_eq!(program.instances(&address("spare")), Some(&Instances::Absent));
     assert!(program.resources[&address("weights")].protect);
     assert_eq!(program.resources[&address("chief")].create_first, Some(true));
     let trainer = &program.resources[&address(r#"trainer["a"]"#)];
@@ -89,8 +89,8 @@ fn an_environment_is_merged_over_the_file() {
     let program = good("training.yaml", &inputs);
     assert_eq!(program.environment, "prod");
     assert_eq!(program.variables["replicas"], 4.into());
-    assert_eq!(program.tags["model"], "tiny-llama".into());
-    assert_eq!(program.tags["stage"], "prod".into());
+    assert_eq!(program.tags(&program.resources[&address("weights")])["model"], "tiny-llama".into());
+    assert_eq!(program.tags(&program.resources[&address("weights")])["stage"], "prod".into());
 }
 
 #[test]

@@ -521,5 +521,5 @@ async fn a_run_without_progress_ends() {
     let engine = house.engine();
     let program = house.load(&text);
     let options = PlanOptions { mode: Mode::Apply, refresh: false };
-    assert!(engine.plan(&program, &stack(), options).await.unwrap().0.is_empty());
+    assert!(engine.plan(&program, &stack(), options).await.unwrap().plan.is_empty());
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use trueup_engine::apply::{Events, Report};
 use trueup_engine::blueprint::Program;
-use trueup_engine::plan::{Mode, Plan};
-use trueup_engine::{EngineError, PlanOptions};
+use trueup_engine::plan::{Action, Change, Mode, Plan};
+use trueup_engine::{EngineError, PlanOptions, Planned};
 use trueup_state::{Holder, Stack, State, StoreError};
 
 use super::plan::show_plan;
 use super::{Loaded, Standing, load, state_of};
-use crate::arguments::{ApplyArgs, DestroyArgs, RunArgs, StackArgs};
+use crate::arguments::{ApplyArgs, DestroyArgs, RunArgs, StackArgs, Yes};
 use crate::draw::{self, progress::Progress};
 use crate::exit::{Exit, Failure};
 use crate::planfile;
@@ -42,7 +42,16 @@ async fn apply_saved(workplace: &Workplace, path: &Path, run: &RunArgs, json: bo
     let program = workplace.reload(&plan)?;
     let task = Task { workplace, run, json, name: "apply", mode: plan.mode };
     let standing = Standing { location: path.display().to_string(), serial: plan.serial };
-    task.show_and_carry_out(&plan, &program, standing, &Watch::start(json)).await
+    let exit = task.show_and_carry_out(&plan, &program, standing, &Watch::start(json), Phase::First).await?;
+    // A saved plan ends where what is left must be planned anew.
+    Ok(if exit == Exit::Done && !plan.deferred.is_empty() { Exit::Changes } else { exit })
+}
+
+/// Which phase of an apply: what only the first can tell is planned in further ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    First,
+    Further,
 }
 
 /// One command that changes a stack.
@@ -59,17 +68,31 @@ impl Task<'_> {
         let watch = Watch::start(self.json);
         let holder = self.workplace.holder(self.name);
         self.recover(&loaded.stack, &holder, &watch).await?;
-        let options = PlanOptions { mode: self.mode, refresh: true };
-        let (plan, snapshot) = self.workplace.engine.plan(&loaded.program, &loaded.stack, options).await?;
         draw::warnings(&loaded.program.sources, &loaded.program.warnings, self.json);
-        // What can't be compared can't be brought level; to delete it takes no secret.
-        if self.mode != Mode::Destroy && snapshot.state.as_ref().is_some_and(State::has_locked) {
-            let failure = Failure::new("the state has secrets that are sealed for a key that is not here");
-            return Err(failure.help("set TRUEUP_KEY to that key, or to the path of a file with it"));
+        let mut phase = Phase::First;
+        loop {
+            // What a phase has just made need not be looked at again to plan the next one.
+            let options = PlanOptions { mode: self.mode, refresh: phase == Phase::First };
+            let Planned { program, plan, snapshot } =
+                self.workplace.engine.plan(&loaded.program, &loaded.stack, options).await?;
+            // What can't be compared can't be brought level; to delete it takes no secret.
+            if self.mode != Mode::Destroy && snapshot.state.as_ref().is_some_and(State::has_locked) {
+                let failure = Failure::new("the state has secrets that are sealed for a key that is not here");
+                return Err(failure.help("set TRUEUP_KEY to that key, or to the path of a file with it"));
+            }
+            let serial = snapshot.serial();
+            let standing = Standing { location: snapshot.location, serial };
+            let exit = self.show_and_carry_out(&plan, &program, standing, &watch, phase).await?;
+            if exit != Exit::Done || plan.deferred.is_empty() {
+                return Ok(exit);
+            }
+            if plan.changes_nothing() {
+                let left: Vec<String> = plan.deferred.iter().map(|left| left.address.to_string()).collect();
+                let failure = Failure::new(format!("{} can't be planned: what it waits for stays unknown", left.join(", ")));
+                return Err(failure.help("see in the plan above what it waits for").exit(Exit::Failed));
+            }
+            phase = Phase::Further;
         }
-        let serial = snapshot.serial();
-        let standing = Standing { location: snapshot.location, serial };
-        self.show_and_carry_out(&plan, &loaded.program, standing, &watch).await
     }
 
     async fn recover(&self, stack: &Stack, holder: &Holder, watch: &Watch) -> Result<(), Failure> {
@@ -92,7 +115,11 @@ impl Task<'_> {
         program: &Program,
         standing: Standing,
         watch: &Watch,
+        phase: Phase,
     ) -> Result<Exit, Failure> {
+        if phase == Phase::Further && !self.json {
+            draw::put("\nWhat had to wait for that:\n\n");
+        }
         if self.json {
             // One of several answers, so one line, as the events after it.
             draw::json_line(&draw::terraform::plan(plan));
@@ -102,10 +129,10 @@ impl Task<'_> {
         if !plan.refusals.is_empty() {
             return Ok(Exit::Refused);
         }
-        if plan.is_empty() {
+        if plan.changes_nothing() {
             return Ok(if plan.notices.iter().any(|notice| notice.stops) { Exit::Failed } else { Exit::Done });
         }
-        if !self.run.yes && !self.ask(plan, watch).await? {
+        if !self.is_answered(plan, phase)? && !self.ask(plan, watch).await? {
             draw::put("Nothing was changed.\n");
             return Ok(Exit::Error);
         }
@@ -117,6 +144,22 @@ impl Task<'_> {
         draw::report(&report, self.json);
         self.show_outputs(&plan.stack).await?;
         Ok(exit_of(&report))
+    }
+
+    /// Whether the plan was said yes to beforehand.
+    fn is_answered(&self, plan: &Plan, phase: Phase) -> Result<bool, Failure> {
+        let Some(yes) = self.run.yes else { return Ok(false) };
+        let takes_away = |change: &&Change| matches!(change.action, Action::Replace(_) | Action::Delete);
+        let taken: Vec<String> =
+            plan.changes.iter().filter(takes_away).map(|change| change.address.to_string()).collect();
+        if phase == Phase::First || yes == Yes::All || taken.is_empty() {
+            return Ok(true);
+        }
+        if !self.json && std::io::stdin().is_terminal() {
+            return Ok(false);
+        }
+        let failure = Failure::new(format!("this phase replaces or deletes {}, and `--yes` does not cover that", taken.join(", ")));
+        Err(failure.help("look at it, and apply again with `--yes=all`").exit(Exit::Refused))
     }
 
     /// Calls again for as long as another run holds the lease, if that is to be waited for and nobody interrupts.

@@ -1,6 +1,6 @@
 //! `trueup drift`: what was changed outside, and with `--correct`, bringing it back.
 
-use trueup_engine::PlanOptions;
+use trueup_engine::{PlanOptions, Planned};
 use trueup_engine::plan::Mode;
 
 use super::apply::Task;
@@ -19,7 +19,7 @@ pub(super) async fn run(arguments: &DriftArgs, json: bool) -> Result<Exit, Failu
         return task.plan_and_carry_out(&loaded).await;
     }
     let options = PlanOptions { mode: Mode::Correct, refresh: true };
-    let (plan, snapshot) = workplace.engine.plan(&loaded.program, &loaded.stack, options).await?;
+    let Planned { plan, snapshot, .. } = workplace.engine.plan(&loaded.program, &loaded.stack, options).await?;
     if json {
         draw::json(&draw::terraform::plan(&plan));
     } else {

@@ -1,7 +1,7 @@
 //! `trueup plan` and `trueup show`.
 
-use trueup_engine::PlanOptions;
 use trueup_engine::plan::{Mode, Plan};
+use trueup_engine::{PlanOptions, Planned};
 
 use super::{Standing, load};
 use crate::arguments::{PlanArgs, ShowArgs};
@@ -15,7 +15,7 @@ pub(super) async fn run(arguments: &PlanArgs, json: bool) -> Result<Exit, Failur
     let loaded = load(&workplace, &arguments.stack)?;
     let mode = if arguments.destroy { Mode::Destroy } else { Mode::Apply };
     let options = PlanOptions { mode, refresh: !arguments.no_refresh };
-    let (plan, snapshot) = workplace.engine.plan(&loaded.program, &loaded.stack, options).await?;
+    let Planned { plan, snapshot, .. } = workplace.engine.plan(&loaded.program, &loaded.stack, options).await?;
     if let Some(path) = &arguments.out {
         planfile::save(path, &plan, workplace.vault.as_ref())?;
     }

@@ -1,7 +1,7 @@
 //! A plan as people read it.
 
 use owo_colors::{AnsiColors, OwoColorize};
-use trueup_engine::plan::{Action, Change, Drift, FieldChange, Mode, Notice, Order, Plan, Summary};
+use trueup_engine::plan::{Action, Change, Drift, Existing, FieldChange, Mode, Notice, Order, Plan, Summary};
 use trueup_state::{Place, Scope, Serial, Verb};
 
 use super::{count, value};
@@ -26,6 +26,11 @@ pub(crate) fn text(plan: &Plan, location: &str, serial: Serial) -> String {
         }
     }
     text.push_str(&deposed_lines(plan));
+    text.push_str(&existing_lines(plan));
+    if !plan.deferred.is_empty() {
+        blank_line(&mut text);
+        text.push_str(&deferred_lines(plan));
+    }
     let outputs = output_lines(plan);
     if !outputs.is_empty() {
         blank_line(&mut text);
@@ -234,6 +239,28 @@ fn deposed_lines(plan: &Plan) -> String {
     text
 }
 
+/// What is read and never managed.
+fn existing_lines(plan: &Plan) -> String {
+    let line = |existing: &Existing| {
+        let (address, kind, scope) = (existing.address.bold(), &existing.kind, scope(&existing.scope));
+        let place = place(existing.source.as_ref());
+        format!("  {} {address}  {kind}  {scope}  {}, only read{place}\n", "<".cyan().bold(), existing.id)
+    };
+    plan.existing.iter().map(line).collect()
+}
+
+/// What is left to a further phase.
+fn deferred_lines(plan: &Plan) -> String {
+    let mut text = format!("{}\n", "Planned once this is done:".bold());
+    for left in &plan.deferred {
+        let waits: Vec<String> = left.waits_for.iter().map(ToString::to_string).collect();
+        let place = place(left.source.as_ref());
+        let mark = "…".cyan();
+        text.push_str(&format!("  {mark} {}  {}; it waits for {}{place}\n", left.address.bold(), left.reason, waits.join(", ")));
+    }
+    text
+}
+
 fn output_lines(plan: &Plan) -> String {
     if plan.outputs.is_empty() || plan.mode == Mode::Destroy {
         return String::new();
@@ -284,6 +311,9 @@ fn summary_line(plan: &Plan) -> String {
     }
     if record > 0 {
         text.push_str(&format!(", {record} in the state only"));
+    }
+    if !plan.deferred.is_empty() {
+        text.push_str(&format!(", {} to plan after that", plan.deferred.len()));
     }
     text.push_str(".\n");
     text

@@ -2,7 +2,7 @@
 //! and named in `*_sensitive` and `after_unknown`.
 
 use serde_json::{Map as JsonMap, Value as Json, json};
-use trueup_engine::plan::{Action, Change, Drift, Order, OutputChange, Plan};
+use trueup_engine::plan::{Action, Change, Drift, Existing, Order, OutputChange, Plan};
 use trueup_state::codec::{Redaction, redact};
 use trueup_state::{Key, Value};
 
@@ -25,11 +25,12 @@ pub(crate) fn plan(plan: &Plan) -> Json {
         "serial": plan.serial,
         "timestamp": super::time(plan.at),
         "applyable": !plan.is_empty() && plan.refusals.is_empty(),
-        "complete": plan.notices.iter().all(|notice| !notice.stops),
+        "complete": plan.notices.iter().all(|notice| !notice.stops) && plan.deferred.is_empty(),
         "errored": false,
         "variables": variables,
         "resource_drift": plan.drift.iter().map(drift).collect::<Vec<_>>(),
-        "resource_changes": changes.collect::<Vec<_>>(),
+        "resource_changes": changes.chain(plan.existing.iter().map(existing)).collect::<Vec<_>>(),
+        "deferred_changes": plan.deferred,
         "output_changes": outputs,
         "resumes": plan.resumes,
         "refusals": plan.refusals,
@@ -75,6 +76,13 @@ fn resource_change(change: &Change) -> Json {
     if let (Some(key), Some(object)) = (change.address.key(), object.as_object_mut()) {
         object.insert("index".to_owned(), index(key));
     }
+    let origin = change.reasons.iter().find_map(|reason| match reason {
+        trueup_engine::plan::Reason::Renamed { from, .. } => Some(from.to_string()),
+        _ => None,
+    });
+    if let (Some(origin), Some(object)) = (origin, object.as_object_mut()) {
+        object.insert("previous_address".to_owned(), json!(origin));
+    }
     if let (Some(parent), Some(object)) = (change.address.parent(), object.as_object_mut()) {
         object.insert("module_address".to_owned(), json!(parent.to_string()));
     }
@@ -82,6 +90,28 @@ fn resource_change(change: &Change) -> Json {
         object.insert("source".to_owned(), json!(place));
     }
     object
+}
+
+/// What is read and never managed, as Terraform has its data sources.
+fn existing(existing: &Existing) -> Json {
+    let attributes = redact(&existing.attributes, Redaction::Null);
+    let sensitive = marks(&existing.attributes, &|value| matches!(value, Value::Secret(_)));
+    json!({
+        "address": existing.address.to_string(),
+        "mode": "data",
+        "type": existing.kind,
+        "name": existing.address.name(),
+        "provider_name": existing.scope.provider.provider(),
+        "id": existing.id,
+        "change": {
+            "actions": ["no-op"],
+            "before": attributes,
+            "after": attributes,
+            "after_unknown": {},
+            "before_sensitive": sensitive,
+            "after_sensitive": sensitive,
+        },
+    })
 }
 
 fn reason(reason: &trueup_engine::plan::Reason) -> Json {

@@ -92,6 +92,14 @@ impl Address {
         Self(segments)
     }
 
+    /// Whether it is an address or stands in it: in a module, in a block with a `for_each`, or in any instance of them.
+    pub fn is_in(&self, outer: &Address) -> bool {
+        let Some((last, before)) = outer.0.split_last() else { return false };
+        let at = self.0.get(before.len());
+        self.0.starts_with(before)
+            && at.is_some_and(|at| at.name == last.name && (last.key.is_none() || at.key == last.key))
+    }
+
     /// What it stands in; none at the top.
     pub fn parent(&self) -> Option<Self> {
         let (_, rest) = self.0.split_last()?;
@@ -208,6 +216,14 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Address>().unwrap_err().reason, reason, "{text}");
         }
+    }
+
+    #[test]
+    fn stands_in_modules_and_blocks() {
+        let is_in = |inner: &str, outer: &str| inner.parse::<Address>().unwrap().is_in(&outer.parse().unwrap());
+        assert!(is_in("a", "a") && is_in("a[0]", "a") && is_in("a[0]/b", "a") && is_in("a/b/c", "a/b"));
+        assert!(is_in("a[0]/b", "a[0]") && is_in("a/b[1]", "a/b"));
+        assert!(!is_in("a", "a[0]") && !is_in("a[1]/b", "a[0]") && !is_in("ab", "a") && !is_in("a", "a/b"));
     }
 
     proptest! {

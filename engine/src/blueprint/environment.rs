@@ -8,8 +8,9 @@ use crate::diagnostic::Diagnostic;
 /// What an environment may say differently.
 const SECTIONS: [&str; 4] = ["variables", "tags", "providers", "resources"];
 
-/// The file's tree for an environment: maps merge by name, all else replaces.
-pub(super) fn apply(mut root: Node, chosen: Option<&str>, problems: &mut Vec<Diagnostic>) -> Node {
+/// The file's tree for an environment: maps merge by name, all else replaces. A module need not know every environment that its
+/// blueprint has.
+pub(super) fn apply(mut root: Node, chosen: Option<&str>, is_module: bool, problems: &mut Vec<Diagnostic>) -> Node {
     let environments = root.get("environments").cloned();
     let entries = environments.as_ref().map(Node::entries).unwrap_or_default();
     if let Some(node) = environments.as_ref().filter(|node| !matches!(node.content, Content::Map(_) | Content::Null)) {
@@ -17,7 +18,7 @@ pub(super) fn apply(mut root: Node, chosen: Option<&str>, problems: &mut Vec<Dia
     }
     for (name, node) in entries {
         if matches!(node.content, Content::Map(_) | Content::Null) {
-            known_fields(node, "in an environment", &SECTIONS, &[], problems);
+            known_fields(node, "in an environment", &SECTIONS, problems);
         } else {
             problems.push(wrong_type(node, &format!("the environment `{}`", name.text), "a map"));
         }
@@ -26,6 +27,9 @@ pub(super) fn apply(mut root: Node, chosen: Option<&str>, problems: &mut Vec<Dia
     if let Some((_, over)) = entries.iter().find(|(name, _)| name.text == chosen) {
         let sections = over.entries().iter().filter(|(name, _)| SECTIONS.contains(&name.text.as_str()));
         merge(&mut root, &Node { span: over.span, content: Content::Map(sections.cloned().collect()) });
+        return root;
+    }
+    if is_module {
         return root;
     }
     let known: Vec<&str> = entries.iter().map(|(name, _)| name.text.as_str()).collect();

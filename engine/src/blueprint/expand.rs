@@ -1,55 +1,59 @@
-//! Variables, `for_each`: from a file's tree to resources.
+//! From files to resources: variables, modules, `for_each`.
+//!
+//! What decides which resources there are may read others: their number, or what is known of them. So blocks and modules are
+//! expanded in rounds, each as soon as what it reads is; what only apply can tell is deferred to a further phase.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use trueup_state::{Address, Map, ProviderName, Value};
 
-use super::check::Subject;
-use super::expression::unresolved;
-use super::resources::Expansion;
-use super::schema::{self, File};
-use super::source::{Content, Node};
-use super::{
-    Catalog, Evaluated, Inputs, Instances, Loader, Output, Program, Resource, Scope, Visible, World, environment,
-    evaluate, parse, providers, resources, variables,
-};
-use crate::diagnostic::{Diagnostic, Diagnostics, Sources, with_article};
+use super::files::{self, Blueprint};
+use super::providers::Configured;
+use super::schema::{self, Block, Call, File};
+use super::source::Node;
+use super::world::{Each, Frame, Instances, Known, Module, Scope, Variable, World};
+use super::{Catalog, Deferral, Inputs, Loader, Output, Program, Resource, depend, dry_run, evaluate, moved, variables};
+use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::graph::Graph;
 
-/// Loads a blueprint: reads, checks and expands it. Every error of the file comes in one report.
-pub fn load(path: &Path, inputs: &Inputs, loader: &dyn Loader, catalog: &Catalog) -> Result<Program, Diagnostics> {
-    let mut sources = Sources::default();
+/// Loads a blueprint: reads, checks and expands it. Every error of its files comes in one report.
+pub fn load(
+    path: &Path,
+    inputs: &Inputs,
+    loader: &dyn Loader,
+    catalog: &Arc<Catalog>,
+) -> Result<Program, Diagnostics> {
     let mut problems = Vec::new();
-    let root = read(path, loader, &mut sources, &mut problems);
-    let program = root.and_then(|root| {
-        let root = environment::apply(root, inputs.environment.as_deref(), &mut problems);
-        program(&root, path, inputs, catalog, &sources, &mut problems)
+    let (sources, trees) = files::read(path, inputs, loader, &mut problems);
+    let blueprint = trees.map(|trees| {
+        let (sources, inputs) = (sources.clone(), inputs.clone());
+        Arc::new(Blueprint { sources, trees, inputs, catalog: catalog.clone() })
     });
+    let program = blueprint.and_then(|blueprint| expand(&blueprint, Arc::default(), &mut problems));
+    finish(program, problems, sources)
+}
+
+impl Program {
+    /// The same blueprint with more known of its resources, so that what waited for that can be expanded.
+    pub fn with_known(&self, known: Known) -> Result<Program, Diagnostics> {
+        let mut problems = Vec::new();
+        let program = expand(&self.blueprint, Arc::new(known), &mut problems);
+        finish(program, problems, self.sources.clone())
+    }
+}
+
+fn finish(
+    program: Option<Program>,
+    mut problems: Vec<Diagnostic>,
+    sources: crate::diagnostic::Sources,
+) -> Result<Program, Diagnostics> {
     order(&mut problems);
     match program {
         Some(program) if problems.is_empty() => Ok(program),
         _ => Err(Diagnostics { sources, list: problems }),
     }
-}
-
-/// Reads a file to its tree.
-fn read(path: &Path, loader: &dyn Loader, sources: &mut Sources, problems: &mut Vec<Diagnostic>) -> Option<Node> {
-    let file = path.display();
-    let bytes = loader.read(path).map_err(|error| {
-        let problem = Diagnostic::error(format!("the blueprint `{file}` can't be read: {error}"));
-        problems.push(problem.help("name the file as the last argument; without one, `blueprint.yaml` is read"));
-    });
-    let text = parse::text(bytes.ok()?).map_err(|problem| problems.push(problem)).ok()?;
-    let id = sources.add(path, text.as_str());
-    let (root, found) = parse::parse(&text, id);
-    if root.is_none() && found.is_empty() {
-        problems
-            .push(Diagnostic::error(format!("the blueprint `{file}` is empty")).help("begin with `blueprint: NAME`"));
-    }
-    problems.extend(found);
-    root
 }
 
 /// By place, each once; what has no place comes first.
@@ -67,161 +71,282 @@ fn order(problems: &mut Vec<Diagnostic>) {
     *problems = kept;
 }
 
-fn program(
-    root: &Node,
-    path: &Path,
-    inputs: &Inputs,
-    catalog: &Catalog,
-    sources: &Sources,
-    problems: &mut Vec<Diagnostic>,
-) -> Option<Program> {
-    let file = schema::read(root, problems);
-    let mut variables = variables::resolve(&file.variables, &file.broken.variables, inputs, problems);
-    variables.extend(file.broken.variables.iter().map(|name| ((*name).to_owned(), Value::Unknown)));
-    let early = early_scope(&file, &variables);
-    let tags = file.tags.map(|node| tags(node, &early, problems)).unwrap_or_default();
-    let mut providers = providers::resolve(&file.providers, catalog, &early, problems);
-    let base = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
-    let expansion = resources::expand(&file, catalog, &mut providers, &early, &base, problems);
-    let Expansion { blocks, mut resources, schemas } = expansion;
-    let world = world(&variables, &blocks, &resources, catalog);
-    dry_run(&mut resources, &schemas, &world, problems);
-    let outputs = outputs(&file, &world, problems);
-    let graph = Graph::link(&resources, &blocks, sources).map_err(|cycles| problems.extend(cycles.list)).ok()?;
+fn expand(blueprint: &Arc<Blueprint>, known: Arc<Known>, problems: &mut Vec<Diagnostic>) -> Option<Program> {
+    let files: Vec<File<'_>> = blueprint.trees.iter().map(|tree| schema::read(&tree.root, problems)).collect();
+    let own = files.first()?;
+    let values = variables::resolve(&own.variables, &own.broken.variables, &blueprint.inputs, problems);
+    let mut expander = Expander::new(blueprint, &files, known, problems);
+    let given = values.iter().map(|(name, value)| (name.clone(), Variable::Given(value.clone()))).collect();
+    expander.enter(None, 0, given, None, &BTreeSet::new());
+    expander.rounds();
+    expander.inputs();
+    expander.settings();
+    expander.outputs();
+    depend::resolve(&mut expander);
+    dry_run::resources(&mut expander);
+    let Expander { frame, known, rooms, resources, deferred, early, problems, .. } = expander;
+    let moves = moved::moves(&files, &rooms, &frame, problems);
+    let graph = Graph::link(&resources, &frame, &blueprint.sources);
+    let graph = graph.map_err(|cycles| problems.extend(cycles.list)).ok()?;
+    let outputs = own.outputs.iter();
+    let output = |(name, node): &(&super::source::Name, &Node)| {
+        (name.text.clone(), Output { node: Arc::new((*node).clone()), span: name.span })
+    };
     Some(Program {
-        name: file.name,
-        description: file.description,
-        environment: inputs.environment.clone().unwrap_or_else(|| "default".to_owned()),
-        sources: sources.clone(),
-        variables,
-        tags,
-        providers,
-        blocks,
+        name: own.name.clone(),
+        description: own.description.clone(),
+        environment: blueprint.inputs.environment.clone().unwrap_or_else(|| "default".to_owned()),
+        sources: blueprint.sources.clone(),
+        variables: values,
+        rooms: rooms.into_iter().map(|(address, room)| (address, room.into_parts())).collect(),
         resources,
         graph,
-        outputs,
+        outputs: outputs.map(output).collect(),
+        moves,
+        deferred,
+        early,
         warnings: Vec::new(),
+        frame,
+        known,
+        blueprint: blueprint.clone(),
     })
 }
 
-/// What can be read before resources are expanded: variables. Resources are there by name, so that reading one can be told from
-/// reading nothing.
-fn early_scope(file: &File<'_>, variables: &Map) -> Scope {
-    let names =
-        file.resources.iter().map(|block| block.name.text.as_str()).chain(file.broken.resources.iter().copied());
-    let blocks = names.map(|name| (Address::root(name), Instances::One)).collect();
-    let world = World::new(BTreeMap::from([(None, variables.clone())]), blocks);
-    Scope { world: Arc::new(world), module: None, each: None }
+/// What the expansion of a blueprint and its modules reads and writes.
+pub(super) struct Expander<'a, 'p> {
+    pub(super) blueprint: &'a Blueprint,
+    pub(super) files: &'a [File<'a>],
+    pub(super) frame: Arc<Frame>,
+    pub(super) known: Arc<Known>,
+    /// The blueprint and each instance of each module.
+    pub(super) rooms: BTreeMap<Option<Address>, Room<'a>>,
+    pub(super) resources: BTreeMap<Address, Resource>,
+    pub(super) deferred: BTreeMap<Address, Deferral>,
+    /// The resources, or blocks as a whole, that were read to tell which resources there are.
+    pub(super) early: BTreeSet<Address>,
+    pub(super) problems: &'p mut Vec<Diagnostic>,
+    /// What is yet to be expanded.
+    tasks: BTreeMap<Address, Task<'a>>,
 }
 
-/// Evaluates what must be known before resources are: it reads variables only. None where it is not known, which is reported.
-pub(super) fn early(node: &Node, scope: &Scope, what: &str, problems: &mut Vec<Diagnostic>) -> Option<Value> {
-    let Evaluated { value, reads, problems: found } = evaluate(node, scope);
-    problems.extend(found);
-    if let Some(read) = reads.first() {
-        problems.push(
-            Diagnostic::error(format!("{what} reads the resource `{read}`, and must be known before any resource is"))
-                .at(node.span, "this is known only after apply")
-                .help("use variables, or write the value out"),
-        );
-        return None;
-    }
-    (!value.has_unknown()).then_some(value)
+/// An instance of a module, or the blueprint itself.
+pub(super) struct Room<'a> {
+    pub(super) file: usize,
+    pub(super) tags: Map,
+    pub(super) providers: BTreeMap<ProviderName, Configured<'a>>,
+    /// What all that stands in it depends on.
+    pub(super) depends_on: BTreeSet<Address>,
 }
 
-fn tags(node: &Node, scope: &Scope, problems: &mut Vec<Diagnostic>) -> Map {
-    if !matches!(node.content, Content::Map(_)) {
-        problems.push(schema::wrong_type(node, "`tags`", "a map"));
+impl Room<'_> {
+    fn into_parts(self) -> super::Room {
+        let settings = self.providers.into_iter().map(|(name, configured)| (name, configured.settings));
+        super::Room { tags: self.tags, providers: settings.collect() }
     }
-    let mut tags = Map::new();
-    for (name, node) in node.entries() {
-        let Some(value) = early(node, scope, &format!("the tag `{}`", name.text), problems) else { continue };
-        if value.revealed().as_str().is_none() {
-            let message = format!("the tag `{}` is {}, where text belongs", name.text, super::sight::article(&value));
-            problems.push(Diagnostic::error(message).at(node.span, "this value").help("put it in quotes"));
-        }
-        tags.insert(name.text.clone(), value);
-    }
-    tags
 }
 
-/// What the program's expressions see at first: every resource, with nothing known of it but its attributes' names.
-fn world(
-    variables: &Map,
-    blocks: &BTreeMap<Address, Instances>,
-    resources: &BTreeMap<Address, Resource>,
-    catalog: &Catalog,
-) -> Arc<World> {
-    let world = World::new(BTreeMap::from([(None, variables.clone())]), blocks.clone());
-    let mut seen: BTreeMap<(&str, &ProviderName), Visible> = BTreeMap::new();
-    for (address, resource) in resources {
-        let visible = seen.entry((resource.kind.as_str(), &resource.provider)).or_insert_with(|| {
-            let schema = catalog.kinds.get(&resource.kind);
-            let attributes = schema.map_or(Value::Unknown, |schema| schema.unknown_attributes());
-            let stable = schema.map_or(Value::Unknown, |schema| schema.stable_attributes(&attributes));
-            Visible { kind: resource.kind.clone(), provider: resource.provider.clone(), attributes, stable }
-        });
-        world.show(address.clone(), visible.clone());
-    }
-    Arc::new(world)
+#[derive(Clone, Copy)]
+enum Task<'a> {
+    Block(&'a Block<'a>),
+    Call(&'a Call<'a>),
 }
 
-/// Evaluates every resource's spec with nothing known of others: what it reads, and what is wrong whatever they become.
-fn dry_run(
-    resources: &mut BTreeMap<Address, Resource>,
-    schemas: &BTreeMap<Address, Option<&'static crate::schema::Schema>>,
-    world: &Arc<World>,
-    problems: &mut Vec<Diagnostic>,
-) {
-    let mut checked = None;
-    let mut found: Vec<(Address, Diagnostic)> = Vec::new();
-    for (address, resource) in resources.iter_mut() {
-        let block = address.block();
-        let scope = resource.scope(world);
-        if checked.as_ref() != Some(&block) {
-            found.extend(unresolved(&resource.spec, &scope).into_iter().map(|problem| (address.clone(), problem)));
-        }
-        let Evaluated { mut value, reads, problems } = evaluate(&resource.spec, &scope);
-        resource.reads = reads;
-        found.extend(problems.into_iter().map(|problem| (address.clone(), problem)));
-        if let Some(schema) = schemas.get(&block).copied().flatten() {
-            schema.complete(&mut value);
-            let what = with_article(resource.kind.as_str());
-            let subject = Subject { schema, node: &resource.spec, span: resource.span, what };
-            found.extend(subject.problems(&value, &scope).into_iter().map(|problem| (address.clone(), problem)));
-        }
-        checked = Some(block);
-    }
-    problems.extend(by_instance(found));
+/// Why something can't be expanded.
+pub(super) enum Stop {
+    /// Something is wrong, and was reported.
+    Wrong,
+    /// It reads what is not known.
+    Waits {
+        /// Which resources, blocks or modules.
+        reads: BTreeSet<Address>,
+        /// What reads them: `for_each`.
+        what: String,
+        /// Where.
+        span: Span,
+    },
 }
 
-/// What is wrong with several instances of a block alike is said once, with their number.
-fn by_instance(found: Vec<(Address, Diagnostic)>) -> Vec<Diagnostic> {
-    let mut first: Vec<(Address, Diagnostic, usize)> = Vec::new();
-    let mut known: BTreeMap<(Address, String, Option<crate::diagnostic::Span>), usize> = BTreeMap::new();
-    for (address, problem) in found {
-        let span = problem.labels.first().map(|label| label.span);
-        let position = *known.entry((address.block(), problem.message.clone(), span)).or_insert(first.len());
-        match first.get_mut(position) {
-            Some((other, _, more)) => *more += usize::from(*other != address),
-            None => first.push((address, problem, 0)),
+impl<'a, 'p> Expander<'a, 'p> {
+    fn new(
+        blueprint: &'a Blueprint,
+        files: &'a [File<'a>],
+        known: Arc<Known>,
+        problems: &'p mut Vec<Diagnostic>,
+    ) -> Self {
+        Self {
+            blueprint,
+            files,
+            frame: Arc::default(),
+            known,
+            rooms: BTreeMap::new(),
+            resources: BTreeMap::new(),
+            deferred: BTreeMap::new(),
+            early: BTreeSet::new(),
+            problems,
+            tasks: BTreeMap::new(),
         }
     }
-    let said = |(address, problem, more): (Address, Diagnostic, usize)| match (address.key(), more) {
-        (None, _) => problem,
-        (Some(_), 0) => problem.within(address.to_string()),
-        (Some(_), more) => problem.within(format!("{address} and {more} more")),
-    };
-    first.into_iter().map(said).collect()
-}
 
-fn outputs(file: &File<'_>, world: &Arc<World>, problems: &mut Vec<Diagnostic>) -> BTreeMap<String, Output> {
-    let scope = Scope { world: world.clone(), module: None, each: None };
-    let mut outputs = BTreeMap::new();
-    for (name, node) in &file.outputs {
-        problems.extend(unresolved(node, &scope));
-        problems.extend(evaluate(node, &scope).problems);
-        outputs.insert(name.text.clone(), Output { node: Arc::new((*node).clone()), span: name.span });
+    /// What is seen so far from a module.
+    pub(super) fn scope(&self, module: Option<Address>) -> Scope {
+        Scope::of_module(&Arc::new(World::new(self.frame.clone(), self.known.clone())), module)
     }
-    outputs
+
+    /// The names of the frame, to add to them. No scope of this expander may be alive: else all names are copied.
+    pub(super) fn frame(&mut self) -> &mut Frame {
+        Arc::make_mut(&mut self.frame)
+    }
+
+    /// Begins with the blueprint itself or an instance of a module: what is in it is named, and waits to be expanded.
+    pub(super) fn enter(
+        &mut self,
+        module: Option<Address>,
+        file: usize,
+        variables: BTreeMap<String, Variable>,
+        each: Option<Each>,
+        depends_on: &BTreeSet<Address>,
+    ) {
+        let files = self.files;
+        let parts = &files[file];
+        let outputs = parts.outputs.iter().map(|(name, node)| (name.text.clone(), Arc::new((*node).clone())));
+        let outputs = outputs.collect();
+        self.frame().set_module(module.clone(), Module { variables, outputs, each });
+        let inside = |name: &str| module.as_ref().map_or_else(|| Address::root(name), |module| module.child(name));
+        for block in &parts.resources {
+            let address = inside(&block.name.text);
+            self.frame().set_block(address.clone(), Instances::Unknown, None);
+            self.tasks.insert(address, Task::Block(block));
+        }
+        for name in &parts.broken.resources {
+            self.frame().set_block(inside(name), Instances::One, None);
+        }
+        for call in &parts.modules {
+            let address = inside(&call.name.text);
+            self.frame().set_call(address.clone(), Instances::Unknown);
+            self.tasks.insert(address, Task::Call(call));
+        }
+        for name in &parts.broken.modules {
+            self.frame().set_call(inside(name), Instances::Unknown);
+        }
+        let providers = self.configured(parts);
+        let room = Room { file, tags: Map::new(), providers, depends_on: depends_on.clone() };
+        self.rooms.insert(module, room);
+    }
+
+    /// Expands what can be, until nothing more can be.
+    fn rounds(&mut self) {
+        loop {
+            let waiting: Vec<Address> = self.tasks.keys().cloned().collect();
+            let mut progress = false;
+            let mut waits = BTreeMap::new();
+            for address in waiting {
+                let Some(task) = self.tasks.get(&address).copied() else { continue };
+                match self.expand(&address, task) {
+                    Some(wait) => drop(waits.insert(address, wait)),
+                    None => {
+                        self.tasks.remove(&address);
+                        progress = true;
+                    }
+                }
+            }
+            if !progress {
+                let circles = depend::circles(&waits, &self.tasks.keys().cloned().collect());
+                self.problems.extend(circles);
+                return;
+            }
+        }
+    }
+
+    /// Expands a block or a module. What it reads of what is yet to be expanded itself, if it does.
+    fn expand(&mut self, address: &Address, task: Task<'a>) -> Option<(BTreeSet<Address>, Span)> {
+        let before = self.problems.len();
+        let done = match task {
+            Task::Block(block) => self.block(address, block),
+            Task::Call(call) => self.call(address, call),
+        };
+        let wait = match done {
+            Ok(()) | Err(Stop::Wrong) => None,
+            Err(Stop::Waits { reads, what, span }) => {
+                let unexpanded: BTreeSet<Address> =
+                    reads.iter().map(Address::block).filter(|read| self.tasks.contains_key(read)).collect();
+                if unexpanded.is_empty() {
+                    self.deferred.insert(address.clone(), Deferral { what, reads, span });
+                    None
+                } else {
+                    // What is said of it now may be only because of that.
+                    self.problems.truncate(before);
+                    return Some((unexpanded, span));
+                }
+            }
+        };
+        self.in_module(before, address.parent().as_ref());
+        wait
+    }
+
+    /// Says in which module the problems since some number of them are.
+    pub(super) fn in_module(&mut self, since: usize, module: Option<&Address>) {
+        let Some(module) = module else { return };
+        for problem in self.problems.drain(since..).collect::<Vec<_>>() {
+            self.problems.push(problem.within(format!("module {module}")));
+        }
+    }
+
+    /// Evaluates what must be known before resources are. What it reads is added to `reads`.
+    pub(super) fn early(
+        &mut self,
+        node: &Node,
+        scope: &Scope,
+        what: &str,
+        reads: &mut BTreeSet<Address>,
+    ) -> Result<Value, Stop> {
+        let evaluated = evaluate(node, scope);
+        self.early.extend(evaluated.reads.iter().cloned());
+        let waits = |reads| Stop::Waits { reads, what: what.to_owned(), span: node.span };
+        let unexpanded = evaluated.reads.iter().any(|read| self.tasks.contains_key(&read.block()));
+        if unexpanded && (!evaluated.problems.is_empty() || evaluated.value.has_unknown()) {
+            return Err(waits(evaluated.reads));
+        }
+        if !evaluated.problems.is_empty() {
+            self.problems.extend(evaluated.problems);
+            return Err(Stop::Wrong);
+        }
+        if evaluated.value.has_unknown() {
+            // Without reads it is broken, which was reported.
+            return Err(if evaluated.reads.is_empty() { Stop::Wrong } else { waits(evaluated.reads) });
+        }
+        reads.extend(evaluated.reads);
+        Ok(evaluated.value)
+    }
+
+    /// Checks the inputs of modules that are evaluated only when they are read.
+    fn inputs(&mut self) {
+        for address in self.rooms.keys().flatten().cloned().collect::<Vec<_>>() {
+            let scope = self.scope(Some(address.clone()));
+            let Some(module) = scope.here() else { continue };
+            let Some(outside) = scope.of_inputs() else { continue };
+            let mut found = Vec::new();
+            for (name, variable) in &module.variables {
+                if let Variable::Input(input) = variable {
+                    found.extend(super::expression::unresolved(&input.node, &outside));
+                    let path = super::expression::variable_problems(&scope, name);
+                    found.extend(path);
+                }
+            }
+            let context = format!("module {address}");
+            self.problems.extend(found.into_iter().map(|problem| problem.within(context.clone())));
+        }
+    }
+
+    /// Checks the outputs of the blueprint and of its modules.
+    fn outputs(&mut self) {
+        for (address, file) in self.rooms.iter().map(|(address, room)| (address.clone(), room.file)).collect::<Vec<_>>() {
+            let scope = self.scope(address.clone());
+            let before = self.problems.len();
+            for (_, node) in &self.files[file].outputs {
+                self.problems.extend(super::expression::unresolved(node, &scope));
+                self.problems.extend(evaluate(node, &scope).problems);
+            }
+            self.in_module(before, address.as_ref());
+        }
+    }
 }

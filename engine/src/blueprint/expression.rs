@@ -4,123 +4,21 @@
 //! is unknown if an unknown was read on the way, and secret if a secret was.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use minijinja::ErrorKind;
-use trueup_state::{Address, Key, KindName, Map, ProviderName, Value};
+use trueup_state::{Address, Value};
 
 use super::sight::{self, Hop, Miss, Seen};
 use super::template::{Compiled, Piece};
 use super::tokens::{self, Chain};
 use super::tracking::{self, Context, Tracker};
-use super::{Content, Each, Node};
+use super::world::Scope;
+use super::{Content, Node};
 use crate::diagnostic::{Diagnostic, Span};
 
 pub use super::template::Template;
-
-/// What expressions can read: variables, and the resources that are visible so far.
-#[derive(Debug)]
-pub struct World {
-    variables: BTreeMap<Option<Address>, Map>,
-    blocks: BTreeMap<Address, Block>,
-    visible: RwLock<BTreeMap<Address, Arc<Visible>>>,
-}
-
-#[derive(Debug)]
-struct Block {
-    instances: Instances,
-    keys: BTreeSet<Key>,
-}
-
-/// How many resources a block stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Instances {
-    /// One: the block has no `for_each`.
-    One,
-    /// One for each key.
-    Keyed(Vec<Key>),
-    /// None: its `when` is false. A reference to it is null.
-    Absent,
-}
-
-/// What expressions see of a resource.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Visible {
-    /// Its kind.
-    pub kind: KindName,
-    /// Who makes it.
-    pub provider: ProviderName,
-    /// Its attributes: a map, unknown where only apply can tell.
-    pub attributes: Value,
-    /// Those of them that stay for as long as it lives: what a whole-resource expression gives.
-    pub stable: Value,
-}
-
-impl World {
-    /// A world of variables, by module, in which no resource is visible yet.
-    pub fn new(variables: BTreeMap<Option<Address>, Map>, blocks: BTreeMap<Address, Instances>) -> Self {
-        let block = |instances| {
-            let keys = match &instances {
-                Instances::Keyed(keys) => keys.iter().cloned().collect(),
-                _ => BTreeSet::new(),
-            };
-            Block { instances, keys }
-        };
-        let blocks = blocks.into_iter().map(|(address, instances)| (address, block(instances))).collect();
-        Self { variables, blocks, visible: RwLock::default() }
-    }
-
-    /// Makes a resource visible, or changes what is seen of it.
-    pub fn show(&self, address: Address, visible: Visible) {
-        self.visible.write().unwrap_or_else(PoisonError::into_inner).insert(address, Arc::new(visible));
-    }
-
-    /// What is seen of a resource.
-    pub fn visible(&self, address: &Address) -> Option<Arc<Visible>> {
-        self.visible.read().unwrap_or_else(PoisonError::into_inner).get(address).cloned()
-    }
-
-    /// How many resources a block stands for; none where there is no such block.
-    pub fn block(&self, address: &Address) -> Option<&Instances> {
-        self.blocks.get(address).map(|block| &block.instances)
-    }
-
-    pub(super) fn variables(&self, module: Option<&Address>) -> Option<&Map> {
-        self.variables.get(&module.cloned())
-    }
-
-    pub(super) fn variable(&self, module: Option<&Address>, name: &str) -> Option<&Value> {
-        self.variables(module)?.get(name)
-    }
-
-    pub(super) fn keys(&self, block: &Address) -> &[Key] {
-        match self.block(block) {
-            Some(Instances::Keyed(keys)) => keys,
-            _ => &[],
-        }
-    }
-
-    pub(super) fn has_key(&self, block: &Address, key: &Key) -> bool {
-        self.blocks.get(block).is_some_and(|block| block.keys.contains(key))
-    }
-
-    /// The names of the blocks of a module.
-    pub(super) fn names(&self, module: Option<&Address>) -> Vec<&str> {
-        self.blocks.keys().filter(|address| address.parent().as_ref() == module).map(Address::name).collect()
-    }
-}
-
-/// From where an expression looks at the world.
-#[derive(Clone, Debug)]
-pub struct Scope {
-    /// What there is to see.
-    pub world: Arc<World>,
-    /// The module it stands in.
-    pub module: Option<Address>,
-    /// The instance it stands in.
-    pub each: Option<Each>,
-}
 
 /// What a node came to.
 #[derive(Clone, Debug, Default)]
@@ -135,9 +33,45 @@ pub struct Evaluated {
 
 /// Evaluates a node and everything in it.
 pub fn evaluate(node: &Node, scope: &Scope) -> Evaluated {
-    let mut session = Session { from: scope, shared: OnceCell::new(), tracker: Arc::default(), problems: Vec::new() };
+    let mut session = Session::new(scope, Arc::default());
     let value = session.node(node);
+    session.problems.extend(session.tracker.problems());
     Evaluated { value, reads: session.tracker.reads(), problems: session.problems }
+}
+
+/// What a node of another scope leads to: the thing itself where it is nothing but a path, else a value. `name`: what the node
+/// gives a value to. What is read counts as read by who asks, and so do problems.
+pub(super) fn see(node: &Node, scope: &Scope, tracker: &Tracker, name: &str) -> Seen {
+    let Ok(entered) = tracker.enter(name).map_err(|circle| {
+        let message = format!("values read each other in a circle: {}", circle.join(" -> "));
+        let problem = Diagnostic::error(message).at(node.span, "this reads itself");
+        tracker.problem(problem.help("take one of these reads out; none could be known first"));
+    }) else {
+        return Seen::Unknown;
+    };
+    let mut session = Session::new(scope, Arc::new(tracker.nested()));
+    let seen = match node.path() {
+        Some((chain, compiled)) => session.follow(chain, compiled).unwrap_or_else(|problem| {
+            tracker.problem(problem);
+            Seen::Unknown
+        }),
+        None => {
+            let value = session.node(node);
+            session.problems.drain(..).for_each(|problem| tracker.problem(problem));
+            Seen::owned(name.to_owned(), value)
+        }
+    };
+    drop(entered);
+    seen
+}
+
+/// What is wrong with a variable as its module reads it.
+pub(super) fn variable_problems(scope: &Scope, name: &str) -> Vec<Diagnostic> {
+    let tracker = Tracker::default();
+    if let Err(miss) = Seen::Variables.step(scope, &Hop::Name(name), &tracker) {
+        tracker.problem(missing(&miss, Span::default(), scope));
+    }
+    tracker.problems()
 }
 
 /// The names in a node's expressions that lead nowhere, also where evaluation does not come by.
@@ -160,7 +94,7 @@ pub(super) fn unresolved(node: &Node, scope: &Scope) -> Vec<Diagnostic> {
 fn first_steps(chain: &Chain, compiled: &Compiled, scope: &Scope, tracker: &Tracker) -> Result<(), (Miss, Span)> {
     let seen = Seen::root(scope, &chain.root, tracker).map_err(|miss| (miss, compiled.within(&chain.at)))?;
     match (&seen, chain.hops.first()) {
-        (Seen::Variables, Some((hop, at))) if !compiled.guarded => {
+        (Seen::Variables | Seen::Modules, Some((hop, at))) if !compiled.guarded => {
             seen.step(scope, &hop.borrowed(), tracker).map(|_| ()).map_err(|miss| (miss, compiled.within(at)))
         }
         _ => Ok(()),
@@ -172,11 +106,24 @@ fn missing(miss: &Miss, span: Span, scope: &Scope) -> Diagnostic {
     Diagnostic::error(message).at(span, label).help(help)
 }
 
+impl Node {
+    /// The path that it is, if it is nothing but one.
+    pub(super) fn path(&self) -> Option<(&Chain, &Compiled)> {
+        let Content::Template(template) = &self.content else { return None };
+        template.path()
+    }
+}
+
 impl Template {
+    /// The path that it is, if it is nothing but one.
+    pub(super) fn path(&self) -> Option<(&Chain, &Compiled)> {
+        let [Piece::Expression(compiled)] = &self.pieces[..] else { return None };
+        compiled.chains.first().filter(|_| compiled.is_path).map(|chain| (chain, compiled))
+    }
+
     /// The resource that this is an attribute of, if it is nothing but the path of one.
     pub(super) fn attribute_of(&self, scope: &Scope) -> Option<Address> {
-        let [Piece::Expression(compiled)] = &self.pieces[..] else { return None };
-        let chain = compiled.chains.first().filter(|_| compiled.is_path)?;
+        let (chain, _) = self.path()?;
         let tracker = Tracker::default();
         let mut seen = Seen::root(scope, &chain.root, &tracker).ok()?;
         for (hop, _) in &chain.hops {
@@ -207,7 +154,11 @@ struct Session<'a> {
     problems: Vec<Diagnostic>,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
+    fn new(from: &'a Scope, tracker: Arc<Tracker>) -> Self {
+        Self { from, shared: OnceCell::new(), tracker, problems: Vec::new() }
+    }
+
     fn node(&mut self, node: &Node) -> Value {
         match &node.content {
             Content::Null => Value::Null,
@@ -279,13 +230,17 @@ impl Session<'_> {
 
     /// An expression that is a path: followed without minijinja, so that it costs little and an error knows its step.
     fn path(&self, chain: &Chain, compiled: &Compiled) -> Result<Value, Diagnostic> {
+        Ok(self.follow(chain, compiled)?.take(self.from, &self.tracker))
+    }
+
+    fn follow(&self, chain: &Chain, compiled: &Compiled) -> Result<Seen, Diagnostic> {
         let scope = self.from;
         let fail = |miss: Miss, at| missing(&miss, compiled.within(at), scope);
         let mut seen = Seen::root(scope, &chain.root, &self.tracker).map_err(|miss| fail(miss, &chain.at))?;
         for (hop, at) in &chain.hops {
             seen = seen.step(scope, &hop.borrowed(), &self.tracker).map_err(|miss| fail(miss, at))?;
         }
-        Ok(seen.take(scope, &self.tracker))
+        Ok(seen)
     }
 
     fn computed(&self, compiled: &Compiled) -> Result<Value, Diagnostic> {

@@ -4,10 +4,17 @@
 //! what stands in `{{ }}`; [`expand`] resolves variables, `for_each` and modules into [`Resource`]s.
 
 mod check;
+mod depend;
+mod dry_run;
 mod environment;
 pub mod expand;
 pub mod expression;
+mod files;
 mod functions;
+mod instances;
+mod miss;
+mod modules;
+mod moved;
 mod parse;
 mod providers;
 mod resources;
@@ -15,25 +22,29 @@ mod scalar;
 pub mod schema;
 mod sight;
 pub mod source;
+mod tags;
 mod template;
 mod tokens;
 mod tracking;
 mod variables;
+pub mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use trueup_state::{Address, FieldPath, Key, KindName, Map, Place, ProviderName, Value};
+use trueup_state::{Address, FieldPath, KindName, Map, Place, ProviderName, Value};
 
 use crate::diagnostic::{Diagnostic, Sources, Span};
 use crate::graph::Graph;
 use crate::provider::Candidate;
 use crate::schema::Schema;
 
-pub use expression::{Evaluated, Instances, Scope, Template, Visible, World, evaluate};
+pub use expression::{Evaluated, Template, evaluate};
+pub use moved::{Move, target as move_target};
 pub use source::{Content, Node};
+pub use world::{Each, EachValue, Frame, Instances, Known, Scope, Visible, World};
 
 /// What reads the files that a blueprint names.
 pub trait Loader {
@@ -82,7 +93,7 @@ pub struct ProviderEntry {
 }
 
 /// A loaded blueprint: variables resolved, instances expanded, dependencies linked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Program {
     /// The blueprint's name.
     pub name: String,
@@ -94,66 +105,109 @@ pub struct Program {
     pub sources: Sources,
     /// The values of its variables.
     pub variables: Map,
-    /// The tags of all its resources.
-    pub tags: Map,
-    /// The settings of its provider blocks.
-    pub providers: BTreeMap<ProviderName, Value>,
-    /// How many instances each block has, by the block's address.
-    pub blocks: BTreeMap<Address, Instances>,
-    /// Its resources.
+    /// Its resources, those of its modules too.
     pub resources: BTreeMap<Address, Resource>,
     /// What depends on what.
     pub graph: Graph,
     /// Its outputs.
     pub outputs: BTreeMap<String, Output>,
+    /// What has got another address.
+    pub moves: Vec<Move>,
+    /// The blocks and modules of which only apply can tell how often they are there.
+    pub deferred: BTreeMap<Address, Deferral>,
+    /// The resources, or blocks as a whole, that were read to tell which resources there are.
+    pub early: BTreeSet<Address>,
     /// What may not be as meant.
     pub warnings: Vec<Diagnostic>,
+    rooms: BTreeMap<Option<Address>, Room>,
+    frame: Arc<Frame>,
+    known: Arc<Known>,
+    blueprint: Arc<files::Blueprint>,
 }
 
-/// One thing that is to exist.
+/// What holds for all that stands in a module, or in the blueprint itself.
+#[derive(Clone, Debug)]
+struct Room {
+    tags: Map,
+    providers: BTreeMap<ProviderName, Settings>,
+}
+
+/// The settings of a provider block.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Them, unknown where only apply can tell.
+    pub value: Value,
+    /// The resources that they read.
+    pub reads: BTreeSet<Address>,
+}
+
+/// Why it is not known yet how often something is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deferral {
+    /// What of it is not known: `for_each`.
+    pub what: String,
+    /// The resources, or blocks as a whole, that it reads.
+    pub reads: BTreeSet<Address>,
+    /// Where.
+    pub span: Span,
+}
+
+/// One thing that is to exist: an instance of a block, of which it has the rest.
 #[derive(Clone, Debug)]
 pub struct Resource {
     /// Its stable name.
     pub address: Address,
-    /// What sort of thing it is.
-    pub kind: KindName,
+    /// What all instances of its block have in common.
+    pub block: Arc<Block>,
     /// Who makes it. With a placement: who makes the first candidate.
     pub provider: ProviderName,
     /// Where it may go, in order of preference; empty without a placement.
     pub candidates: Vec<Candidate>,
+    /// The instance it is of a `for_each`.
+    pub each: Option<Each>,
+    /// The id or the name of what is there already: it is read and never managed.
+    pub existing: Option<String>,
+    /// What the blueprint says it depends on: addresses of resources, of blocks with a `for_each`, or of modules.
+    pub depends_on: Arc<BTreeSet<Address>>,
+    /// What its expressions read: addresses of resources, or of blocks with a `for_each` read whole.
+    pub reads: BTreeSet<Address>,
+    /// No delete and no replace.
+    pub protect: bool,
+    /// How it is to be checked before anything relies on it.
+    pub validate: Option<Value>,
+}
+
+/// What a blueprint says of a resource, or of all instances of a `for_each`.
+#[derive(Debug)]
+pub struct Block {
+    /// What sort of thing it is.
+    pub kind: KindName,
     /// What the blueprint says of it: a map of the kind's fields, expressions and all.
     pub spec: Arc<Node>,
     /// The directory that its paths are relative to.
     pub base: PathBuf,
     /// The module it stands in.
     pub module: Option<Address>,
-    /// The instance it is of a `for_each`.
-    pub each: Option<Each>,
-    /// What the blueprint says it depends on: addresses of resources, or of blocks with a `for_each`.
-    pub depends_on: BTreeSet<Address>,
-    /// What its expressions read: addresses of resources, or of blocks with a `for_each` read whole.
-    pub reads: BTreeSet<Address>,
-    /// No delete and no replace.
-    pub protect: bool,
     /// Paths that are not compared.
     pub ignore: BTreeSet<FieldPath>,
     /// What a scheduled run may put right.
     pub correct: Option<BTreeSet<FieldPath>>,
     /// The order of a replacement, where the blueprint says it.
     pub create_first: Option<bool>,
-    /// How it is to be checked before anything relies on it.
-    pub validate: Option<Value>,
     /// Its name in the text.
     pub span: Span,
+    /// Where it says what exists already.
+    pub existing_span: Option<Span>,
+    /// The schema of its kind; none for a native one.
+    pub schema: Option<&'static Schema>,
 }
 
-/// An instance of a `for_each`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Each {
-    /// `each.key`.
-    pub key: Key,
-    /// `each.value`.
-    pub value: Value,
+impl std::ops::Deref for Resource {
+    type Target = Block;
+
+    fn deref(&self) -> &Block {
+        &self.block
+    }
 }
 
 /// An output.
@@ -196,7 +250,34 @@ impl Resource {
 impl Program {
     /// A world for this program's expressions, in which no resource is visible yet.
     pub fn world(&self) -> Arc<World> {
-        Arc::new(World::new(BTreeMap::from([(None, self.variables.clone())]), self.blocks.clone()))
+        Arc::new(World::new(self.frame.clone(), Arc::default()))
+    }
+
+    /// How many resources a block stands for; none where there is no such block.
+    pub fn instances(&self, block: &Address) -> Option<&Instances> {
+        self.frame.block(block)
+    }
+
+    /// What was known of resources when it was expanded.
+    pub fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// What a resource's provider is set to: by its module, or by what that stands in.
+    pub fn settings(&self, resource: &Resource, provider: &ProviderName) -> Option<&Settings> {
+        let around = std::iter::successors(Some(resource.module.clone()), |inner| inner.as_ref().map(Address::parent));
+        around.filter_map(|module| self.rooms.get(&module)).find_map(|room| room.providers.get(provider))
+    }
+
+    /// The tags that a resource gets from its module.
+    pub fn tags(&self, resource: &Resource) -> &Map {
+        static NONE: Map = Map::new();
+        self.rooms.get(&resource.module).map_or(&NONE, |room| &room.tags)
+    }
+
+    /// Why it is not known whether there is something at an address, if it is not.
+    pub fn deferral(&self, address: &Address) -> Option<(&Address, &Deferral)> {
+        self.deferred.iter().find(|(deferred, _)| address.is_in(deferred))
     }
 }
 

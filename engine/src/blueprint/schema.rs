@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::Value as Json;
-use trueup_state::FieldPath;
+use trueup_state::address::AddressError;
+use trueup_state::{Address, FieldPath};
 
 use super::functions::FUNCTIONS;
 use super::sight::suggest;
@@ -12,14 +13,22 @@ use super::template::is_keyword;
 use crate::diagnostic::{Diagnostic, Span, with_article};
 
 /// What may stand at the top of a file.
-const TOP: [&str; 8] =
-    ["blueprint", "description", "variables", "tags", "providers", "environments", "resources", "outputs"];
-/// What the language has at the top, and this version does not do yet.
-const TOP_LATER: [&str; 2] = ["modules", "moved"];
+const TOP: [&str; 10] = [
+    "blueprint",
+    "description",
+    "variables",
+    "tags",
+    "providers",
+    "environments",
+    "resources",
+    "modules",
+    "moved",
+    "outputs",
+];
 /// What may be said of a variable.
 const VARIABLE: [&str; 8] = ["type", "default", "description", "secret", "minimum", "maximum", "enum", "pattern"];
 /// What may be said of any resource, beside the fields of its kind.
-pub(super) const META: [&str; 11] = [
+pub(super) const META: [&str; 12] = [
     "kind",
     "provider",
     "placement",
@@ -31,9 +40,10 @@ pub(super) const META: [&str; 11] = [
     "drift",
     "replace",
     "validate",
+    "existing",
 ];
-/// What the language has for any resource, and this version does not do yet.
-const META_LATER: [&str; 1] = ["existing"];
+/// What may be said of a module where it is used.
+const CALL: [&str; 5] = ["source", "inputs", "for_each", "when", "depends_on"];
 /// Names that have, or may get, a meaning of their own in expressions.
 const RESERVED: [&str; 6] = ["var", "each", "module", "stacks", "self", "loop"];
 
@@ -46,6 +56,8 @@ pub(super) struct File<'a> {
     pub(super) tags: Option<&'a Node>,
     pub(super) providers: Vec<(&'a Name, &'a Node)>,
     pub(super) resources: Vec<Block<'a>>,
+    pub(super) modules: Vec<Call<'a>>,
+    pub(super) moved: Vec<Move>,
     pub(super) outputs: Vec<(&'a Name, &'a Node)>,
     /// What could not be read, and was reported.
     pub(super) broken: Broken<'a>,
@@ -56,6 +68,7 @@ pub(super) struct File<'a> {
 pub(super) struct Broken<'a> {
     pub(super) variables: Vec<&'a str>,
     pub(super) resources: Vec<&'a str>,
+    pub(super) modules: Vec<&'a str>,
 }
 
 /// A variable as it is declared.
@@ -98,8 +111,26 @@ pub(super) struct Block<'a> {
     pub(super) correct: Option<Vec<(FieldPath, Span)>>,
     pub(super) create_first: Option<bool>,
     pub(super) validate: Option<&'a Node>,
+    pub(super) existing: Option<&'a Node>,
     /// The fields of its kind.
     pub(super) spec: Arc<Node>,
+}
+
+/// A module where it is used.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub(super) name: &'a Name,
+    pub(super) inputs: Vec<(&'a Name, &'a Node)>,
+    pub(super) for_each: Option<&'a Node>,
+    pub(super) when: Option<&'a Node>,
+    pub(super) depends_on: Vec<(&'a str, Span)>,
+}
+
+/// A resource or a module that has got another address.
+#[derive(Clone, Debug)]
+pub(super) struct Move {
+    pub(super) from: (Address, Span),
+    pub(super) to: (Address, Span),
 }
 
 impl VariableType {
@@ -140,7 +171,7 @@ pub(super) fn read<'a>(root: &'a Node, problems: &mut Vec<Diagnostic>) -> File<'
         );
         return file;
     }
-    known_fields(root, "at the top of a blueprint", &TOP, &TOP_LATER, problems);
+    known_fields(root, "at the top of a blueprint", &TOP, problems);
     match root.get("blueprint") {
         Some(node) => file.name = blueprint_name(node, problems).unwrap_or_default(),
         None => problems.push(
@@ -167,6 +198,21 @@ pub(super) fn read<'a>(root: &'a Node, problems: &mut Vec<Diagnostic>) -> File<'
             None => file.broken.resources.push(&name.text),
         }
     }
+    for (name, node) in named(root.get("modules"), "modules", problems) {
+        match check_name(name, "module", problems).then(|| call(name, node, problems)).flatten() {
+            Some(call) => file.modules.push(call),
+            None => file.broken.modules.push(&name.text),
+        }
+    }
+    for call in &file.modules {
+        if let Some(block) = file.resources.iter().find(|block| block.name.text == call.name.text) {
+            let message = format!("`{}` is a resource and a module", call.name.text);
+            let problem = Diagnostic::error(message).at(call.name.span, "the module");
+            let problem = problem.at(block.name.span, "the resource");
+            problems.push(problem.help("name one of them otherwise: their addresses would be the same"));
+        }
+    }
+    file.moved = root.get("moved").map(|node| moved(node, problems)).unwrap_or_default();
     file.outputs = named(root.get("outputs"), "outputs", problems);
     file.outputs.retain(|(name, _)| check_name(name, "output", problems));
     file
@@ -185,12 +231,10 @@ fn named<'a>(node: Option<&'a Node>, what: &str, problems: &mut Vec<Diagnostic>)
 }
 
 /// Says which fields of a map are none of the known.
-pub(super) fn known_fields(node: &Node, place: &str, known: &[&str], later: &[&str], problems: &mut Vec<Diagnostic>) {
+pub(super) fn known_fields(node: &Node, place: &str, known: &[&str], problems: &mut Vec<Diagnostic>) {
     for (name, _) in node.entries() {
         let text = name.text.as_str();
-        if later.contains(&text) {
-            problems.push(not_yet(name));
-        } else if !known.contains(&text) {
+        if !known.contains(&text) {
             let help = suggest(text, known, "there are", "leave it out");
             problems.push(
                 Diagnostic::error(format!("there is no `{text}` {place}"))
@@ -199,13 +243,6 @@ pub(super) fn known_fields(node: &Node, place: &str, known: &[&str], later: &[&s
             );
         }
     }
-}
-
-/// What the language has and this version does not do is never passed over.
-fn not_yet(name: &Name) -> Diagnostic {
-    Diagnostic::error(format!("`{}` is not supported yet", name.text))
-        .at(name.span, "a later version of Trueup will read this")
-        .help("leave it out for now")
 }
 
 fn blueprint_name(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<String> {
@@ -299,7 +336,7 @@ fn variable<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) 
         );
         return None;
     }
-    known_fields(node, "for a variable", &VARIABLE, &[], problems);
+    known_fields(node, "for a variable", &VARIABLE, problems);
     let kind = match node.get("type") {
         Some(node) => variable_type(node, problems)?,
         None => VariableType::Any,
@@ -367,17 +404,13 @@ fn block<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) -> 
         problems.push(Diagnostic::error(message).at(name.span, "this resource").help("say at least its `kind`"));
         return None;
     };
-    for (name, _) in entries.iter().filter(|(name, _)| META_LATER.contains(&name.text.as_str())) {
-        problems.push(not_yet(name));
-    }
     let kind = node.get("kind").and_then(|kind| text(kind, "a kind", problems));
     if node.get("kind").is_none() {
         let message = format!("the resource `{}` has no kind", name.text);
         let problem = Diagnostic::error(message).at(name.span, "this resource");
         problems.push(problem.help("say what it is: `kind: …`"));
     }
-    let is_spec = |name: &Name| !META.contains(&name.text.as_str()) && !META_LATER.contains(&name.text.as_str());
-    let fields = entries.iter().filter(|(name, _)| is_spec(name)).cloned().collect();
+    let fields = entries.iter().filter(|(name, _)| !META.contains(&name.text.as_str())).cloned().collect();
     Some(Block {
         name,
         kind,
@@ -391,8 +424,69 @@ fn block<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) -> 
         correct: node.get("drift").and_then(|node| drift(node, problems)),
         create_first: node.get("replace").and_then(|node| replace(node, problems)),
         validate: node.get("validate"),
+        existing: node.get("existing"),
         spec: Arc::new(Node { span: name.span, content: Content::Map(fields) }),
     })
+}
+
+fn call<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) -> Option<Call<'a>> {
+    if !matches!(node.content, Content::Map(_)) {
+        let problem = wrong_type(node, &format!("the module `{}`", name.text), "a map");
+        problems.push(problem.help(format!("write `{}: {{ source: ./FILE.yaml, inputs: {{ … }} }}`", name.text)));
+        return None;
+    }
+    known_fields(node, "for a module", &CALL, problems);
+    match node.get("source") {
+        Some(node) => drop(text(node, "the source of a module", problems)),
+        None => {
+            let message = format!("the module `{}` has no source", name.text);
+            let problem = Diagnostic::error(message).at(name.span, "this module");
+            problems.push(problem.help("say which file it is: `source: ./FILE.yaml`"));
+        }
+    }
+    Some(Call {
+        name,
+        inputs: named(node.get("inputs"), "inputs", problems),
+        for_each: node.get("for_each"),
+        when: node.get("when"),
+        depends_on: node.get("depends_on").map(|node| texts(node, "`depends_on`", problems)).unwrap_or_default(),
+    })
+}
+
+fn moved(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<Move> {
+    const EXAMPLE: &str = "write `- { from: OLD, to: NEW }` for each";
+    let items = match &node.content {
+        Content::List(items) => &items[..],
+        Content::Null => &[],
+        _ => {
+            problems.push(wrong_type(node, "`moved`", "a list").help(EXAMPLE));
+            &[]
+        }
+    };
+    let entry = |node: &Node| {
+        if !matches!(node.content, Content::Map(_)) {
+            problems.push(wrong_type(node, "an entry of `moved`", "a map").help(EXAMPLE));
+            return None;
+        }
+        known_fields(node, "in an entry of `moved`", &["from", "to"], problems);
+        let mut address = |field: &str| {
+            let Some(at) = node.get(field) else {
+                let message = format!("an entry of `moved` has no `{field}`");
+                problems.push(Diagnostic::error(message).at(node.span, "this entry").help(EXAMPLE));
+                return None;
+            };
+            let (text, span) = text(at, &format!("`{field}`"), problems)?;
+            let address = text.parse().map_err(|error: AddressError| {
+                let problem = Diagnostic::error(format!("`{text}` is no address: {}", error.reason));
+                let help = "write it as plans do: `trainer`, `trainer[\"a\"]`, `serving/chat` in a module";
+                problems.push(problem.at(span, "this address").help(help));
+            });
+            Some((address.ok()?, span))
+        };
+        let (from, to) = (address("from"), address("to"));
+        Some(Move { from: from?, to: to? })
+    };
+    items.iter().filter_map(entry).collect()
 }
 
 fn texts<'a>(node: &'a Node, what: &str, problems: &mut Vec<Diagnostic>) -> Vec<(&'a str, Span)> {
@@ -412,7 +506,7 @@ fn drift(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Vec<(FieldPath, 
         problems.push(wrong_type(node, "`drift`", "a map").help("write `drift: { correct: [tags] }`"));
         return None;
     }
-    known_fields(node, "in `drift`", &["correct"], &[], problems);
+    known_fields(node, "in `drift`", &["correct"], problems);
     node.get("correct").map(|node| paths(node, "`correct`", problems))
 }
 

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use trueup_state::{Address, Key, Map, Secret, Step, Value};
 
-use super::expression::{Instances, Scope, Visible};
+use super::expression::see;
+pub(super) use super::miss::{article, suggest};
+use super::source::Node;
 use super::tracking::Tracker;
-use crate::diagnostic::{closest, with_article};
+use super::world::{EachValue, Instances, Scope, Variable, Visible};
 
 /// What a path leads to. Nothing is copied until it is taken.
 #[derive(Clone, Debug)]
@@ -15,6 +17,12 @@ pub(super) enum Seen {
     Variables,
     /// `each`.
     Each,
+    /// `module`.
+    Modules,
+    /// All instances of a module with a `for_each`.
+    Calls(Address),
+    /// One module: its outputs.
+    Call(Address),
     /// All of a `for_each`.
     Group(Address),
     /// One resource; what is visible of it.
@@ -42,6 +50,8 @@ enum Root {
     EachKey(Arc<Value>),
     EachValue,
     Attributes(Address, Arc<Visible>),
+    /// What something of another scope came to, with its name.
+    Owned(String, Arc<Value>),
 }
 
 /// One step as an expression takes it.
@@ -69,10 +79,17 @@ pub(super) struct Miss {
 impl Held {
     pub(super) fn value<'a>(&'a self, scope: &'a Scope) -> &'a Value {
         let root = match &self.root {
-            Root::Variable(name) => scope.world.variable(scope.module.as_ref(), name),
+            Root::Variable(name) => match scope.variable(name) {
+                Some(Variable::Given(value)) => Some(value),
+                _ => None,
+            },
             Root::EachKey(key) => Some(&**key),
-            Root::EachValue => scope.each.as_ref().map(|each| &each.value),
+            Root::EachValue => match scope.each.as_ref().map(|each| &each.value) {
+                Some(EachValue::Known(value)) => Some(value),
+                _ => None,
+            },
             Root::Attributes(_, visible) => Some(&visible.attributes),
+            Root::Owned(_, value) => Some(&**value),
         };
         let step = |value: &'a Value, step: &Step| match (value.revealed(), step) {
             (Value::Map(map), Step::Field(name)) => map.get(name),
@@ -89,7 +106,12 @@ impl Held {
             (Value::Unknown | Value::Secret(_), _) | (Value::Map(_) | Value::List(_), Hop::Unknown) => {
                 return Some(Seen::Unknown);
             }
-            (Value::Map(map), Hop::Name(name)) => (Step::Field((*name).to_owned()), map.get(*name)?),
+            (Value::Map(map), Hop::Name(name)) => match map.get(*name) {
+                Some(found) => (Step::Field((*name).to_owned()), found),
+                // A whole resource that came here as a value, such as in a list that a module was given.
+                None if is_reference(map) => return self.part("attributes")?.step(scope, hop),
+                None => return None,
+            },
             (Value::List(items), Hop::Index(index)) => {
                 let index = if *index < 0 { index.checked_add_unsigned(items.len() as u64)? } else { *index };
                 let index = usize::try_from(index).ok()?;
@@ -100,22 +122,28 @@ impl Held {
         if matches!(found, Value::Unknown) && !self.secret && !matches!(value, Value::Secret(_)) {
             return Some(Seen::Unknown);
         }
+        let secret = self.secret || matches!(value, Value::Secret(_));
+        Some(Seen::Held(Held { secret, ..self.below(step) }))
+    }
+
+    fn below(&self, step: Step) -> Held {
         let mut path = self.path.clone();
         path.push(step);
-        Some(Seen::Held(Held {
-            root: self.root.clone(),
-            path,
-            secret: self.secret || matches!(value, Value::Secret(_)),
-        }))
+        Held { root: self.root.clone(), path, secret: self.secret }
+    }
+
+    fn part(&self, name: &str) -> Option<Held> {
+        Some(self.below(Step::Field(name.to_owned())))
     }
 
     /// The path to it, as the blueprint writes it.
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         let mut name = match &self.root {
             Root::Variable(name) => format!("var.{name}"),
             Root::EachKey(_) => "each.key".to_owned(),
             Root::EachValue => "each.value".to_owned(),
             Root::Attributes(address, _) => address.to_string(),
+            Root::Owned(name, _) => name.clone(),
         };
         for step in &self.path {
             match step {
@@ -133,14 +161,37 @@ impl Seen {
         match name {
             "var" => return Ok(Seen::Variables),
             "each" if scope.each.is_some() => return Ok(Seen::Each),
+            "module" => return Ok(Seen::Modules),
             _ => {}
         }
-        let address = scope.module.as_ref().map_or_else(|| Address::root(name), |module| module.child(name));
-        match scope.world.block(&address) {
+        let address = inside(scope, name);
+        match scope.world.frame().block(&address) {
             Some(Instances::One) => Ok(Seen::resource(scope, address, tracker)),
             Some(Instances::Keyed(_)) => Ok(Seen::Group(address)),
             Some(Instances::Absent) => Ok(Seen::Absent),
+            Some(Instances::Unknown) => Ok(Seen::not_yet(&address, tracker)),
             None => Err(Miss { from: None, name: name.to_owned() }),
+        }
+    }
+
+    /// A value of another scope, or what it is a path to.
+    pub(super) fn owned(name: String, value: Value) -> Seen {
+        match value {
+            Value::Unknown => Seen::Unknown,
+            value => {
+                Seen::Held(Held { root: Root::Owned(name, Arc::new(value)), path: Vec::new(), secret: false })
+            }
+        }
+    }
+
+    /// The same as it is seen from any other scope.
+    pub(super) fn freed(self, name: String, scope: &Scope, tracker: &Tracker) -> Seen {
+        match &self {
+            Seen::Variables | Seen::Each | Seen::Modules => Seen::owned(name, self.take(scope, tracker)),
+            Seen::Held(Held { root: Root::Variable(_) | Root::EachValue, .. }) => {
+                Seen::owned(name, self.take(scope, tracker))
+            }
+            _ => self,
         }
     }
 
@@ -150,25 +201,31 @@ impl Seen {
         Seen::Resource(address, visible)
     }
 
+    /// Something of which it is not known how often it is there.
+    fn not_yet(address: &Address, tracker: &Tracker) -> Seen {
+        tracker.read(address);
+        Seen::Unknown
+    }
+
     /// What one step from here leads to.
     pub(super) fn step(&self, scope: &Scope, hop: &Hop<'_>, tracker: &Tracker) -> Result<Seen, Miss> {
         let found = match (self, hop) {
             (Seen::Unknown | Seen::Resource(_, None), _) => Some(Seen::Unknown),
-            (Seen::Variables, Hop::Name(name)) => scope.world.variable(scope.module.as_ref(), name).map(|_| {
-                Seen::Held(Held { root: Root::Variable((*name).to_owned()), path: Vec::new(), secret: false })
-            }),
-            (Seen::Each, Hop::Name(name)) => each(scope, name),
+            (Seen::Variables, Hop::Name(name)) => variable(scope, name, tracker),
+            (Seen::Each, Hop::Name(name)) => each(scope, name, tracker),
+            (Seen::Modules, Hop::Name(name)) => call(scope, inside(scope, name), tracker),
+            (Seen::Calls(call), Hop::Name(_) | Hop::Index(_)) => {
+                let address = hop.key().map(|key| call.with_key(key));
+                address.filter(|address| scope.world.frame().module(Some(address)).is_some()).map(Seen::Call)
+            }
+            (Seen::Call(address), Hop::Name(name)) => output(scope, address, name, tracker),
             (Seen::Group(block), Hop::Unknown) => {
                 tracker.read(block);
                 Some(Seen::Unknown)
             }
             (Seen::Group(block), Hop::Name(_) | Hop::Index(_)) => {
-                let key = match hop {
-                    Hop::Index(index) => Key::Integer(*index),
-                    Hop::Name(name) => Key::String((*name).to_owned()),
-                    _ => return Err(self.miss(hop)),
-                };
-                scope.world.has_key(block, &key).then(|| Seen::resource(scope, block.with_key(key), tracker))
+                let key = hop.key().filter(|key| scope.world.has_key(block, key));
+                key.map(|key| Seen::resource(scope, block.with_key(key), tracker))
             }
             (Seen::Resource(address, Some(visible)), _) => {
                 let root = Root::Attributes(address.clone(), visible.clone());
@@ -189,19 +246,30 @@ impl Seen {
         Miss { from: Some(self.clone()), name }
     }
 
+    /// The names, or the keys, of what it has parts of, where they are known without a value.
+    pub(super) fn parts(&self, scope: &Scope, tracker: &Tracker) -> Option<Vec<Value>> {
+        let named = |names: Vec<&str>| Some(names.into_iter().map(Value::from).collect());
+        match self {
+            Seen::Variables => named(variable_names(scope)),
+            Seen::Each => named(vec!["key", "value"]),
+            Seen::Modules => named(scope.world.frame().names(scope.module.as_ref(), true)),
+            Seen::Calls(call) => Some(scope.world.call_keys(call).iter().map(key_value).collect()),
+            Seen::Call(address) => named(output_names(scope, address)),
+            Seen::Group(block) => {
+                tracker.read(block);
+                Some(scope.world.keys(block).iter().map(key_value).collect())
+            }
+            Seen::Resource(_, visible) => {
+                let attributes = visible.as_ref().and_then(|seen| seen.attributes.revealed().as_map());
+                named(attributes.into_iter().flat_map(|map| map.keys().map(String::as_str)).collect())
+            }
+            Seen::Held(_) | Seen::Absent | Seen::Unknown => None,
+        }
+    }
+
     /// The whole of it as a value, with every mark it has.
     pub(super) fn take(&self, scope: &Scope, tracker: &Tracker) -> Value {
         match self {
-            Seen::Variables => Value::Map(scope.world.variables(scope.module.as_ref()).cloned().unwrap_or_default()),
-            Seen::Each => Value::Map(
-                scope
-                    .each
-                    .iter()
-                    .flat_map(|each| {
-                        [("key".to_owned(), key_value(&each.key)), ("value".to_owned(), each.value.clone())]
-                    })
-                    .collect(),
-            ),
             Seen::Group(block) => {
                 tracker.read(block);
                 let reference = |key: &Key| {
@@ -216,18 +284,104 @@ impl Seen {
             Seen::Held(held) => held.value(scope).clone(),
             Seen::Absent => Value::Null,
             Seen::Unknown => Value::Unknown,
+            Seen::Variables | Seen::Each | Seen::Modules | Seen::Calls(_) | Seen::Call(_) => {
+                let part = |name: Value| {
+                    let (text, seen) = match &name {
+                        Value::Number(number) => {
+                            (number.to_string(), self.step(scope, &Hop::Index(number.as_i64()?), tracker))
+                        }
+                        name => (name.as_str()?.to_owned(), self.step(scope, &Hop::Name(name.as_str()?), tracker)),
+                    };
+                    Some((text, seen.ok()?.take(scope, tracker)))
+                };
+                Value::Map(self.parts(scope, tracker).into_iter().flatten().filter_map(part).collect())
+            }
         }
     }
 }
 
-fn each(scope: &Scope, name: &str) -> Option<Seen> {
+impl Hop<'_> {
+    fn key(&self) -> Option<Key> {
+        match self {
+            Hop::Index(index) => Some(Key::Integer(*index)),
+            Hop::Name(name) => Some(Key::String((*name).to_owned())),
+            Hop::Unknown | Hop::Other => None,
+        }
+    }
+}
+
+/// The address of a name where an expression stands.
+fn inside(scope: &Scope, name: &str) -> Address {
+    scope.module.as_ref().map_or_else(|| Address::root(name), |module| module.child(name))
+}
+
+fn variable(scope: &Scope, name: &str, tracker: &Tracker) -> Option<Seen> {
+    match scope.variable(name)? {
+        Variable::Given(_) => {
+            Some(Seen::Held(Held { root: Root::Variable(name.to_owned()), path: Vec::new(), secret: false }))
+        }
+        Variable::Input(input) => {
+            let name = format!("var.{name}");
+            let outside = scope.of_inputs()?;
+            let seen = see(&input.node, &outside, tracker, &entered(scope.module.as_ref(), &name));
+            Some(input.declared.take(seen, name, &outside, input.node.span, tracker))
+        }
+    }
+}
+
+fn each(scope: &Scope, name: &str, tracker: &Tracker) -> Option<Seen> {
     let each = scope.each.as_ref()?;
-    let root = match name {
-        "key" => Root::EachKey(Arc::new(key_value(&each.key))),
-        "value" => Root::EachValue,
+    let root = match (name, &each.value) {
+        ("key", _) => Root::EachKey(Arc::new(key_value(&each.key))),
+        ("value", EachValue::Known(_)) => Root::EachValue,
+        ("value", EachValue::Resource(address)) => return Some(Seen::resource(scope, address.clone(), tracker)),
+        ("value", EachValue::Node { node, part }) => return Some(each_value(scope, node, *part, &each.key, tracker)),
         _ => return None,
     };
     Some(Seen::Held(Held { root, path: Vec::new(), secret: false }))
+}
+
+/// A value of a `for_each` that reads resources: what it comes to by now.
+fn each_value(scope: &Scope, node: &Arc<Node>, part: bool, key: &Key, tracker: &Tracker) -> Seen {
+    let outside = Scope::of_module(&scope.world, scope.module.clone());
+    let all = see(node, &outside, tracker, &entered(scope.module.as_ref(), &format!("each.value of {key}")));
+    let seen = match key {
+        _ if !part => Ok(all),
+        Key::Integer(index) => all.step(&outside, &Hop::Index(*index), tracker),
+        Key::String(name) => all.step(&outside, &Hop::Name(name), tracker),
+    };
+    seen.unwrap_or(Seen::Unknown).freed("each.value".to_owned(), &outside, tracker)
+}
+
+fn call(scope: &Scope, address: Address, tracker: &Tracker) -> Option<Seen> {
+    Some(match scope.world.frame().call(&address)? {
+        Instances::One => Seen::Call(address),
+        Instances::Keyed(_) => Seen::Calls(address),
+        Instances::Absent => Seen::Absent,
+        Instances::Unknown => Seen::not_yet(&address, tracker),
+    })
+}
+
+/// What an output of a module is, seen from outside.
+fn output(scope: &Scope, module: &Address, name: &str, tracker: &Tracker) -> Option<Seen> {
+    let node = scope.world.frame().module(Some(module))?.outputs.get(name)?;
+    let within = Scope::of_module(&scope.world, Some(module.clone()));
+    let path = format!("module.{module}.{name}");
+    Some(see(node, &within, tracker, &path).freed(path, &within, tracker))
+}
+
+pub(super) fn variable_names(scope: &Scope) -> Vec<&str> {
+    scope.here().into_iter().flat_map(|module| module.variables.keys().map(String::as_str)).collect()
+}
+
+pub(super) fn output_names<'a>(scope: &'a Scope, module: &Address) -> Vec<&'a str> {
+    let module = scope.world.frame().module(Some(module));
+    module.into_iter().flat_map(|module| module.outputs.keys().map(String::as_str)).collect()
+}
+
+/// A name with the module it is read in, to tell a circle.
+fn entered(module: Option<&Address>, name: &str) -> String {
+    module.map_or_else(|| name.to_owned(), |module| format!("{name} of module {module}"))
 }
 
 /// A whole resource.
@@ -267,134 +421,3 @@ pub(super) fn is_locked(value: &Value) -> bool {
     matches!(value.revealed(), Value::Secret(Secret::Locked(_)))
 }
 
-impl Miss {
-    /// What is wrong, what to say at its place, and what to do.
-    pub(super) fn describe(&self, scope: &Scope) -> (String, String, String) {
-        let name = &self.name;
-        let label = match &self.from {
-            None => "nothing has this name",
-            Some(Seen::Variables) => "no variable has this name",
-            Some(Seen::Resource(..)) => "no such attribute",
-            Some(Seen::Group(_)) => "no such instance",
-            Some(_) => "this is not there",
-        };
-        let (message, help) = match &self.from {
-            None => nothing_called(scope, name),
-            Some(Seen::Variables) => {
-                let known: Vec<&str> = names(scope.world.variables(scope.module.as_ref()));
-                let help = suggest(
-                    name,
-                    &known,
-                    "there are",
-                    &format!("declare it: `variables: {{ {name}: {{ type: string }} }}`"),
-                );
-                (format!("there is no variable `{name}`"), help)
-            }
-            Some(Seen::Each) => (format!("`each` has no `{name}`"), "it has `each.key` and `each.value`".to_owned()),
-            Some(Seen::Group(block)) => no_instance(scope, block, name),
-            Some(Seen::Resource(address, Some(visible))) => {
-                let known = names(visible.attributes.revealed().as_map());
-                let none = format!(
-                    "{} has no attributes: use it whole, `{{{{ {address} }}}}`",
-                    with_article(visible.kind.as_str())
-                );
-                let message = format!("the {} `{address}` has no attribute `{name}`", visible.kind);
-                (message, suggest(name, &known, "its attributes are", &none))
-            }
-            Some(Seen::Absent) => (
-                format!("`{name}` is read from a resource that is not there"),
-                "its `when` is false: ask for it first, `{{ a.b if a else c }}`".to_owned(),
-            ),
-            Some(Seen::Held(held)) => no_part(scope, held, name),
-            Some(_) => (format!("there is no `{name}` here"), "read one of its attributes by name".to_owned()),
-        };
-        (message, label.to_owned(), help)
-    }
-}
-
-fn names(map: Option<&Map>) -> Vec<&str> {
-    map.into_iter().flat_map(|map| map.keys().map(String::as_str)).collect()
-}
-
-fn nothing_called(scope: &Scope, name: &str) -> (String, String) {
-    let message = format!("there is nothing called `{name}`");
-    let known = scope.world.names(scope.module.as_ref());
-    let help = match name {
-        "each" => "`each` is there only in a resource that has `for_each`".to_owned(),
-        "module" => "modules are not supported yet".to_owned(),
-        "env" => "the environment can't be read: declare a variable, and give it by `TRUEUP_VAR_name`".to_owned(),
-        _ if scope.world.variable(scope.module.as_ref(), name).is_some() => {
-            format!("a variable is read as `var.{name}`")
-        }
-        _ => suggest(
-            name,
-            &known,
-            "there are `var` and the resources",
-            "the only name here is `var`: there are no resources",
-        ),
-    };
-    (message, help)
-}
-
-fn no_instance(scope: &Scope, block: &Address, name: &str) -> (String, String) {
-    let keys = scope.world.keys(block);
-    let texts: Vec<String> = keys.iter().map(key_text).collect();
-    let first = keys.first().map(|key| block.with_key(key.clone()));
-    let is_attribute = first
-        .as_ref()
-        .and_then(|first| scope.world.visible(first))
-        .is_some_and(|seen| seen.attributes.get(name).is_some());
-    if let (true, Some(first)) = (is_attribute, &first) {
-        let message = format!("`{block}` stands for several resources, and `{name}` is an attribute of each");
-        return (message, format!("say of which: `{first}.{name}`"));
-    }
-    let message = format!("`{block}` has no instance `{name}`");
-    if keys.iter().any(|key| key_text(key) == *name) {
-        let right = keys.iter().find(|key| key_text(key) == *name).map(|key| block.with_key(key.clone()).to_string());
-        return (message, format!("its keys are of another type: write `{}`", right.unwrap_or_default()));
-    }
-    let known: Vec<&str> = texts.iter().map(String::as_str).collect();
-    (message, suggest(name, &known, "its keys are", "its `for_each` is empty"))
-}
-
-fn no_part(scope: &Scope, held: &Held, name: &str) -> (String, String) {
-    let value = held.value(scope).revealed();
-    let path = held.name();
-    match value {
-        Value::Map(map) => {
-            let known = if held.secret { Vec::new() } else { names(Some(map)) };
-            (format!("there is no `{name}` in `{path}`"), suggest(name, &known, "there are", "check what it holds"))
-        }
-        Value::List(items) => {
-            let message = format!("`{path}` has no item `{name}`");
-            (message, format!("it is a list of {}: items are read by position, from `[0]`", items.len()))
-        }
-        other => (format!("`{path}` is {}, and has no `{name}`", article(other)), "use it as it is".to_owned()),
-    }
-}
-
-/// A value's type with its article.
-pub(super) fn article(value: &Value) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        other => with_article(other.type_name()),
-    }
-}
-
-/// `did you mean`, or a list of what there is, or what to say where there is nothing.
-pub(super) fn suggest<S: AsRef<str>>(name: &str, known: &[S], listing: &str, none: &str) -> String {
-    const MOST: usize = 12;
-    if let Some(meant) = closest(name, known.iter().map(AsRef::as_ref)) {
-        return format!("did you mean `{meant}`?");
-    }
-    if known.is_empty() {
-        return none.to_owned();
-    }
-    if let ([only], Some(_)) = (known, listing.strip_suffix("are")) {
-        return format!("there is only `{}`", only.as_ref());
-    }
-    let shown: Vec<String> = known.iter().take(MOST).map(|name| format!("`{}`", name.as_ref())).collect();
-    let more = known.len().saturating_sub(MOST);
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{listing} {}{rest}", shown.join(", "))
-}

@@ -4,43 +4,91 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
 use minijinja::{Error, ErrorKind};
-use trueup_state::{Address, Key, Map, Value};
+use trueup_state::{Address, Map, Value};
 
-use super::expression::Scope;
 use super::sight::{Hop, Miss, Seen, is_locked};
+use super::world::Scope;
+use crate::diagnostic::Diagnostic;
 
 /// What was read.
 #[derive(Debug, Default)]
 pub(super) struct Tracker {
     unknown: AtomicBool,
     secret: AtomicBool,
-    reads: Mutex<BTreeSet<Address>>,
     miss: Mutex<Option<Miss>>,
+    shared: Arc<Shared>,
+}
+
+/// What the evaluations that one asks for have in common.
+#[derive(Debug, Default)]
+struct Shared {
+    reads: Mutex<BTreeSet<Address>>,
+    problems: Mutex<Vec<Diagnostic>>,
+    /// The values of other scopes that are being evaluated, outermost first.
+    way: Mutex<Vec<String>>,
+}
+
+/// Marks a value as being evaluated.
+pub(super) struct Entered<'a>(&'a Shared);
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.way).pop();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Tracker {
+    /// A tracker of its own marks, for a value of another scope.
+    pub(super) fn nested(&self) -> Self {
+        Self { shared: self.shared.clone(), ..Self::default() }
+    }
+
+    /// Begins with a value of another scope; the way to it where it is reached by itself.
+    pub(super) fn enter(&self, name: &str) -> Result<Entered<'_>, Vec<String>> {
+        let mut way = lock(&self.shared.way);
+        if let Some(first) = way.iter().position(|entered| entered == name) {
+            return Err(way[first..].iter().cloned().chain([name.to_owned()]).collect());
+        }
+        way.push(name.to_owned());
+        Ok(Entered(&self.shared))
+    }
+
     /// Forgets the marks and the miss of one expression; what was read stays.
     pub(super) fn begin(&self) {
         self.unknown.store(false, Ordering::Relaxed);
         self.secret.store(false, Ordering::Relaxed);
-        *self.miss.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.miss) = None;
     }
 
     /// Notes that a resource was read, or a block as a whole.
     pub(super) fn read(&self, address: &Address) {
-        let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reads = lock(&self.shared.reads);
         if !reads.contains(address) {
             reads.insert(address.clone());
         }
     }
 
+    /// Notes what is wrong with a value of another scope.
+    pub(super) fn problem(&self, problem: Diagnostic) {
+        lock(&self.shared.problems).push(problem);
+    }
+
     /// All that was read.
     pub(super) fn reads(&self) -> BTreeSet<Address> {
-        self.reads.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.shared.reads).clone()
+    }
+
+    /// What is wrong with values of other scopes.
+    pub(super) fn problems(&self) -> Vec<Diagnostic> {
+        std::mem::take(&mut lock(&self.shared.problems))
     }
 
     /// Whether an unknown was read.
@@ -55,11 +103,11 @@ impl Tracker {
 
     /// The last step to where there is nothing.
     pub(super) fn miss(&self) -> Option<Miss> {
-        self.miss.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.miss).clone()
     }
 
     fn note_miss(&self, miss: Miss) {
-        *self.miss.lock().unwrap_or_else(PoisonError::into_inner) = Some(miss);
+        *lock(&self.miss) = Some(miss);
     }
 
     fn note_marks(&self, value: &Value) {
@@ -179,29 +227,17 @@ impl Tracked {
 
     fn names(&self) -> Vec<minijinja::Value> {
         let text = |name: &str| minijinja::Value::from(name);
-        match &self.seen {
-            Seen::Variables => {
-                let variables = self.scope.world.variables(self.scope.module.as_ref());
-                variables.into_iter().flat_map(|map| map.keys().map(|name| text(name))).collect()
-            }
-            Seen::Each => vec![text("key"), text("value")],
-            Seen::Group(block) => {
-                self.tracker.read(block);
-                let key = |key: &Key| match key {
-                    Key::Integer(number) => minijinja::Value::from(*number),
-                    Key::String(name) => text(name),
-                };
-                self.scope.world.keys(block).iter().map(key).collect()
-            }
-            Seen::Resource(_, visible) => {
-                let attributes = visible.as_ref().and_then(|seen| seen.attributes.revealed().as_map());
-                attributes.into_iter().flat_map(|map| map.keys().map(|name| text(name))).collect()
-            }
-            Seen::Held(held) => match held.value(&self.scope).revealed() {
+        let part = |part: &Value| match part {
+            Value::Number(number) => number_value(number),
+            other => text(other.as_str().unwrap_or_default()),
+        };
+        match (self.seen.parts(&self.scope, &self.tracker), &self.seen) {
+            (Some(parts), _) => parts.iter().map(part).collect(),
+            (None, Seen::Held(held)) => match held.value(&self.scope).revealed() {
                 Value::Map(map) => map.keys().map(|name| text(name)).collect(),
                 _ => Vec::new(),
             },
-            Seen::Absent | Seen::Unknown => Vec::new(),
+            (None, _) => Vec::new(),
         }
     }
 

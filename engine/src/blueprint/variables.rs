@@ -1,46 +1,123 @@
-//! The values of variables: given from outside, else the default.
+//! The values of variables: given from outside or where a module stands, else the default.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use jsonschema::Validator;
 use serde_json::{Value as Json, json};
 use trueup_state::{Map, Value};
 
-use super::schema::{Variable, VariableType};
-use super::source::Content;
-use super::{Given, Inputs, parse, scalar};
-use crate::diagnostic::{Diagnostic, FileId, Span, closest};
+use super::schema::{Call, Variable as Declaration, VariableType};
+use super::sight::{Seen, suggest};
+use super::source::{Content, Node};
+use super::tracking::Tracker;
+use super::world::{Input, Scope, Variable};
+use super::{Given, Inputs, evaluate, parse, scalar};
+use crate::diagnostic::{Diagnostic, FileId, Span};
 
-/// The values of a file's variables. One that has none is a problem, and unknown.
+/// What is said of a variable, for as long as its values may still come.
+#[derive(Debug)]
+pub(super) struct Declared {
+    name: String,
+    kind: VariableType,
+    secret: bool,
+    limits: serde_json::Map<String, Json>,
+    validator: OnceLock<Option<(Json, Validator)>>,
+}
+
+/// The values of a blueprint's variables. One that has none is a problem, and unknown.
 pub(super) fn resolve(
-    variables: &[Variable<'_>],
+    variables: &[Declaration<'_>],
     broken: &[&str],
     inputs: &Inputs,
     problems: &mut Vec<Diagnostic>,
 ) -> Map {
-    let known: Vec<&str> =
-        variables.iter().map(|variable| variable.name.text.as_str()).chain(broken.iter().copied()).collect();
+    let known: Vec<&str> = names(variables, broken);
     for (name, given) in inputs.variables.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
-        let help = match closest(name, known.iter().copied()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None if known.is_empty() => "the blueprint declares no variables".to_owned(),
-            None => format!(
-                "the blueprint declares {}",
-                known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-            ),
-        };
+        let help = suggest(name, &known, "the blueprint declares", "the blueprint declares no variables");
         problems
             .push(Diagnostic::error(format!("there is no variable `{name}`, which {} gives", given.origin)).help(help));
     }
-    let value = |variable: &Variable<'_>| {
-        let value = value(variable, inputs).unwrap_or_else(|problem| {
+    let value = |variable: &Declaration<'_>| {
+        let declared = Declared::of(variable);
+        let value = value(variable, &declared, inputs).unwrap_or_else(|problem| {
             problems.extend(problem);
             Value::Unknown
         });
-        let value = if variable.secret && value != Value::Unknown { Value::secret(value) } else { value };
-        (variable.name.text.clone(), value)
+        (variable.name.text.clone(), declared.sealed(value))
     };
-    variables.iter().map(value).collect()
+    let mut values: Map = variables.iter().map(value).collect();
+    values.extend(broken.iter().map(|name| ((*name).to_owned(), Value::Unknown)));
+    values
 }
 
-fn value(variable: &Variable<'_>, inputs: &Inputs) -> Result<Value, Option<Diagnostic>> {
+/// The variables of a module, from the inputs that it is given where it stands.
+pub(super) fn of_module(
+    variables: &[Declaration<'_>],
+    broken: &[&str],
+    call: &Call<'_>,
+    outside: &Scope,
+    problems: &mut Vec<Diagnostic>,
+) -> BTreeMap<String, Variable> {
+    let known: Vec<&str> = names(variables, broken);
+    for (name, _) in call.inputs.iter().filter(|(name, _)| !known.contains(&name.text.as_str())) {
+        let message = format!("the module `{}` has no variable `{}`", call.name.text, name.text);
+        let help = suggest(&name.text, &known, "its variables are", "it declares no variables");
+        problems.push(Diagnostic::error(message).at(name.span, "no variable has this name").help(help));
+    }
+    let variable = |variable: &Declaration<'_>| {
+        let name = &variable.name.text;
+        let given = call.inputs.iter().find(|(given, _)| given.text == *name).map(|(_, node)| *node);
+        let value = match given {
+            Some(node) => input(Declared::of(variable), node, outside, problems),
+            None => Variable::Given(default(variable, call, problems)),
+        };
+        (name.clone(), value)
+    };
+    let mut values: BTreeMap<String, Variable> = variables.iter().map(variable).collect();
+    values.extend(broken.iter().map(|name| ((*name).to_owned(), Variable::Given(Value::Unknown))));
+    values
+}
+
+fn names<'a>(variables: &[Declaration<'a>], broken: &[&'a str]) -> Vec<&'a str> {
+    variables.iter().map(|variable| variable.name.text.as_str()).chain(broken.iter().copied()).collect()
+}
+
+/// An input that reads resources is evaluated when it is read: what it is, and what is wrong with it, shows only then.
+fn input(declared: Declared, node: &Node, outside: &Scope, problems: &mut Vec<Diagnostic>) -> Variable {
+    let evaluated = evaluate(node, outside);
+    if !evaluated.reads.is_empty() || !evaluated.problems.is_empty() {
+        return Variable::Input(Arc::new(Input { node: Arc::new(node.clone()), declared }));
+    }
+    match declared.check(&evaluated.value, node.span, "this input") {
+        Ok(()) => Variable::Given(declared.sealed(evaluated.value)),
+        Err(problem) => {
+            problems.push(problem);
+            Variable::Given(Value::Unknown)
+        }
+    }
+}
+
+fn default(variable: &Declaration<'_>, call: &Call<'_>, problems: &mut Vec<Diagnostic>) -> Value {
+    let declared = Declared::of(variable);
+    let value = match variable.default {
+        Some(_) => value(variable, &declared, &Inputs::default()),
+        None => {
+            let name = &variable.name.text;
+            let message = format!("the module `{}` needs the input `{name}`", call.name.text);
+            let about = variable.description.as_ref().map_or(String::new(), |text| format!(": {text}"));
+            let problem = Diagnostic::error(message).at(call.name.span, "this module");
+            let problem = problem.at(variable.name.span, format!("declared here{about}"));
+            Err(Some(problem.help(format!("give it: `inputs: {{ {name}: … }}`"))))
+        }
+    };
+    declared.sealed(value.unwrap_or_else(|problem| {
+        problems.extend(problem);
+        Value::Unknown
+    }))
+}
+
+fn value(variable: &Declaration<'_>, declared: &Declared, inputs: &Inputs) -> Result<Value, Option<Diagnostic>> {
     let name = &variable.name.text;
     let (value, span, label) = match (inputs.variables.get(name), variable.default) {
         (Some(given), _) => {
@@ -61,11 +138,11 @@ fn value(variable: &Variable<'_>, inputs: &Inputs) -> Result<Value, Option<Diagn
         }
         (None, None) => return Err(Some(missing(variable))),
     };
-    check(variable, &value, span, &label)?;
+    declared.check(&value, span, &label)?;
     Ok(value)
 }
 
-fn missing(variable: &Variable<'_>) -> Diagnostic {
+fn missing(variable: &Declaration<'_>) -> Diagnostic {
     let name = &variable.name.text;
     let about = variable
         .description
@@ -76,30 +153,70 @@ fn missing(variable: &Variable<'_>) -> Diagnostic {
     ))
 }
 
-/// Checks a value against the variable's type and limits. The error repeats no value, which may be secret.
-fn check(variable: &Variable<'_>, value: &Value, span: Span, label: &str) -> Result<(), Diagnostic> {
-    let mut schema = variable.limits.clone();
-    if let Some(name) = variable.kind.json() {
-        schema.insert("type".to_owned(), name.into());
+impl Declared {
+    fn of(variable: &Declaration<'_>) -> Self {
+        Self {
+            name: variable.name.text.clone(),
+            kind: variable.kind,
+            secret: variable.secret,
+            limits: variable.limits.clone(),
+            validator: OnceLock::new(),
+        }
     }
-    let schema = Json::Object(schema);
-    let problem = |text: String| Diagnostic::error(text).at(span, label);
-    let Ok(validator) = jsonschema::validator_for(&schema) else {
-        let pattern = json!(schema.get("pattern"));
-        return Err(problem(format!("the pattern {pattern} of `{}` is no regular expression", variable.name.text)));
-    };
-    let found = crate::validate::problems(&validator, &schema, value).into_iter().next();
-    found.map_or(Ok(()), |found| {
-        let message = found.message.strip_prefix("this ").map_or_else(|| found.message.clone(), str::to_owned);
-        let diagnostic = problem(format!("the variable `{}` {message}", variable.name.text));
-        Err(match found.suggestion {
-            Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
-            None => diagnostic,
+
+    /// A value with the mark that the variable asks for.
+    fn sealed(&self, value: Value) -> Value {
+        if self.secret && value != Value::Unknown { Value::secret(value) } else { value }
+    }
+
+    /// What an input is to who reads the variable: the very thing where it is one, a checked value otherwise.
+    pub(super) fn take(&self, seen: Seen, name: String, outside: &Scope, span: Span, tracker: &Tracker) -> Seen {
+        let is_thing = matches!(seen, Seen::Resource(..) | Seen::Group(_) | Seen::Call(_) | Seen::Calls(_));
+        if is_thing && !self.secret && matches!(self.kind, VariableType::Any | VariableType::Map) {
+            return seen;
+        }
+        let value = seen.take(outside, tracker);
+        if let Err(problem) = self.check(&value, span, "this input") {
+            tracker.problem(problem);
+            return Seen::Unknown;
+        }
+        match value {
+            Value::Unknown if self.secret => Seen::owned(name, Value::secret(Value::Unknown)),
+            value => Seen::owned(name, self.sealed(value)),
+        }
+    }
+
+    /// Checks a value against the variable's type and limits. The error repeats no value, which may be secret.
+    fn check(&self, value: &Value, span: Span, label: &str) -> Result<(), Diagnostic> {
+        let name = &self.name;
+        let problem = |text: String| Diagnostic::error(text).at(span, label);
+        let Some((schema, validator)) = self.validator.get_or_init(|| self.compile()) else {
+            let pattern = json!(self.limits.get("pattern"));
+            return Err(problem(format!("the pattern {pattern} of `{name}` is no regular expression")));
+        };
+        let found = crate::validate::problems(validator, schema, value).into_iter().next();
+        found.map_or(Ok(()), |found| {
+            let message = found.message.strip_prefix("this ").map_or_else(|| found.message.clone(), str::to_owned);
+            let diagnostic = problem(format!("the variable `{name}` {message}"));
+            Err(match found.suggestion {
+                Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
+                None => diagnostic,
+            })
         })
-    })
+    }
+
+    fn compile(&self) -> Option<(Json, Validator)> {
+        let mut schema = self.limits.clone();
+        if let Some(name) = self.kind.json() {
+            schema.insert("type".to_owned(), name.into());
+        }
+        let schema = Json::Object(schema);
+        let validator = jsonschema::validator_for(&schema).ok()?;
+        Some((schema, validator))
+    }
 }
 
-fn given_value(given: &Given, variable: &Variable<'_>) -> Result<Value, Diagnostic> {
+fn given_value(given: &Given, variable: &Declaration<'_>) -> Result<Value, Diagnostic> {
     let Value::String(text) = given.value.revealed() else { return Ok(given.value.clone()) };
     if !given.is_text {
         return Ok(given.value.clone());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use trueup_state::{Declared, FieldPath, Object, Record, Scope, Status, Value};
+use trueup_state::{Declared, FieldPath, KindName, Object, Record, Scope, Status, Value};
 
 use super::diff::{changed_paths, mark_secrets, set};
 use crate::provider::{Manager, Observation};
@@ -11,6 +11,8 @@ use crate::schema::{Effect, Schema};
 /// What the blueprint wants of a resource.
 #[derive(Clone, Debug)]
 pub struct Wanted {
+    /// What sort of thing it is.
+    pub kind: KindName,
     /// Its whole spec, unknown where only apply can tell.
     pub spec: Value,
     /// Where it is to be.
@@ -65,6 +67,8 @@ pub struct Decision {
     pub record: Option<String>,
     /// Whether it was left partly made, or its check failed.
     pub tainted: bool,
+    /// Whether what is recorded under its address is of another kind.
+    pub other_kind: bool,
 }
 
 impl Decision {
@@ -83,6 +87,7 @@ impl Decision {
             moved: None,
             record: None,
             tainted: false,
+            other_kind: false,
         }
     }
 }
@@ -100,6 +105,18 @@ pub fn decide(
     };
     if matches!(observation, Some(Observation::Absent)) {
         decision.gone = true;
+        return decision;
+    }
+    if record.kind != wanted.kind {
+        decision.verdict = Verdict::Replace;
+        decision.other_kind = true;
+        decision.moved = Some("kind".to_owned());
+        decision.base = object.sent.clone();
+        decision.attributes = object.attributes.clone();
+        decision.observed = match observation {
+            Some(Observation::Present(found)) => mark_secrets(&found.spec, &[&object.sent, &object.seen]),
+            _ => object.seen.clone(),
+        };
         return decision;
     }
     let schema = manager.schema();

@@ -7,6 +7,7 @@
 pub mod build;
 pub mod decide;
 pub mod diff;
+pub mod moves;
 pub mod operations;
 pub mod placement;
 pub mod reason;
@@ -18,12 +19,13 @@ use trueup_state::{
     Address, Declared, Entry, FieldPath, Generation, KindName, Place, Scope, Serial, Stack, Timestamp, Value, Verb,
 };
 
+use crate::blueprint::Known;
 use crate::diagnostic::Sources;
 use crate::provider::{Candidate, Fact};
 pub use reason::Reason;
 
 /// The format of a saved plan.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What a plan is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,10 +59,16 @@ pub struct Plan<V = Value> {
     pub sources: Sources,
     /// The resolved variables.
     pub variables: BTreeMap<String, V>,
+    /// What was known of resources when the blueprint was expanded: what there is may depend on it.
+    pub known: Known<V>,
     /// The answers of providers that it rests on.
     pub facts: Vec<Fact>,
     /// The digests of the files that specs name, by path; none where the path can't be read, with why.
     pub contents: Contents,
+    /// What is read and never managed.
+    pub existing: Vec<Existing<V>>,
+    /// What is left to a further phase of the apply, because only this one can tell what it is.
+    pub deferred: Vec<Deferred>,
     /// Operations of an earlier run that have not ended: the apply settles them first.
     pub resumes: Vec<Resume>,
     /// What differs between what was seen after the last apply and what is there now.
@@ -95,6 +103,36 @@ pub struct Resume {
     pub since: Timestamp,
     /// What is known of it, where it waits for a person.
     pub parked: Option<String>,
+}
+
+/// Something that is read and never managed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Existing<V = Value> {
+    /// The resource.
+    pub address: Address,
+    /// Its kind.
+    pub kind: KindName,
+    /// Where it is.
+    pub scope: Scope,
+    /// The provider's id.
+    pub id: String,
+    /// What is known of it: a map by attribute.
+    pub attributes: V,
+    /// Where it is declared.
+    pub source: Option<Place>,
+}
+
+/// A resource, a block with a `for_each` or a module that is left to a further phase.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deferred {
+    /// Its address.
+    pub address: Address,
+    /// Why it can't be planned yet.
+    pub reason: String,
+    /// What it waits for: addresses of resources, of blocks with a `for_each`, or of modules.
+    pub waits_for: Vec<Address>,
+    /// Where that is said.
+    pub source: Option<Place>,
 }
 
 /// What differs at one address between what was seen after the last apply and what is there now.
@@ -272,8 +310,13 @@ pub struct Summary {
 }
 
 impl<V> Plan<V> {
-    /// Whether there is anything to do.
+    /// Whether there is anything to do, in this phase or a further one.
     pub fn is_empty(&self) -> bool {
+        self.changes_nothing() && self.deferred.is_empty()
+    }
+
+    /// Whether there is nothing to do in this phase.
+    pub fn changes_nothing(&self) -> bool {
         self.entries.is_empty() && self.operations.is_empty() && self.outputs.is_empty() && self.resumes.is_empty()
     }
 
@@ -308,6 +351,13 @@ impl<V> Plan<V> {
                 .iter()
                 .map(|(name, value)| Ok((name.clone(), f(value)?)))
                 .collect::<Result<_, E>>()?,
+            known: self
+                .known
+                .iter()
+                .map(|(address, visible)| Ok((address.clone(), visible.try_map(f)?)))
+                .collect::<Result<_, E>>()?,
+            existing: self.existing.iter().map(|existing| existing.try_map(f)).collect::<Result<_, E>>()?,
+            deferred: self.deferred.clone(),
             facts: self.facts.clone(),
             contents: self.contents.clone(),
             resumes: self.resumes.clone(),
@@ -327,6 +377,19 @@ impl<V> Plan<V> {
                 .collect::<Result<_, E>>()?,
             refusals: self.refusals.clone(),
             notices: self.notices.clone(),
+        })
+    }
+}
+
+impl<V> Existing<V> {
+    fn try_map<W, E>(&self, f: &mut impl FnMut(&V) -> Result<W, E>) -> Result<Existing<W>, E> {
+        Ok(Existing {
+            address: self.address.clone(),
+            kind: self.kind.clone(),
+            scope: self.scope.clone(),
+            id: self.id.clone(),
+            attributes: f(&self.attributes)?,
+            source: self.source.clone(),
         })
     }
 }

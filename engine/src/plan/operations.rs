@@ -52,8 +52,10 @@ pub fn share_order(planned: &mut [Planned]) {
     // Who needs each resource to be there all the time.
     let mut needed_by: Vec<Option<Address>> = vec![None; planned.len()];
     for position in (0..planned.len()).rev() {
-        if let (Some(dependant), Action::Replace(Order::DestroyFirst)) =
-            (needed_by[position].clone(), planned[position].change.action)
+        let kind = planned[position].record.as_ref().map(|record| &record.kind);
+        let same_kind = kind.is_none_or(|kind| *kind == planned[position].change.kind);
+        if let (Some(dependant), Action::Replace(Order::DestroyFirst), true) =
+            (needed_by[position].clone(), planned[position].change.action, same_kind)
         {
             let dependency = &mut planned[position];
             dependency.change.action = Action::Replace(Order::CreateFirst);
@@ -307,7 +309,7 @@ fn of_current(planned: &Planned, verb: Verb) -> Operation {
 fn delete(planned: &Planned, object: &Object, observed: Value) -> Operation {
     Operation {
         address: planned.change.address.clone(),
-        kind: planned.change.kind.clone(),
+        kind: planned.record.as_ref().map_or_else(|| planned.change.kind.clone(), |record| record.kind.clone()),
         verb: Verb::Delete,
         generation: object.generation,
         scope: object.scope.clone(),

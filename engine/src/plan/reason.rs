@@ -45,6 +45,15 @@ pub enum Reason {
         /// What differs: the provider or one of its settings.
         what: String,
     },
+    /// It was recorded under another address.
+    Renamed {
+        /// Which.
+        from: Address,
+        /// Where the blueprint says so.
+        place: Option<Place>,
+    },
+    /// It is read from now on, and no longer managed.
+    Released,
     /// An earlier run left it partly made, or its check failed.
     Tainted,
     /// Its check has not passed yet.
@@ -71,7 +80,10 @@ impl Reason {
     /// The line it points to.
     pub fn place(&self) -> Option<&Place> {
         match self {
-            Reason::New { place } | Reason::Edited { place, .. } | Reason::Reads { place, .. } => place.as_ref(),
+            Reason::New { place }
+            | Reason::Edited { place, .. }
+            | Reason::Reads { place, .. }
+            | Reason::Renamed { place, .. } => place.as_ref(),
             _ => None,
         }
     }
@@ -87,6 +99,8 @@ impl fmt::Display for Reason {
             Reason::Gone => f.write_str("it was deleted outside Trueup"),
             Reason::Immutable { path } => write!(f, "{path} can't be changed in place"),
             Reason::Moved { what } => write!(f, "its {what} changed"),
+            Reason::Renamed { from, .. } => write!(f, "its address was {from}"),
+            Reason::Released => f.write_str("it is read from now on, and no longer managed"),
             Reason::Tainted => f.write_str("it was left partly made, or its check failed"),
             Reason::Unverified => f.write_str("its check has not passed yet"),
             Reason::Removed => f.write_str("its block is no longer in the blueprint"),

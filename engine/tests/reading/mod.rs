@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::io;
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::{Value as Json, json};
 use trueup_engine::blueprint::expand::load;
@@ -112,7 +112,7 @@ pub(crate) fn given(variables: &[(&str, &str)]) -> Inputs {
 
 /// Loads a text.
 pub(crate) fn load_text(text: &[u8], inputs: &Inputs) -> Result<Program, Diagnostics> {
-    load(Path::new("blueprint.yaml"), inputs, &One(text), &catalog())
+    load(Path::new("blueprint.yaml"), inputs, &One(text), &Arc::new(catalog()))
 }
 
 /// Draws diagnostics with the lines that they point to.

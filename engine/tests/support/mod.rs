@@ -22,7 +22,7 @@ use trueup_engine::apply::{ApplyEvent, Events, Report};
 use trueup_engine::blueprint::{Catalog, Inputs, Loader, Program, ProviderEntry, expand};
 use trueup_engine::plan::{Action, Change, Mode, Plan};
 use trueup_engine::provider::{Check, Provider};
-use trueup_engine::{Engine, EngineError, PlanOptions};
+use trueup_engine::{Engine, EngineError, PlanOptions, Planned};
 use trueup_state::clock::SeededEntropy;
 use trueup_state::holder::Processes;
 use trueup_state::vault::Vault;
@@ -125,7 +125,7 @@ impl House {
         let entry = || ProviderEntry { kinds: kinds.keys().cloned().collect(), settings: kinds::settings() };
         let providers = self.providers().into_keys().map(|name| (name, entry())).collect();
         let catalog = Catalog { kinds: kinds.clone(), providers, left_out: BTreeMap::new() };
-        expand::load(Path::new("toy.yaml"), &Inputs::default(), &Text(text), &catalog)
+        expand::load(Path::new("toy.yaml"), &Inputs::default(), &Text(text), &Arc::new(catalog))
     }
 
     /// A new process, and so the holder of the next lease; the one before it is gone.
@@ -161,7 +161,7 @@ impl House {
     pub(crate) async fn try_plan(&self, text: &str, mode: Mode) -> Result<Plan, EngineError> {
         let program = self.load(text);
         let options = PlanOptions { mode, refresh: true };
-        Ok(self.engine().plan(&program, &stack(), options).await?.0)
+        Ok(self.engine().plan(&program, &stack(), options).await?.plan)
     }
 
     /// Carries a plan out in a process of its own.
@@ -193,7 +193,7 @@ impl House {
         let program = self.load(text);
         let holder = self.holder();
         engine.recover(&stack(), &holder, events, cancel).await?;
-        let (plan, _) = engine.plan(&program, &stack(), PlanOptions { mode, refresh: true }).await?;
+        let Planned { program, plan, .. } = engine.plan(&program, &stack(), PlanOptions { mode, refresh: true }).await?;
         if plan.is_empty() {
             return Ok(Report::default());
         }

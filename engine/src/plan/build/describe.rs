@@ -45,6 +45,7 @@ impl Builder<'_> {
             source: resource.place(&self.input.program.sources, path),
         };
         let action = match decision.verdict {
+            Verdict::None if self.input.moves.origin(&resource.address).is_some() => Action::Record,
             Verdict::None => Action::None,
             Verdict::Create => Action::Create,
             Verdict::Update => Action::Update,
@@ -71,7 +72,9 @@ impl Builder<'_> {
 
     fn reasons(&self, resource: &Resource, decision: &Decision) -> Vec<Reason> {
         let sources = &self.input.program.sources;
-        let mut reasons = Vec::new();
+        let renamed = self.input.moves.origin(&resource.address);
+        let renamed = renamed.map(|(from, place)| Reason::Renamed { from: from.clone(), place: place.cloned() });
+        let mut reasons: Vec<Reason> = renamed.into_iter().collect();
         match decision.verdict {
             Verdict::None => return reasons,
             Verdict::Create if decision.gone => reasons.push(Reason::Gone),

@@ -2,6 +2,8 @@
 
 mod correct;
 mod describe;
+mod existing;
+mod later;
 mod protect;
 mod remove;
 
@@ -16,8 +18,9 @@ use trueup_state::{
 use super::decide::{Decision, Verdict, Wanted, decide};
 use super::diff::{differ, scrub};
 use super::operations::{self, Branch, Planned};
+use super::moves::Moves;
 use super::{Contents, FORMAT, Mode, Notice, Order, OutputChange, Plan, Resume, placement};
-use crate::blueprint::{Program, Resource, Scope as Seeing, Visible, World, evaluate};
+use crate::blueprint::{Known, Program, Resource, Scope as Seeing, Visible, World, evaluate};
 use crate::desired::desired;
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::estate::Estate;
@@ -40,6 +43,8 @@ pub struct Input<'a> {
     pub facts: Vec<Fact>,
     /// The kinds that there is a check for.
     pub checks: &'a BTreeSet<KindName>,
+    /// What of the state has moved: it stands where it is now already.
+    pub moves: &'a Moves,
     /// The time.
     pub now: Timestamp,
     /// What the plan is for.
@@ -49,6 +54,8 @@ pub struct Input<'a> {
 /// Makes a plan. The errors are the blueprint's; what protection forbids is in [`Plan::refusals`].
 pub fn plan(input: &Input<'_>) -> Result<Plan, Diagnostics> {
     let mut builder = Builder::new(input);
+    builder.plan.entries.extend(input.moves.entries(input.now));
+    builder.blocks_left();
     if input.mode != Mode::Destroy {
         for address in input.program.graph.order() {
             if let Some(resource) = input.program.resources.get(&address) {
@@ -56,6 +63,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, Diagnostics> {
             }
         }
     }
+    builder.hold_on();
     for record in input.state.into_iter().flat_map(|state| state.records.values()) {
         if input.mode == Mode::Destroy || !input.program.resources.contains_key(&record.address) {
             builder.removed(record);
@@ -63,6 +71,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, Diagnostics> {
     }
     builder.outputs();
     builder.orphans();
+    builder.known();
     builder.finish()
 }
 
@@ -77,6 +86,10 @@ struct Builder<'a> {
     changing: BTreeSet<Address>,
     /// The resources that can't be planned, and those that wait for them.
     stopped: BTreeSet<Address>,
+    /// The resources that are left to a further phase.
+    later: BTreeSet<Address>,
+    /// What they depended on when they were applied last: it stays until they are planned.
+    held: BTreeSet<Address>,
     /// The replaced resources whose name is given and stays, on a kind that the caller names, with the name's place.
     keeps_name: BTreeMap<Address, Span>,
     problems: Vec<Diagnostic>,
@@ -100,7 +113,10 @@ impl<'a> Builder<'a> {
             at: input.now,
             sources: input.program.sources.clone(),
             variables: input.program.variables.clone(),
+            known: Known::new(),
             facts: input.facts.clone(),
+            existing: Vec::new(),
+            deferred: Vec::new(),
             contents: input.contents.clone(),
             resumes: resumes.collect(),
             drift: Vec::new(),
@@ -120,6 +136,8 @@ impl<'a> Builder<'a> {
             open: open().map(|open| (&open.request.address, open)).collect(),
             changing: BTreeSet::new(),
             stopped: BTreeSet::new(),
+            later: BTreeSet::new(),
+            held: BTreeSet::new(),
             keeps_name: BTreeMap::new(),
             problems: Vec::new(),
         }
@@ -147,6 +165,12 @@ impl<'a> Builder<'a> {
     fn resource(&mut self, resource: &Resource) {
         let declared = self.declared(resource);
         let record = self.record(&resource.address);
+        if let Some((reason, waits_for, span)) = self.waits(resource, &declared) {
+            return self.leave(resource, reason, waits_for, span);
+        }
+        if let Some(name) = &resource.existing {
+            return self.existing(resource, name, record);
+        }
         if let Some(reason) = self.stopped_by(&resource.address, &declared) {
             return self.stop(resource, record, reason);
         }
@@ -158,7 +182,8 @@ impl<'a> Builder<'a> {
         let chosen = standing.flatten().unwrap_or(0);
         let branch = &options.branches[chosen];
         options.standing.clone_from(&branch.candidate);
-        let wanted = Wanted { spec: branch.spec.clone(), scope: branch.scope.clone(), declared };
+        let kind = resource.kind.clone();
+        let wanted = Wanted { kind, spec: branch.spec.clone(), scope: branch.scope.clone(), declared };
         let observation = object.and_then(|object| self.observation(&resource.address, object));
         if let (Some(object), Some(Observation::Indeterminate(reason))) = (object, observation) {
             self.indeterminate(&resource.address, object, reason);
@@ -195,6 +220,9 @@ impl<'a> Builder<'a> {
 
     /// Why a resource can't be planned, where an operation of it has not ended: nothing may begin before that.
     fn unsettled(&self, address: &Address) -> Option<String> {
+        if let Some(from) = self.input.moves.later.get(address).filter(|from| self.open.contains_key(from)) {
+            return Some(format!("it moves here from {from}, of which an operation has not ended"));
+        }
         let parked = self.record(address).is_some_and(|record| record.status == Status::Parked);
         match self.open.get(address) {
             Some(open) if open.parked.is_none() && !parked => Some(format!(
@@ -269,7 +297,9 @@ impl<'a> Builder<'a> {
             _ => schema.whole_attributes(&decision.attributes),
         };
         self.show(resource, attributes.clone(), schema.stable_attributes(&attributes));
-        let order = if wanted.declared.create_first { Order::CreateFirst } else { Order::DestroyFirst };
+        // A record's objects are of one kind: one that changes its kind can't have both at once.
+        let create_first = wanted.declared.create_first && !decision.other_kind;
+        let order = if create_first { Order::CreateFirst } else { Order::DestroyFirst };
         self.protect(resource, &decision, options.manager.retry_safety());
         self.drift(resource, &decision);
         self.entries(&resource.address, record, &wanted, &decision);

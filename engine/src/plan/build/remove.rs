@@ -1,6 +1,7 @@
 //! What is recorded and no longer wanted, or no longer there.
 
 use super::Builder;
+use crate::blueprint::move_target;
 use crate::plan::diff;
 use crate::plan::operations::Planned;
 use crate::plan::{Action, Change, Mode, Notice, Order, Reason, Refusal};
@@ -11,6 +12,15 @@ use trueup_state::{Address, Event, Generation, Object, Record, Scope, Value};
 impl<'a> Builder<'a> {
     /// A recorded resource that is not wanted any more.
     pub(super) fn removed(&mut self, record: &'a Record) {
+        if let Some(to) = self.input.moves.waits(&record.address) {
+            return self.notice(&record.address, format!("it moves to {to}, which waits"));
+        }
+        if let (Mode::Correct, Some((to, _))) = (self.input.mode, move_target(&self.input.program.moves, &record.address)) {
+            return self.notice(&record.address, format!("it moves to {to}; `trueup apply` does that"));
+        }
+        if self.input.mode != Mode::Destroy && self.is_held(record) {
+            return;
+        }
         if self.input.mode == Mode::Correct {
             return self.notice(&record.address, "its block is no longer in the blueprint; `trueup apply` deletes it");
         }

@@ -1,0 +1,82 @@
+//! What every resource reads, and what is wrong with it whatever others become: its spec evaluated with nothing known of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use trueup_state::Address;
+
+use super::check::Subject;
+use super::expand::Expander;
+use super::expression::unresolved;
+use super::world::{Known, World};
+use super::{Evaluated, Resource, evaluate};
+use crate::diagnostic::{Diagnostic, Span, with_article};
+
+/// Checks the resources, and notes what they read.
+pub(super) fn resources(expander: &mut Expander<'_, '_>) {
+    let world = Arc::new(World::new(expander.frame.clone(), Arc::<Known>::default()));
+    let mut checked: Option<Span> = None;
+    let mut found: Vec<(Address, Span, Diagnostic)> = Vec::new();
+    for (address, resource) in &mut expander.resources {
+        let is_first = checked.replace(resource.span) != Some(resource.span);
+        let problems = resource_problems(resource, &world, is_first);
+        found.extend(problems.into_iter().map(|problem| (address.clone(), resource.span, problem)));
+    }
+    let settings: Vec<(Address, _)> = expander
+        .resources
+        .values()
+        .flat_map(|resource| {
+            let rooms = &expander.rooms;
+            let around = std::iter::successors(Some(resource.module.clone()), |inner| inner.as_ref().map(Address::parent));
+            let configured = around
+                .filter_map(|module| rooms.get(&module))
+                .find_map(|room| room.providers.get(&resource.provider))
+                .filter(|configured| !configured.settings.reads.is_empty());
+            configured.map(|configured| (resource.address.clone(), configured.settings.reads.clone()))
+        })
+        .collect();
+    for (address, reads) in settings {
+        if let Some(resource) = expander.resources.get_mut(&address) {
+            resource.reads.extend(reads);
+        }
+    }
+    expander.problems.extend(by_instance(found));
+}
+
+fn resource_problems(resource: &mut Resource, world: &Arc<World>, is_first: bool) -> Vec<Diagnostic> {
+    let scope = resource.scope(world);
+    let mut found = if is_first { unresolved(&resource.spec, &scope) } else { Vec::new() };
+    let Evaluated { mut value, reads, problems } = evaluate(&resource.spec, &scope);
+    resource.reads.extend(reads);
+    found.extend(problems);
+    if let Some(schema) = resource.schema.filter(|_| resource.existing.is_none()) {
+        schema.complete(&mut value);
+        let what = with_article(resource.kind.as_str());
+        let subject = Subject { schema, node: &resource.spec, span: resource.span, what };
+        found.extend(subject.problems(&value, &scope));
+    }
+    found
+}
+
+/// What is wrong with several instances of a block alike, in any instances of its module, is said once, with their number.
+fn by_instance(found: Vec<(Address, Span, Diagnostic)>) -> Vec<Diagnostic> {
+    let mut first: Vec<(Address, Diagnostic, usize)> = Vec::new();
+    let mut known: BTreeMap<(Span, String, Option<Span>), usize> = BTreeMap::new();
+    for (address, block, problem) in found {
+        let span = problem.labels.first().map(|label| label.span);
+        let position = *known.entry((block, problem.message.clone(), span)).or_insert(first.len());
+        match first.get_mut(position) {
+            Some((other, _, more)) => *more += usize::from(*other != address),
+            None => first.push((address, problem, 0)),
+        }
+    }
+    let said = |(address, problem, more): (Address, Diagnostic, usize)| {
+        let tells = address.key().is_none() && address.parent().is_none();
+        match more {
+            0 if tells => problem,
+            0 => problem.within(address.to_string()),
+            more => problem.within(format!("{address} and {more} more")),
+        }
+    };
+    first.into_iter().map(said).collect()
+}

@@ -1,0 +1,161 @@
+//! What to say of a path that leads nowhere.
+
+use trueup_state::{Address, Map, Value};
+
+use super::sight::{Held, Miss, Seen, key_text, output_names, variable_names};
+use super::world::Scope;
+use crate::diagnostic::{closest, with_article};
+
+impl Miss {
+    /// What is wrong, what to say at its place, and what to do.
+    pub(super) fn describe(&self, scope: &Scope) -> (String, String, String) {
+        let name = &self.name;
+        let label = match &self.from {
+            None => "nothing has this name",
+            Some(Seen::Variables) => "no variable has this name",
+            Some(Seen::Resource(..)) => "no such attribute",
+            Some(Seen::Group(_) | Seen::Calls(_)) => "no such instance",
+            Some(Seen::Modules) => "no module has this name",
+            Some(Seen::Call(_)) => "no such output",
+            Some(_) => "this is not there",
+        };
+        let (message, help) = match &self.from {
+            None => nothing_called(scope, name),
+            Some(Seen::Variables) => {
+                let help = suggest(
+                    name,
+                    &variable_names(scope),
+                    "there are",
+                    &format!("declare it: `variables: {{ {name}: {{ type: string }} }}`"),
+                );
+                (format!("there is no variable `{name}`"), help)
+            }
+            Some(Seen::Modules) => {
+                let known = scope.world.frame().names(scope.module.as_ref(), true);
+                let none = format!("declare it: `modules: {{ {name}: {{ source: ./{name}.yaml }} }}`");
+                (format!("there is no module `{name}`"), suggest(name, &known, "there are", &none))
+            }
+            Some(Seen::Call(module)) => {
+                let help = suggest(name, &output_names(scope, module), "its outputs are", "it has no outputs");
+                (format!("the module `{module}` has no output `{name}`"), help)
+            }
+            Some(Seen::Calls(call)) => no_module_instance(scope, call, name),
+            Some(Seen::Each) => (format!("`each` has no `{name}`"), "it has `each.key` and `each.value`".to_owned()),
+            Some(Seen::Group(block)) => no_instance(scope, block, name),
+            Some(Seen::Resource(address, Some(visible))) => {
+                let known = names(visible.attributes.revealed().as_map());
+                let none = format!(
+                    "{} has no attributes: use it whole, `{{{{ {address} }}}}`",
+                    with_article(visible.kind.as_str())
+                );
+                let message = format!("the {} `{address}` has no attribute `{name}`", visible.kind);
+                (message, suggest(name, &known, "its attributes are", &none))
+            }
+            Some(Seen::Absent) => (
+                format!("`{name}` is read from a resource that is not there"),
+                "its `when` is false: ask for it first, `{{ a.b if a else c }}`".to_owned(),
+            ),
+            Some(Seen::Held(held)) => no_part(scope, held, name),
+            Some(_) => (format!("there is no `{name}` here"), "read one of its attributes by name".to_owned()),
+        };
+        (message, label.to_owned(), help)
+    }
+}
+
+fn names(map: Option<&Map>) -> Vec<&str> {
+    map.into_iter().flat_map(|map| map.keys().map(String::as_str)).collect()
+}
+
+fn nothing_called(scope: &Scope, name: &str) -> (String, String) {
+    let message = format!("there is nothing called `{name}`");
+    let known = scope.world.frame().names(scope.module.as_ref(), false);
+    let help = match name {
+        "each" => "`each` is there only in a resource that has `for_each`".to_owned(),
+        "env" => "the environment can't be read: declare a variable, and give it by `TRUEUP_VAR_name`".to_owned(),
+        _ if scope.variable(name).is_some() => format!("a variable is read as `var.{name}`"),
+        _ if scope.world.frame().names(scope.module.as_ref(), true).contains(&name) => {
+            format!("an output of a module is read as `module.{name}.OUTPUT`")
+        }
+        _ => suggest(
+            name,
+            &known,
+            "there are `var` and the resources",
+            "the only name here is `var`: there are no resources",
+        ),
+    };
+    (message, help)
+}
+
+fn no_module_instance(scope: &Scope, call: &Address, name: &str) -> (String, String) {
+    let known: Vec<String> = scope.world.call_keys(call).iter().map(key_text).collect();
+    let first = scope.world.call_keys(call).first().map(|key| call.with_key(key.clone()));
+    if let Some(first) = first.filter(|first| output_names(scope, first).contains(&name)) {
+        let message = format!("`{call}` is there several times, and `{name}` is an output of each");
+        return (message, format!("say of which: `module.{first}.{name}`"));
+    }
+    let help = suggest(name, &known, "its keys are", "its `for_each` is empty");
+    (format!("the module `{call}` has no instance `{name}`"), help)
+}
+
+fn no_instance(scope: &Scope, block: &Address, name: &str) -> (String, String) {
+    let keys = scope.world.keys(block);
+    let texts: Vec<String> = keys.iter().map(key_text).collect();
+    let first = keys.first().map(|key| block.with_key(key.clone()));
+    let is_attribute = first
+        .as_ref()
+        .and_then(|first| scope.world.visible(first))
+        .is_some_and(|seen| seen.attributes.get(name).is_some());
+    if let (true, Some(first)) = (is_attribute, &first) {
+        let message = format!("`{block}` stands for several resources, and `{name}` is an attribute of each");
+        return (message, format!("say of which: `{first}.{name}`"));
+    }
+    let message = format!("`{block}` has no instance `{name}`");
+    if keys.iter().any(|key| key_text(key) == *name) {
+        let right = keys.iter().find(|key| key_text(key) == *name).map(|key| block.with_key(key.clone()).to_string());
+        return (message, format!("its keys are of another type: write `{}`", right.unwrap_or_default()));
+    }
+    let known: Vec<&str> = texts.iter().map(String::as_str).collect();
+    (message, suggest(name, &known, "its keys are", "its `for_each` is empty"))
+}
+
+fn no_part(scope: &Scope, held: &Held, name: &str) -> (String, String) {
+    let value = held.value(scope).revealed();
+    let path = held.name();
+    match value {
+        Value::Map(map) => {
+            let known = if held.secret { Vec::new() } else { names(Some(map)) };
+            (format!("there is no `{name}` in `{path}`"), suggest(name, &known, "there are", "check what it holds"))
+        }
+        Value::List(items) => {
+            let message = format!("`{path}` has no item `{name}`");
+            (message, format!("it is a list of {}: items are read by position, from `[0]`", items.len()))
+        }
+        other => (format!("`{path}` is {}, and has no `{name}`", article(other)), "use it as it is".to_owned()),
+    }
+}
+
+/// A value's type with its article.
+pub(super) fn article(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        other => with_article(other.type_name()),
+    }
+}
+
+/// `did you mean`, or a list of what there is, or what to say where there is nothing.
+pub(super) fn suggest<S: AsRef<str>>(name: &str, known: &[S], listing: &str, none: &str) -> String {
+    const MOST: usize = 12;
+    if let Some(meant) = closest(name, known.iter().map(AsRef::as_ref)) {
+        return format!("did you mean `{meant}`?");
+    }
+    if known.is_empty() {
+        return none.to_owned();
+    }
+    if let ([only], Some(_)) = (known, listing.strip_suffix("are")) {
+        return format!("there is only `{}`", only.as_ref());
+    }
+    let shown: Vec<String> = known.iter().take(MOST).map(|name| format!("`{}`", name.as_ref())).collect();
+    let more = known.len().saturating_sub(MOST);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{listing} {}{rest}", shown.join(", "))
+}

@@ -1,0 +1,49 @@
+//! From a module where it is used to what stands in it.
+
+use std::collections::BTreeSet;
+
+use trueup_state::Address;
+
+use super::expand::{Expander, Stop};
+use super::schema::Call;
+use super::world::{Instances, Scope};
+use super::variables;
+
+impl<'a> Expander<'a, '_> {
+    /// Expands a module: each of its instances is entered.
+    pub(super) fn call(&mut self, address: &Address, call: &'a Call<'a>) -> Result<(), Stop> {
+        let outside = self.scope(address.parent());
+        let around = &self.rooms[&outside.module];
+        let (source, around) = (around.file, around.depends_on.clone());
+        let Some(file) = self.blueprint.trees[source].modules.get(&call.name.text).copied() else {
+            // It could not be read, which was reported.
+            return Err(Stop::Wrong);
+        };
+        let mut reads = BTreeSet::new();
+        let mut present = Vec::new();
+        for each in self.instances(call.for_each, &outside, &mut reads)? {
+            let scope = Scope { each, ..outside.clone() };
+            if self.holds(call.when, &scope, "`when`", true, &mut reads)? {
+                present.push(scope);
+            }
+        }
+        drop(outside);
+        let keys: Vec<_> = present.iter().filter_map(|scope| Some(scope.each.as_ref()?.key.clone())).collect();
+        let instances = match (call.for_each.is_some(), present.is_empty()) {
+            (true, _) => Instances::Keyed(keys.into()),
+            (false, true) => Instances::Absent,
+            (false, false) => Instances::One,
+        };
+        reads.extend(around);
+        for scope in present {
+            let module = scope.each.as_ref().map_or_else(|| address.clone(), |each| address.with_key(each.key.clone()));
+            let parts = &self.files[file];
+            let values = variables::of_module(&parts.variables, &parts.broken.variables, call, &scope, self.problems);
+            let each = scope.each.clone();
+            drop(scope);
+            self.enter(Some(module), file, values, each, &reads);
+        }
+        self.frame().set_call(address.clone(), instances);
+        Ok(())
+    }
+}

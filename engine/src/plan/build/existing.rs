@@ -1,0 +1,90 @@
+//! What is there already and belongs to somebody else: it is read, and never managed.
+
+use super::Builder;
+use crate::blueprint::Resource;
+use crate::diagnostic::{Diagnostic, with_article};
+use crate::plan::diff::mark_secrets;
+use crate::plan::operations::Planned;
+use crate::plan::{Action, Change, Existing, Order, Reason};
+use crate::provider::{Found, Observation};
+use trueup_state::{Event, Record, Scope, Value};
+
+impl<'a> Builder<'a> {
+    /// A resource that is read.
+    pub(super) fn existing(&mut self, resource: &Resource, name: &str, record: Option<&'a Record>) {
+        let scope = self.input.estate.scopes.get(&resource.address).and_then(|scopes| scopes.first());
+        let (Some(scope), observation) = (scope, self.input.estate.existing.get(&resource.address)) else { return };
+        let found = match observation {
+            Some(Observation::Present(found)) => found,
+            Some(Observation::Absent) | None => {
+                let kind = with_article(resource.kind.as_str());
+                let message = format!("there is no {} `{name}` at {}", resource.kind, scope.provider);
+                let help = format!("say what {kind} is called there, or leave out `existing` and let Trueup make it");
+                return self.not_read(resource, message, &help);
+            }
+            Some(Observation::Indeterminate(reason)) => {
+                let message = format!("the {} `{name}` can't be read: {reason}", resource.kind);
+                return self.not_read(resource, message, "nothing can be planned from it until it can be read");
+            }
+        };
+        let schema = resource.schema;
+        let attributes = schema.map_or_else(|| found.attributes.clone(), |schema| schema.whole_attributes(&found.attributes));
+        let stable = schema.map_or_else(|| attributes.clone(), |schema| schema.stable_attributes(&attributes));
+        self.show(resource, attributes.clone(), stable);
+        self.plan.existing.push(Existing {
+            address: resource.address.clone(),
+            kind: resource.kind.clone(),
+            scope: scope.clone(),
+            id: found.id.clone(),
+            attributes,
+            source: self.input.program.sources.place(resource.span),
+        });
+        if let Some(record) = record {
+            self.release(record, found, scope);
+        }
+    }
+
+    fn not_read(&mut self, resource: &Resource, message: String, help: &str) {
+        let span = resource.existing_span.unwrap_or(resource.span);
+        let problem = Diagnostic::error(message).at(span, "this is read").help(help);
+        let keyed = resource.address.key().is_some() || resource.module.is_some();
+        self.problems.push(if keyed { problem.within(resource.address.to_string()) } else { problem });
+        self.show(resource, Value::Unknown, Value::Unknown);
+    }
+
+    /// What was managed under this address: the same thing is only forgotten, another one goes.
+    fn release(&mut self, record: &'a Record, found: &Found, scope: &Scope) {
+        let Some(current) = record.current.as_ref().filter(|object| object.id.as_deref() == Some(&found.id)) else {
+            return self.removed(record);
+        };
+        self.entry(&record.address, Event::Forgotten { generation: current.generation });
+        let mut absent = self.forget_gone(&record.address, record.deposed.iter());
+        absent.insert(current.generation);
+        let left = self.left_of(record, &absent);
+        let change = Change {
+            address: record.address.clone(),
+            kind: record.kind.clone(),
+            scope: scope.clone(),
+            action: Action::Forget,
+            before: current.sent.clone(),
+            after: Value::Null,
+            attributes_before: current.attributes.clone(),
+            attributes_after: mark_secrets(&found.attributes, &[&current.attributes]),
+            fields: Vec::new(),
+            reasons: vec![Reason::Released],
+            source: record.declared.source.clone(),
+            candidates: Vec::new(),
+        };
+        self.planned.push(Planned {
+            change,
+            verdict: None,
+            order: Order::DestroyFirst,
+            generation: record.generation,
+            declared: record.declared.clone(),
+            standing: None,
+            branches: Vec::new(),
+            observed: Value::Null,
+            record: Some(left),
+        });
+    }
+}
