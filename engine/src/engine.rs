@@ -169,12 +169,7 @@ impl Engine {
     ///
     /// Which resources there are may depend on others: the blueprint is expanded again with what the plan knows of them, until
     /// that brings no more. What waits for an apply then is in [`Plan::deferred`].
-    pub async fn plan(
-        &self,
-        program: &Program,
-        stack: &Stack,
-        options: PlanOptions,
-    ) -> Result<Planned, EngineError> {
+    pub async fn plan(&self, program: &Program, stack: &Stack, options: PlanOptions) -> Result<Planned, EngineError> {
         let snapshot = self.store.snapshot(stack).await?;
         let mut seen = Estate::default();
         if let (true, Some(state)) = (options.refresh, &snapshot.state) {
@@ -204,8 +199,8 @@ impl Engine {
             Some(state) => Moves::of(program, state)?,
             None => Moves::default(),
         };
-        let moved = state.map(|state| moves.applied(state, self.clock.now())).transpose()?;
-        let state = moved.as_ref();
+        let state = state.map(|state| moves.applied(state, self.clock.now())).transpose()?;
+        let state = state.as_deref();
         let wanted = Some(program).filter(|_| mode != Mode::Destroy);
         let mut estate = Estate::prepare(&self.providers, wanted, state).await?;
         estate.take_over(seen, &moves);
@@ -293,9 +288,7 @@ impl Engine {
             let finisher = Finisher::new(&run, plan, program, &estate, &self.checks);
             let mut report = executor::execute(&run, plan, &finisher).await;
             let outputs = match plan.mode {
-                Mode::Destroy if report.is_complete() => {
-                    Some(Event::Outputs { outputs: BTreeMap::new() })
-                }
+                Mode::Destroy if report.is_complete() => Some(Event::Outputs { outputs: BTreeMap::new() }),
                 Mode::Destroy => None,
                 Mode::Apply | Mode::Correct => finisher.outputs(),
             };

@@ -98,8 +98,9 @@ impl Estate {
 
     /// Takes over what was observed before, under the addresses that what is recorded has now.
     pub fn take_over(&mut self, seen: &Estate, moves: &Moves) {
+        let moves: BTreeMap<&Address, &Address> = moves.now.iter().map(|(from, to, _)| (from, to)).collect();
         for ((address, generation), observation) in &seen.observations {
-            let to = moves.now.iter().find(|(from, _, _)| from == address).map_or(address, |(_, to, _)| to);
+            let to = moves.get(address).copied().unwrap_or(address);
             self.observations.insert((to.clone(), *generation), observation.clone());
         }
         self.orphans.clone_from(&seen.orphans);
@@ -109,7 +110,8 @@ impl Estate {
     /// Observes what is read and never managed, where that was not done yet: by its id, and where nothing has that, by its name.
     pub async fn look(&mut self, program: &Program) {
         let mut groups: BTreeMap<(String, KindName), Vec<(&Address, &str)>> = BTreeMap::new();
-        for (address, resource) in program.resources.iter().filter(|(address, _)| !self.existing.contains_key(*address)) {
+        for (address, resource) in program.resources.iter().filter(|(address, _)| !self.existing.contains_key(*address))
+        {
             let scope = self.scopes.get(address).and_then(|scopes| scopes.first());
             if let (Some(name), Some(scope)) = (&resource.existing, scope) {
                 groups.entry((scope.key(), resource.kind.clone())).or_default().push((address, name));
@@ -248,7 +250,8 @@ fn resource_scopes(
     };
     if names.iter().any(|name| settings(name).has_unknown()) {
         // What exists stays where it is until the settings are known.
-        let stays = record.filter(|object| resource.candidates.is_empty() && object.scope.provider == resource.provider);
+        let stays =
+            record.filter(|object| resource.candidates.is_empty() && object.scope.provider == resource.provider);
         return Ok(stays.map(|object| object.scope.clone()).into_iter().collect());
     }
     let one = |name: &ProviderName, candidate: Option<&Candidate>| {

@@ -43,8 +43,15 @@ async fn apply_saved(workplace: &Workplace, path: &Path, run: &RunArgs, json: bo
     let task = Task { workplace, run, json, name: "apply", mode: plan.mode };
     let standing = Standing { location: path.display().to_string(), serial: plan.serial };
     let exit = task.show_and_carry_out(&plan, &program, standing, &Watch::start(json), Phase::First).await?;
+    if exit != Exit::Done || plan.deferred.is_empty() {
+        return Ok(exit);
+    }
     // A saved plan ends where what is left must be planned anew.
-    Ok(if exit == Exit::Done && !plan.deferred.is_empty() { Exit::Changes } else { exit })
+    if !json {
+        let left: Vec<String> = plan.deferred.iter().map(|left| left.address.to_string()).collect();
+        draw::put(&format!("\nLeft for another plan, now that this is done: {}.\n", left.join(", ")));
+    }
+    Ok(Exit::Changes)
 }
 
 /// Which phase of an apply: what only the first can tell is planned in further ones.
@@ -88,7 +95,8 @@ impl Task<'_> {
             }
             if plan.changes_nothing() {
                 let left: Vec<String> = plan.deferred.iter().map(|left| left.address.to_string()).collect();
-                let failure = Failure::new(format!("{} can't be planned: what it waits for stays unknown", left.join(", ")));
+                let failure =
+                    Failure::new(format!("{} can't be planned: what it waits for stays unknown", left.join(", ")));
                 return Err(failure.help("see in the plan above what it waits for").exit(Exit::Failed));
             }
             phase = Phase::Further;
@@ -158,7 +166,10 @@ impl Task<'_> {
         if !self.json && std::io::stdin().is_terminal() {
             return Ok(false);
         }
-        let failure = Failure::new(format!("this phase replaces or deletes {}, and `--yes` does not cover that", taken.join(", ")));
+        let failure = Failure::new(format!(
+            "this phase replaces or deletes {}, and `--yes` does not cover that",
+            taken.join(", ")
+        ));
         Err(failure.help("look at it, and apply again with `--yes=all`").exit(Exit::Refused))
     }
 

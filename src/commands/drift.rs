@@ -1,7 +1,7 @@
 //! `trueup drift`: what was changed outside, and with `--correct`, bringing it back.
 
-use trueup_engine::{PlanOptions, Planned};
 use trueup_engine::plan::Mode;
+use trueup_engine::{PlanOptions, Planned};
 
 use super::apply::Task;
 use super::load;

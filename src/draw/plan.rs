@@ -256,7 +256,12 @@ fn deferred_lines(plan: &Plan) -> String {
         let waits: Vec<String> = left.waits_for.iter().map(ToString::to_string).collect();
         let place = place(left.source.as_ref());
         let mark = "…".cyan();
-        text.push_str(&format!("  {mark} {}  {}; it waits for {}{place}\n", left.address.bold(), left.reason, waits.join(", ")));
+        text.push_str(&format!(
+            "  {mark} {}  {}; it waits for {}{place}\n",
+            left.address.bold(),
+            left.reason,
+            waits.join(", ")
+        ));
     }
     text
 }

@@ -12,14 +12,16 @@ use crate::diagnostic::{Diagnostic, Span};
 
 /// Resolves what is said of dependencies, once all that can be is expanded.
 pub(super) fn resolve(expander: &mut Expander<'_, '_>) {
-    for (module, file) in expander.rooms.iter().map(|(address, room)| (address.clone(), room.file)).collect::<Vec<_>>() {
+    for (module, file) in expander.rooms.iter().map(|(address, room)| (address.clone(), room.file)).collect::<Vec<_>>()
+    {
         let before = expander.problems.len();
         let parts = &expander.files[file];
         for call in &parts.modules {
             let found = entries(&call.depends_on, module.as_ref(), expander);
             let call = inside(module.as_ref(), &call.name.text);
             if !found.is_empty() {
-                let below = expander.rooms.iter_mut().filter(|(room, _)| room.as_ref().is_some_and(|room| room.is_in(&call)));
+                let below =
+                    expander.rooms.iter_mut().filter(|(room, _)| room.as_ref().is_some_and(|room| room.is_in(&call)));
                 below.for_each(|(_, room)| room.depends_on.extend(found.iter().cloned()));
             }
         }
@@ -52,11 +54,7 @@ fn depend(address: &Address, found: BTreeSet<Address>, expander: &mut Expander<'
     }
 }
 
-fn entries(
-    texts: &[(&str, Span)],
-    module: Option<&Address>,
-    expander: &mut Expander<'_, '_>,
-) -> BTreeSet<Address> {
+fn entries(texts: &[(&str, Span)], module: Option<&Address>, expander: &mut Expander<'_, '_>) -> BTreeSet<Address> {
     let mut found = BTreeSet::new();
     for (text, span) in texts {
         match dependency(text, module, &expander.frame) {
@@ -120,9 +118,11 @@ pub(super) fn circles(
     let mut problems = Vec::new();
     for start in waits.keys() {
         let mut way: Vec<&Address> = vec![start];
-        while let Some(next) = way.last().and_then(|last| waits.get(*last)).and_then(|(reads, _)| {
-            reads.iter().find(|read| left.contains(*read))
-        }) {
+        while let Some(next) = way
+            .last()
+            .and_then(|last| waits.get(*last))
+            .and_then(|(reads, _)| reads.iter().find(|read| left.contains(*read)))
+        {
             if told.contains(next) {
                 break;
             }

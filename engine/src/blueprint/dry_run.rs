@@ -1,12 +1,12 @@
 //! What every resource reads, and what is wrong with it whatever others become: its spec evaluated with nothing known of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use trueup_state::Address;
 
 use super::check::Subject;
-use super::expand::Expander;
+use super::expand::{Expander, Room};
 use super::expression::unresolved;
 use super::world::{Known, World};
 use super::{Evaluated, Resource, evaluate};
@@ -15,32 +15,27 @@ use crate::diagnostic::{Diagnostic, Span, with_article};
 /// Checks the resources, and notes what they read.
 pub(super) fn resources(expander: &mut Expander<'_, '_>) {
     let world = Arc::new(World::new(expander.frame.clone(), Arc::<Known>::default()));
+    let Expander { rooms, resources, problems, .. } = expander;
+    let settings_read = rooms.values().flat_map(|room| room.providers.values()).any(|it| !it.settings.reads.is_empty());
     let mut checked: Option<Span> = None;
     let mut found: Vec<(Address, Span, Diagnostic)> = Vec::new();
-    for (address, resource) in &mut expander.resources {
+    for (address, resource) in resources {
+        if settings_read {
+            resource.reads.extend(read_by_settings(rooms, resource));
+        }
         let is_first = checked.replace(resource.span) != Some(resource.span);
         let problems = resource_problems(resource, &world, is_first);
         found.extend(problems.into_iter().map(|problem| (address.clone(), resource.span, problem)));
     }
-    let settings: Vec<(Address, _)> = expander
-        .resources
-        .values()
-        .flat_map(|resource| {
-            let rooms = &expander.rooms;
-            let around = std::iter::successors(Some(resource.module.clone()), |inner| inner.as_ref().map(Address::parent));
-            let configured = around
-                .filter_map(|module| rooms.get(&module))
-                .find_map(|room| room.providers.get(&resource.provider))
-                .filter(|configured| !configured.settings.reads.is_empty());
-            configured.map(|configured| (resource.address.clone(), configured.settings.reads.clone()))
-        })
-        .collect();
-    for (address, reads) in settings {
-        if let Some(resource) = expander.resources.get_mut(&address) {
-            resource.reads.extend(reads);
-        }
-    }
-    expander.problems.extend(by_instance(found));
+    problems.extend(by_instance(found));
+}
+
+/// What the settings of a resource's provider read: it depends on that too.
+fn read_by_settings(rooms: &BTreeMap<Option<Address>, Room<'_>>, resource: &Resource) -> BTreeSet<Address> {
+    let around = std::iter::successors(Some(resource.module.clone()), |inner| inner.as_ref().map(Address::parent));
+    let mut rooms = around.filter_map(|module| rooms.get(&module));
+    let configured = rooms.find_map(|room| room.providers.get(&resource.provider));
+    configured.map(|configured| configured.settings.reads.clone()).unwrap_or_default()
 }
 
 fn resource_problems(resource: &mut Resource, world: &Arc<World>, is_first: bool) -> Vec<Diagnostic> {

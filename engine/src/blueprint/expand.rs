@@ -14,17 +14,14 @@ use super::providers::Configured;
 use super::schema::{self, Block, Call, File};
 use super::source::Node;
 use super::world::{Each, Frame, Instances, Known, Module, Scope, Variable, World};
-use super::{Catalog, Deferral, Inputs, Loader, Output, Program, Resource, depend, dry_run, evaluate, moved, variables};
+use super::{
+    Catalog, Deferral, Inputs, Loader, Output, Program, Resource, depend, dry_run, evaluate, moved, variables,
+};
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::graph::Graph;
 
 /// Loads a blueprint: reads, checks and expands it. Every error of its files comes in one report.
-pub fn load(
-    path: &Path,
-    inputs: &Inputs,
-    loader: &dyn Loader,
-    catalog: &Arc<Catalog>,
-) -> Result<Program, Diagnostics> {
+pub fn load(path: &Path, inputs: &Inputs, loader: &dyn Loader, catalog: &Arc<Catalog>) -> Result<Program, Diagnostics> {
     let mut problems = Vec::new();
     let (sources, trees) = files::read(path, inputs, loader, &mut problems);
     let blueprint = trees.map(|trees| {
@@ -241,12 +238,11 @@ impl<'a, 'p> Expander<'a, 'p> {
             let mut waits = BTreeMap::new();
             for address in waiting {
                 let Some(task) = self.tasks.get(&address).copied() else { continue };
-                match self.expand(&address, task) {
-                    Some(wait) => drop(waits.insert(address, wait)),
-                    None => {
-                        self.tasks.remove(&address);
-                        progress = true;
-                    }
+                if let Some(wait) = self.expand(&address, task) {
+                    waits.insert(address, wait);
+                } else {
+                    self.tasks.remove(&address);
+                    progress = true;
                 }
             }
             if !progress {
@@ -339,7 +335,8 @@ impl<'a, 'p> Expander<'a, 'p> {
 
     /// Checks the outputs of the blueprint and of its modules.
     fn outputs(&mut self) {
-        for (address, file) in self.rooms.iter().map(|(address, room)| (address.clone(), room.file)).collect::<Vec<_>>() {
+        for (address, file) in self.rooms.iter().map(|(address, room)| (address.clone(), room.file)).collect::<Vec<_>>()
+        {
             let scope = self.scope(address.clone());
             let before = self.problems.len();
             for (_, node) in &self.files[file].outputs {

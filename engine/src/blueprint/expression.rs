@@ -50,16 +50,15 @@ pub(super) fn see(node: &Node, scope: &Scope, tracker: &Tracker, name: &str) -> 
         return Seen::Unknown;
     };
     let mut session = Session::new(scope, Arc::new(tracker.nested()));
-    let seen = match node.path() {
-        Some((chain, compiled)) => session.follow(chain, compiled).unwrap_or_else(|problem| {
+    let seen = if let Some((chain, compiled)) = node.path() {
+        session.follow(chain, compiled).unwrap_or_else(|problem| {
             tracker.problem(problem);
             Seen::Unknown
-        }),
-        None => {
-            let value = session.node(node);
-            session.problems.drain(..).for_each(|problem| tracker.problem(problem));
-            Seen::owned(name.to_owned(), value)
-        }
+        })
+    } else {
+        let value = session.node(node);
+        session.problems.drain(..).for_each(|problem| tracker.problem(problem));
+        Seen::owned(name.to_owned(), value)
     };
     drop(entered);
     seen

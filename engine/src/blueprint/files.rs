@@ -40,8 +40,14 @@ pub(super) fn read(
     problems: &mut Vec<Diagnostic>,
 ) -> (Sources, Option<Vec<Tree>>) {
     let environment = inputs.environment.as_deref();
-    let mut reader =
-        Reader { loader, environment, sources: Sources::default(), trees: Vec::new(), known: BTreeMap::new(), problems };
+    let mut reader = Reader {
+        loader,
+        environment,
+        sources: Sources::default(),
+        trees: Vec::new(),
+        known: BTreeMap::new(),
+        problems,
+    };
     let own = reader.file(path, None, &mut Vec::new());
     let trees: Option<Vec<Tree>> = reader.trees.into_iter().collect();
     (reader.sources, own.and(trees))
@@ -102,8 +108,10 @@ impl Reader<'_> {
         };
         let bytes = self.loader.read(path).map_err(|error| {
             self.problems.push(match named {
-                Some(named) => at(Diagnostic::error(format!("the module `{}` can't be read: {file}: {error}", named.module)))
-                    .help(hint(path)),
+                Some(named) => {
+                    at(Diagnostic::error(format!("the module `{}` can't be read: {file}: {error}", named.module)))
+                        .help(hint(path))
+                }
                 None => Diagnostic::error(format!("the blueprint `{file}` can't be read: {error}"))
                     .help("name the file as the last argument; without one, `blueprint.yaml` is read"),
             });

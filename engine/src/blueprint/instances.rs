@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use trueup_state::{Address, Key, Value};
 
+use super::evaluate;
 use super::expand::{Expander, Stop};
 use super::expression::see;
 use super::sight::{Seen, article};
 use super::source::{Content, Node};
 use super::tracking::Tracker;
 use super::world::{Each, EachValue, Scope};
-use super::evaluate;
 use crate::diagnostic::Diagnostic;
 
 impl Expander<'_, '_> {
@@ -116,8 +116,7 @@ impl Expander<'_, '_> {
 fn whole_block(node: &Node, scope: &Scope) -> Option<Vec<Each>> {
     node.path()?;
     let Seen::Group(block) = see(node, scope, &Tracker::default(), "for_each") else { return None };
-    let each =
-        |key: &Key| Each { key: key.clone(), value: EachValue::Resource(block.with_key(key.clone())) };
+    let each = |key: &Key| Each { key: key.clone(), value: EachValue::Resource(block.with_key(key.clone())) };
     Some(scope.world.keys(&block).iter().map(each).collect())
 }
 

@@ -43,6 +43,7 @@ use crate::schema::Schema;
 
 pub use expression::{Evaluated, Template, evaluate};
 pub use moved::{Move, target as move_target};
+pub(crate) use sight::is_reference;
 pub use source::{Content, Node};
 pub use world::{Each, EachValue, Frame, Instances, Known, Scope, Visible, World};
 

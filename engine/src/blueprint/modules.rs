@@ -6,8 +6,8 @@ use trueup_state::Address;
 
 use super::expand::{Expander, Stop};
 use super::schema::Call;
-use super::world::{Instances, Scope};
 use super::variables;
+use super::world::{Instances, Scope};
 
 impl<'a> Expander<'a, '_> {
     /// Expands a module: each of its instances is entered.

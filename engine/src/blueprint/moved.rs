@@ -120,11 +120,10 @@ fn is_declared(from: &Address, to: &Address, frame: &Frame) -> bool {
     let block = from.block();
     let into_instances = from.key().is_none() && to.block() == block;
     match (frame.block(&block).or_else(|| frame.call(&block)), from.key()) {
-        (None | Some(Instances::Absent), _) => false,
+        (None | Some(Instances::Absent), _) | (Some(Instances::Unknown), Some(_)) => false,
         (Some(Instances::Keyed(keys)), Some(key)) => keys.contains(key),
         (Some(Instances::Keyed(_) | Instances::Unknown), None) => !into_instances,
         (Some(Instances::One), key) => key.is_none(),
-        (Some(Instances::Unknown), Some(_)) => false,
     }
 }
 

@@ -51,7 +51,9 @@ impl<'a> Expander<'a, '_> {
             let entries: Vec<(ProviderName, &Name, &Node)> = self.rooms[&module]
                 .providers
                 .iter()
-                .filter_map(|(provider, configured)| configured.entry.map(|(name, node)| (provider.clone(), name, node)))
+                .filter_map(|(provider, configured)| {
+                    configured.entry.map(|(name, node)| (provider.clone(), name, node))
+                })
                 .collect();
             let settings: Vec<_> = entries
                 .into_iter()

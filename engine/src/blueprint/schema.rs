@@ -436,13 +436,12 @@ fn call<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) -> O
         return None;
     }
     known_fields(node, "for a module", &CALL, problems);
-    match node.get("source") {
-        Some(node) => drop(text(node, "the source of a module", problems)),
-        None => {
-            let message = format!("the module `{}` has no source", name.text);
-            let problem = Diagnostic::error(message).at(name.span, "this module");
-            problems.push(problem.help("say which file it is: `source: ./FILE.yaml`"));
-        }
+    if let Some(node) = node.get("source") {
+        text(node, "the source of a module", problems);
+    } else {
+        let message = format!("the module `{}` has no source", name.text);
+        let problem = Diagnostic::error(message).at(name.span, "this module");
+        problems.push(problem.help("say which file it is: `source: ./FILE.yaml`"));
     }
     Some(Call {
         name,

@@ -109,7 +109,7 @@ impl Held {
             (Value::Map(map), Hop::Name(name)) => match map.get(*name) {
                 Some(found) => (Step::Field((*name).to_owned()), found),
                 // A whole resource that came here as a value, such as in a list that a module was given.
-                None if is_reference(map) => return self.part("attributes")?.step(scope, hop),
+                None if is_reference(map) => return self.below(Step::Field("attributes".to_owned())).step(scope, hop),
                 None => return None,
             },
             (Value::List(items), Hop::Index(index)) => {
@@ -130,10 +130,6 @@ impl Held {
         let mut path = self.path.clone();
         path.push(step);
         Held { root: self.root.clone(), path, secret: self.secret }
-    }
-
-    fn part(&self, name: &str) -> Option<Held> {
-        Some(self.below(Step::Field(name.to_owned())))
     }
 
     /// The path to it, as the blueprint writes it.
@@ -178,9 +174,7 @@ impl Seen {
     pub(super) fn owned(name: String, value: Value) -> Seen {
         match value {
             Value::Unknown => Seen::Unknown,
-            value => {
-                Seen::Held(Held { root: Root::Owned(name, Arc::new(value)), path: Vec::new(), secret: false })
-            }
+            value => Seen::Held(Held { root: Root::Owned(name, Arc::new(value)), path: Vec::new(), secret: false }),
         }
     }
 
@@ -396,7 +390,7 @@ fn reference(address: &Address, visible: Option<&Visible>) -> Value {
 }
 
 /// Whether a map is what a whole resource comes to.
-pub(super) fn is_reference(map: &Map) -> bool {
+pub(crate) fn is_reference(map: &Map) -> bool {
     map.len() == 4 && ["address", "kind", "provider", "attributes"].iter().all(|name| map.contains_key(*name))
 }
 
@@ -420,4 +414,3 @@ pub(super) fn key_text(key: &Key) -> String {
 pub(super) fn is_locked(value: &Value) -> bool {
     matches!(value.revealed(), Value::Secret(Secret::Locked(_)))
 }
-

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use trueup_state::{Address, Map};
 
+use super::evaluate;
 use super::expand::Expander;
 use super::schema::wrong_type;
 use super::sight::article;
 use super::source::Content;
 use super::world::Scope;
-use super::evaluate;
 use crate::diagnostic::Diagnostic;
 
 impl Expander<'_, '_> {

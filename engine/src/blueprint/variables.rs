@@ -100,16 +100,15 @@ fn input(declared: Declared, node: &Node, outside: &Scope, problems: &mut Vec<Di
 
 fn default(variable: &Declaration<'_>, call: &Call<'_>, problems: &mut Vec<Diagnostic>) -> Value {
     let declared = Declared::of(variable);
-    let value = match variable.default {
-        Some(_) => value(variable, &declared, &Inputs::default()),
-        None => {
-            let name = &variable.name.text;
-            let message = format!("the module `{}` needs the input `{name}`", call.name.text);
-            let about = variable.description.as_ref().map_or(String::new(), |text| format!(": {text}"));
-            let problem = Diagnostic::error(message).at(call.name.span, "this module");
-            let problem = problem.at(variable.name.span, format!("declared here{about}"));
-            Err(Some(problem.help(format!("give it: `inputs: {{ {name}: … }}`"))))
-        }
+    let value = if variable.default.is_some() {
+        value(variable, &declared, &Inputs::default())
+    } else {
+        let name = &variable.name.text;
+        let message = format!("the module `{}` needs the input `{name}`", call.name.text);
+        let about = variable.description.as_ref().map_or(String::new(), |text| format!(": {text}"));
+        let problem = Diagnostic::error(message).at(call.name.span, "this module");
+        let problem = problem.at(variable.name.span, format!("declared here{about}"));
+        Err(Some(problem.help(format!("give it: `inputs: {{ {name}: … }}`"))))
     };
     declared.sealed(value.unwrap_or_else(|problem| {
         problems.extend(problem);

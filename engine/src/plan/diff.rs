@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
-use trueup_state::{FieldPath, Step, Value};
+use trueup_state::{FieldPath, Map, Step, Value};
 
+use crate::blueprint::is_reference;
 use crate::schema::{Schema, child, marked};
 
 /// The paths at which two specs differ, through maps, key by key. A list counts whole: in its order, or as a set where the
@@ -30,6 +31,7 @@ fn walk(
     changed: &mut BTreeSet<FieldPath>,
 ) {
     match (before.map(Value::revealed), after.map(Value::revealed)) {
+        (Some(Value::Map(before)), Some(Value::Map(after))) if is_same_thing(before, after) => {}
         (Some(Value::Map(before)), Some(Value::Map(after))) => {
             for name in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
                 let schema = schema.and_then(|schema| child(schema, &Step::Field(name.clone())));
@@ -51,14 +53,43 @@ fn alike(schema: Option<&Json>, before: &Value, after: &Value) -> bool {
         (Value::List(before), Value::List(after)) if schema.is_some_and(|schema| marked(schema, "x-unordered")) => {
             same_set(before, after)
         }
-        _ => !before.has_unknown() && !after.has_unknown() && before.same(after),
+        _ => !before.has_unknown() && !after.has_unknown() && same(before, after),
+    }
+}
+
+/// Whether two whole-resource references are of one thing: it may have got another address, its attributes tell what it is.
+fn is_same_thing(before: &Map, after: &Map) -> bool {
+    let part = |map: &Map, name: &str| map.get(name).cloned();
+    let told =
+        |map: &Map| map.get("attributes").and_then(Value::as_map).is_some_and(|attributes| !attributes.is_empty());
+    let alike =
+        |name: &str| part(before, name).zip(part(after, name)).is_some_and(|(before, after)| before.same(&after));
+    is_reference(before)
+        && is_reference(after)
+        && told(after)
+        && !after.values().any(Value::has_unknown)
+        && ["kind", "provider", "attributes"].into_iter().all(alike)
+}
+
+/// Whether two values are the same, references of one thing among them.
+fn same(before: &Value, after: &Value) -> bool {
+    match (before.revealed(), after.revealed()) {
+        (Value::Map(before), Value::Map(after)) => {
+            is_same_thing(before, after)
+                || before.len() == after.len()
+                    && before.iter().all(|(name, value)| after.get(name).is_some_and(|other| same(value, other)))
+        }
+        (Value::List(before), Value::List(after)) => {
+            before.len() == after.len() && before.iter().zip(after).all(|(before, after)| same(before, after))
+        }
+        _ => before.same(after),
     }
 }
 
 fn same_set(before: &[Value], after: &[Value]) -> bool {
     let mut left: Vec<&Value> = after.iter().collect();
     let found = before.iter().all(|item| {
-        let position = left.iter().position(|other| !item.has_unknown() && item.same(other));
+        let position = left.iter().position(|other| !item.has_unknown() && same(item, other));
         position.map(|position| left.swap_remove(position)).is_some()
     });
     found && left.is_empty()

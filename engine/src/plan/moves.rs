@@ -1,6 +1,7 @@
 //! What was recorded under one address and is declared under another now.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use trueup_state::entry::{Entry, Event};
 use trueup_state::{Address, Place, State, StoreError, Timestamp};
@@ -34,12 +35,12 @@ impl Moves {
                 wanted.insert(address.clone(), (to, by));
             }
         }
-        let mut taken: BTreeMap<Address, ()> = state.records.keys().map(|address| (address.clone(), ())).collect();
+        let mut taken: BTreeSet<Address> = state.records.keys().cloned().collect();
         // What stands in the way of one move may be about to move itself.
-        while let Some(from) = wanted.iter().find(|(_, (to, _))| !taken.contains_key(to)).map(|(from, _)| from.clone()) {
+        while let Some(from) = wanted.iter().find(|(_, (to, _))| !taken.contains(to)).map(|(from, _)| from.clone()) {
             if let Some((to, by)) = wanted.remove(&from) {
                 taken.remove(&from);
-                taken.insert(to.clone(), ());
+                taken.insert(to.clone());
                 moves.now.push((from, to, program.sources.place(by.span)));
             }
         }
@@ -48,13 +49,14 @@ impl Moves {
     }
 
     /// The state after them.
-    pub fn applied(&self, state: &State, at: Timestamp) -> Result<State, StoreError> {
-        let mut state = state.clone();
+    pub fn applied<'a>(&self, state: &'a State, at: Timestamp) -> Result<Cow<'a, State>, StoreError> {
+        let mut state = Cow::Borrowed(state);
         let serial = state.serial;
         for entry in self.entries(at) {
+            let state = state.to_mut();
             state.apply(&entry)?;
+            state.serial = serial;
         }
-        state.serial = serial;
         Ok(state)
     }
 

@@ -193,7 +193,8 @@ impl House {
         let program = self.load(text);
         let holder = self.holder();
         engine.recover(&stack(), &holder, events, cancel).await?;
-        let Planned { program, plan, .. } = engine.plan(&program, &stack(), PlanOptions { mode, refresh: true }).await?;
+        let Planned { program, plan, .. } =
+            engine.plan(&program, &stack(), PlanOptions { mode, refresh: true }).await?;
         if plan.is_empty() {
             return Ok(Report::default());
         }

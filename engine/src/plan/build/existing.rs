@@ -28,7 +28,8 @@ impl<'a> Builder<'a> {
             }
         };
         let schema = resource.schema;
-        let attributes = schema.map_or_else(|| found.attributes.clone(), |schema| schema.whole_attributes(&found.attributes));
+        let attributes =
+            schema.map_or_else(|| found.attributes.clone(), |schema| schema.whole_attributes(&found.attributes));
         let stable = schema.map_or_else(|| attributes.clone(), |schema| schema.stable_attributes(&attributes));
         self.show(resource, attributes.clone(), stable);
         self.plan.existing.push(Existing {

@@ -93,7 +93,9 @@ impl Builder<'_> {
                 continue;
             }
             let visible = self.world.visible(address);
-            let is_known = |value: &Value| value.revealed().as_map().is_some_and(|map| map.values().any(|value| *value != Value::Unknown));
+            let is_known = |value: &Value| {
+                value.revealed().as_map().is_some_and(|map| map.values().any(|value| *value != Value::Unknown))
+            };
             if let Some(visible) = visible.filter(|visible| is_known(&visible.attributes)) {
                 self.plan.known.insert(address.clone(), (*visible).clone());
             }

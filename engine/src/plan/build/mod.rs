@@ -17,8 +17,8 @@ use trueup_state::{
 
 use super::decide::{Decision, Verdict, Wanted, decide};
 use super::diff::{differ, scrub};
-use super::operations::{self, Branch, Planned};
 use super::moves::Moves;
+use super::operations::{self, Branch, Planned};
 use super::{Contents, FORMAT, Mode, Notice, Order, OutputChange, Plan, Resume, placement};
 use crate::blueprint::{Known, Program, Resource, Scope as Seeing, Visible, World, evaluate};
 use crate::desired::desired;

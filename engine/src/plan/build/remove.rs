@@ -15,7 +15,9 @@ impl<'a> Builder<'a> {
         if let Some(to) = self.input.moves.waits(&record.address) {
             return self.notice(&record.address, format!("it moves to {to}, which waits"));
         }
-        if let (Mode::Correct, Some((to, _))) = (self.input.mode, move_target(&self.input.program.moves, &record.address)) {
+        if let (Mode::Correct, Some((to, _))) =
+            (self.input.mode, move_target(&self.input.program.moves, &record.address))
+        {
             return self.notice(&record.address, format!("it moves to {to}; `trueup apply` does that"));
         }
         if self.input.mode != Mode::Destroy && self.is_held(record) {
