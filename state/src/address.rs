@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,15 +19,15 @@ pub enum Key {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Segment {
     /// The name as the blueprint has it.
-    pub name: String,
+    pub name: Arc<str>,
     /// The instance, where the block has a `for_each`.
     pub key: Option<Key>,
 }
 
 /// The stable name of a resource in its stack, never the cloud's: `weights`, `trainer["a"]`, `serving/chat` in a module,
-/// `chat/model` for a part of a composition. Ordered as it reads.
+/// `chat/model` for a part of a composition. Ordered as it reads. A large stack names each many times: a clone costs nothing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Address(Vec<Segment>);
+pub struct Address(Arc<[Segment]>);
 
 /// Why a text is no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,13 +41,13 @@ pub struct AddressError {
 
 impl Address {
     /// A resource of the blueprint itself, outside modules and `for_each`.
-    pub fn root(name: impl Into<String>) -> Self {
-        Self(vec![Segment { name: name.into(), key: None }])
+    pub fn root(name: impl AsRef<str>) -> Self {
+        Self(Arc::new([Segment { name: name.as_ref().into(), key: None }]))
     }
 
     /// The address of segments, outermost first. None of no segments.
     pub fn from_segments(segments: Vec<Segment>) -> Option<Self> {
-        (!segments.is_empty()).then_some(Self(segments))
+        (!segments.is_empty()).then(|| Self(segments.into()))
     }
 
     /// Its segments, outermost first; never empty.
@@ -67,29 +68,25 @@ impl Address {
     /// The same address with a key on its last segment.
     #[must_use]
     pub fn with_key(&self, key: Key) -> Self {
-        let mut segments = self.0.clone();
-        if let Some(last) = segments.last_mut() {
-            last.key = Some(key);
-        }
-        Self(segments)
+        self.keyed(Some(key))
     }
 
     /// The address of the whole block: without the key of its last segment.
     #[must_use]
     pub fn block(&self) -> Self {
-        let mut segments = self.0.clone();
-        if let Some(last) = segments.last_mut() {
-            last.key = None;
-        }
-        Self(segments)
+        if self.key().is_none() { self.clone() } else { self.keyed(None) }
+    }
+
+    fn keyed(&self, key: Option<Key>) -> Self {
+        let Some((last, before)) = self.0.split_last() else { return self.clone() };
+        let last = Segment { name: last.name.clone(), key };
+        if before.is_empty() { Self(Arc::new([last])) } else { Self(before.iter().cloned().chain([last]).collect()) }
     }
 
     /// An address below this one: a module's resource or a composition's part.
     #[must_use]
-    pub fn child(&self, name: impl Into<String>) -> Self {
-        let mut segments = self.0.clone();
-        segments.push(Segment { name: name.into(), key: None });
-        Self(segments)
+    pub fn child(&self, name: impl AsRef<str>) -> Self {
+        Self(self.0.iter().cloned().chain([Segment { name: name.as_ref().into(), key: None }]).collect())
     }
 
     /// Whether it is an address or stands in it: in a module, in a block with a `for_each`, or in any instance of them.
@@ -143,7 +140,7 @@ impl FromStr for Address {
             segments.push(segment);
             match after.strip_prefix('/') {
                 Some(more) => rest = more,
-                None if after.is_empty() => return Ok(Self(segments)),
+                None if after.is_empty() => return Ok(Self(segments.into())),
                 None => return Err(fail("a `/` is missing between two names")),
             }
         }
@@ -163,7 +160,7 @@ fn read_segment(text: &str) -> Result<(Segment, &str), &'static str> {
         Some(open) => read_key(open).map(|(key, rest)| (Some(key), rest))?,
         None => (None, rest),
     };
-    Ok((Segment { name: name.to_owned(), key }, rest))
+    Ok((Segment { name: name.into(), key }, rest))
 }
 
 fn read_key(text: &str) -> Result<(Key, &str), &'static str> {

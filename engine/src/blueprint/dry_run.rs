@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use trueup_state::Address;
 
+use super::alike::Sample;
 use super::check::Subject;
 use super::expand::{Expander, Room};
 use super::expression::unresolved;
@@ -17,14 +18,21 @@ pub(super) fn resources(expander: &mut Expander<'_, '_>) {
     let world = Arc::new(World::new(expander.frame.clone(), Arc::<Known>::default()));
     let Expander { rooms, resources, problems, .. } = expander;
     let settings_read = rooms.values().flat_map(|room| room.providers.values()).any(|it| !it.settings.reads.is_empty());
-    let mut checked: Option<Span> = None;
+    let mut last = None;
+    let mut sample = None;
     let mut found: Vec<(Address, Span, Diagnostic)> = Vec::new();
     for (address, resource) in resources {
         if settings_read {
             resource.reads.extend(read_by_settings(rooms, resource));
         }
-        let is_first = checked.replace(resource.span) != Some(resource.span);
-        let problems = resource_problems(resource, &world, is_first);
+        if last.replace(resource.span) != Some(resource.span) {
+            found.extend(
+                unresolved(&resource.spec, &resource.scope(&world))
+                    .into_iter()
+                    .map(|problem| (address.clone(), resource.span, problem)),
+            );
+        }
+        let problems = resource_problems(resource, &world, &mut sample);
         found.extend(problems.into_iter().map(|problem| (address.clone(), resource.span, problem)));
     }
     problems.extend(by_instance(found));
@@ -38,17 +46,22 @@ fn read_by_settings(rooms: &BTreeMap<Option<Address>, Room<'_>>, resource: &Reso
     configured.map(|configured| configured.settings.reads.clone()).unwrap_or_default()
 }
 
-fn resource_problems(resource: &mut Resource, world: &Arc<World>, is_first: bool) -> Vec<Diagnostic> {
+/// What is wrong with a resource. `sample`: an instance of which nothing is wrong.
+fn resource_problems(resource: &mut Resource, world: &Arc<World>, sample: &mut Option<Sample>) -> Vec<Diagnostic> {
     let scope = resource.scope(world);
-    let mut found = if is_first { unresolved(&resource.spec, &scope) } else { Vec::new() };
-    let Evaluated { mut value, reads, problems } = evaluate(&resource.spec, &scope);
+    let Evaluated { value, reads, problems: mut found } = evaluate(&resource.spec, &scope);
     resource.reads.extend(reads);
-    found.extend(problems);
-    if let Some(schema) = resource.schema.filter(|_| resource.existing.is_none()) {
-        schema.complete(&mut value);
-        let what = with_article(resource.kind.as_str());
-        let subject = Subject { schema, node: &resource.spec, span: resource.span, what };
-        found.extend(subject.problems(&value, &scope));
+    let Some(schema) = resource.schema.filter(|_| resource.existing.is_none()) else { return found };
+    if found.is_empty() && sample.as_ref().is_some_and(|sample| sample.covers(&resource.block, &value)) {
+        return found;
+    }
+    let mut whole = value.clone();
+    schema.complete(&mut whole);
+    let what = with_article(resource.kind.as_str());
+    let subject = Subject { schema, node: &resource.spec, span: resource.span, what };
+    found.extend(subject.problems(&whole, &scope));
+    if found.is_empty() && resource.each.is_some() {
+        *sample = Sample::of(&resource.block, schema, &value);
     }
     found
 }

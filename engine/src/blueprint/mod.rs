@@ -3,6 +3,7 @@
 //! [`source`] is a file's text as one tree with spans; [`schema`] knows what may stand where in a file; [`expression`] evaluates
 //! what stands in `{{ }}`; [`expand`] resolves variables, `for_each` and modules into [`Resource`]s.
 
+mod alike;
 mod check;
 mod depend;
 mod dry_run;

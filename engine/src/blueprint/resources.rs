@@ -35,9 +35,18 @@ impl<'a> Expander<'a, '_> {
         }
         let outside = self.scope(module.clone());
         let mut shared = BTreeSet::new();
-        let eachs = self.instances(text.for_each, &outside, &mut shared)?;
+        let mut present = Vec::new();
+        for each in self.instances(text.for_each, &outside, &mut shared)? {
+            let scope = Scope { each, ..outside.clone() };
+            let mut reads = shared.clone();
+            if self.holds(text.when, &scope, "`when`", true, &mut reads)? {
+                present.push((scope, reads));
+            }
+        }
+        drop(outside);
+        let Some(kind) = kind else { return Err(Stop::Wrong) };
         let block = Arc::new(Block {
-            kind: kind.clone().unwrap_or_else(|| KindName::from("")),
+            kind,
             spec: text.spec.clone(),
             base: self.blueprint.trees[self.rooms[&module].file].base.clone(),
             module,
@@ -48,19 +57,9 @@ impl<'a> Expander<'a, '_> {
             existing_span: text.existing.map(|node| node.span),
             schema,
         });
-        let mut found = Vec::new();
-        for each in eachs {
-            let scope = Scope { each, ..outside.clone() };
-            let mut reads = shared.clone();
-            if !self.holds(text.when, &scope, "`when`", true, &mut reads)? {
-                continue;
-            }
-            if kind.is_none() {
-                return Err(Stop::Wrong);
-            }
-            found.push(self.resource(address, text, &block, &scope, reads)?);
-        }
-        drop(outside);
+        let fixed = self.fixed_provider(text, &block)?;
+        let resource = |(scope, reads)| self.resource(address, text, &block, &scope, fixed.as_ref(), reads);
+        let found = present.into_iter().map(resource).collect::<Result<Vec<_>, _>>()?;
         self.settle(address, text.for_each.is_some(), &block, found);
         Ok(())
     }
@@ -114,13 +113,15 @@ impl<'a> Expander<'a, '_> {
         text: &Text<'_>,
         block: &Arc<Block>,
         scope: &Scope,
+        fixed: Option<&ProviderName>,
         mut reads: BTreeSet<Address>,
     ) -> Result<Resource, Stop> {
         let candidates = self.candidates(text, &block.kind, scope, &mut reads)?;
-        let provider = match (candidates.first(), text.provider) {
-            (Some(first), _) => first.provider.clone(),
-            (None, Some(node)) => self.provider(node, &block.kind, scope, &mut reads)?,
-            (None, None) => self.only_provider(&block.kind, text.name.span, scope.module.as_ref())?,
+        let provider = match (fixed, candidates.first(), text.provider) {
+            (Some(fixed), _, _) => fixed.clone(),
+            (_, Some(first), _) => first.provider.clone(),
+            (_, None, Some(node)) => self.provider(node, &block.kind, scope, &mut reads)?,
+            (_, None, None) => self.only_provider(&block.kind, text.name.span, scope.module.as_ref())?,
         };
         Ok(Resource {
             address: scope.each.as_ref().map_or_else(|| address.clone(), |each| address.with_key(each.key.clone())),
@@ -134,6 +135,18 @@ impl<'a> Expander<'a, '_> {
             validate: text.validate.map(|node| self.validate(node, scope, &mut reads)).transpose()?,
             reads,
         })
+    }
+
+    /// The provider of all instances of a block, where no expression tells that of each.
+    fn fixed_provider(&mut self, text: &Text<'_>, block: &Block) -> Result<Option<ProviderName>, Stop> {
+        match text.provider {
+            _ if text.placement.is_some() => Ok(None),
+            None => self.only_provider(&block.kind, text.name.span, block.module.as_ref()).map(Some),
+            Some(Node { content: Content::String(name), span }) => {
+                self.named_provider(name, *span, &block.kind, block.module.as_ref()).map(Some)
+            }
+            Some(_) => Ok(None),
+        }
     }
 
     fn provider(

@@ -70,6 +70,11 @@ impl Template {
         self.pieces.is_empty()
     }
 
+    /// Whether it may read a name.
+    pub(super) fn may_read(&self, name: &str) -> bool {
+        self.expressions().any(|compiled| compiled.text.contains(name))
+    }
+
     /// Where a path that begins with a name first stands.
     pub(super) fn place_of_root(&self, name: &str) -> Option<Span> {
         let chain = |compiled: &Compiled| {
