@@ -4,9 +4,12 @@
 //! what stands in `{{ }}`; [`expand`] resolves variables, `for_each` and modules into [`Resource`]s.
 
 mod check;
+pub mod document;
 mod environment;
 pub mod expand;
+pub mod explain;
 pub mod expression;
+mod fields;
 mod functions;
 mod parse;
 mod providers;
@@ -19,6 +22,7 @@ mod template;
 mod tokens;
 mod tracking;
 mod variables;
+mod widen;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -216,6 +220,11 @@ pub fn name_of(text: &str) -> Result<String, String> {
         Some(Content::String(name)) => Ok(name.clone()),
         _ => Err("it has no `blueprint: NAME`".to_owned()),
     }
+}
+
+/// The name of a blueprint that comes closest to a text, such as a directory's name.
+pub fn name_from(text: &str) -> String {
+    schema::as_name(text, '-', 32)
 }
 
 fn whole(text: &str) -> Result<Option<Node>, String> {

@@ -6,6 +6,7 @@ use std::path::Path;
 use trueup_state::{Address, FieldPath, Key, KindName, ProviderName, Value, codec};
 
 use super::expand::early;
+use super::fields::{VALIDATE, names};
 use super::schema::{Block, File, known_fields};
 use super::sight::suggest;
 use super::source::{Content, Node};
@@ -240,7 +241,7 @@ impl Expander<'_, '_> {
             );
             return None;
         }
-        known_fields(node, "in `validate`", &["level", "minimum", "on_failure", "attempts"], &[], self.problems);
+        known_fields(node, "in `validate`", &names(&VALIDATE), &[], self.problems);
         early(node, scope, "`validate`", self.problems)
     }
 }
