@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value as Json, json};
 
 use crate::python::python;
-use crate::support::Place;
+use crate::support::{BUCKETS, DEMO, Place};
 
 /// A blueprint with all that the language has, in every form that it may have.
 const EVERYTHING: &str = include_str!("schema/everything.yaml");
@@ -28,7 +28,7 @@ fn yaml(text: &str) -> Json {
 
 /// What is wrong with each value, as places, by the schema; none without the validator.
 fn wrong(values: &BTreeMap<String, Json>) -> Option<BTreeMap<String, Vec<String>>> {
-    let python = python("jsonschema")?;
+    let python = python("jsonschema", include_str!("../support/jsonschema.txt"))?;
     let script = root().join("tests/support/check_schema.py");
     let schema: Json = serde_json::from_str(&printed()).unwrap();
     let mut command = Command::new(python);
@@ -53,7 +53,10 @@ fn the_schema_that_is_checked_in_is_the_programs_own() {
 
 #[test]
 fn good_blueprints_fit_the_schema() {
-    let mut values = BTreeMap::from([("everything".to_owned(), yaml(EVERYTHING))]);
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let readme = readme.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let texts = [("everything", EVERYTHING), ("demo", DEMO), ("buckets", BUCKETS), ("README.md", readme)];
+    let mut values: BTreeMap<String, Json> = texts.map(|(name, text)| (name.to_owned(), yaml(text))).into();
     for directory in ["blueprints", "src/starters"] {
         let files = fs::read_dir(root().join(directory)).unwrap().map(|entry| entry.unwrap().path());
         for path in files.filter(|path| path.extension().is_some_and(|extension| extension == "yaml")) {
@@ -63,7 +66,7 @@ fn good_blueprints_fit_the_schema() {
     // The providers of these are not in this program, which the schema says.
     let clouds = ["aws.yaml", "gcp.yaml"].map(|name| root().join("src/starters").join(name));
     let Some(found) = wrong(&values) else { return };
-    assert!(found.len() >= 6, "{found:?}");
+    assert!(found.len() >= 9, "{found:?}");
     for (name, places) in found {
         let expected: &[&str] = if clouds.contains(&PathBuf::from(&name)) { &["providers"] } else { &[] };
         assert_eq!(places, expected, "{name}");

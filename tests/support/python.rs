@@ -5,10 +5,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The Python that has what `tests/support/NAME.txt` pins; none where it can't be had, which skips the test by name, and is an error
-/// where nothing may be skipped. Of several that ask at once, in any number of processes, one makes it and the others wait.
-pub(crate) fn python(name: &str) -> Option<PathBuf> {
-    let made = make(name);
+/// The Python that has these packages, in the form of a requirements file that pins each, as `include_str!("jsonschema.txt")` gives
+/// it; none where it can't be had, which skips the test by name, and is an error where nothing may be skipped. Of several that ask
+/// for one name at once, in any number of processes, one makes it and the others wait.
+pub(crate) fn python(name: &str, pins: &str) -> Option<PathBuf> {
+    let made = make(name, pins);
     if let Err(reason) = &made {
         assert!(std::env::var_os("TRUEUP_REQUIRE_ALL").is_none(), "the Python tools `{name}` are needed: {reason}");
         let _ = writeln!(std::io::stderr(), "skipped: needs the Python tools `{name}`: {reason}");
@@ -16,26 +17,26 @@ pub(crate) fn python(name: &str) -> Option<PathBuf> {
     made.ok()
 }
 
-fn make(name: &str) -> Result<PathBuf, String> {
+fn make(name: &str, pins: &str) -> Result<PathBuf, String> {
+    let fail = |error: std::io::Error| format!("its directory can't be used: {error}");
     let top = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let fail = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
-    let pins = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support").join(format!("{name}.txt"));
-    let wanted = fs::read_to_string(&pins).map_err(|error| fail(&pins.display().to_string(), &error))?;
-    let lock = File::create(top.join(format!("python-{name}.lock"))).map_err(|error| fail("its lock", &error))?;
-    lock.lock().map_err(|error| fail("its lock", &error))?;
+    let lock = File::create(top.join(format!("python-{name}.lock"))).map_err(fail)?;
+    lock.lock().map_err(fail)?;
     let home = top.join(format!("python-{name}"));
     let python = home.join("bin/python");
-    // Written last, so that one that was cut short is made again.
-    let receipt = home.join("made-of.txt");
-    if fs::read_to_string(&receipt).is_ok_and(|made_of| made_of == wanted) {
+    // It has this name only once all is installed, so that one that was cut short is made again.
+    let receipt = home.join("installed.txt");
+    if fs::read_to_string(&receipt).is_ok_and(|installed| installed == pins) {
         return Ok(python);
     }
     let _ = fs::remove_dir_all(&home);
     run(Command::new("python3").args(["-m", "venv"]).arg(&home))?;
+    let wanted = home.join("wanted.txt");
+    fs::write(&wanted, pins).map_err(fail)?;
     let install =
         ["-m", "pip", "install", "--quiet", "--no-input", "--no-deps", "--only-binary", ":all:", "--requirement"];
-    run(Command::new(&python).args(install).arg(&pins))?;
-    fs::write(&receipt, wanted).map_err(|error| fail("its receipt", &error))?;
+    run(Command::new(&python).args(install).arg(&wanted))?;
+    fs::rename(&wanted, &receipt).map_err(fail)?;
     Ok(python)
 }
 

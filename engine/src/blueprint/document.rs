@@ -26,37 +26,31 @@ const NAMED: [&str; 4] = ["variables", "resources", "modules", "outputs"];
 
 /// The JSON Schema of a blueprint that names these kinds and providers.
 pub fn document(catalog: &Catalog) -> Json {
-    let mut root = finished(&language());
-    let mut resource = root["properties"]["resources"]["additionalProperties"].take();
-    let environments = &mut root["properties"]["environments"];
-    name_providers(&mut resource["properties"]["provider"], catalog);
-    let candidate = &mut resource["properties"]["placement"]["items"];
-    name_providers(&mut candidate["properties"]["provider"], catalog);
-    candidate["additionalProperties"] = true.into();
-    merge_anything(environments, &resource);
-    resource["properties"]["kind"]["anyOf"] = kinds(catalog);
-    resource["additionalProperties"] = true.into();
-    resource["allOf"] = catalog.kinds.keys().map(only_for).collect();
-    root["properties"]["resources"]["additionalProperties"] = json!({ "$ref": "#/$defs/resource" });
-    providers(&mut root["properties"]["providers"], catalog);
+    let mut language = finished(&language());
+    let sections = &mut language["properties"];
+    let mut resource = sections["resources"]["additionalProperties"].take();
+    name_providers(&mut resource, catalog);
+    merge_anything(&mut sections["environments"], &resource);
+    tell_kinds_apart(&mut resource, catalog);
+    sections["resources"]["additionalProperties"] = json!({ "$ref": "#/$defs/resource" });
+    providers(&mut sections["providers"], catalog);
     for section in NAMED {
-        root["properties"][section]["propertyNames"] = json!({ "$ref": "#/$defs/name" });
+        sections[section]["propertyNames"] = json!({ "$ref": "#/$defs/name" });
     }
-    let mut definitions = JsonMap::new();
-    definitions.insert("name".to_owned(), name());
-    definitions.insert("resource".to_owned(), resource);
+    let mut definitions = JsonMap::from_iter([("name".to_owned(), name()), ("resource".to_owned(), resource)]);
     definitions.extend(catalog.kinds.iter().map(|(kind, schema)| (kind_key(kind), of_kind(kind, schema))));
     definitions.extend(catalog.providers.iter().map(|(name, entry)| (settings_key(name), settings(name, entry))));
-    let mut document = json!({
+    json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:trueup:blueprint",
         "title": "Trueup blueprint",
         "description": "Infrastructure for machine learning, as one file says it. Written by `trueup schema`.",
-    });
-    let parts = document.as_object_mut().into_iter().zip(root.as_object_mut());
-    parts.for_each(|(document, root)| document.append(root));
-    document["$defs"] = definitions.into();
-    document
+        "type": "object",
+        "properties": language["properties"],
+        "required": language["required"],
+        "additionalProperties": false,
+        "$defs": definitions,
+    })
 }
 
 /// The names that expressions can say.
@@ -76,6 +70,13 @@ fn kinds(catalog: &Catalog) -> Json {
         catalog.kinds.iter().map(|(kind, schema)| json!({ "const": kind, "description": Help::of(&schema.spec).text }));
     let native = json!({ "type": "string", "pattern": NATIVE, "description": "A cloud's own kind." });
     portable.chain([native]).collect()
+}
+
+/// Asks of a resource what its kind asks.
+fn tell_kinds_apart(resource: &mut Json, catalog: &Catalog) {
+    resource["properties"]["kind"]["anyOf"] = kinds(catalog);
+    resource["additionalProperties"] = true.into();
+    resource["allOf"] = catalog.kinds.keys().map(only_for).collect();
 }
 
 fn kind_key(kind: &KindName) -> String {
@@ -149,11 +150,18 @@ fn providers(section: &mut Json, catalog: &Catalog) {
 /// What an alias looks like.
 const ALIAS: &str = "[a-z][a-z0-9_-]*";
 
-/// Says of a field that it names a provider.
-fn name_providers(field: &mut Json, catalog: &Catalog) {
+/// Says who may make a resource, in its `provider` and in its `placement`, whose entries hold settings and fields of all sorts.
+fn name_providers(resource: &mut Json, catalog: &Catalog) {
     let names: Vec<&str> = catalog.providers.keys().map(String::as_str).collect();
-    field["examples"] = json!(names);
-    field["pattern"] = format!("^({})(\\.{ALIAS})?$|{TEMPLATE}", names.join("|")).into();
+    let pattern = format!("^({})(\\.{ALIAS})?$|{TEMPLATE}", names.join("|"));
+    let name = |field: &mut Json| {
+        field["examples"] = json!(names);
+        field["pattern"] = pattern.clone().into();
+    };
+    name(&mut resource["properties"]["provider"]);
+    let candidate = &mut resource["properties"]["placement"]["items"];
+    candidate["additionalProperties"] = true.into();
+    name(&mut candidate["properties"]["provider"]);
 }
 
 /// An environment says of a resource only what differs, so nothing of it is required, and its kind need not be known.
