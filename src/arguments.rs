@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 /// The blueprint that is read where none is named.
@@ -27,6 +27,9 @@ pub(crate) struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a commented blueprint to start from
+    #[command(after_help = "Examples: trueup init\n          trueup init serving --provider local")]
+    Init(InitArgs),
     /// Check a blueprint without a cloud
     #[command(after_help = "Example: trueup validate blueprints/quickstart.yaml")]
     Validate(ValidateArgs),
@@ -56,12 +59,49 @@ pub(crate) enum Command {
     /// Free the lease of a run that is gone
     #[command(after_help = "Example: trueup unlock blueprints/quickstart.yaml")]
     Unlock(UnlockArgs),
+    /// Explain a kind, a field, a section of a blueprint or a provider's settings
+    #[command(
+        after_help = "Examples: trueup explain\n          trueup explain endpoint.health.path\n          trueup explain resources.for_each"
+    )]
+    Explain(ExplainArgs),
+    /// Print the JSON Schema of a blueprint, for editors
+    #[command(after_help = "Example: trueup schema > blueprint.schema.json")]
+    Schema,
     /// Print completions for a shell
     #[command(after_help = "Example: trueup completions bash > ~/.local/share/bash-completion/completions/trueup")]
     Completions {
         /// Which shell
         shell: Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The directory that the blueprint is written into; it is made where it is missing
+    #[arg(default_value = ".")]
+    pub(crate) directory: PathBuf,
+
+    /// Who makes things in it
+    #[arg(long, value_enum, default_value_t = Starter::Local)]
+    pub(crate) provider: Starter,
+}
+
+/// The providers that a blueprint can be started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Starter {
+    /// This machine
+    Local,
+    /// Amazon Web Services
+    Aws,
+    /// Google Cloud
+    Gcp,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// What to explain: a kind, a section such as `resources`, a provider, or a field of one; without it, what there is
+    #[arg(value_name = "KIND[.FIELD]")]
+    pub(crate) name: Option<String>,
 }
 
 /// Which stack.

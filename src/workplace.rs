@@ -33,7 +33,8 @@ pub(crate) struct Workplace {
     pub(crate) engine: Engine,
     /// What seals secrets.
     pub(crate) vault: Arc<Vault>,
-    catalog: Arc<Catalog>,
+    /// What blueprints may name.
+    pub(crate) catalog: Arc<Catalog>,
 }
 
 impl Workplace {

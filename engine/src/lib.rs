@@ -13,6 +13,7 @@ pub mod engine;
 pub mod estate;
 pub mod finish;
 pub mod graph;
+pub mod help;
 pub mod kinds;
 pub mod naming;
 mod paths;

@@ -2,8 +2,11 @@
 
 mod apply;
 mod drift;
+mod explain;
+mod init;
 mod output;
 mod plan;
+mod schema;
 mod state;
 mod unlock;
 mod validate;
@@ -21,6 +24,7 @@ use trueup_state::{Serial, Stack, State};
 pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let json = arguments.json;
     match arguments.command {
+        Command::Init(arguments) => init::run(&arguments, json),
         Command::Validate(arguments) => validate::run(&arguments, json),
         Command::Plan(arguments) => plan::run(&arguments, json).await,
         Command::Show(arguments) => plan::show(&arguments, json),
@@ -30,6 +34,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Output(arguments) => output::run(&arguments, json).await,
         Command::State(command) => state::run(&command, json).await,
         Command::Unlock(arguments) => unlock::run(&arguments, json).await,
+        Command::Explain(arguments) => explain::run(&arguments, json),
+        Command::Schema => schema::run(),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "trueup", &mut text);

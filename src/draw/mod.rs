@@ -2,6 +2,7 @@
 //! reader that went away is no error.
 
 pub(crate) mod diagnostic;
+pub(crate) mod explain;
 pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod state;
@@ -10,6 +11,7 @@ pub(crate) mod value;
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 
 use owo_colors::OwoColorize;
 use serde_json::{Value as Json, json as json_of};
@@ -17,6 +19,7 @@ use trueup_engine::apply::{Done, Report};
 use trueup_engine::diagnostic::{Diagnostic, Diagnostics, Sources};
 use trueup_state::{Timestamp, Value};
 
+use crate::arguments::DEFAULT_BLUEPRINT;
 use crate::exit::{Exit, Failure};
 
 /// Writes to the standard output.
@@ -69,6 +72,26 @@ pub(crate) fn warnings(sources: &Sources, warnings: &[Diagnostic], json: bool) {
     if !warnings.is_empty() && !json {
         diagnostic::show(&Diagnostics { sources: sources.clone(), list: warnings.to_vec() }, json);
     }
+}
+
+/// What to do with a blueprint that was just written; what keeps it from being used, if anything does.
+pub(crate) fn next_steps(path: &Path, missing: Option<&str>) -> String {
+    let at = if path == Path::new(DEFAULT_BLUEPRINT) { String::new() } else { format!(" {}", path.display()) };
+    let mut text = format!("{} is written.\n", path.display().bold());
+    if let Some(missing) = missing {
+        text.push_str(&format!("{} {missing}\n", "note:".yellow()));
+    }
+    text.push_str(&format!("\n{}\n", "Next".bold()));
+    for (command, what) in [
+        (format!("trueup validate{at}"), "checks it"),
+        (format!("trueup plan{at}"), "shows what would be made; it touches nothing"),
+        (format!("trueup apply{at}"), "makes it"),
+        ("trueup explain".to_owned(), "tells what else may stand in it"),
+        ("trueup schema > blueprint.schema.json".to_owned(), "writes the JSON Schema of blueprints, for editors"),
+    ] {
+        text.push_str(&format!("  {command}\n      {what}\n"));
+    }
+    text
 }
 
 /// The outputs, one a line.

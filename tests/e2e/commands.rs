@@ -19,6 +19,9 @@ resources:
 fn every_help_has_an_example() {
     let place = Place::new();
     let commands = [
+        "init",
+        "explain",
+        "schema",
         "validate",
         "plan",
         "show",

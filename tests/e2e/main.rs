@@ -3,10 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod commands;
+mod explain;
+mod init;
 mod interrupt;
 mod journey;
 mod json;
 mod oci;
+#[path = "../support/python.rs"]
+mod python;
+mod schema;
 mod secrets;
 mod snapshots;
 mod support;

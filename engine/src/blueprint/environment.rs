@@ -1,12 +1,13 @@
 //! `environments`: what a file says differently for one of them, merged over the rest of it before anything is read.
 
+use super::fields::{ENVIRONMENT, names};
 use super::schema::{known_fields, wrong_type};
 use super::sight::suggest;
 use super::source::{Content, Name, Node};
 use crate::diagnostic::Diagnostic;
 
 /// What an environment may say differently.
-const SECTIONS: [&str; 4] = ["variables", "tags", "providers", "resources"];
+const SECTIONS: [&str; 4] = names(&ENVIRONMENT);
 
 /// The file's tree for an environment: maps merge by name, all else replaces. A module need not know every environment that its
 /// blueprint has.

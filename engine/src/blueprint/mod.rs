@@ -6,10 +6,13 @@
 mod alike;
 mod check;
 mod depend;
+pub mod document;
 mod dry_run;
 mod environment;
 pub mod expand;
+pub mod explain;
 pub mod expression;
+mod fields;
 mod files;
 mod functions;
 mod instances;
@@ -28,6 +31,7 @@ mod template;
 mod tokens;
 mod tracking;
 mod variables;
+mod widen;
 pub mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -299,6 +303,11 @@ pub fn name_of(text: &str) -> Result<String, String> {
         Some(Content::String(name)) => Ok(name.clone()),
         _ => Err("it has no `blueprint: NAME`".to_owned()),
     }
+}
+
+/// The name of a blueprint that comes closest to a text, such as a directory's name.
+pub fn name_from(text: &str) -> String {
+    schema::as_name(text, '-', 32)
 }
 
 fn whole(text: &str) -> Result<Option<Node>, String> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use trueup_state::{Address, FieldPath, Key, KindName, ProviderName, Value, codec};
 
 use super::expand::{Expander, Stop};
+use super::fields::{VALIDATE, names};
 use super::schema::{self, Block as Text, known_fields};
 use super::sight::{article, suggest};
 use super::source::{Content, Node};
@@ -222,7 +223,7 @@ impl<'a> Expander<'a, '_> {
             let problem = schema::wrong_type(node, "`validate`", "a map");
             return Err(self.wrong(problem.help("write `validate: { level: quick }`")));
         }
-        known_fields(node, "in `validate`", &["level", "minimum", "on_failure", "attempts"], self.problems);
+        known_fields(node, "in `validate`", &names(&VALIDATE), self.problems);
         self.early(node, scope, "`validate`", reads)
     }
 

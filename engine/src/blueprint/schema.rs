@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use trueup_state::address::AddressError;
 use trueup_state::{Address, FieldPath};
 
+use super::fields::{self, names};
 use super::functions::FUNCTIONS;
 use super::sight::suggest;
 use super::source::{Content, Name, Node};
@@ -13,39 +14,17 @@ use super::template::is_keyword;
 use crate::diagnostic::{Diagnostic, Span, with_article};
 
 /// What may stand at the top of a file.
-const TOP: [&str; 10] = [
-    "blueprint",
-    "description",
-    "variables",
-    "tags",
-    "providers",
-    "environments",
-    "resources",
-    "modules",
-    "moved",
-    "outputs",
-];
+const TOP: [&str; 10] = names(&fields::TOP);
 /// What may be said of a variable.
-const VARIABLE: [&str; 8] = ["type", "default", "description", "secret", "minimum", "maximum", "enum", "pattern"];
+const VARIABLE: [&str; 8] = names(&fields::VARIABLE);
 /// What may be said of any resource, beside the fields of its kind.
-pub(super) const META: [&str; 12] = [
-    "kind",
-    "provider",
-    "placement",
-    "for_each",
-    "when",
-    "depends_on",
-    "protect",
-    "ignore",
-    "drift",
-    "replace",
-    "validate",
-    "existing",
-];
+pub(super) const META: [&str; 12] = names(&fields::RESOURCE);
 /// What may be said of a module where it is used.
-const CALL: [&str; 5] = ["source", "inputs", "for_each", "when", "depends_on"];
+const CALL: [&str; 5] = names(&fields::MODULE);
+/// What may be said of an address that has changed.
+const MOVED: [&str; 2] = names(&fields::MOVED);
 /// Names that have, or may get, a meaning of their own in expressions.
-const RESERVED: [&str; 6] = ["var", "each", "module", "stacks", "self", "loop"];
+pub(super) const RESERVED: [&str; 6] = ["var", "each", "module", "stacks", "self", "loop"];
 
 /// A file, read into its parts.
 #[derive(Debug, Default)]
@@ -134,7 +113,7 @@ pub(super) struct Move {
 }
 
 impl VariableType {
-    const ALL: [(&'static str, Self); 7] = [
+    pub(super) const ALL: [(&'static str, Self); 7] = [
         ("string", Self::String),
         ("integer", Self::Integer),
         ("number", Self::Number),
@@ -261,7 +240,7 @@ fn blueprint_name(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<String>
 }
 
 /// The nearest name that the language takes.
-fn as_name(text: &str, filler: char, most: usize) -> String {
+pub(super) fn as_name(text: &str, filler: char, most: usize) -> String {
     let lower = text.to_ascii_lowercase();
     let clean: String =
         lower.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { filler }).collect();
@@ -467,7 +446,7 @@ fn moved(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<Move> {
             problems.push(wrong_type(node, "an entry of `moved`", "a map").help(EXAMPLE));
             return None;
         }
-        known_fields(node, "in an entry of `moved`", &["from", "to"], problems);
+        known_fields(node, "in an entry of `moved`", &MOVED, problems);
         let mut address = |field: &str| {
             let Some(at) = node.get(field) else {
                 let message = format!("an entry of `moved` has no `{field}`");
@@ -505,7 +484,7 @@ fn drift(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Vec<(FieldPath, 
         problems.push(wrong_type(node, "`drift`", "a map").help("write `drift: { correct: [tags] }`"));
         return None;
     }
-    known_fields(node, "in `drift`", &["correct"], problems);
+    known_fields(node, "in `drift`", &names(&fields::DRIFT), problems);
     node.get("correct").map(|node| paths(node, "`correct`", problems))
 }
 
@@ -526,66 +505,9 @@ fn replace(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<bool> {
     }
 }
 
-/// The schema of a field as a file may have it, from the schema of what it comes to: "the field's type, or a string that holds an
-/// expression". Applied at every level, so that an expression may stand for a whole list or map, or for a part of it.
-pub fn with_expressions(schema: &Json) -> Json {
-    let Json::Object(map) = schema else { return schema.clone() };
-    let mut inner = map.clone();
-    for (key, value) in &mut inner {
-        match (key.as_str(), &mut *value) {
-            ("properties", Json::Object(fields)) => {
-                fields.values_mut().for_each(|field| *field = with_expressions(field));
-            }
-            ("items" | "additionalProperties", field) => *field = with_expressions(field),
-            ("anyOf" | "oneOf" | "allOf", Json::Array(variants)) => {
-                for variant in variants {
-                    *variant = below(variant);
-                }
-            }
-            _ => {}
-        }
-    }
-    serde_json::json!({ "anyOf": [inner, { "type": "string", "pattern": "\\{\\{" }] })
-}
-
-/// The same for a variant: its own level is the schema's that chooses it.
-fn below(variant: &Json) -> Json {
-    let mut transformed = with_expressions(variant);
-    transformed.get_mut("anyOf").and_then(|either| either.get_mut(0)).map_or_else(|| variant.clone(), Json::take)
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn an_expression_may_stand_for_a_field_or_for_a_part_of_it() {
-        let schema = with_expressions(&json!({
-            "type": "object",
-            "properties": {
-                "count": { "type": "integer", "minimum": 1 },
-                "names": { "type": "array", "items": { "type": "boolean" } },
-                "size": { "anyOf": [{ "type": "object", "properties": { "gb": { "type": "integer" } } }, { "type": "null" }] },
-            },
-            "additionalProperties": false,
-        }));
-        let validator = jsonschema::validator_for(&schema).unwrap();
-        for good in [
-            json!({ "count": 2 }),
-            json!({ "count": "{{ var.n }}", "names": "{{ var.names }}" }),
-            json!({ "names": [true, "{{ a }}"], "size": { "gb": "{{ b }}" } }),
-            json!({ "size": null }),
-        ] {
-            assert!(validator.is_valid(&good), "{good}");
-        }
-        for bad in
-            [json!({ "count": "two" }), json!({ "count": 0 }), json!({ "size": { "gb": "x" } }), json!({ "other": 1 })]
-        {
-            assert!(!validator.is_valid(&bad), "{bad}");
-        }
-    }
 
     #[test]
     fn suggests_a_name_that_would_do() {

@@ -14,6 +14,7 @@ super::kind! {
 pub const MANIFEST: &str = "trueup-manifest.json";
 
 /// Files in a bucket that belong together: a model's weights, a data set. What is in them is compared by checksum.
+/// Example: `{ kind: artifact, bucket: "{{ weights }}", source: ./models/tiny-llama }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct Spec {

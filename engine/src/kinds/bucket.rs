@@ -11,6 +11,7 @@ super::kind! {
 }
 
 /// A place for files: model weights, data sets, results.
+/// Example: `{ kind: bucket, versioning: true, lifecycle: [{ prefix: checkpoints/, expire_after_days: 30 }] }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct Spec {

@@ -16,6 +16,7 @@ super::kind! {
 }
 
 /// A model that answers HTTP requests: a container image, or on this machine a command, kept running and checked for health.
+/// Example: `{ kind: endpoint, command: [python3, serve.py], model: "{{ tiny_llama.uri }}", health: { path: /healthz } }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 #[schemars(extend("oneOf" = [{ "required": ["image"] }, { "required": ["command"] }]))]

@@ -15,6 +15,7 @@ super::kind! {
 }
 
 /// A machine with GPUs, or one without. Which region and zone it is in, and who makes it, its `placement` says.
+/// Example: `{ kind: gpu_instance, gpu: { model: H100, count: 8 }, env: { WEIGHTS: "{{ weights.uri }}" } }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct Spec {
@@ -23,7 +24,7 @@ pub struct Spec {
     #[schemars(length(min = 1, max = 63), extend("x-immutable" = true))]
     pub name: Option<String>,
 
-    /// Its GPUs, `{ model: H100, count: 8 }`, or the word `none`.
+    /// Its GPUs, or the word `none`. Example: `{ model: H100, count: 8 }`, `none`.
     #[schemars(extend("x-immutable" = true))]
     pub gpu: GpuChoice,
 
@@ -105,9 +106,9 @@ pub struct Gpu {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum GpuChoice {
-    /// These.
+    /// GPUs of one model.
     Gpus(Gpu),
-    /// None.
+    /// No GPU.
     None(NoGpu),
 }
 
@@ -123,11 +124,11 @@ pub enum NoGpu {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MachineImage {
-    /// The provider's id of it. Example: `ami-0abcdef1234567890`.
+    /// The provider's id of it. Example: `{ id: ami-0abcdef1234567890 }`.
     Id(String),
-    /// The newest of this name; `*` stands for anything. Example: `Deep Learning AMI GPU PyTorch *`.
+    /// The newest of this name; `*` stands for anything. Example: `{ name: Deep Learning AMI GPU PyTorch * }`.
     Name(String),
-    /// The newest of a family. Example: `pytorch-latest-gpu`.
+    /// The newest of a family. Example: `{ family: pytorch-latest-gpu }`.
     Family(String),
 }
 

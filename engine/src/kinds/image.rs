@@ -11,6 +11,7 @@ super::kind! {
 }
 
 /// A container image, copied into a registry and known there by its digest.
+/// Example: `{ kind: image, registry: "{{ images }}", from: { oci_layout: ./images/chat }, tag: [v1] }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct Spec {
@@ -60,7 +61,7 @@ pub enum From {
     OciLayout(#[schemars(length(min = 1), extend("x-path" = true, "x-digest-into" = "digest"))] String),
     /// A file as `docker save` writes it, relative to the blueprint's file.
     DockerArchive(#[schemars(length(min = 1), extend("x-path" = true, "x-digest-into" = "digest"))] String),
-    /// An image in another registry. Example: `docker://docker.io/library/python:3.13-slim`.
+    /// An image in another registry. Example: `{ reference: docker://docker.io/library/python:3.13-slim }`.
     Reference(#[schemars(length(min = 1))] String),
 }
 

@@ -12,6 +12,7 @@ super::kind! {
 }
 
 /// A place for container images, or for packaged models.
+/// Example: `{ kind: registry, retention: { keep_last: 10 } }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct Spec {

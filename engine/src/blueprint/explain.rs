@@ -1,0 +1,153 @@
+//! What a name in a blueprint means: a kind, a field of one, a section of the language, a provider's settings. It is read from what
+//! blueprints are checked against.
+
+use serde_json::Value as Json;
+
+use super::fields::language;
+use super::sight::suggest;
+use super::{Catalog, ProviderEntry};
+use crate::help::{Inner, inner};
+use crate::schema::Schema;
+
+/// A name that can be explained.
+#[derive(Clone, Debug)]
+pub struct Topic {
+    /// Its whole name: `endpoint.health.path`.
+    pub name: String,
+    /// What it is.
+    pub role: Role,
+    /// Its schema, with keys of our own; see [`crate::schema`].
+    pub schema: Json,
+    /// Whether it must be there where it may stand.
+    pub required: bool,
+}
+
+/// What a name means.
+#[derive(Clone, Debug)]
+pub enum Role {
+    /// A portable kind.
+    Kind {
+        /// The schema of its attributes.
+        attributes: Json,
+        /// The providers in this program that make it.
+        makers: Vec<String>,
+    },
+    /// A provider.
+    Provider {
+        /// The portable kinds that it makes.
+        kinds: Vec<String>,
+    },
+    /// A section at the top of a blueprint.
+    Section,
+    /// A field of a kind or of the language, or a setting.
+    Field,
+    /// An attribute of a kind.
+    Attribute,
+}
+
+/// A name that means nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Unknown {
+    /// What is wrong.
+    pub message: String,
+    /// What may be meant, or what there is.
+    pub help: String,
+}
+
+/// Everything that can be explained by one word: the kinds, the sections of the language, the providers; each in their order.
+pub fn topics(catalog: &Catalog) -> Vec<Topic> {
+    let kinds = catalog.kinds.iter().map(|(name, schema)| kind(name.as_str(), schema, catalog));
+    let language = language();
+    let sections: Vec<Topic> =
+        inner(&language).into_iter().map(|section| field(section.name, Role::Section, section)).collect();
+    let providers = catalog.providers.iter().map(|(name, entry)| provider(name, entry));
+    kinds.chain(sections).chain(providers).collect()
+}
+
+/// What a name such as `bucket`, `endpoint.health.path` or `resources.for_each` means.
+pub fn explain(catalog: &Catalog, name: &str) -> Result<Topic, Unknown> {
+    let topics = topics(catalog);
+    let mut words = name.split('.').filter(|word| !word.is_empty());
+    let first = words.next().unwrap_or_default();
+    // A native kind's name may have points too, but so has a path.
+    if name.contains("::") || name.contains('/') {
+        return Err(Unknown {
+            message: format!("`{name}` is a native kind: its fields are the cloud's own"),
+            help: "its provider's reference lists what stands under `properties`; `resources` tells what any resource may have".to_owned(),
+        });
+    }
+    let Some(mut topic) = topics.iter().find(|topic| topic.name == first).cloned() else {
+        let known: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
+        let (message, help) = (format!("there is nothing called `{first}`"), among(first, &known));
+        return Err(Unknown { message, help });
+    };
+    for word in words {
+        topic = below(&topic, word.split('[').next().unwrap_or(word), catalog)?;
+    }
+    Ok(topic)
+}
+
+/// One step further down: a field, else an attribute, else what any resource may have.
+fn below(topic: &Topic, word: &str, catalog: &Catalog) -> Result<Topic, Unknown> {
+    let any_resource = language();
+    let mut places: Vec<(&Json, Role)> = vec![(&topic.schema, Role::Field)];
+    match &topic.role {
+        Role::Kind { attributes, .. } => {
+            places.push((attributes, Role::Attribute));
+            places.extend(any_resource.pointer("/properties/resources").map(|schema| (schema, Role::Field)));
+        }
+        Role::Attribute => places[0].1 = Role::Attribute,
+        _ => {}
+    }
+    for (schema, role) in &places {
+        if let Some(found) = inner(schema).into_iter().find(|field| field.name == word) {
+            return Ok(field(&format!("{}.{word}", topic.name), role.clone(), found));
+        }
+    }
+    // `providers.aws`, as it stands in a blueprint.
+    if let (Role::Section, Some(entry)) =
+        (&topic.role, catalog.providers.get(word).filter(|_| topic.name == "providers"))
+    {
+        return Ok(provider(word, entry));
+    }
+    let known: Vec<&str> = places.iter().flat_map(|(schema, _)| inner(schema)).map(|field| field.name).collect();
+    let message = format!("`{}` has no `{word}`", topic.name);
+    if known.is_empty() {
+        return Err(Unknown {
+            message,
+            help: format!("it has no fields; `trueup explain {}` tells what it is", topic.name),
+        });
+    }
+    Err(Unknown { message, help: among(word, &known) })
+}
+
+/// What is meant, perhaps, and what there is.
+fn among(word: &str, known: &[&str]) -> String {
+    let list = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match suggest(word, known, "", "") {
+        meant if meant.starts_with("did") => format!("{meant} There are {list}"),
+        _ => format!("there are {list}"),
+    }
+}
+
+fn kind(name: &str, schema: &Schema, catalog: &Catalog) -> Topic {
+    let is_maker = |(_, entry): &(&String, &ProviderEntry)| entry.kinds.iter().any(|kind| kind.as_str() == name);
+    let makers = catalog.providers.iter().filter(is_maker).map(|(name, _)| name.clone()).collect();
+    let role = Role::Kind { attributes: schema.attributes.clone(), makers };
+    Topic { name: name.to_owned(), role, schema: schema.spec.clone(), required: false }
+}
+
+fn provider(name: &str, entry: &ProviderEntry) -> Topic {
+    let kinds = entry.kinds.iter().map(ToString::to_string).collect();
+    Topic {
+        name: name.to_owned(),
+        role: Role::Provider { kinds },
+        schema: entry.settings.spec.clone(),
+        required: false,
+    }
+}
+
+fn field(name: &str, role: Role, field: Inner<'_>) -> Topic {
+    Topic { name: name.to_owned(), role, schema: field.schema.clone(), required: field.required }
+}

@@ -1,0 +1,80 @@
+//! What `explain` says.
+
+use crate::support::Place;
+
+fn said(names: &[&str]) -> String {
+    let place = Place::new();
+    let text = names.iter().map(|name| place.run(&["explain", name]).exits(0).out);
+    text.collect::<Vec<_>>().join("\n---\n")
+}
+
+#[test]
+fn without_a_name_it_lists_what_there_is() {
+    let place = Place::new();
+    insta::assert_snapshot!(place.run(&["explain"]).exits(0).out);
+    let list = place.run(&["explain", "--json"]).exits(0).json();
+    assert!(list["kinds"]["bucket"].is_string() && list["sections"]["moved"].is_string(), "{list}");
+    assert!(!place.path(".trueup").exists());
+}
+
+#[test]
+fn a_kind() {
+    insta::assert_snapshot!(said(&["endpoint", "gpu_instance"]));
+}
+
+#[test]
+fn a_field() {
+    insta::assert_snapshot!(said(&[
+        "endpoint.health.path",
+        "gpu_instance.user_data",
+        "gpu_instance.gpu",
+        "artifact.bucket",
+        "bucket.lifecycle.transition.storage_class",
+        "bucket.lifecycle[0].prefix",
+        "image.digest",
+        "endpoint.status",
+        "bucket.protect",
+    ]));
+}
+
+#[test]
+fn the_language() {
+    insta::assert_snapshot!(said(&[
+        "variables",
+        "resources",
+        "resources.for_each",
+        "environments.variables.type",
+        "moved.from"
+    ]));
+}
+
+#[test]
+fn a_provider() {
+    assert_eq!(said(&["local"]), said(&["providers.local"]));
+    insta::assert_snapshot!(said(&["local", "local.root"]));
+}
+
+#[test]
+fn a_name_that_means_nothing() {
+    let place = Place::new();
+    for name in ["endpont", "endpoint.helth", "bucket.name.first", "zebra", "", "AWS::SQS::Queue", "resources.weights"]
+    {
+        let ran = place.run(&["explain", name]).exits(1);
+        assert!(ran.out.is_empty(), "{}", ran.out);
+        place.run(&["explain", name, "--json"]).exits(1).json_lines();
+    }
+    let complaints = ["endpont", "endpoint.helth", "bucket.name.first", "zebra", "AWS::SQS::Queue"];
+    insta::assert_snapshot!(complaints.map(|name| place.run(&["explain", name]).err).join("---\n"));
+}
+
+#[test]
+fn as_json_it_is_the_schema() {
+    let place = Place::new();
+    let kind = place.run(&["explain", "bucket", "--json"]).exits(0).json();
+    assert_eq!(kind["spec"]["properties"]["name"]["x-immutable"], true);
+    assert_eq!(kind["providers"][0], "local");
+    assert!(kind["attributes"]["properties"]["uri"].is_object());
+    let field = place.run(&["explain", "endpoint.health.path", "--json"]).exits(0).json();
+    assert_eq!(field["schema"]["default"], "/healthz");
+    assert_eq!(field["required"], false);
+}
