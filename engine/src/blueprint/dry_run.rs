@@ -10,32 +10,60 @@ use super::check::Subject;
 use super::expand::{Expander, Room};
 use super::expression::unresolved;
 use super::world::{Known, World};
-use super::{Evaluated, Resource, evaluate};
+use super::{Block, Evaluated, Resource, evaluate};
 use crate::diagnostic::{Diagnostic, Span, with_article};
+
+/// How many resources a thread of its own is worth.
+const PART: usize = 5_000;
+
+/// Something wrong with a resource, and the place of its block.
+type Found = (Address, Span, Diagnostic);
 
 /// Checks the resources, and notes what they read.
 pub(super) fn resources(expander: &mut Expander<'_, '_>) {
     let world = Arc::new(World::new(expander.frame.clone(), Arc::<Known>::default()));
     let Expander { rooms, resources, problems, .. } = expander;
-    let settings_read = rooms.values().flat_map(|room| room.providers.values()).any(|it| !it.settings.reads.is_empty());
-    let mut last = None;
-    let mut sample = None;
-    let mut found: Vec<(Address, Span, Diagnostic)> = Vec::new();
-    for (address, resource) in resources {
-        if settings_read {
+    if rooms.values().flat_map(|room| room.providers.values()).any(|configured| !configured.settings.reads.is_empty()) {
+        for resource in resources.values_mut() {
             resource.reads.extend(read_by_settings(rooms, resource));
         }
-        if last.replace(resource.span) != Some(resource.span) {
-            found.extend(
-                unresolved(&resource.spec, &resource.scope(&world))
-                    .into_iter()
-                    .map(|problem| (address.clone(), resource.span, problem)),
-            );
+    }
+    let mut found = unresolved_names(resources, &world);
+    let mut all: Vec<&mut Resource> = resources.values_mut().collect();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(all.len().div_ceil(PART)).max(1);
+    let part = all.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let check = |part| scope.spawn(|| check_part(part, &world));
+        let parts: Vec<_> = all.chunks_mut(part).map(check).collect();
+        for part in parts {
+            found.extend(part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }
-        let problems = resource_problems(resource, &world, &mut sample);
+    });
+    problems.extend(by_instance(found));
+}
+
+/// The names that lead nowhere, looked for in one instance of each block.
+fn unresolved_names(resources: &BTreeMap<Address, Resource>, world: &Arc<World>) -> Vec<Found> {
+    let mut last: Option<&Arc<Block>> = None;
+    let mut found = Vec::new();
+    for (address, resource) in resources {
+        if last.replace(&resource.block).is_some_and(|last| Arc::ptr_eq(last, &resource.block)) {
+            continue;
+        }
+        let problems = unresolved(&resource.spec, &resource.scope(world));
         found.extend(problems.into_iter().map(|problem| (address.clone(), resource.span, problem)));
     }
-    problems.extend(by_instance(found));
+    found
+}
+
+fn check_part(part: &mut [&mut Resource], world: &Arc<World>) -> Vec<Found> {
+    let mut sample = None;
+    let mut found = Vec::new();
+    for resource in part {
+        let problems = resource_problems(resource, world, &mut sample);
+        found.extend(problems.into_iter().map(|problem| (resource.address.clone(), resource.span, problem)));
+    }
+    found
 }
 
 /// What the settings of a resource's provider read: it depends on that too.
@@ -67,7 +95,7 @@ fn resource_problems(resource: &mut Resource, world: &Arc<World>, sample: &mut O
 }
 
 /// What is wrong with several instances of a block alike, in any instances of its module, is said once, with their number.
-fn by_instance(found: Vec<(Address, Span, Diagnostic)>) -> Vec<Diagnostic> {
+fn by_instance(found: Vec<Found>) -> Vec<Diagnostic> {
     let mut first: Vec<(Address, Diagnostic, usize)> = Vec::new();
     let mut known: BTreeMap<(Span, String, Option<Span>), usize> = BTreeMap::new();
     for (address, block, problem) in found {
