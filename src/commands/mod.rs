@@ -2,6 +2,7 @@
 
 mod apply;
 mod drift;
+mod graph;
 mod output;
 mod plan;
 mod state;
@@ -10,7 +11,7 @@ mod validate;
 
 use clap::CommandFactory;
 
-use crate::arguments::{Arguments, Command, StackArgs, StateArgs};
+use crate::arguments::{Arguments, Command, Format, StackArgs, StateArgs};
 use crate::exit::{Exit, Failure};
 use crate::workplace::{Workplace, stack, stack_of};
 use crate::{draw, files};
@@ -19,7 +20,11 @@ use trueup_state::{Serial, Stack, State};
 
 /// Runs a command.
 pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let json = arguments.json;
+    let format = arguments.format();
+    let json = format == Format::Json;
+    if matches!(format, Format::Dot | Format::Svg) && !matches!(arguments.command, Command::Graph(_)) {
+        return Err(Failure::new("only `trueup graph` draws").help("leave `--format` out, or write `--format json`"));
+    }
     match arguments.command {
         Command::Validate(arguments) => validate::run(&arguments, json),
         Command::Plan(arguments) => plan::run(&arguments, json).await,
@@ -28,6 +33,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Destroy(arguments) => apply::destroy(&arguments, json).await,
         Command::Drift(arguments) => drift::run(&arguments, json).await,
         Command::Output(arguments) => output::run(&arguments, json).await,
+        Command::Graph(arguments) => graph::run(&arguments, format).await,
         Command::State(command) => state::run(&command, json).await,
         Command::Unlock(arguments) => unlock::run(&arguments, json).await,
         Command::Completions { shell } => {

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod commands;
+mod diagnostics;
+mod graph;
 mod interrupt;
 mod journey;
 mod json;
