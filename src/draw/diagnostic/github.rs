@@ -50,7 +50,8 @@ pub(in crate::draw) fn plain(message: &str, help: Option<&str>) -> String {
 }
 
 fn command_line(command: &str, properties: &[(&str, String)], data: &str) -> String {
-    let properties: Vec<String> = properties.iter().map(|(name, value)| format!("{name}={}", property(value))).collect();
+    let properties: Vec<String> =
+        properties.iter().map(|(name, value)| format!("{name}={}", property(value))).collect();
     let gap = if properties.is_empty() { "" } else { " " };
     format!("::{command}{gap}{}::{}\n", properties.join(","), escaped(data))
 }
@@ -86,10 +87,7 @@ mod tests {
     #[test]
     fn what_has_no_place_says_all_in_its_text() {
         let warning = Diagnostic::warning("nothing is made");
-        assert_eq!(
-            annotation(&Sources::default(), &warning),
-            "::warning title=nothing is made::nothing is made\n"
-        );
+        assert_eq!(annotation(&Sources::default(), &warning), "::warning title=nothing is made::nothing is made\n");
         assert_eq!(plain("100% wrong", Some("stop\nnow")), "::error::100%25 wrong%0Ahelp: stop%0Anow\n");
     }
 

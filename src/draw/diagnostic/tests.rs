@@ -5,7 +5,8 @@ use trueup_engine::diagnostic::{Diagnostic, FileId, Sources, Span};
 use super::{json, report};
 
 const PARENT: &str = "blueprint: demo\nmodules:\n  eval: { source: ./eval.yaml, inputs: { bucket: 3 } }\n";
-const MODULE: &str = "blueprint: eval\nvariables:\n  bucket: { type: string }\nresources:\n  results: { kind: bukket }\n";
+const MODULE: &str =
+    "blueprint: eval\nvariables:\n  bucket: { type: string }\nresources:\n  results: { kind: bukket }\n";
 
 /// The stretch of a file in which a text stands.
 fn span(sources: &Sources, file: FileId, text: &str) -> Span {

@@ -78,7 +78,7 @@ pub(super) fn lay(piece: &Piece) -> Laid {
     let ranks = ranks(piece);
     let mut lanes = Lanes::new(piece, ranks);
     if lanes.count() > MOST_LANES {
-        lanes = Lanes::straight(lanes.ranks, piece);
+        lanes = Lanes::straight(piece);
     }
     let places = lanes.places(piece);
     let columns = columns(piece, &lanes);
@@ -107,11 +107,14 @@ fn ranks(piece: &Piece) -> Vec<usize> {
 }
 
 /// Boxes and lanes by column, with the links between neighbouring columns. Boxes come first, lanes after them.
+#[derive(Default)]
 struct Lanes {
+    /// The column of each box.
     ranks: Vec<usize>,
     /// The column of each lane.
     lane_ranks: Vec<usize>,
     links: Vec<(usize, usize)>,
+    /// The lanes that lead to a box from the first column, and those that lead on from it.
     before: BTreeMap<usize, Vec<usize>>,
     after: BTreeMap<usize, Vec<usize>>,
 }
@@ -119,13 +122,7 @@ struct Lanes {
 impl Lanes {
     fn new(piece: &Piece, ranks: Vec<usize>) -> Self {
         let last = ranks.iter().max().copied().unwrap_or(0);
-        let mut lanes = Self {
-            ranks,
-            lane_ranks: Vec::new(),
-            links: Vec::new(),
-            before: BTreeMap::new(),
-            after: BTreeMap::new(),
-        };
+        let mut lanes = Self { ranks, ..Self::default() };
         let fed: BTreeSet<usize> = piece.edges.iter().map(|(_, to)| *to).collect();
         for at in 0..piece.boxes.len() {
             // What nothing feeds needs lanes before it all the same: they hold it in its column.
@@ -153,14 +150,13 @@ impl Lanes {
     }
 
     /// Without lanes: only what is in neighbouring columns is linked, which every box is with what holds it in its column.
-    fn straight(ranks: Vec<usize>, piece: &Piece) -> Self {
-        let mut earliest = vec![0; ranks.len()];
+    fn straight(piece: &Piece) -> Self {
+        let mut ranks = vec![0; piece.boxes.len()];
         for (from, to) in &piece.edges {
-            earliest[*to] = earliest[*to].max(earliest[*from] + 1);
+            ranks[*to] = ranks[*to].max(ranks[*from] + 1);
         }
-        let next = |(from, to): &&(usize, usize)| earliest[*to] == earliest[*from] + 1;
-        let links = piece.edges.iter().filter(next).copied().collect();
-        Self { ranks: earliest, lane_ranks: Vec::new(), links, before: BTreeMap::new(), after: BTreeMap::new() }
+        let links = piece.edges.iter().filter(|(from, to)| ranks[*to] == ranks[*from] + 1).copied().collect();
+        Self { ranks, links, ..Self::default() }
     }
 
     fn count(&self) -> usize {
@@ -190,17 +186,12 @@ impl Lanes {
         self.after.insert(at, lanes);
     }
 
-    /// How much of the height of its column a box or a lane takes.
-    fn height(&self, piece: &Piece, vertex: usize) -> f64 {
-        piece.boxes.get(vertex).map_or(LANE, |size| size.height + 2.0 * FREE)
-    }
-
     /// How high the middle of each box and lane stands, with nothing over anything else.
     fn places(&self, piece: &Piece) -> Vec<(f64, f64)> {
         let count = self.ranks.len() + self.count();
         let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         // For the library layers go down the page: what is high here is wide there.
-        let vertices: Vec<_> = (0..count).map(|at| (number(at), (self.height(piece, at), 1.0))).collect();
+        let vertices: Vec<_> = (0..count).map(|at| (number(at), (height(piece, at), 1.0))).collect();
         let links: Vec<_> = self.links.iter().map(|(from, to)| (number(*from), number(*to))).collect();
         let config = Config {
             minimum_length: 1,
@@ -219,8 +210,13 @@ impl Lanes {
                 }
             }
         }
-        (0..count).map(|at| (places[at], self.height(piece, at))).collect()
+        (0..count).map(|at| (places[at], height(piece, at))).collect()
     }
+}
+
+/// How much of the height of its column a box or a lane takes.
+fn height(piece: &Piece, vertex: usize) -> f64 {
+    piece.boxes.get(vertex).map_or(LANE, |size| size.height + 2.0 * FREE)
 }
 
 /// The middles again, apart and from the top: the library has had bugs with boxes over each other.

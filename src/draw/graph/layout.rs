@@ -301,28 +301,23 @@ struct Crossing {
 }
 
 impl Frame {
-    /// Puts its items in an order in which dependencies come first. Where modules depend on each other that can't be: the fewest
-    /// edges that stand against it are turned around.
+    /// Puts its items in an order in which dependencies come first. Where modules depend on each other that can't be: the few edges
+    /// that stand against the order are turned around.
     fn arrange(&mut self) {
         let items: Vec<Item> = self.items.iter().copied().collect();
         let place: BTreeMap<Item, usize> = items.iter().enumerate().map(|(at, item)| (*item, at)).collect();
         let edges = self.edges.iter().map(|(left, right)| (place[left], place[right])).collect();
         let mut graph = graph_of(items.len(), &edges);
-        let closing: Vec<_> = petgraph::algo::greedy_feedback_arc_set(&graph).map(|edge| edge.id()).collect();
-        for edge in closing {
-            if let Some((left, right)) = graph.edge_endpoints(edge) {
-                let (left, right) = (items[left.index()], items[right.index()]);
-                self.edges.remove(&(left, right));
-                self.edges.insert((right, left));
-                self.backward.insert((left, right));
-            }
-        }
-        graph.retain_edges(|graph, edge| {
-            let ends = graph.edge_endpoints(edge).map(|(left, right)| (items[left.index()], items[right.index()]));
-            ends.is_none_or(|ends| !self.backward.contains(&ends))
-        });
+        let closing: BTreeSet<_> = petgraph::algo::greedy_feedback_arc_set(&graph).map(|edge| edge.id()).collect();
+        graph.retain_edges(|_, edge| !closing.contains(&edge));
         let order = petgraph::algo::toposort(&graph, None).unwrap_or_default();
         self.order = order.into_iter().enumerate().map(|(at, node)| (items[node.index()], at)).collect();
+        let against = |(left, right): &&(Item, Item)| self.order[left] > self.order[right];
+        self.backward = self.edges.iter().filter(against).copied().collect();
+        for (left, right) in &self.backward {
+            self.edges.remove(&(*left, *right));
+            self.edges.insert((*right, *left));
+        }
     }
 
     /// Keeps where a piece stands.
@@ -359,10 +354,7 @@ fn stacked(pieces: &[(Vec<Item>, Laid)]) -> Vec<Point> {
 /// Pieces on shelves, the highest first, and lower ones on top of each other where a shelf is high enough, so that the whole is a
 /// little wider than high.
 fn shelved(pieces: &[(Vec<Item>, Laid)]) -> Vec<Point> {
-    let size = |at: usize| Size {
-        width: pieces[at].1.size.width + APART,
-        height: pieces[at].1.size.height + APART,
-    };
+    let size = |at: usize| Size { width: pieces[at].1.size.width + APART, height: pieces[at].1.size.height + APART };
     let area: f64 = (0..pieces.len()).map(|at| size(at).width * size(at).height).sum();
     let widest = (0..pieces.len()).map(|at| size(at).width).fold(0.0, f64::max);
     let width = (area * ASPECT).sqrt().max(widest);

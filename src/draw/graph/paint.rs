@@ -44,9 +44,8 @@ pub(super) fn dark(fate: Fate) -> Paint {
 }
 
 /// The colours that kinds take in the order of their names: mid tones, which show on light and dark, and none that means a change.
-const KINDS: [&str; 10] = [
-    "#4c78a8", "#e8833a", "#2a9d8f", "#d277a5", "#9c755f", "#8f6cc2", "#a3a948", "#3aa7c9", "#c9a27a", "#6b8e9f",
-];
+const KINDS: [&str; 10] =
+    ["#4c78a8", "#e8833a", "#2a9d8f", "#d277a5", "#9c755f", "#8f6cc2", "#a3a948", "#3aa7c9", "#c9a27a", "#6b8e9f"];
 
 /// The colours of the kinds of a picture; beyond ten, colours come again.
 pub(super) fn kinds(picture: &Picture) -> BTreeMap<&KindName, &'static str> {

@@ -40,7 +40,7 @@ struct Line<'a> {
     name: String,
     node: &'a Node,
     /// What is to be said of it beside its kind.
-    note: &'static str,
+    remark: &'static str,
 }
 
 impl<'a> Tree<'a> {
@@ -52,7 +52,8 @@ impl<'a> Tree<'a> {
         let is_group = |at: &usize| picture.nodes[*at].what == What::Group;
         let through = |at: usize| if is_group(&at) { feeds.get(&at).cloned().unwrap_or_default() } else { [at].into() };
         let resolved = feeds.iter().filter(|(to, _)| !is_group(to));
-        let dependencies = resolved.map(|(to, from)| (*to, from.iter().flat_map(|at| through(*at)).collect())).collect();
+        let dependencies =
+            resolved.map(|(to, from)| (*to, from.iter().flat_map(|at| through(*at)).collect())).collect();
         let modules = picture.nodes.iter().map(|node| node.address.parent()).collect();
         Self { picture, dependencies, modules }
     }
@@ -86,8 +87,12 @@ impl<'a> Tree<'a> {
                 let elsewhere = self.modules[at] != module;
                 let again = !told.insert((at, elsewhere)) && self.below(at).next().is_some();
                 let name = if elsewhere { node.full_label() } else { node.label() };
-                let note = if elsewhere { "elsewhere" } else if again { "above" } else { "" };
-                lines.push(Line { stem, name, node, note });
+                let remark = match (elsewhere, again) {
+                    (true, _) => "elsewhere",
+                    (false, true) => "above",
+                    (false, false) => "",
+                };
+                lines.push(Line { stem, name, node, remark });
                 if elsewhere || again {
                     continue;
                 }
@@ -108,8 +113,8 @@ impl Line<'_> {
         let fate = self.node.fate();
         let sign = if planned { format!("{} ", fate.sign().color(colour(fate)).bold()) } else { String::new() };
         let name = self.name.color(colour(fate));
-        let note = if self.note.is_empty() { String::new() } else { format!("  {}", self.note.dimmed()) };
-        let line = format!("  {sign}{}{name}{gap}  {}{note}", self.stem.dimmed(), kind.dimmed());
+        let remark = if self.remark.is_empty() { String::new() } else { format!("  {}", self.remark.dimmed()) };
+        let line = format!("  {sign}{}{name}{gap}  {}{remark}", self.stem.dimmed(), kind.dimmed());
         format!("{}\n", line.trim_end())
     }
 }
