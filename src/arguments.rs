@@ -16,12 +16,39 @@ pub(crate) const DEFAULT_BLUEPRINT: &str = "blueprint.yaml";
     4 another run holds the lease · 5 refused by policy, protection or budget"
 )]
 pub(crate) struct Arguments {
-    /// Answer in JSON, for machines
-    #[arg(long, global = true)]
+    /// How to answer
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t)]
+    pub(crate) format: Format,
+
+    /// Short for `--format json`
+    #[arg(long, global = true, conflicts_with = "format")]
     pub(crate) json: bool,
 
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// How a command answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For machines
+    Json,
+    /// For people, with errors and warnings as annotations of GitHub Actions
+    Github,
+    /// A graph in Graphviz's language (`trueup graph` alone)
+    Dot,
+    /// A drawing of a graph (`trueup graph` alone)
+    Svg,
+}
+
+impl Arguments {
+    /// How to answer.
+    pub(crate) fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
 }
 
 /// The commands.
@@ -53,6 +80,10 @@ pub(crate) enum Command {
     /// Print the stack's outputs
     #[command(after_help = "Examples: trueup output url\n          trueup output try blueprints/quickstart.yaml")]
     Output(OutputArgs),
+    /// Show what depends on what, and what an apply would change
+    #[command(after_help = "Examples: trueup graph blueprints/quickstart.yaml\n          \
+        trueup graph blueprints/quickstart.yaml --format svg --out graph.svg")]
+    Graph(GraphArgs),
     /// Look into the state
     #[command(subcommand, after_help = "Example: trueup state list blueprints/quickstart.yaml")]
     State(StateCommand),
@@ -266,6 +297,24 @@ pub(crate) struct StateArgs {
     /// The environment
     #[arg(long, value_name = "NAME")]
     pub(crate) env: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GraphArgs {
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+
+    /// Write it to a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Show each instance of a `for_each` by itself, and the nodes through which a whole block is read
+    #[arg(long)]
+    pub(crate) each: bool,
+
+    /// The blueprint alone: without what an apply would change, which is planned from what was seen last
+    #[arg(long)]
+    pub(crate) no_plan: bool,
 }
 
 #[derive(Debug, Args)]

@@ -19,17 +19,17 @@ fn main() -> std::process::ExitCode {
             return if asked.use_stderr() { exit::Exit::Error } else { exit::Exit::Done }.into();
         }
     };
-    let json = arguments.json;
+    draw::answer_in(arguments.format());
     start_log();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            return draw::failure(&exit::Failure::new(format!("the program can't start: {error}")), json).into();
+            return draw::failure(&exit::Failure::new(format!("the program can't start: {error}"))).into();
         }
     };
     let exit = match runtime.block_on(commands::run(arguments)) {
         Ok(exit) => exit,
-        Err(failure) => draw::failure(&failure, json),
+        Err(failure) => draw::failure(&failure),
     };
     // Work that blocks, such as a copy, is resumed by the next run: nothing is waited for.
     runtime.shutdown_background();

@@ -3,6 +3,7 @@
 mod apply;
 mod drift;
 mod explain;
+mod graph;
 mod init;
 mod output;
 mod plan;
@@ -13,7 +14,7 @@ mod validate;
 
 use clap::CommandFactory;
 
-use crate::arguments::{Arguments, Command, StackArgs, StateArgs};
+use crate::arguments::{Arguments, Command, Format, StackArgs, StateArgs};
 use crate::exit::{Exit, Failure};
 use crate::workplace::{Workplace, stack, stack_of};
 use crate::{draw, files};
@@ -22,7 +23,11 @@ use trueup_state::{Serial, Stack, State};
 
 /// Runs a command.
 pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let json = arguments.json;
+    let format = arguments.format();
+    let json = format == Format::Json;
+    if matches!(format, Format::Dot | Format::Svg) && !matches!(arguments.command, Command::Graph(_)) {
+        return Err(Failure::new("only `trueup graph` draws").help("leave `--format` out, or write `--format json`"));
+    }
     match arguments.command {
         Command::Init(arguments) => init::run(&arguments, json),
         Command::Validate(arguments) => validate::run(&arguments, json),
@@ -32,6 +37,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Destroy(arguments) => apply::destroy(&arguments, json).await,
         Command::Drift(arguments) => drift::run(&arguments, json).await,
         Command::Output(arguments) => output::run(&arguments, json).await,
+        Command::Graph(arguments) => graph::run(&arguments, format).await,
         Command::State(command) => state::run(&command, json).await,
         Command::Unlock(arguments) => unlock::run(&arguments, json).await,
         Command::Explain(arguments) => explain::run(&arguments, json),

@@ -14,7 +14,17 @@ pub(super) fn run(arguments: &ValidateArgs, json: bool) -> Result<Exit, Failure>
     let program = &loaded.program;
     draw::warnings(&program.sources, &program.warnings, json);
     if json {
-        draw::json(&json!({ "valid": true, "blueprint": program.name, "resources": program.resources.len() }));
+        let warnings: Vec<_> = program
+            .warnings
+            .iter()
+            .map(|warning| draw::diagnostic::json::diagnostic(&program.sources, warning))
+            .collect();
+        draw::json(&json!({
+            "valid": true,
+            "blueprint": program.name,
+            "resources": program.resources.len(),
+            "warnings": warnings,
+        }));
     } else {
         let count = draw::count(program.resources.len(), "resource");
         draw::put(&format!("{} is valid: {count}.\n", arguments.stack.blueprint.display()));

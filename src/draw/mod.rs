@@ -3,6 +3,7 @@
 
 pub(crate) mod diagnostic;
 pub(crate) mod explain;
+pub(crate) mod graph;
 pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod state;
@@ -12,6 +13,7 @@ pub(crate) mod value;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use owo_colors::OwoColorize;
 use serde_json::{Value as Json, json as json_of};
@@ -20,7 +22,21 @@ use trueup_engine::diagnostic::{Diagnostic, Diagnostics, Sources};
 use trueup_state::{Timestamp, Value};
 
 use crate::arguments::DEFAULT_BLUEPRINT;
+use crate::arguments::Format;
 use crate::exit::{Exit, Failure};
+
+/// How this run of the program answers, said once at its start.
+static FORMAT: OnceLock<Format> = OnceLock::new();
+
+/// Says how this run answers; without it as text.
+pub(crate) fn answer_in(format: Format) {
+    // Once said, it stays so.
+    let _ = FORMAT.set(format);
+}
+
+fn format() -> Format {
+    FORMAT.get().copied().unwrap_or_default()
+}
 
 /// Writes to the standard output.
 pub(crate) fn put(text: &str) {
@@ -53,24 +69,27 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
 }
 
 /// Says why a command failed, and how the program ends.
-pub(crate) fn failure(failure: &Failure, json: bool) -> Exit {
-    if let Some(diagnostics) = &failure.diagnostics {
-        diagnostic::show(diagnostics, json);
-    } else if json {
-        json_line(&json_of!({ "error": { "message": failure.message, "help": failure.help } }));
-    } else {
-        note(&format!("{} {}", "error:".red().bold(), failure.message));
-        if let Some(help) = &failure.help {
-            note(&format!("  {} {help}", "help:".cyan()));
+pub(crate) fn failure(failure: &Failure) -> Exit {
+    match (&failure.diagnostics, format()) {
+        (Some(diagnostics), format) => diagnostic::show(diagnostics, format),
+        (None, Format::Json) => {
+            json_line(&json_of!({ "error": { "message": failure.message, "help": failure.help } }));
+        }
+        (None, Format::Github) => put(&diagnostic::github::plain(&failure.message, failure.help.as_deref())),
+        (None, Format::Text | Format::Dot | Format::Svg) => {
+            note(&format!("{} {}", "error:".red().bold(), failure.message));
+            if let Some(help) = &failure.help {
+                note(&format!("  {} {help}", "help:".cyan()));
+            }
         }
     }
     failure.exit
 }
 
-/// Says what may not be as meant.
+/// Says what may not be as meant. In JSON an answer is one value, so there they are left to who asks for them.
 pub(crate) fn warnings(sources: &Sources, warnings: &[Diagnostic], json: bool) {
     if !warnings.is_empty() && !json {
-        diagnostic::show(&Diagnostics { sources: sources.clone(), list: warnings.to_vec() }, json);
+        diagnostic::show(&Diagnostics { sources: sources.clone(), list: warnings.to_vec() }, format());
     }
 }
 

@@ -29,6 +29,7 @@ fn every_help_has_an_example() {
         "destroy",
         "drift",
         "output",
+        "graph",
         "state list",
         "state show",
         "state history",

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod commands;
+mod diagnostics;
 mod explain;
+mod graph;
 mod init;
 mod interrupt;
 mod journey;
