@@ -1,8 +1,10 @@
 //! A plan as people read it.
 
+use std::collections::BTreeMap;
+
 use owo_colors::{AnsiColors, OwoColorize};
 use trueup_engine::plan::{Action, Change, Drift, Existing, FieldChange, Mode, Notice, Order, Plan, Summary};
-use trueup_state::{Place, Scope, Serial, Verb};
+use trueup_state::{Address, KindName, Place, Scope, Serial, Verb};
 
 use super::{count, value};
 
@@ -20,13 +22,12 @@ pub(crate) fn text(plan: &Plan, location: &str, serial: Serial) -> String {
         text.push_str(&format!("  {} {}: {what}\n", "↻".yellow(), resume.address.bold()));
     }
     text.push_str(&drift_lines(&plan.drift, planned_fate));
-    for change in &plan.changes {
-        if change.action != Action::None {
-            text.push_str(&change_lines(plan, change));
-        }
+    let widths = Widths::of(plan);
+    for change in plan.changes.iter().filter(|change| change.action != Action::None) {
+        text.push_str(&change_lines(change, &widths));
     }
     text.push_str(&deposed_lines(plan));
-    text.push_str(&existing_lines(plan));
+    text.push_str(&existing_lines(plan, &widths));
     if !plan.deferred.is_empty() {
         blank_line(&mut text);
         text.push_str(&deferred_lines(plan));
@@ -136,21 +137,36 @@ fn symbol(action: Action) -> (&'static str, AnsiColors) {
     }
 }
 
-fn change_lines(plan: &Plan, change: &Change) -> String {
+/// How wide the columns of a plan are.
+struct Widths {
+    address: usize,
+    kind: usize,
+}
+
+impl Widths {
+    fn of(plan: &Plan) -> Self {
+        let changed = plan.changes.iter().filter(|change| change.action != Action::None);
+        let changed = changed.map(|change| (&change.address, &change.kind));
+        let lines = changed.chain(plan.existing.iter().map(|existing| (&existing.address, &existing.kind)));
+        lines.fold(Self { address: 0, kind: 0 }, |widths, (address, kind)| Self {
+            address: widths.address.max(address.to_string().chars().count()),
+            kind: widths.kind.max(kind.as_str().chars().count()),
+        })
+    }
+
+    /// An address and its kind, each as wide as its column.
+    fn columns(&self, address: &Address, kind: &KindName) -> String {
+        let (text, width) = (address.to_string(), self.kind);
+        let gap = " ".repeat(self.address.saturating_sub(text.chars().count()));
+        format!("{}{gap}  {kind:width$}", text.bold())
+    }
+}
+
+fn change_lines(change: &Change, widths: &Widths) -> String {
     let (symbol, colour) = symbol(change.action);
-    let changed = plan.changes.iter().filter(|change| change.action != Action::None);
-    let width = changed.clone().map(|change| change.address.to_string().chars().count()).max().unwrap_or(0);
-    let kinds = changed.map(|change| change.kind.as_str().len()).max().unwrap_or(0);
-    let address = change.address.to_string();
-    let gap = " ".repeat(width - address.chars().count());
-    let mut text = format!(
-        "  {} {}{gap}  {:kinds$}  {}{}\n",
-        symbol.color(colour).bold(),
-        address.bold(),
-        change.kind,
-        whereabouts(change),
-        place(change.source.as_ref())
-    );
+    let columns = widths.columns(&change.address, &change.kind);
+    let (mark, whereabouts) = (symbol.color(colour), whereabouts(change));
+    let mut text = format!("  {} {columns}  {whereabouts}{}\n", mark.bold(), place(change.source.as_ref()));
     let width = field_width(&change.fields);
     for field in &change.fields {
         text.push_str(&field_line(field, width, order_words(change.action)));
@@ -223,28 +239,31 @@ pub(crate) fn place(place: Option<&Place>) -> String {
 
 /// Objects that a replacement superseded and that go now, beside what becomes of their resource.
 fn deposed_lines(plan: &Plan) -> String {
+    let changes: BTreeMap<&Address, &Change> = plan.changes.iter().map(|change| (&change.address, change)).collect();
     let mut text = String::new();
-    for change in plan.changes.iter().filter(|change| change.action != Action::Delete) {
-        let own = plan.operations.iter().filter(|operation| operation.address == change.address);
-        for operation in own.filter(|operation| operation.verb == Verb::Delete && operation.partner.is_none()) {
-            let id = operation.id.as_deref().unwrap_or("an object");
-            text.push_str(&format!(
-                "  {} {}  {}  {id}, superseded by a replacement\n",
-                "-".red().bold(),
-                change.address.bold(),
-                change.kind
-            ));
-        }
+    for operation in
+        plan.operations.iter().filter(|operation| operation.verb == Verb::Delete && operation.partner.is_none())
+    {
+        let Some(change) = changes.get(&operation.address).filter(|change| change.action != Action::Delete) else {
+            continue;
+        };
+        let id = operation.id.as_deref().unwrap_or("an object");
+        text.push_str(&format!(
+            "  {} {}  {}  {id}, superseded by a replacement\n",
+            "-".red().bold(),
+            change.address.bold(),
+            change.kind
+        ));
     }
     text
 }
 
 /// What is read and never managed.
-fn existing_lines(plan: &Plan) -> String {
+fn existing_lines(plan: &Plan, widths: &Widths) -> String {
     let line = |existing: &Existing| {
-        let (address, kind, scope) = (existing.address.bold(), &existing.kind, scope(&existing.scope));
+        let (columns, scope) = (widths.columns(&existing.address, &existing.kind), scope(&existing.scope));
         let place = place(existing.source.as_ref());
-        format!("  {} {address}  {kind}  {scope}  {}, only read{place}\n", "<".cyan().bold(), existing.id)
+        format!("  {} {columns}  {scope}  {}, only read{place}\n", "<".cyan().bold(), existing.id)
     };
     plan.existing.iter().map(line).collect()
 }
