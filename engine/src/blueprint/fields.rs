@@ -3,7 +3,11 @@
 //! One source for the reader, the JSON Schema of a blueprint, and `explain`. A description says a default and an example as the
 //! doc comments of kinds do; see [`crate::help`].
 
+use std::sync::LazyLock;
+
 use serde_json::{Map as JsonMap, Value as Json, json};
+
+use crate::schema::Schema;
 
 /// The pattern of the names that expressions can say: of variables, resources, modules and outputs.
 pub(super) const NAME_PATTERN: &str = "^[a-z][a-z0-9_]*$";
@@ -221,6 +225,10 @@ pub(super) const fn names<const N: usize>(fields: &[Field; N]) -> [&'static str;
 pub(super) fn language() -> Json {
     object(&TOP)
 }
+
+/// What `validate` comes to.
+pub(super) static VALIDATE_SCHEMA: LazyLock<Schema> =
+    LazyLock::new(|| Schema::new(1, object(&VALIDATE), json!({}), false));
 
 fn object(fields: &[Field]) -> Json {
     let properties: JsonMap<String, Json> =

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use trueup_state::{Address, FieldPath, Key, KindName, ProviderName, Value, codec};
 
+use super::check::Subject;
 use super::expand::{Expander, Stop};
-use super::fields::{VALIDATE, names};
-use super::schema::{self, Block as Text, known_fields};
+use super::fields::VALIDATE_SCHEMA;
+use super::schema::{self, Block as Text};
 use super::sight::{article, suggest};
 use super::source::{Content, Node};
 use super::world::{Instances, Scope, Visible};
@@ -61,6 +62,9 @@ impl<'a> Expander<'a, '_> {
         let fixed = self.fixed_provider(text, &block)?;
         let resource = |(scope, reads)| self.resource(address, text, &block, &scope, fixed.as_ref(), reads);
         let found = present.into_iter().map(resource).collect::<Result<Vec<_>, _>>()?;
+        if let Some(first) = found.first() {
+            self.placement_fields(text, &block, &first.candidates);
+        }
         self.settle(address, text.for_each.is_some(), &block, found);
         Ok(())
     }
@@ -223,8 +227,37 @@ impl<'a> Expander<'a, '_> {
             let problem = schema::wrong_type(node, "`validate`", "a map");
             return Err(self.wrong(problem.help("write `validate: { level: quick }`")));
         }
-        known_fields(node, "in `validate`", &names(&VALIDATE), self.problems);
-        self.early(node, scope, "`validate`", reads)
+        let value = self.early(node, scope, "`validate`", reads)?;
+        let subject = Subject { schema: &VALIDATE_SCHEMA, node, span: node.span, what: "`validate`".to_owned() };
+        self.problems.extend(subject.problems(&value, scope));
+        Ok(value)
+    }
+
+    /// Whether the entries of a placement are settings of their provider or fields of the kind.
+    fn placement_fields(&mut self, text: &Text<'_>, block: &Block, candidates: &[Candidate]) {
+        let entries = match text.placement.map(|node| &node.content) {
+            Some(Content::List(entries)) => &entries[..],
+            _ => return,
+        };
+        for (entry, candidate) in entries.iter().zip(candidates) {
+            let provider = self.blueprint.catalog.providers.get(candidate.provider.provider());
+            let (Some(provider), Some(schema)) = (provider, block.schema) else { continue };
+            let known: Vec<&str> = provider.settings.fields().into_iter().chain(schema.fields()).collect();
+            let unknown = entry
+                .entries()
+                .iter()
+                .filter(|(name, _)| name.text != "provider" && !known.contains(&name.text.as_str()));
+            for (name, _) in unknown {
+                let message = format!(
+                    "`{}` is neither a setting of the provider `{}` nor a field of {}",
+                    name.text,
+                    candidate.provider.provider(),
+                    with_article(block.kind.as_str())
+                );
+                let help = suggest(&name.text, &known, "there are", "leave it out");
+                self.problems.push(Diagnostic::error(message).at(name.span, "nothing has this name").help(help));
+            }
+        }
     }
 
     /// The id or name of something that is read and never managed. Nothing else may be said of it.
