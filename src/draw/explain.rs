@@ -213,6 +213,7 @@ fn wrapped(text: &str, first: &str, further: &str) -> String {
         .initial_indent(first)
         .subsequent_indent(further)
         .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
         .break_words(false);
     format!("{}\n", textwrap::fill(text, options))
 }

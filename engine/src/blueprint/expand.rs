@@ -53,19 +53,29 @@ fn finish(
     }
 }
 
-/// By place, each once; what has no place comes first.
+/// By place, each once; what has no place comes first. What is wrong in several instances of a module is told of the first, with
+/// the number of the others.
 fn order(problems: &mut Vec<Diagnostic>) {
     let place = |problem: &Diagnostic| problem.labels.first().map(|label| label.span);
     problems.sort_by_key(place);
-    let mut kept: Vec<Diagnostic> = Vec::new();
+    let mut kept: Vec<(Diagnostic, BTreeSet<String>)> = Vec::new();
     for problem in problems.drain(..) {
-        let same = |other: &&Diagnostic| other.message == problem.message && other.labels == problem.labels;
         // Places are in order, so what is the same is near.
-        if !kept.iter().rev().take_while(|other| place(other) == place(&problem)).any(|other| same(&other)) {
-            kept.push(problem);
+        let near = kept.iter_mut().rev().take_while(|(other, _)| place(other) == place(&problem));
+        let mut same = near.filter(|(other, _)| other.message == problem.message && other.labels == problem.labels);
+        if let Some((first, others)) = same.next() {
+            others.extend(problem.context.filter(|context| first.context.as_ref() != Some(context)));
+        } else {
+            kept.push((problem, BTreeSet::new()));
         }
     }
-    *problems = kept;
+    let told = |(mut problem, others): (Diagnostic, BTreeSet<String>)| {
+        if let (Some(context), false) = (&mut problem.context, others.is_empty()) {
+            context.push_str(&format!(" and {} more", others.len()));
+        }
+        problem
+    };
+    problems.extend(kept.into_iter().map(told));
 }
 
 fn expand(blueprint: &Arc<Blueprint>, known: Arc<Known>, problems: &mut Vec<Diagnostic>) -> Option<Program> {

@@ -44,6 +44,7 @@ impl Miss {
             Some(Seen::Group(block)) => no_instance(scope, block, name),
             Some(Seen::Resource(address, Some(visible))) => {
                 let known = names(visible.attributes.revealed().as_map());
+                let address = seen_from(scope, address);
                 let none = format!(
                     "{} has no attributes: use it whole, `{{{{ {address} }}}}`",
                     with_article(visible.kind.as_str())
@@ -60,6 +61,13 @@ impl Miss {
         };
         (message, label.to_owned(), help)
     }
+}
+
+/// An address as expressions of a module write it: without the module, so that the same is said of each of its instances.
+fn seen_from(scope: &Scope, address: &Address) -> Address {
+    let around = scope.module.as_ref().filter(|module| address.is_in(module));
+    let inner = address.segments().iter().skip(around.map_or(0, |module| module.segments().len()));
+    Address::from_segments(inner.cloned().collect()).unwrap_or_else(|| address.clone())
 }
 
 fn names(map: Option<&Map>) -> Vec<&str> {
@@ -105,6 +113,7 @@ fn no_instance(scope: &Scope, block: &Address, name: &str) -> (String, String) {
         .as_ref()
         .and_then(|first| scope.world.visible(first))
         .is_some_and(|seen| seen.attributes.get(name).is_some());
+    let (block, first) = (seen_from(scope, block), first.map(|first| seen_from(scope, &first)));
     if let (true, Some(first)) = (is_attribute, &first) {
         let message = format!("`{block}` stands for several resources, and `{name}` is an attribute of each");
         return (message, format!("say of which: `{first}.{name}`"));
