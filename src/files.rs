@@ -1,9 +1,10 @@
 //! Files as the engine reads them, and variables as they are given from outside.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
-use trueup_engine::blueprint::{Given, Inputs, Loader};
+use trueup_engine::blueprint::{Given, Inputs, Loader, MAX_BYTES};
 use trueup_engine::diagnostic::Sources;
 use trueup_state::Value;
 
@@ -15,8 +16,36 @@ pub(crate) struct Disk;
 
 impl Loader for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        std::fs::read(path)
+        read(path)
     }
+}
+
+/// Opens a file. What is none is refused before: to open a pipe may wait for ever, and a device may never end.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let about = std::fs::metadata(path)?;
+    if about.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
+    }
+    if !about.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file, but a pipe or a device"));
+    }
+    File::open(path)
+}
+
+/// The bytes of a file, at most one more than a blueprint may have.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The text of a file, with the same limits.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    let bytes = read(path)?;
+    if bytes.len() > MAX_BYTES {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 10 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
 /// Reads what a saved plan carries.
@@ -59,7 +88,7 @@ pub(crate) fn inputs(arguments: &InputArgs) -> Result<Inputs, Failure> {
 
 fn read_variables(path: &Path) -> Result<Vec<(String, Value)>, Failure> {
     let fail = |reason: String| Failure::new(format!("{} can't be used: {reason}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    let text = read_text(path).map_err(|error| fail(error.to_string()))?;
     match trueup_engine::blueprint::plain_values(&text) {
         Ok(Value::Map(map)) => Ok(map.into_iter().collect()),
         Ok(Value::Null) => Ok(Vec::new()),

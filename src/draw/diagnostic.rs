@@ -97,10 +97,21 @@ impl Report {
                 Severity::Error => Level::Error,
                 Severity::Warning => Level::Warning,
             },
-            source: source.map(|source| NamedSource::new(source.path.display().to_string(), source.text.to_string())),
+            source: source.map(|source| NamedSource::new(source.path.display().to_string(), visible(&source.text))),
             labels: labels.collect(),
         }
     }
+}
+
+/// A file's text with nothing in it that would change what a terminal shows, each byte still in its place.
+fn visible(text: &str) -> String {
+    let hidden = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    if !text.contains(hidden) {
+        return text.to_owned();
+    }
+    text.chars()
+        .flat_map(|c| std::iter::repeat_n(if hidden(c) { '?' } else { c }, if hidden(c) { c.len_utf8() } else { 1 }))
+        .collect()
 }
 
 impl std::fmt::Display for Report {

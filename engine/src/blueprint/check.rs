@@ -64,8 +64,10 @@ impl Subject<'_> {
             None if path.is_root() => (format!("{} in {}", problem.message, self.what), "here"),
             None => (format!("{} in `{path}`", problem.message), "here"),
         };
-        let help =
-            problem.suggestion.map(|meant| format!("did you mean `{meant}`?")).or_else(|| self.way_out(path, value));
+        let help = problem
+            .suggestion
+            .map(|meant| format!("did you mean `{meant}`?"))
+            .or_else(|| self.way_out(&problem.message, path, value));
         let diagnostic = Diagnostic::error(message).at(span, label);
         match help {
             Some(help) => diagnostic.help(help),
@@ -74,7 +76,10 @@ impl Subject<'_> {
     }
 
     /// What to do about a value that does not fit, where its shape tells.
-    fn way_out(&self, path: &FieldPath, value: &Value) -> Option<String> {
+    fn way_out(&self, message: &str, path: &FieldPath, value: &Value) -> Option<String> {
+        if let Some((name, _)) = message.strip_prefix("the field `").and_then(|rest| rest.split_once('`')) {
+            return Some(format!("add it: `{name}: …`"));
+        }
         let field = self.schema.field(path)?;
         let node = self.node.at(path)?;
         if let Some(kinds) = schema::reference_kinds(field) {

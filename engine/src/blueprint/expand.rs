@@ -12,10 +12,10 @@ use super::resources::Expansion;
 use super::schema::{self, File};
 use super::source::{Content, Node};
 use super::{
-    Catalog, Evaluated, Inputs, Instances, Loader, Output, Program, Resource, Scope, Visible, World, environment,
-    evaluate, parse, providers, resources, variables,
+    Catalog, Evaluated, Inputs, Instances, Loader, Output, Program, Resource, Scope, Visible, World, bytes,
+    environment, evaluate, parse, providers, resources, variables,
 };
-use crate::diagnostic::{Diagnostic, Diagnostics, Sources, with_article};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity, Sources, with_article};
 use crate::graph::Graph;
 
 /// Loads a blueprint: reads, checks and expands it. Every error of the file comes in one report.
@@ -29,7 +29,9 @@ pub fn load(path: &Path, inputs: &Inputs, loader: &dyn Loader, catalog: &Catalog
     });
     order(&mut problems);
     match program {
-        Some(program) if problems.is_empty() => Ok(program),
+        Some(program) if problems.iter().all(|problem| problem.severity == Severity::Warning) => {
+            Ok(Program { warnings: problems, ..program })
+        }
         _ => Err(Diagnostics { sources, list: problems }),
     }
 }
@@ -37,11 +39,8 @@ pub fn load(path: &Path, inputs: &Inputs, loader: &dyn Loader, catalog: &Catalog
 /// Reads a file to its tree.
 fn read(path: &Path, loader: &dyn Loader, sources: &mut Sources, problems: &mut Vec<Diagnostic>) -> Option<Node> {
     let file = path.display();
-    let bytes = loader.read(path).map_err(|error| {
-        let problem = Diagnostic::error(format!("the blueprint `{file}` can't be read: {error}"));
-        problems.push(problem.help("name the file as the last argument; without one, `blueprint.yaml` is read"));
-    });
-    let text = parse::text(bytes.ok()?).map_err(|problem| problems.push(problem)).ok()?;
+    let bytes = loader.read(path).map_err(|error| bytes::unreadable(path, &error));
+    let text = bytes.and_then(bytes::text).map_err(|problem| problems.push(problem)).ok()?;
     let id = sources.add(path, text.as_str());
     let (root, found) = parse::parse(&text, id);
     if root.is_none() && found.is_empty() {
@@ -131,7 +130,7 @@ pub(super) fn early(node: &Node, scope: &Scope, what: &str, problems: &mut Vec<D
 
 fn tags(node: &Node, scope: &Scope, problems: &mut Vec<Diagnostic>) -> Map {
     if !matches!(node.content, Content::Map(_)) {
-        problems.push(schema::wrong_type(node, "`tags`", "a map"));
+        problems.push(schema::wrong_type(node, "`tags`", "a map").help("write `tags: { name: text }`"));
     }
     let mut tags = Map::new();
     for (name, node) in node.entries() {

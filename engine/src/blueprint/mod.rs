@@ -3,11 +3,14 @@
 //! [`source`] is a file's text as one tree with spans; [`schema`] knows what may stand where in a file; [`expression`] evaluates
 //! what stands in `{{ }}`; [`expand`] resolves variables, `for_each` and modules into [`Resource`]s.
 
+mod bytes;
 mod check;
 mod environment;
 pub mod expand;
 pub mod expression;
+mod failure;
 mod functions;
+mod hints;
 mod parse;
 mod providers;
 mod resources;
@@ -19,6 +22,7 @@ mod template;
 mod tokens;
 mod tracking;
 mod variables;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -35,9 +39,12 @@ use crate::schema::Schema;
 pub use expression::{Evaluated, Instances, Scope, Template, Visible, World, evaluate};
 pub use source::{Content, Node};
 
+/// The most bytes that a blueprint's file may have.
+pub const MAX_BYTES: usize = 10 * 1024 * 1024;
+
 /// What reads the files that a blueprint names.
 pub trait Loader {
-    /// The bytes of a file.
+    /// The bytes of a file. Of one with more than [`MAX_BYTES`], more than those need not be read.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use trueup_state::{Address, FieldPath, Key, KindName, ProviderName, Value, codec};
 
 use super::expand::early;
-use super::schema::{Block, File, known_fields};
+use super::schema::{Block, File, TRUTH, known_fields};
 use super::sight::suggest;
 use super::source::{Content, Node};
 use super::{Catalog, Each, Instances, Resource, Scope, providers};
@@ -150,7 +150,7 @@ impl Expander<'_, '_> {
                 other => {
                     let message =
                         format!("{what} is {}, where `true` or `false` belongs", super::sight::article(other));
-                    self.problems.push(Diagnostic::error(message).at(node.span, "this value"));
+                    self.problems.push(Diagnostic::error(message).at(node.span, "this value").help(TRUTH));
                     default
                 }
             },
@@ -224,8 +224,11 @@ impl Expander<'_, '_> {
         for (name, node) in entry.entries().iter().filter(|(name, _)| name.text != "provider") {
             let value = early(node, scope, "`placement`", self.problems)?;
             if value.has_secret() {
-                self.problems
-                    .push(Diagnostic::error("a placement can't hold a secret").at(node.span, "this is secret"));
+                self.problems.push(
+                    Diagnostic::error("a placement can't hold a secret")
+                        .at(node.span, "this is secret")
+                        .help("it would show in the plan: use a variable that is no secret"),
+                );
                 return None;
             }
             fields.insert(name.text.clone(), codec::reveal(&value)?);

@@ -1,6 +1,6 @@
 //! The values of variables: given from outside, else the default.
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use trueup_state::{Map, Value};
 
 use super::schema::{Variable, VariableType};
@@ -84,17 +84,19 @@ fn check(variable: &Variable<'_>, value: &Value, span: Span, label: &str) -> Res
     }
     let schema = Json::Object(schema);
     let problem = |text: String| Diagnostic::error(text).at(span, label);
-    let Ok(validator) = jsonschema::validator_for(&schema) else {
-        let pattern = json!(schema.get("pattern"));
-        return Err(problem(format!("the pattern {pattern} of `{}` is no regular expression", variable.name.text)));
-    };
+    // A pattern that can't be used was reported where it stands, and is not among the limits.
+    let Ok(validator) = jsonschema::validator_for(&schema) else { return Ok(()) };
     let found = crate::validate::problems(&validator, &schema, value).into_iter().next();
     found.map_or(Ok(()), |found| {
         let message = found.message.strip_prefix("this ").map_or_else(|| found.message.clone(), str::to_owned);
         let diagnostic = problem(format!("the variable `{}` {message}", variable.name.text));
         Err(match found.suggestion {
             Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
-            None => diagnostic,
+            None => match (variable.kind, value.revealed()) {
+                (VariableType::String, Value::Number(_) | Value::Bool(_)) => diagnostic.help("put it in quotes"),
+                (_, Value::Null) => diagnostic.help("write a value, or leave the default out: then it must be given"),
+                _ => diagnostic,
+            },
         })
     })
 }

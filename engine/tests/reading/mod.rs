@@ -142,7 +142,8 @@ pub(crate) fn draw(diagnostics: &Diagnostics) -> String {
 fn draw_label(text: &mut String, sources: &Sources, span: Span, label: &str) {
     let (Some(source), Some(place)) = (sources.get(span.file), sources.place(span)) else { return };
     let begin = source.text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
-    let line = source.text[begin..].lines().next().unwrap_or_default();
+    let line =
+        source.text[begin..].lines().next().unwrap_or_default().replace(|c: char| c.is_control() && c != '\t', "?");
     let before = source.text[begin..span.start].chars().count();
     let width = source.text[span.start..span.end].lines().next().unwrap_or_default().chars().count().max(1);
     let _ = writeln!(text, "  {}:{}:{}", place.file.display(), place.line, before + 1);
