@@ -96,3 +96,37 @@ fn read_variables(path: &Path) -> Result<Vec<(String, Value)>, Failure> {
         Err(reason) => Err(fail(reason)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_refused_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+        std::os::unix::fs::symlink(at("loop"), at("loop")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", at("endless")).unwrap();
+        for (path, kind) in [
+            (directory.path().to_owned(), io::ErrorKind::IsADirectory),
+            (at("pipe"), io::ErrorKind::InvalidInput),
+            ("/dev/zero".into(), io::ErrorKind::InvalidInput),
+            (at("endless"), io::ErrorKind::InvalidInput),
+            (at("nothing"), io::ErrorKind::NotFound),
+        ] {
+            assert_eq!(Disk.read(&path).unwrap_err().kind(), kind, "{}", path.display());
+            assert_eq!(read_text(&path).unwrap_err().kind(), kind, "{}", path.display());
+        }
+        let error = Disk.read(&at("loop")).unwrap_err();
+        assert!(error.to_string().contains("symbolic link"), "{error}");
+    }
+
+    #[test]
+    fn no_more_of_a_file_is_read_than_may_be() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(MAX_BYTES as u64 * 100).unwrap();
+        assert_eq!(Disk.read(file.path()).unwrap().len(), MAX_BYTES + 1);
+        assert_eq!(read_text(file.path()).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    }
+}

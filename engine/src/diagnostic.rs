@@ -173,7 +173,10 @@ impl Diagnostics {
 }
 
 /// The known name that a text is closest to, if it is close: a third of its letters may differ, and of two one.
+///
+/// Of very many names only the first are looked at: with thousands of errors, to look at all for each would take minutes.
 pub fn closest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    const MOST: usize = 1000;
     let distance = |name: &str| strsim::damerau_levenshtein(text, name);
     let length = text.chars().count();
     let (allowed, letters) = (if length < 3 { length.saturating_sub(1) } else { length / 3 }, letters(text));
@@ -184,6 +187,7 @@ pub fn closest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     };
     known
         .into_iter()
+        .take(MOST)
         .filter(near)
         .map(|name| (distance(name), name))
         .filter(|(distance, _)| *distance <= allowed)

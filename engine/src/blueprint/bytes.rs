@@ -48,7 +48,7 @@ fn other_encoding(bytes: &[u8]) -> Option<&'static str> {
 fn not_utf8(error: &std::string::FromUtf8Error) -> Diagnostic {
     let at = error.utf8_error().valid_up_to();
     let before = &error.as_bytes()[..at];
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line = before.split(|byte| *byte == b'\n').count();
     let begin = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     let column = String::from_utf8_lossy(&before[begin..]).chars().count() + 1;
     let byte = error.as_bytes().get(at).copied().unwrap_or_default();

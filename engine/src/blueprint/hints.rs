@@ -16,15 +16,16 @@ pub(super) fn syntax(text: &str, file: FileId, at: usize, info: &str) -> Diagnos
     }
     // The reader often finds out only on the line after.
     let before = text[..begin].trim_end().lines().next_back().unwrap_or_default();
-    for suspect in [line, before] {
-        if let Some((offset, expression)) = unquoted_expression(suspect) {
+    let under_key = outer_line(text, at).is_some_and(|outer| text[outer].ends_with(':'));
+    for (suspect, alone) in [(line, under_key), (before, false)] {
+        if let Some((offset, expression)) = unquoted_expression(suspect, alone) {
             let start = suspect.as_ptr() as usize - text.as_ptr() as usize + offset;
             let span = Span { file, start, end: start + expression.len() };
             return unquoted(expression).at(span, "YAML can't read this");
         }
     }
     let indent = line.len() - line.trim_start().len();
-    if let Some(tab) = line[..indent].find('\t').map(|tab| begin + tab).or_else(|| tab_beside(text, at)) {
+    if let Some(tab) = line[..indent].find('\t').map(|tab| begin + tab).or_else(|| a_tab(text, at, info)) {
         return Diagnostic::error("a tab stands where only spaces may")
             .at(Span { file, start: tab, end: tab + 1 }, "this tab")
             .help("indent with spaces, and put one after `:` and `-`: YAML takes no tabs there");
@@ -40,10 +41,55 @@ pub(super) fn syntax(text: &str, file: FileId, at: usize, info: &str) -> Diagnos
             .help("close it; inside `\"…\"` a quote is written `\\\"`, inside `'…'` it is written `''`");
     }
     let problem = Diagnostic::error("this is no YAML").at(span, info).help(syntax_help(info));
-    match info.contains("flow").then(|| open_bracket(&text[..at])).flatten() {
-        Some(bracket) => problem.at(Span { file, start: bracket, end: bracket + 1 }, "this bracket is still open"),
+    match earlier(text, at, info).filter(|_| !info.contains("anchor")) {
+        Some((place, label)) => problem.at(Span { file, start: place.start, end: place.end }, label),
         None => problem,
     }
+}
+
+/// What may have led the reader astray before it noticed.
+fn earlier(text: &str, at: usize, info: &str) -> Option<(Range<usize>, &'static str)> {
+    let one = |start: usize| start..start + 1;
+    let outer = || outer_line(text, at);
+    let full = |line: &Range<usize>| text[line.clone()].split(" #").next().is_some_and(|said| said.contains(": "));
+    let open = open_marks(&text[..at]);
+    let needs_key = info.contains("':'") || info.contains("mapping values") || info.contains("expected key");
+    (open.quote.map(|quote| (one(quote), "a quote that goes over several lines begins here: is one missing before?")))
+        .or_else(|| open.bracket.map(|bracket| (one(bracket), "this bracket is still open")))
+        .or_else(|| {
+            outer().filter(full).map(|line| (line, "this has its value: text of several lines begins with `|`"))
+        })
+        .or_else(|| keyless(text, at).filter(|_| needs_key).map(|line| (line, "is a `:` missing here?")))
+        .or_else(|| {
+            let astray = info.contains("block mapping").then(outer).flatten();
+            astray.map(|line| (line, "what stands under this is indented differently"))
+        })
+}
+
+/// The nearest line above that is indented less, whose other lines do not stand as deep as this one.
+fn outer_line(text: &str, at: usize) -> Option<Range<usize>> {
+    let begin = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let line = text[begin..].lines().next()?;
+    let mut spoken =
+        text[..begin].lines().rev().filter(|line| !line.trim().is_empty() && !line.trim().starts_with('#'));
+    let outer = spoken.find(|above| indent(above) < indent(line))?.trim();
+    let start = outer.as_ptr() as usize - text.as_ptr() as usize;
+    Some(start..start + outer.len())
+}
+
+/// The line without a key on which the reader waited for one: where it stumbled, or up to two before.
+fn keyless(text: &str, at: usize) -> Option<Range<usize>> {
+    let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
+    let said = |line: &'_ str| line.split(" #").next().unwrap_or_default().trim().len();
+    let spoken = text[..end].lines().rev().map(|line| (line.trim_start(), said(line)));
+    let mut spoken = spoken.filter(|(line, length)| *length > 0 && !line.starts_with('#')).take(3);
+    let (line, length) = spoken.find(|(line, length)| {
+        let said = &line[..*length];
+        !said.contains(": ") && !said.ends_with(':') && said.starts_with(char::is_alphanumeric)
+    })?;
+    let start = line.as_ptr() as usize - text.as_ptr() as usize;
+    Some(start..start + length)
 }
 
 /// The first escape in a text in double quotes that YAML does not know.
@@ -56,29 +102,6 @@ fn bad_escape(text: &str) -> Option<usize> {
         escaped = byte == b'\\' && !escaped;
     }
     None
-}
-
-/// The bracket of a list or a map that a text leaves open. In plain text a bracket is text: only one that begins a value counts.
-fn open_bracket(text: &str) -> Option<usize> {
-    let mut open = Vec::new();
-    let mut begins = true;
-    let mut quote = None;
-    for (at, byte) in text.bytes().enumerate() {
-        match (quote, byte) {
-            (Some(end), byte) if byte == end => quote = None,
-            (Some(_), _) => {}
-            (None, b'"' | b'\'') if begins => quote = Some(byte),
-            (None, b'[' | b'{') if begins || !open.is_empty() => open.push(at),
-            (None, b']' | b'}') => {
-                open.pop();
-            }
-            (None, _) => {}
-        }
-        if !byte.is_ascii_whitespace() || byte == b'\n' {
-            begins = matches!(byte, b':' | b'-' | b',' | b'[' | b'{' | b'\n');
-        }
-    }
-    open.pop()
 }
 
 /// Something inside too many others.
@@ -104,10 +127,48 @@ fn syntax_help(info: &str) -> &'static str {
     }
 }
 
-/// A tab at a byte or just before it.
-fn tab_beside(text: &str, at: usize) -> Option<usize> {
+/// What a text leaves open.
+struct Open {
+    /// The last bracket of a list or a map.
+    bracket: Option<usize>,
+    /// Where the last text in quotes begins, if that goes over several lines, up to the last one.
+    quote: Option<usize>,
+}
+
+/// Looks for what a text leaves open. In plain text a bracket or a quote is text: only one that begins a value counts.
+fn open_marks(text: &str) -> Open {
+    let last_line = text.trim_end().rfind('\n').unwrap_or_default();
+    let mut open = Vec::new();
+    let mut begins = true;
+    let mut quoted: Option<(u8, usize)> = None;
+    let mut wide = None;
+    for (at, byte) in text.bytes().enumerate() {
+        match (quoted, byte) {
+            (Some((end, start)), byte) if byte == end => {
+                wide = (at > last_line && text[start..at].contains('\n')).then_some(start).or(wide);
+                quoted = None;
+            }
+            (None, b'"' | b'\'') if begins => quoted = Some((byte, at)),
+            (None, b'[' | b'{') if begins || !open.is_empty() => open.push(at),
+            (None, b']' | b'}') => {
+                open.pop();
+            }
+            _ => {}
+        }
+        if !byte.is_ascii_whitespace() || byte == b'\n' {
+            begins = matches!(byte, b':' | b'-' | b',' | b'[' | b'{' | b'\n')
+                || (matches!(byte, b']' | b'}') && !open.is_empty());
+        }
+    }
+    Open { bracket: open.pop(), quote: wide.or(quoted.map(|(_, start)| start)) }
+}
+
+/// A tab at a byte, just before it, or after it if the reader says that there is one.
+fn a_tab(text: &str, at: usize, info: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    [Some(at), at.checked_sub(1)].into_iter().flatten().find(|at| bytes.get(*at) == Some(&b'\t'))
+    let beside = [Some(at), at.checked_sub(1)].into_iter().flatten().find(|at| bytes.get(*at) == Some(&b'\t'));
+    let told = info.split(|c: char| !c.is_alphabetic()).any(|word| matches!(word, "tab" | "tabs"));
+    beside.or_else(|| text[at..].find('\t').map(|tab| at + tab).filter(|_| told))
 }
 
 /// The quote that the reader says was never closed.
@@ -123,12 +184,12 @@ pub(super) fn unquoted(text: &str) -> Diagnostic {
     Diagnostic::error("an expression needs quotes").help(format!("write `{quoted}`"))
 }
 
-/// An expression in a line that begins a value without quotes, with its place.
-fn unquoted_expression(line: &str) -> Option<(usize, &str)> {
+/// An expression in a line that begins a value without quotes, with its place. One that begins its line may be a block's text.
+fn unquoted_expression(line: &str, alone: bool) -> Option<(usize, &str)> {
     let opening = [": {{", "- {{", "[{{", ", {{", "[ {{"]
         .into_iter()
         .filter_map(|mark| Some(line.find(mark)? + mark.len() - 2))
-        .chain(line.trim_start().starts_with("{{").then(|| line.len() - line.trim_start().len()))
+        .chain((alone && line.trim_start().starts_with("{{")).then(|| line.len() - line.trim_start().len()))
         .min()?;
     let text = line[opening..].trim_end();
     let close = text.find("}}").map_or(text.len(), |end| end + 2);

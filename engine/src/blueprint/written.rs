@@ -60,12 +60,11 @@ impl Written {
 /// The text between a scalar's marks, and how much comes before it.
 fn body(text: &str, style: ScalarStyle) -> (usize, &str) {
     let skipped = match style {
-        ScalarStyle::Plain => 0,
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => 1,
         ScalarStyle::Literal | ScalarStyle::Folded if text.starts_with(['|', '>']) => {
             text.find('\n').map_or(text.len(), |newline| newline + 1)
         }
-        ScalarStyle::Literal | ScalarStyle::Folded => 0,
+        _ => 0,
     };
     let body = text.get(skipped..).unwrap_or_default();
     let quote = match style {

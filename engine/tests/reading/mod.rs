@@ -115,6 +115,34 @@ pub(crate) fn load_text(text: &[u8], inputs: &Inputs) -> Result<Program, Diagnos
     load(Path::new("blueprint.yaml"), inputs, &One(text), &catalog())
 }
 
+/// What a blueprint may name.
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code)]
+pub(crate) enum Shelf {
+    /// The few kinds of [`catalog`].
+    Small,
+    /// All portable kinds, made by one provider, `local`.
+    Portable,
+}
+
+/// Loads a text with the kinds that it is written for.
+#[allow(dead_code)]
+pub(crate) fn load_from(shelf: Shelf, text: &[u8], inputs: &Inputs) -> Result<Program, Diagnostics> {
+    static PORTABLE: LazyLock<Catalog> = LazyLock::new(|| {
+        let portable = trueup_engine::kinds::portable().into_iter();
+        let kinds: BTreeMap<KindName, &'static Schema> =
+            portable.map(|kind| (KindName::from(kind.name), kind.schema)).collect();
+        let settings = object(&[], &json!({ "root": { "type": "string" } }));
+        let settings = Box::leak(Box::new(Schema::new(1, settings, json!({}), false)));
+        let local = ProviderEntry { kinds: kinds.keys().cloned().collect(), settings };
+        Catalog { kinds, providers: BTreeMap::from([("local".to_owned(), local)]), left_out: BTreeMap::new() }
+    });
+    match shelf {
+        Shelf::Small => load_text(text, inputs),
+        Shelf::Portable => load(Path::new("blueprint.yaml"), inputs, &One(text), &PORTABLE),
+    }
+}
+
 /// Draws diagnostics with the lines that they point to.
 #[allow(dead_code)]
 pub(crate) fn draw(diagnostics: &Diagnostics) -> String {
