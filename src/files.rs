@@ -1,9 +1,10 @@
 //! Files as the engine reads them, and variables as they are given from outside.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
-use trueup_engine::blueprint::{Given, Inputs, Loader};
+use trueup_engine::blueprint::{Given, Inputs, Loader, MAX_BYTES};
 use trueup_engine::diagnostic::Sources;
 use trueup_state::Value;
 
@@ -15,8 +16,36 @@ pub(crate) struct Disk;
 
 impl Loader for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        std::fs::read(path)
+        read(path)
     }
+}
+
+/// Opens a file. What is none is refused before: to open a pipe may wait for ever, and a device may never end.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let about = std::fs::metadata(path)?;
+    if about.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
+    }
+    if !about.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file, but a pipe or a device"));
+    }
+    File::open(path)
+}
+
+/// The bytes of a file, at most one more than a blueprint may have.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The text of a file, with the same limits.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    let bytes = read(path)?;
+    if bytes.len() > MAX_BYTES {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 10 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
 /// Reads what a saved plan carries.
@@ -59,11 +88,45 @@ pub(crate) fn inputs(arguments: &InputArgs) -> Result<Inputs, Failure> {
 
 fn read_variables(path: &Path) -> Result<Vec<(String, Value)>, Failure> {
     let fail = |reason: String| Failure::new(format!("{} can't be used: {reason}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    let text = read_text(path).map_err(|error| fail(error.to_string()))?;
     match trueup_engine::blueprint::plain_values(&text) {
         Ok(Value::Map(map)) => Ok(map.into_iter().collect()),
         Ok(Value::Null) => Ok(Vec::new()),
         Ok(_) => Err(fail("it does not hold a map of variables".to_owned()).help("write `name: value`, one a line")),
         Err(reason) => Err(fail(reason)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_refused_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+        std::os::unix::fs::symlink(at("loop"), at("loop")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", at("endless")).unwrap();
+        for (path, kind) in [
+            (directory.path().to_owned(), io::ErrorKind::IsADirectory),
+            (at("pipe"), io::ErrorKind::InvalidInput),
+            ("/dev/zero".into(), io::ErrorKind::InvalidInput),
+            (at("endless"), io::ErrorKind::InvalidInput),
+            (at("nothing"), io::ErrorKind::NotFound),
+        ] {
+            assert_eq!(Disk.read(&path).unwrap_err().kind(), kind, "{}", path.display());
+            assert_eq!(read_text(&path).unwrap_err().kind(), kind, "{}", path.display());
+        }
+        let error = Disk.read(&at("loop")).unwrap_err();
+        assert!(error.to_string().contains("symbolic link"), "{error}");
+    }
+
+    #[test]
+    fn no_more_of_a_file_is_read_than_may_be() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(MAX_BYTES as u64 * 100).unwrap();
+        assert_eq!(Disk.read(file.path()).unwrap().len(), MAX_BYTES + 1);
+        assert_eq!(read_text(file.path()).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
     }
 }

@@ -1,6 +1,6 @@
 //! Saved plans: JSON, every secret sealed, readable by their owner alone.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use trueup_engine::plan::{FORMAT, Plan};
 use trueup_state::codec::{self, Seal};
 
 use crate::exit::Failure;
+use crate::files;
 
 /// Saves a plan, replacing what was there only once it is whole.
 pub(crate) fn save(path: &Path, plan: &Plan, vault: &dyn Seal) -> Result<(), Failure> {
@@ -32,13 +33,18 @@ pub(crate) fn save(path: &Path, plan: &Plan, vault: &dyn Seal) -> Result<(), Fai
 
 /// Whether a file looks like a saved plan rather than a blueprint.
 pub(crate) fn is_plan(path: &Path) -> bool {
-    std::fs::read(path).is_ok_and(|bytes| bytes.starts_with(br#"{"format":"#))
+    let mark = br#"{"format":"#;
+    let mut first = [0; 10];
+    let read = files::open(path).and_then(|mut file| file.read_exact(&mut first));
+    read.is_ok() && first == *mark
 }
 
 /// Reads a saved plan. What is sealed for a key that is not here stays sealed.
 pub(crate) fn read(path: &Path, vault: &dyn Seal) -> Result<Plan, Failure> {
     let fail = |reason: String| Failure::new(format!("{} is no plan that can be used: {reason}", path.display()));
-    let bytes = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
+    let mut bytes = Vec::new();
+    let read = files::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
+    read.map_err(|error| fail(error.to_string()))?;
     let json: Json = serde_json::from_slice(&bytes)
         .map_err(|error| fail(error.to_string()).help("`trueup plan --out FILE` saves one"))?;
     let format = json.get("format").and_then(Json::as_u64);

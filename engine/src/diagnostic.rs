@@ -98,7 +98,13 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error.
     pub fn error(message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, message: message.into(), labels: Vec::new(), help: None, context: None }
+        Self {
+            severity: Severity::Error,
+            message: clean(message.into()),
+            labels: Vec::new(),
+            help: None,
+            context: None,
+        }
     }
 
     /// A warning.
@@ -109,14 +115,14 @@ impl Diagnostic {
     /// The same with a place, and what is to be said of it.
     #[must_use]
     pub fn at(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push(Label { span, text: text.into() });
+        self.labels.push(Label { span, text: clean(text.into()) });
         self
     }
 
     /// The same with what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(clean(help.into()));
         self
     }
 
@@ -126,6 +132,19 @@ impl Diagnostic {
         self.context.get_or_insert(context.into());
         self
     }
+}
+
+/// A text that repeats what a file says, fit to be shown: control characters are spelled out, and what is very long is cut.
+fn clean(text: String) -> String {
+    const LONGEST: usize = 1000;
+    let text = match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    };
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 /// Everything that is wrong, in the order of the text.
@@ -153,16 +172,32 @@ impl Diagnostics {
     }
 }
 
-/// The known name that a text is closest to, if it is close: a third of its letters may differ.
+/// The known name that a text is closest to, if it is close: a third of its letters may differ, and of two one.
+///
+/// Of very many names only the first are looked at: with thousands of errors, to look at all for each would take minutes.
 pub fn closest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    const MOST: usize = 1000;
     let distance = |name: &str| strsim::damerau_levenshtein(text, name);
-    let allowed = (text.chars().count() / 3).max(1);
+    let length = text.chars().count();
+    let (allowed, letters) = (if length < 3 { length.saturating_sub(1) } else { length / 3 }, letters(text));
+    // Most names are far off, which is cheaper seen by their letters: there may be thousands of names, and of texts.
+    let near = |name: &&str| {
+        let other = name.chars().count();
+        length.abs_diff(other) <= allowed && (letters ^ self::letters(name)).count_ones() as usize <= 2 * allowed
+    };
     known
         .into_iter()
+        .take(MOST)
+        .filter(near)
         .map(|name| (distance(name), name))
         .filter(|(distance, _)| *distance <= allowed)
         .min()
         .map(|(_, name)| name.to_owned())
+}
+
+/// Which letters a text has, a bit for each.
+fn letters(text: &str) -> u64 {
+    text.chars().fold(0, |letters, letter| letters | 1 << (u32::from(letter) & 63))
 }
 
 /// A name with its article: `a bucket`, `an artifact`.

@@ -107,7 +107,10 @@ fn describe(error: &ValidationError<'_>, schema: &Json, root: &Json) -> Vec<Prob
             say(format!("the field `{}` is missing", property.as_str().unwrap_or_default()))
         }
         ValidationErrorKind::Type { .. } => {
-            say(format!("this is {}, where {} belongs", json_type(found), here.map(expected_type).unwrap_or_default()))
+            let expected = here.map(expected_type).unwrap_or_default();
+            let message = format!("this is {}, where {expected} belongs", json_type(found));
+            let suggestion = truth(found).filter(|_| expected == "a boolean").map(str::to_owned);
+            vec![Problem { path: path.clone(), message, suggestion }]
         }
         ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::OneOfMultipleValid { .. }
             if here.is_some_and(|here| !alternatives(here).is_empty()) =>
@@ -227,6 +230,15 @@ fn with_article(name: &str) -> String {
         "object" => "a map".to_owned(),
         "array" => "a list".to_owned(),
         other => crate::diagnostic::with_article(other),
+    }
+}
+
+/// What a word that YAML 1.1 took for a boolean means.
+fn truth(found: &Json) -> Option<&'static str> {
+    match found.as_str()?.to_ascii_lowercase().as_str() {
+        "yes" | "on" | "true" | "y" => Some("true"),
+        "no" | "off" | "false" | "n" => Some("false"),
+        _ => None,
     }
 }
 

@@ -4,10 +4,12 @@
 
 mod reading;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use reading::{draw, given, load_text};
-use trueup_engine::blueprint::{Inputs, Instances, evaluate};
+use trueup_engine::blueprint::{Inputs, Instances, MAX_BYTES, evaluate};
+use trueup_engine::diagnostic::Diagnostics;
 use trueup_state::{Address, Value};
 
 /// A first line `# given: name=value …` gives variables, `# environment: name` an environment.
@@ -24,7 +26,7 @@ fn bad_blueprints_say_what_is_wrong() {
     let mut files: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     files.sort();
-    assert!(files.len() >= 30);
+    assert!(files.len() >= 225);
     for path in files {
         let bytes = std::fs::read(&path).unwrap();
         let text = String::from_utf8_lossy(&bytes);
@@ -34,6 +36,58 @@ fn bad_blueprints_say_what_is_wrong() {
             insta::assert_snapshot!(name, draw(&errors));
         });
     }
+}
+
+#[test]
+fn what_was_written_for_another_tool_is_warned_of() {
+    let text = r#"
+blueprint: demo
+resources:
+  note:
+    kind: file
+    provider: local
+    path: "${var.model}.txt"
+    content: |
+      echo ${HOME} $(date) ${USER:-nobody}
+      echo <no value>
+"#;
+    let program = load_text(text.as_bytes(), &given(&[])).unwrap_or_else(|errors| panic!("{}", draw(&errors)));
+    let warnings = Diagnostics { sources: program.sources, list: program.warnings };
+    insta::assert_snapshot!("warnings", draw(&warnings));
+}
+
+#[test]
+fn thousands_of_errors_are_all_told_and_none_twice() {
+    let block =
+        |at: usize| format!("  r{at}: {{ kind: bucket, provider: local, tags: {{ a: '{{{{ q{at}.uri }}}}' }} }}\n");
+    let text = format!("blueprint: demo\nresources:\n{}", (0..2000).map(block).collect::<String>());
+    let errors = load_text(text.as_bytes(), &given(&[])).unwrap_err();
+    let places: BTreeSet<_> = errors.list.iter().map(|error| error.labels[0].span).collect();
+    assert_eq!((errors.list.len(), places.len()), (2000, 2000));
+}
+
+#[test]
+fn what_is_too_large_is_refused_before_it_is_read() {
+    for (size, refused) in [(MAX_BYTES, false), (MAX_BYTES + 1, true)] {
+        let mut text = b"blueprint: demo\n#".to_vec();
+        text.resize(size, b' ');
+        let result = load_text(&text, &given(&[]));
+        assert_eq!(result.is_err(), refused, "{size}");
+        if let Err(errors) = result {
+            insta::assert_snapshot!(draw(&errors), @r"
+            error: the file has more than 10 MiB, which is the most a blueprint may have
+              help: keep data in files of its own, and name them in the blueprint
+            ");
+        }
+    }
+}
+
+#[test]
+fn no_name_and_no_message_is_longer_than_a_screen() {
+    let name = "x".repeat(1000);
+    let text = format!("blueprint: {name}{name}\ntags: {{ a: \"{{{{ {name} }}}}\" }}\n");
+    let errors = load_text(text.as_bytes(), &given(&[])).unwrap_err();
+    assert!(errors.list.iter().all(|error| error.message.chars().count() <= 1001), "{errors:?}");
 }
 
 fn good(name: &str, inputs: &Inputs) -> trueup_engine::blueprint::Program {

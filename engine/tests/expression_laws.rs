@@ -69,72 +69,162 @@ outputs:
   out: '{{ EXPRESSION }}'
 ";
 
+/// What [`WORLD`] has, and what stands for itself.
+const ATOMS: [&str; 31] = [
+    "var.a",
+    "var.n",
+    "var.s",
+    "var.m",
+    "var.m.y",
+    "var.m.y.z",
+    "var.l",
+    "var.l[0]",
+    "var.sl",
+    "var.sl[0]",
+    "r",
+    "r.ip",
+    "r.id",
+    "t.uri",
+    "g",
+    "g.x.uri",
+    "g[\"y\"]",
+    "g[var.a].uri",
+    "g[r.ip].uri",
+    "var.m[r.ip]",
+    "var.m[var.s]",
+    "var.l[var.n - 1]",
+    "var",
+    "range(var.n)",
+    "dict(a=var.s, b=r.ip)",
+    "\"x\"",
+    "3",
+    "1.5",
+    "true",
+    "none",
+    "[]",
+];
+
+const OPERATORS: [&str; 18] =
+    ["~", "==", "!=", "<", "<=", ">", ">=", "and", "or", "in", "not in", "+", "-", "*", "/", "//", "%", "**"];
+
+/// Every filter, with arguments where it takes some: `…` stands for another expression.
+const FILTERS: [&str; 58] = [
+    "abs",
+    "attr(\"x\")",
+    "attr(…)",
+    "batch(2)",
+    "batch(2, …)",
+    "bool",
+    "capitalize",
+    "chain(…)",
+    "count",
+    "d(…)",
+    "default(…)",
+    "default(…, true)",
+    "dictsort",
+    "dictsort(by=\"value\")",
+    "first",
+    "float",
+    "format(…)",
+    "groupby(\"x\")",
+    "indent(2)",
+    "int",
+    "int(default=…)",
+    "items",
+    "join(\",\")",
+    "join(…)",
+    "keys",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map(\"upper\")",
+    "map(attribute=\"uri\")",
+    "map(attribute=\"uri\", default=…)",
+    "max",
+    "min",
+    "reject(\"defined\")",
+    "reject(\"eq\", …)",
+    "rejectattr(\"uri\")",
+    "replace(\"x\", \"y\")",
+    "replace(\"x\", …)",
+    "reverse",
+    "round",
+    "select(\"eq\", …)",
+    "selectattr(\"uri\")",
+    "selectattr(\"uri\", \"eq\", …)",
+    "slice(2)",
+    "sort",
+    "sort(attribute=\"uri\")",
+    "split(\"x\")",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "trim(…)",
+    "unique",
+    "upper",
+    "values",
+];
+
+/// Every test, likewise.
+const TESTS: [&str; 33] = [
+    "boolean",
+    "defined",
+    "divisibleby(2)",
+    "divisibleby(…)",
+    "endingwith(…)",
+    "eq(…)",
+    "equalto(…)",
+    "even",
+    "false",
+    "float",
+    "ge(…)",
+    "gt(…)",
+    "greaterthan(…)",
+    "in(…)",
+    "int",
+    "integer",
+    "iterable",
+    "le(…)",
+    "lessthan(…)",
+    "lower",
+    "lt(…)",
+    "mapping",
+    "ne(…)",
+    "none",
+    "not none",
+    "number",
+    "odd",
+    "sameas(…)",
+    "sequence",
+    "startingwith(…)",
+    "string",
+    "true",
+    "undefined",
+];
+
+const SLICES: [&str; 7] = ["[0]", "[-1]", "[1:]", "[:1]", "[::-1]", "[…]", "[…:]"];
+
 /// An expression over what [`WORLD`] has.
 fn expression() -> impl Strategy<Value = String> {
-    let atom = prop::sample::select(vec![
-        "var.a",
-        "var.n",
-        "var.s",
-        "var.m",
-        "var.m.y",
-        "var.m.y.z",
-        "var.l",
-        "var.l[0]",
-        "var.sl",
-        "var.sl[0]",
-        "r",
-        "r.ip",
-        "r.id",
-        "t.uri",
-        "g",
-        "g.x.uri",
-        "g[\"y\"]",
-        "g[var.a].uri",
-        "g[r.ip].uri",
-        "\"x\"",
-        "3",
-        "true",
-        "none",
-        "range(var.n)",
-        "var.m[r.ip]",
-        "var.m[var.s]",
-        "var",
-    ]);
-    atom.prop_map(str::to_owned).prop_recursive(4, 24, 3, |inner| {
-        let operator = prop::sample::select(vec!["~", "==", "!=", "and", "or", "+", "in", "<", "*"]);
-        let filter = prop::sample::select(vec![
-            "default(\"z\")",
-            "upper",
-            "length",
-            "tojson",
-            "string",
-            "join(\",\")",
-            "first",
-            "last",
-            "list",
-            "values",
-            "keys",
-            "items",
-            "map(attribute=\"uri\")",
-            "int",
-            "bool",
-            "sort",
-            "reverse",
-            "unique",
-            "max",
-            "trim",
-            "replace(\"x\", \"y\")",
-            "dictsort",
-        ]);
-        let test = prop::sample::select(vec!["defined", "none", "string", "mapping", "not none", "number", "true"]);
+    prop::sample::select(&ATOMS[..]).prop_map(str::to_owned).prop_recursive(4, 24, 3, |inner| {
+        let with = |words: &'static [&'static str]| {
+            let filled = |(word, argument): (&str, String)| word.replace('…', &argument);
+            (prop::sample::select(words), inner.clone()).prop_map(filled)
+        };
+        let operator = prop::sample::select(&OPERATORS[..]);
         prop_oneof![
-            (inner.clone(), operator, inner.clone()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
-            (inner.clone(), inner.clone(), inner.clone()).prop_map(|(a, b, c)| format!("({a} if {b} else {c})")),
-            inner.clone().prop_map(|a| format!("(not {a})")),
-            (inner.clone(), filter).prop_map(|(a, filter)| format!("({a} | {filter})")),
-            (inner.clone(), test).prop_map(|(a, test)| format!("({a} is {test})")),
-            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("[{a}, {b}]")),
-            (inner.clone(), inner).prop_map(|(a, b)| format!("{{\"p\": {a}, \"q\": {b}}}")),
+            2 => (inner.clone(), operator, inner.clone()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
+            1 => (inner.clone(), inner.clone(), inner.clone()).prop_map(|(a, b, c)| format!("({a} if {b} else {c})")),
+            1 => inner.clone().prop_map(|a| format!("(not {a})")),
+            4 => (inner.clone(), with(&FILTERS)).prop_map(|(a, filter)| format!("({a} | {filter})")),
+            2 => (inner.clone(), with(&TESTS)).prop_map(|(a, test)| format!("({a} is {test})")),
+            1 => (inner.clone(), with(&SLICES)).prop_map(|(a, slice)| format!("({a}){slice}")),
+            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("[{a}, {b}]")),
+            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{{\"p\": {a}, \"q\": {b}}}")),
         ]
     })
 }
@@ -146,10 +236,15 @@ fn program(expression: &str, secret: &str) -> Option<Program> {
 
 /// What the expression comes to when attributes are unknown, or known to be `text`.
 fn result(program: &Program, text: Option<&str>) -> Evaluated {
+    result_by(program, |_| text.map_or(Value::Unknown, Value::from))
+}
+
+/// What the expression comes to when the attributes of each resource are what a function says.
+fn result_by(program: &Program, attribute: impl Fn(&Address) -> Value) -> Evaluated {
     let world: Arc<World> = program.world();
     for (address, resource) in &program.resources {
         let names: &[&str] = if resource.kind.as_str() == "bucket" { &["name", "uri"] } else { &["id", "ip"] };
-        let value = text.map_or(Value::Unknown, Value::from);
+        let value = attribute(address);
         let attributes: Map = names.iter().map(|name| ((*name).to_owned(), value.clone())).collect();
         let seen = Visible {
             kind: resource.kind.clone(),
@@ -216,5 +311,53 @@ proptest! {
         for problem in &other.problems {
             prop_assert!(!format!("{problem:?}").contains("hunter2"), "{expression}: {problem:?}");
         }
+    }
+
+    #[test]
+    fn whose_value_shows_was_read(expression in expression(), resource in prop::sample::select(vec!["r", "t", "g[\"x\"]", "g[\"y\"]"])) {
+        let Some(program) = program(&expression, "x") else { return Ok(()) };
+        let changed: Address = resource.parse().unwrap();
+        let one = result(&program, Some("x"));
+        let other = result_by(&program, |address| if *address == changed { "other".into() } else { "x".into() });
+        if one.problems.is_empty() && other.problems.is_empty() && one.value != other.value {
+            prop_assert!(covers(&one.reads, &changed), "{expression}: {:?} and {:?}, {:?}", one.value, other.value, one.reads);
+        }
+        // What is unknown of it alone shows as well, unless nothing hangs on it.
+        let unknown = result_by(&program, |address| if *address == changed { Value::Unknown } else { "x".into() });
+        if one.problems.is_empty() && other.problems.is_empty() && unknown.problems.is_empty() && one.value != other.value {
+            prop_assert!(unknown.value.has_unknown(), "{expression}: {:?}", unknown.value);
+            prop_assert!(covers(&unknown.reads, &changed), "{expression}: {:?}", unknown.reads);
+        }
+    }
+
+    #[test]
+    fn the_same_comes_to_the_same(expression in expression(), known in prop::option::of("[xy]")) {
+        let Some(program) = program(&expression, "x") else { return Ok(()) };
+        let (one, other) = (result(&program, known.as_deref()), result(&program, known.as_deref()));
+        prop_assert_eq!(format!("{:?}", one), format!("{:?}", other));
+    }
+
+    #[test]
+    fn text_around_an_expression_makes_text(expression in expression(), known in prop::option::of("[xy]")) {
+        let around = format!("\"a\" }}}}, {{{{ {expression} }}}}, {{{{ \"b\"");
+        let (Some(alone), Some(program)) = (program(&expression, "x"), program(&around, "x")) else { return Ok(()) };
+        let (alone, result) = (result(&alone, known.as_deref()), result(&program, known.as_deref()));
+        prop_assert!(matches!(result.value.revealed(), Value::String(_) | Value::Unknown | Value::Secret(_)), "{:?}", result.value);
+        prop_assert!(alone.value.has_secret() <= result.value.has_secret(), "{expression}: {:?}", result.value);
+        prop_assert!(alone.reads.is_subset(&result.reads), "{expression}");
+    }
+}
+
+#[test]
+fn a_path_alone_keeps_its_type() {
+    for (path, expected) in [
+        ("var.n", Value::from(2)),
+        ("var.l", vec!["x", "y"].into()),
+        ("var.m.y", Map::from([("z".to_owned(), "two".into())]).into()),
+        ("var.l[1]", "y".into()),
+        ("var.s", Value::secret("x".into())),
+        ("r.ip", Value::Unknown),
+    ] {
+        assert_eq!(result(&program(path, "x").unwrap(), None).value, expected, "{path}");
     }
 }

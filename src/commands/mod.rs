@@ -66,7 +66,7 @@ fn load(workplace: &Workplace, arguments: &StackArgs) -> Result<Loaded, Failure>
 /// The stack of a blueprint's file, of which only the name is read: its variables need not be given.
 fn stack_only(arguments: &StateArgs) -> Result<Stack, Failure> {
     let path = &arguments.blueprint;
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = files::read_text(path).map_err(|error| {
         let failure = Failure::new(format!("{} can't be read: {error}", path.display()));
         failure.help("name the blueprint's file as the last argument")
     })?;

@@ -53,6 +53,13 @@ impl Subject<'_> {
         if unknown_field && let Some(span) = self.node.name_at(path) {
             return self.unknown_field(&problem, span);
         }
+        let missing = missing_field(&problem.message).map(|name| path.field(name));
+        if let Some((field, node)) = missing.and_then(|field| self.node.at(&field).map(|node| (field, node))) {
+            let computed = matches!(node.content, Content::Template(_));
+            return Diagnostic::error(format!("`{field}` is nothing, and must be something"))
+                .at(node.span, "this comes to nothing (null)")
+                .help(if computed { "say what stands for it: `{{ a or \"b\" }}`" } else { "write a value" });
+        }
         let span = self.span_of(path);
         if let Some(found) = value.at(path).and_then(Value::as_map).filter(|map| is_reference(map)) {
             let field = Value::Map(found.clone());
@@ -64,8 +71,10 @@ impl Subject<'_> {
             None if path.is_root() => (format!("{} in {}", problem.message, self.what), "here"),
             None => (format!("{} in `{path}`", problem.message), "here"),
         };
-        let help =
-            problem.suggestion.map(|meant| format!("did you mean `{meant}`?")).or_else(|| self.way_out(path, value));
+        let help = problem
+            .suggestion
+            .map(|meant| format!("did you mean `{meant}`?"))
+            .or_else(|| self.way_out(&problem.message, path, value));
         let diagnostic = Diagnostic::error(message).at(span, label);
         match help {
             Some(help) => diagnostic.help(help),
@@ -74,7 +83,10 @@ impl Subject<'_> {
     }
 
     /// What to do about a value that does not fit, where its shape tells.
-    fn way_out(&self, path: &FieldPath, value: &Value) -> Option<String> {
+    fn way_out(&self, message: &str, path: &FieldPath, value: &Value) -> Option<String> {
+        if let Some(name) = missing_field(message) {
+            return Some(format!("add it: `{name}: …`"));
+        }
         let field = self.schema.field(path)?;
         let node = self.node.at(path)?;
         if let Some(kinds) = schema::reference_kinds(field) {
@@ -126,6 +138,11 @@ impl Subject<'_> {
             "it has no fields",
         ))
     }
+}
+
+/// The field that a schema's problem says is missing.
+fn missing_field(message: &str) -> Option<&str> {
+    message.strip_prefix("the field `")?.split_once('`').map(|(name, _)| name)
 }
 
 /// A whole resource where a part of one belongs.

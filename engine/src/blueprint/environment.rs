@@ -15,13 +15,15 @@ pub(super) fn apply(mut root: Node, chosen: Option<&str>, is_module: bool, probl
     let environments = root.get("environments").cloned();
     let entries = environments.as_ref().map(Node::entries).unwrap_or_default();
     if let Some(node) = environments.as_ref().filter(|node| !matches!(node.content, Content::Map(_) | Content::Null)) {
-        problems.push(wrong_type(node, "`environments`", "a map, with a name for each"));
+        problems
+            .push(wrong_type(node, "`environments`", "a map with a name for each").help("write each as `name: { … }`"));
     }
     for (name, node) in entries {
         if matches!(node.content, Content::Map(_) | Content::Null) {
             known_fields(node, "in an environment", &SECTIONS, problems);
         } else {
-            problems.push(wrong_type(node, &format!("the environment `{}`", name.text), "a map"));
+            let problem = wrong_type(node, &format!("the environment `{}`", name.text), "a map");
+            problems.push(problem.help(format!("it may have {}", SECTIONS.join(", "))));
         }
     }
     let Some(chosen) = chosen else { return root };

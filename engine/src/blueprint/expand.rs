@@ -17,7 +17,7 @@ use super::world::{Each, Frame, Instances, Known, Module, Scope, Variable, World
 use super::{
     Catalog, Deferral, Inputs, Loader, Output, Program, Resource, depend, dry_run, evaluate, moved, variables,
 };
-use crate::diagnostic::{Diagnostic, Diagnostics, Span};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity, Span};
 use crate::graph::Graph;
 
 /// Loads a blueprint: reads, checks and expands it. Every error of its files comes in one report.
@@ -48,7 +48,9 @@ fn finish(
 ) -> Result<Program, Diagnostics> {
     order(&mut problems);
     match program {
-        Some(program) if problems.is_empty() => Ok(program),
+        Some(program) if problems.iter().all(|problem| problem.severity == Severity::Warning) => {
+            Ok(Program { warnings: problems, ..program })
+        }
         _ => Err(Diagnostics { sources, list: problems }),
     }
 }

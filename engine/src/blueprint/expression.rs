@@ -10,6 +10,7 @@ use std::sync::Arc;
 use minijinja::ErrorKind;
 use trueup_state::{Address, Value};
 
+use super::failure;
 use super::sight::{self, Hop, Miss, Seen};
 use super::template::{Compiled, Piece};
 use super::tokens::{self, Chain};
@@ -257,7 +258,7 @@ impl<'a> Session<'a> {
         let value = match result {
             Ok(result) if result.is_undefined() => self.undefined(compiled)?,
             Ok(result) => tracking::value(&result)
-                .or_else(|message| if unknown { Ok(Value::Unknown) } else { Err(self.failed(compiled, message)) })?,
+                .or_else(|message| if unknown { Ok(Value::Unknown) } else { Err(self.failed(compiled, &message)) })?,
             Err(error) => self.recovered(compiled, &error)?,
         };
         let value = if unknown { Value::Unknown } else { value };
@@ -280,7 +281,7 @@ impl<'a> Session<'a> {
         match self.tracker.miss() {
             Some(miss) => Err(self.missing(compiled, &miss)),
             None if self.tracker.unknown() => Ok(Value::Unknown),
-            None => Err(self.failed(compiled, "nothing is where it looks".to_owned())),
+            None => Err(self.failed(compiled, "nothing is where it looks")),
         }
     }
 
@@ -292,21 +293,16 @@ impl<'a> Session<'a> {
                 Err(self.missing(compiled, &miss))
             }
             (ErrorKind::UnknownFunction, Some(miss)) if miss.from.is_none() => Err(self.missing(compiled, &miss)),
-            (ErrorKind::UnknownFunction, _) => {
-                let help = format!(
-                    "there are the functions `{}`; the rest are filters: `a | upper`",
-                    super::functions::FUNCTIONS.join("`, `")
-                );
-                Err(self.failed(compiled, "it calls a function that there is not".to_owned()).help(help))
-            }
-            (ErrorKind::UnknownMethod, _) => Err(self
-                .failed(compiled, "it calls a method, and values have none".to_owned())
-                .help("use a filter: `a | upper`, `a | replace(\"x\", \"y\")`")),
-            (ErrorKind::MissingArgument | ErrorKind::TooManyArguments, _) => {
-                Err(self.failed(compiled, error.detail().unwrap_or("an argument is missing, or too many").to_owned()))
-            }
+            (
+                ErrorKind::UnknownFunction
+                | ErrorKind::UnknownMethod
+                | ErrorKind::MissingArgument
+                | ErrorKind::TooManyArguments
+                | ErrorKind::OutOfFuel,
+                _,
+            ) => Err(failure::diagnose(compiled, error, self.tracker.secret())),
             _ if unknown => Ok(Value::Unknown),
-            (kind, _) => Err(self.failed(compiled, error.detail().map_or_else(|| kind.to_string(), str::to_owned))),
+            _ => Err(failure::diagnose(compiled, error, self.tracker.secret())),
         }
     }
 
@@ -315,16 +311,14 @@ impl<'a> Session<'a> {
         let place = root.map(|chain| compiled.within(&chain.at)).or_else(|| compiled.place_of(&miss.name));
         if place.is_none() && self.tracker.secret() {
             // The name is not in the text: it may be what a secret says.
-            return self.failed(compiled, String::new());
+            return self.failed(compiled, "");
         }
         missing(miss, place.unwrap_or(compiled.span), self.from)
     }
 
-    /// What minijinja says; not where it may repeat a secret.
-    fn failed(&self, compiled: &Compiled, detail: String) -> Diagnostic {
-        let detail =
-            if self.tracker.secret() { "what it reads is secret, so no more is said".to_owned() } else { detail };
-        Diagnostic::error("this expression can't be evaluated").at(compiled.span, detail)
+    /// What is wrong with all of it; not where it may repeat a secret.
+    fn failed(&self, compiled: &Compiled, detail: &str) -> Diagnostic {
+        failure::whole(compiled, detail, self.tracker.secret())
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::source::{Content, Node};
-use super::{Catalog, Inputs, Loader, environment, parse};
+use super::{Catalog, Inputs, Loader, bytes, environment, parse};
 use crate::diagnostic::{Diagnostic, Sources, Span};
 use crate::paths::resolve;
 
@@ -112,11 +112,10 @@ impl Reader<'_> {
                     at(Diagnostic::error(format!("the module `{}` can't be read: {file}: {error}", named.module)))
                         .help(hint(path))
                 }
-                None => Diagnostic::error(format!("the blueprint `{file}` can't be read: {error}"))
-                    .help("name the file as the last argument; without one, `blueprint.yaml` is read"),
+                None => bytes::unreadable(path, &error),
             });
         });
-        let text = parse::text(bytes.ok()?).map_err(|problem| self.problems.push(at(problem))).ok()?;
+        let text = bytes::text(bytes.ok()?).map_err(|problem| self.problems.push(at(problem))).ok()?;
         let id = self.sources.add(path, text.as_str());
         let (root, found) = parse::parse(&text, id);
         if root.is_none() && found.is_empty() {

@@ -1,9 +1,10 @@
 //! What expressions can call: minijinja's filters, tests and functions that only compute, and a few of our own.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use minijinja::value::ValueKind;
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, filters};
 
 use super::tracking;
 
@@ -94,11 +95,16 @@ pub(super) const TESTS: [&str; 31] = [
 /// The functions there are: names that no resource may take.
 pub(super) const FUNCTIONS: [&str; 2] = ["dict", "range"];
 
+/// What one evaluation may cost. minijinja counts an instruction as 1, and 64 bytes of data as 1: lists of 100,000 are sorted within it,
+/// and what would fill the memory is not.
+const FUEL: u64 = 2_000_000;
+
 /// Where all expressions are compiled and evaluated.
 pub(super) fn environment() -> &'static Environment<'static> {
     static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_fuel(Some(FUEL));
         for markup in ["safe", "escape", "e", "pprint", "zip"] {
             environment.remove_filter(markup);
         }
@@ -108,9 +114,23 @@ pub(super) fn environment() -> &'static Environment<'static> {
         environment.add_filter("tojson", to_json);
         environment.add_filter("values", values);
         environment.add_filter("keys", keys);
+        environment.add_filter("upper", |value: &Value| text(value).map(|text| text.to_uppercase()));
+        environment.add_filter("lower", |value: &Value| text(value).map(|text| text.to_lowercase()));
+        environment.add_filter("title", |value: &Value| text(value).map(filters::title));
         environment
     });
     &ENVIRONMENT
+}
+
+/// What a filter for text is given. minijinja would make text of a list's spelling, which nobody means.
+fn text(value: &Value) -> Result<Cow<'_, str>, Error> {
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable | ValueKind::Map => {
+            let what = if value.kind() == ValueKind::Map { "map" } else { "list" };
+            Err(Error::new(ErrorKind::InvalidOperation, format!("this filter takes text, not a {what}")))
+        }
+        _ => Ok(value.as_str().map_or_else(|| value.to_string().into(), Cow::Borrowed)),
+    }
 }
 
 fn to_json(value: &Value) -> Result<String, Error> {

@@ -8,6 +8,7 @@ use trueup_state::{Address, Key, Value};
 use super::evaluate;
 use super::expand::{Expander, Stop};
 use super::expression::see;
+use super::schema::TRUTH;
 use super::sight::{Seen, article};
 use super::source::{Content, Node};
 use super::tracking::Tracker;
@@ -60,7 +61,7 @@ impl Expander<'_, '_> {
             Value::Bool(holds) => Ok(*holds),
             other => {
                 let message = format!("{what} is {}, where `true` or `false` belongs", article(other));
-                self.problems.push(Diagnostic::error(message).at(node.span, "this value"));
+                self.problems.push(Diagnostic::error(message).at(node.span, "this value").help(TRUTH));
                 Ok(default)
             }
         }

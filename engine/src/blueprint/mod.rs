@@ -4,6 +4,7 @@
 //! what stands in `{{ }}`; [`expand`] resolves variables, `for_each` and modules into [`Resource`]s.
 
 mod alike;
+mod bytes;
 mod check;
 mod depend;
 pub mod document;
@@ -12,9 +13,11 @@ mod environment;
 pub mod expand;
 pub mod explain;
 pub mod expression;
+mod failure;
 mod fields;
 mod files;
 mod functions;
+mod hints;
 mod instances;
 mod miss;
 mod modules;
@@ -33,6 +36,7 @@ mod tracking;
 mod variables;
 mod widen;
 pub mod world;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -52,9 +56,12 @@ pub(crate) use sight::is_reference;
 pub use source::{Content, Node};
 pub use world::{Each, EachValue, Frame, Instances, Known, Scope, Visible, World};
 
+/// The most bytes that a blueprint's file may have.
+pub const MAX_BYTES: usize = 10 * 1024 * 1024;
+
 /// What reads the files that a blueprint names.
 pub trait Loader {
-    /// The bytes of a file.
+    /// The bytes of a file. Of one with more than [`MAX_BYTES`], more than those need not be read.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 }
 

@@ -5,32 +5,21 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
 
-use super::scalar;
 use super::source::{Content, Name, Node};
 use super::template::Template;
+use super::written::Written;
+use super::{bytes, hints, scalar};
 use crate::diagnostic::{Diagnostic, FileId, Span};
 
-const MAX_BYTES: usize = 10 * 1024 * 1024;
-const MAX_DEPTH: usize = 64;
+/// How many levels of lists and maps may stand in each other.
+pub(super) const MAX_DEPTH: usize = 64;
 const MAX_ALIASED: usize = 100_000;
-
-/// The text of a file's bytes: UTF-8, at most 10 MiB, without a byte order mark.
-pub(super) fn text(bytes: Vec<u8>) -> Result<String, Diagnostic> {
-    if bytes.len() > MAX_BYTES {
-        let message = format!("the file has {} bytes, and 10 MiB is the most a blueprint may have", bytes.len());
-        return Err(Diagnostic::error(message).help("keep data in files of its own, and name them in the blueprint"));
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
-        Diagnostic::error(format!("the file is not UTF-8: line {line} has a byte that is no text"))
-            .help("save it as UTF-8")
-    })?;
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
-}
 
 /// Reads a file's one document. None where the text is no YAML, or there is none in it.
 pub(super) fn parse(text: &str, file: FileId) -> (Option<Node>, Vec<Diagnostic>) {
+    if let Some(problem) = bytes::control(text, |start, end| Span { file, start, end }) {
+        return (None, vec![problem]);
+    }
     let mut reader = Reader {
         parser: Parser::new_from_str(text),
         text,
@@ -103,7 +92,7 @@ impl<'a> Reader<'a> {
     fn node(&mut self, event: Event<'a>, at: saphyr_parser::Span, depth: usize) -> Result<Node, Stop> {
         let span = self.span(at);
         if depth > MAX_DEPTH {
-            self.problems.push(too_deep(span));
+            self.problems.push(hints::too_deep(span));
             return Err(Stop);
         }
         let (anchor, tag) = match &event {
@@ -227,7 +216,7 @@ impl<'a> Reader<'a> {
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, span: Span) -> Node {
         let content = if text.contains("{{") || text.contains("{%") || text.contains("{#") {
-            Template::read(text, self.text, span, &mut self.problems)
+            Template::read(text, Written::new(text, style, self.text, span), &mut self.problems)
         } else if style == ScalarStyle::Plain {
             scalar::plain(text).unwrap_or_else(|problem| {
                 self.problems.push(problem.at(span));
@@ -236,6 +225,9 @@ impl<'a> Reader<'a> {
         } else {
             Content::String(text.to_owned())
         };
+        if let Content::String(text) = &content {
+            self.problems.extend(hints::foreign(text, |at| Written::new(text, style, self.text, span).span(at)));
+        }
         Node { span, content }
     }
 
@@ -258,7 +250,7 @@ impl<'a> Reader<'a> {
             return Err(Stop);
         }
         if depth + anchored.depth > MAX_DEPTH + 1 {
-            self.problems.push(too_deep(span));
+            self.problems.push(hints::too_deep(span));
             return Err(Stop);
         }
         Ok(anchored.node.clone())
@@ -279,7 +271,7 @@ impl<'a> Reader<'a> {
         }
         let span = Span { end: end.max(start.end), ..start };
         let text = self.text[span.start..span.end].trim();
-        self.problems.push(unquoted(text).at(span, "YAML reads this as a map"));
+        self.problems.push(hints::unquoted(text).at(span, "YAML reads this as a map"));
         Ok(Node { span, content: Content::Template(Arc::new(Template::broken())) })
     }
 
@@ -303,60 +295,8 @@ impl<'a> Reader<'a> {
 
     /// A text that is no YAML, in words that say what to do about it.
     fn syntax(&self, error: &ScanError) -> Diagnostic {
-        let at = self.offsets.byte(*error.marker());
-        let begin = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-        let line = self.text[begin..].lines().next().unwrap_or_default();
-        let width = self.text[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
-        let span = Span { file: self.file, start: at, end: at + width };
-        // The reader often finds out only on the line after.
-        let before = self.text[..begin].trim_end().lines().next_back().unwrap_or_default();
-        for suspect in [line, before] {
-            if let Some((offset, text)) = unquoted_expression(suspect) {
-                let start = suspect.as_ptr() as usize - self.text.as_ptr() as usize + offset;
-                let span = Span { file: self.file, start, end: start + text.len() };
-                return unquoted(text).at(span, "YAML can't read this");
-            }
-        }
-        let info = error.info();
-        let help = if line.trim_start_matches(' ').starts_with('\t') || info.contains("tab") {
-            "indent with spaces: YAML takes no tabs"
-        } else if info.contains("mapping values are not allowed") {
-            "put text that has `: ` in it in quotes, or check how the line is indented"
-        } else if info.contains("found character that cannot start") {
-            "put text that begins with a special character in quotes"
-        } else if info.contains("anchor") || info.contains("alias") {
-            "text that begins with `*` or `&` needs quotes; an alias needs its anchor above it"
-        } else if info.contains("quoted scalar") || info.contains("end of stream") {
-            "is a quote or a bracket left open?"
-        } else {
-            "check the indentation, and that text with `: ` or ` #` in it, or one that begins with a special character, is in quotes"
-        };
-        Diagnostic::error("this is no YAML").at(span, info).help(help)
+        hints::syntax(self.text, self.file, self.offsets.byte(*error.marker()), error.info())
     }
-}
-
-fn unquoted(text: &str) -> Diagnostic {
-    let quoted = if text.contains('"') { format!("'{text}'") } else { format!("\"{text}\"") };
-    Diagnostic::error("an expression needs quotes").help(format!("write `{quoted}`"))
-}
-
-/// An expression in a line that begins a value without quotes, with its place.
-fn unquoted_expression(line: &str) -> Option<(usize, &str)> {
-    let opening = [": {{", "- {{", "[{{", ", {{", "[ {{"]
-        .into_iter()
-        .filter_map(|mark| Some(line.find(mark)? + mark.len() - 2))
-        .min()?;
-    let text = line[opening..].trim_end();
-    let close = text.rfind("}}").map_or(text.len(), |end| end + 2);
-    // What follows the braces without a space belongs to the same value.
-    let end = text[close..].find([' ', ',', ']', '}']).map_or(text.len(), |more| close + more);
-    Some((opening, &text[..end]))
-}
-
-fn too_deep(span: Span) -> Diagnostic {
-    Diagnostic::error(format!("this stands more than {MAX_DEPTH} levels deep"))
-        .at(span, "here it is too deep")
-        .help("a blueprint needs few levels: is a bracket or an alias out of place?")
 }
 
 /// How many nodes a tree has, and how many levels.

@@ -215,7 +215,7 @@ impl<'a> Expander<'a, '_> {
             let plain = codec::reveal(&value).filter(|_| !value.has_secret());
             let Some(plain) = plain else {
                 let problem = Diagnostic::error("a placement can't hold a secret").at(node.span, "this is secret");
-                return Err(self.wrong(problem.help("say where it may go in values that may be seen")));
+                return Err(self.wrong(problem.help("it would show in the plan: use a variable that is no secret")));
             };
             fields.insert(name.text.clone(), plain);
         }

@@ -203,7 +203,9 @@ fn named<'a>(node: Option<&'a Node>, what: &str, problems: &mut Vec<Diagnostic>)
         Some(Node { content: Content::Map(entries), .. }) => entries.iter().map(|(name, node)| (name, node)).collect(),
         None | Some(Node { content: Content::Null, .. }) => Vec::new(),
         Some(node) => {
-            problems.push(wrong_type(node, &format!("`{what}`"), "a map, with a name for each"));
+            problems.push(
+                wrong_type(node, &format!("`{what}`"), "a map with a name for each").help("write each as `name: …`"),
+            );
             Vec::new()
         }
     }
@@ -285,16 +287,22 @@ pub(super) fn text<'a>(node: &'a Node, what: &str, problems: &mut Vec<Diagnostic
                 .at(node.span, "it must be known before anything is evaluated")
                 .help("write it as plain text"),
         ),
-        _ => problems.push(wrong_type(node, what, "text")),
+        Content::Number(_) | Content::Bool(_) => {
+            problems.push(wrong_type(node, what, "text").help("write a name, or put it in quotes if this is one"));
+        }
+        _ => problems.push(wrong_type(node, what, "text").help("write text")),
     }
     None
 }
+
+/// What to do where a boolean belongs.
+pub(super) const TRUTH: &str = "write `true` or `false`, without quotes";
 
 fn boolean(node: &Node, what: &str, problems: &mut Vec<Diagnostic>) -> Option<bool> {
     if let Content::Bool(value) = &node.content {
         return Some(*value);
     }
-    problems.push(wrong_type(node, what, "`true` or `false`"));
+    problems.push(wrong_type(node, what, "`true` or `false`").help(TRUTH));
     None
 }
 
@@ -372,6 +380,12 @@ fn limit_value(limit: &str, kind: VariableType, node: &Node, problems: &mut Vec<
             _ => "a regular expression, for a variable that is a string",
         };
         problems.push(Diagnostic::error(format!("`{limit}` must be {expected}")).at(node.span, "this is not"));
+        return None;
+    }
+    if limit == "pattern" && jsonschema::validator_for(&serde_json::json!({ "pattern": value })).is_err() {
+        let problem = Diagnostic::error("`pattern` is no regular expression, or too large a one");
+        problems
+            .push(problem.at(node.span, "this can't be used").help("check its brackets and `{}`: `^[a-z]+$` is one"));
         return None;
     }
     value

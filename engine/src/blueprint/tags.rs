@@ -20,7 +20,7 @@ impl Expander<'_, '_> {
         let file = self.rooms.get(&scope.module).map_or(0, |room| room.file);
         let Some(node) = self.files[file].tags else { return tags };
         if !matches!(node.content, Content::Map(_)) {
-            self.problems.push(wrong_type(node, "`tags`", "a map"));
+            self.problems.push(wrong_type(node, "`tags`", "a map").help("write `tags: { name: text }`"));
         }
         for (name, node) in node.entries() {
             let evaluated = evaluate(node, scope);

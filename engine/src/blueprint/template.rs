@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use minijinja::Expression;
 
-use super::functions::{self, FILTERS, TESTS};
+use super::functions::{self, FILTERS, FUNCTIONS, TESTS};
 use super::source::Content;
 use super::tokens::{self, Chain, Hop, KEYWORDS, Token};
+use super::written::Written;
 use crate::diagnostic::{Diagnostic, Span, closest};
 
 /// A scalar with expressions, compiled once.
@@ -30,10 +31,12 @@ pub(super) enum Piece {
 pub(super) struct Compiled {
     /// Its text, without the braces.
     pub(super) text: String,
-    /// Where it stands: the text itself, or the whole scalar where YAML's escapes are in the way.
+    /// Where it stands.
     pub(super) span: Span,
-    /// Whether `span` is that of the text, byte for byte.
-    exact: bool,
+    /// The scalar that it is a part of, as the file writes it.
+    written: Arc<Written>,
+    /// Where it begins in that scalar's value.
+    start: usize,
     /// The paths in it.
     pub(super) chains: Vec<Chain>,
     /// Whether it is one path and nothing else.
@@ -90,39 +93,35 @@ impl Template {
         })
     }
 
-    /// Reads a scalar that has `{{`, `{%` or `{#` in it. `file` is the file's text, `span` the scalar's in it.
-    pub(super) fn read(text: &str, file: &str, span: Span, problems: &mut Vec<Diagnostic>) -> Content {
+    /// Reads a scalar that has `{{`, `{%` or `{#` in it.
+    pub(super) fn read(text: &str, written: Written, problems: &mut Vec<Diagnostic>) -> Content {
         let known = problems.len();
+        let written = Arc::new(written);
         for (open, close) in [("{%", "%}"), ("{#", "#}")] {
-            if text.find(open).is_some_and(|at| text[at..].contains(close)) {
-                let message = format!("`{open} {close}` has no place in a blueprint");
-                problems.push(Diagnostic::error(message).at(span, "only `{{ }}` does").help(
-                    "write a condition as an expression: `{{ a if b else c }}`; to repeat something, use `for_each`",
-                ));
-            }
+            let Some(at) = text.find(open) else { continue };
+            let Some(end) = text[at..].find(close) else { continue };
+            let message = format!("`{open} {close}` has no place in a blueprint");
+            problems.push(Diagnostic::error(message).at(written.span(&(at..at + end + 2)), "only `{{ }}` does").help(
+                "write a condition as an expression: `{{ a if b else c }}`; to repeat something, use `for_each`",
+            ));
         }
-        let mut place = Place { file, span, searched: span.start };
         let mut pieces = Vec::new();
-        let mut rest = text;
-        while let Some(open) = rest.find("{{") {
-            if open > 0 {
-                pieces.push(Piece::Text(rest[..open].to_owned()));
+        let mut at = 0;
+        while let Some(open) = text[at..].find("{{").map(|open| at + open) {
+            if open > at {
+                pieces.push(Piece::Text(text[at..open].to_owned()));
             }
-            let Some(end) = closing(&rest[open..]) else {
-                let (span, _) = place.find("{{");
-                problems.push(
-                    Diagnostic::error("an expression is left open")
-                        .at(span, "it begins here")
-                        .help("close it with `}}`; for two braces as text, write `{{ '{{' }}`"),
-                );
-                break;
+            at = match closing(&text[open..]) {
+                Ok(length) => open + length,
+                Err(quote) => {
+                    problems.push(left_open(&written, open, quote));
+                    break;
+                }
             };
-            let inner = &rest[open + 2..open + end - 2];
-            match Compiled::read(inner, &mut place) {
+            match Compiled::read(text, open + 2..at - 2, &written) {
                 Ok(compiled) => pieces.push(Piece::Expression(compiled)),
                 Err(problem) => problems.push(problem),
             }
-            rest = &rest[open + end..];
         }
         if problems.len() > known {
             return Content::Template(Arc::new(Self::broken()));
@@ -130,21 +129,24 @@ impl Template {
         if pieces.is_empty() {
             return Content::String(text.to_owned());
         }
-        if !rest.is_empty() {
-            pieces.push(Piece::Text(rest.to_owned()));
+        if at < text.len() {
+            pieces.push(Piece::Text(text[at..].to_owned()));
         }
         Content::Template(Arc::new(Self { pieces }))
     }
 }
 
-/// How long the expression at the start of a text is, braces included; none where it is left open.
-fn closing(text: &str) -> Option<usize> {
+/// How long the expression at the start of a text is, braces included; where it is left open, the place of the quote that is too.
+fn closing(text: &str) -> Result<usize, Option<usize>> {
     let mut open = 0_usize;
     let mut at = 2;
     while let Some(c) = text[at..].chars().next() {
         match c {
-            '"' | '\'' => at += tokens::quoted(&text[at..]),
-            '}' if open == 0 && text[at..].starts_with("}}") => return Some(at + 2),
+            '"' | '\'' => match tokens::quoted(&text[at..]) {
+                Some(length) => at += length,
+                None => return Err(Some(at)),
+            },
+            '}' if open == 0 && text[at..].starts_with("}}") => return Ok(at + 2),
             _ => {
                 match c {
                     '{' => open += 1,
@@ -155,71 +157,61 @@ fn closing(text: &str) -> Option<usize> {
             }
         }
     }
-    None
+    Err(None)
 }
 
-/// Finds what a scalar's value says in the file's text, where escapes and folded lines may differ from it.
-struct Place<'a> {
-    file: &'a str,
-    span: Span,
-    searched: usize,
-}
-
-impl Place<'_> {
-    /// The next stretch of the scalar with this text, and whether it was found; else the whole scalar.
-    fn find(&mut self, text: &str) -> (Span, bool) {
-        match self.file.get(self.searched..self.span.end).and_then(|scalar| scalar.find(text)) {
-            Some(at) => {
-                let start = self.searched + at;
-                self.searched = start + text.len();
-                (Span { start, end: start + text.len(), ..self.span }, true)
-            }
-            None => (self.span, false),
-        }
+fn left_open(written: &Written, open: usize, quote: Option<usize>) -> Diagnostic {
+    if let Some(quote) = quote.map(|quote| open + quote) {
+        return Diagnostic::error("a quote is left open in this expression")
+            .at(written.span(&(quote..quote + 1)), "it begins here")
+            .at(written.span(&(open..open + 2)), "in this expression")
+            .help("close it with the same quote; one inside text is written `\\'` or `\\\"`");
     }
+    Diagnostic::error("an expression is left open")
+        .at(written.span(&(open..open + 2)), "it begins here")
+        .help("close it with `}}`; for two braces as text, write `{{ '{{' }}`")
 }
 
 impl Compiled {
-    fn read(inner: &str, place: &mut Place<'_>) -> Result<Self, Diagnostic> {
-        let (span, exact) = place.find(inner);
-        let lead = inner.len() - inner.trim_start().len();
+    /// Reads the expression at a place of a scalar's value.
+    fn read(value: &str, at: Range<usize>, written: &Arc<Written>) -> Result<Self, Diagnostic> {
+        let inner = &value[at.clone()];
         let text = inner.trim();
-        let span =
-            if exact { Span { start: span.start + lead, end: span.start + lead + text.len(), ..span } } else { span };
-        let within = |at: &Range<usize>| {
-            if exact { Span { start: span.start + at.start, end: span.start + at.end, ..span } } else { span }
-        };
+        let start = at.start + inner.len() - inner.trim_start().len();
+        let within = |part: &Range<usize>| written.span(&(start + part.start..start + part.end));
         if text.is_empty() {
             return Err(Diagnostic::error("an expression is empty")
-                .at(span, "nothing stands here")
+                .at(written.span(&(at.start - 2..at.end + 2)), "nothing stands here")
                 .help("name what is meant: `{{ var.model }}`"));
         }
         let words = tokens::tokens(text);
+        if let Some(position) = tokens::too_deep(&words) {
+            return Err(Diagnostic::error("this expression is too long to be read")
+                .at(within(&words[position].1), "here it is too much")
+                .help("do the same to many values by a filter, such as `join`, `sum` or `map`"));
+        }
+        let code = functions::environment()
+            .compile_expression_owned(text.to_owned())
+            .map_err(|error| unreadable(&error, text, &words, within))?;
         check_names(&words, within)?;
-        let code = functions::environment().compile_expression_owned(text.to_owned()).map_err(|error| {
-            let detail = error.detail().unwrap_or("it can't be read").to_owned();
-            Diagnostic::error("this expression can't be read").at(span, detail).help(syntax_help(&words))
-        })?;
         // The truth about names is minijinja's; the chains say where they stand.
         let free: BTreeSet<String> = code.undeclared_variables(false).into_iter().collect();
         let mut chains = tokens::chains(&words);
-        chains.retain(|chain| free.contains(&chain.root));
+        chains.retain(|chain| free.contains(&chain.root) && !FUNCTIONS.contains(&chain.root.as_str()));
         let is_path = matches!(&chains[..], [chain] if chain.exact && chain.at.start == 0
             && words.iter().all(|(word, _)| !matches!(word, Token::Sign(sign) if !".[]".contains(*sign)))
             && words.iter().filter(|(word, _)| !matches!(word, Token::Sign(_))).count() == chain.hops.len() + 1);
         let asks = |word: &Token<'_>| matches!(word, Token::Name("default" | "d" | "defined" | "undefined" | "in"));
         let guarded = words.iter().any(|(word, _)| asks(word));
         let branches = words.iter().any(|(word, _)| matches!(word, Token::Name("if" | "and" | "or" | "default" | "d")));
-        Ok(Self { text: text.to_owned(), span, exact, chains, is_path, guarded, branches, code })
+        let span = within(&(0..text.len()));
+        let written = written.clone();
+        Ok(Self { text: text.to_owned(), span, written, start, chains, is_path, guarded, branches, code })
     }
 
     /// The span of a stretch of it.
     pub(super) fn within(&self, at: &Range<usize>) -> Span {
-        if self.exact {
-            Span { start: self.span.start + at.start, end: self.span.start + at.end, ..self.span }
-        } else {
-            self.span
-        }
+        self.written.span(&(self.start + at.start..self.start + at.end))
     }
 
     /// The span of the first step with a name or key; none where no path in it has one.
@@ -259,8 +251,28 @@ fn check_names(words: &[(Token<'_>, Range<usize>)], within: impl Fn(&Range<usize
     Ok(())
 }
 
+/// What minijinja stumbled over, at its place.
+fn unreadable(
+    error: &minijinja::Error,
+    text: &str,
+    words: &[(Token<'_>, Range<usize>)],
+    within: impl Fn(&Range<usize>) -> Span,
+) -> Diagnostic {
+    let detail = match error.detail().unwrap_or("it can't be read") {
+        detail if detail.contains("recursion limits") => "here are too many brackets in each other",
+        detail => detail,
+    };
+    let mut at = tokens::whole_characters(text, error.range().unwrap_or(0..text.len()));
+    if at.is_empty() && !detail.starts_with("unexpected end") {
+        let last = words.iter().rev().find(|(_, word)| word.start < at.start);
+        at = last.map_or(0..text.len(), |(_, word)| word.clone());
+    }
+    let found = &text[at.clone()];
+    Diagnostic::error("this expression can't be read").at(within(&at), detail).help(syntax_help(words, detail, found))
+}
+
 /// What to do about an expression that minijinja can't read, from what is usually wrong with one.
-fn syntax_help(words: &[(Token<'_>, Range<usize>)]) -> &'static str {
+fn syntax_help(words: &[(Token<'_>, Range<usize>)], detail: &str, found: &str) -> &'static str {
     let sign = |position: usize, sign| matches!(words.get(position), Some((Token::Sign(c), _)) if *c == sign);
     for position in 0..words.len() {
         if sign(position, '&') && sign(position + 1, '&') {
@@ -279,7 +291,21 @@ fn syntax_help(words: &[(Token<'_>, Range<usize>)]) -> &'static str {
             return "names stand in the braces as they are: `{{ var.model }}`";
         }
     }
-    "expressions are as in Jinja: `a.b`, `a[\"b\"]`, `a if b else c`, `a ~ b`, `a | join(\",\")`"
+    if found == "=" {
+        return "to compare, write `==`";
+    }
+    if detail.starts_with("unexpected end of input") {
+        return "something is missing at the end: is a bracket left open?";
+    }
+    match detail {
+        "unexpected input after expression" => {
+            "text is put together by `~`: `a ~ b`; several values are a list: `[a, b]`"
+        }
+        "here are too many brackets in each other" => "take it apart, or leave out the brackets that are not needed",
+        "invalid integer (too large)" => "put it in quotes if it is text",
+        "unexpected character" => "names have letters, digits and `_`; text stands in quotes",
+        _ => "expressions are as in Jinja: `a.b`, `a[\"b\"]`, `a if b else c`, `a ~ b`, `a | join(\",\")`",
+    }
 }
 
 /// Whether a word has a meaning of its own in expressions.

@@ -56,8 +56,8 @@ pub(super) fn tokens(text: &str) -> Vec<(Token<'_>, Range<usize>)> {
             }
             '"' | '\'' => {
                 let length = quoted(rest);
-                let end = if length > 1 && rest[..length].ends_with(first) { length - 1 } else { length };
-                (Token::Text(&rest[1..end]), length)
+                let end = length.map_or(rest.len(), |length| length - 1);
+                (Token::Text(&rest[1..end]), length.unwrap_or(rest.len()))
             }
             '0'..='9' => {
                 let length = while_in(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -75,20 +75,65 @@ pub(super) fn tokens(text: &str) -> Vec<(Token<'_>, Range<usize>)> {
     tokens
 }
 
-/// How long a text in quotes at the start is, quotes included.
-pub(super) fn quoted(text: &str) -> usize {
+/// How long a text in quotes at the start is, quotes included; none where it is left open.
+pub(super) fn quoted(text: &str) -> Option<usize> {
     let mut chars = text.char_indices();
-    let Some((_, quote)) = chars.next() else { return 0 };
+    let (_, quote) = chars.next()?;
     let mut escaped = false;
     for (at, c) in chars {
         match c {
             _ if escaped => escaped = false,
             '\\' => escaped = true,
-            _ if c == quote => return at + c.len_utf8(),
+            _ if c == quote => return Some(at + c.len_utf8()),
             _ => {}
         }
     }
-    text.len()
+    None
+}
+
+/// A stretch of a text, widened to where its characters begin and end.
+pub(super) fn whole_characters(text: &str, at: Range<usize>) -> Range<usize> {
+    let start = text.floor_char_boundary(at.start);
+    start..text.ceil_char_boundary(at.end).max(start)
+}
+
+/// How many operators may follow each other, those around a bracket counted with those in it.
+const DEEPEST: usize = 400;
+
+/// The word with which an expression becomes too deep to be compiled: every operator of a chain is one more level of calls there.
+pub(super) fn too_deep(tokens: &[(Token<'_>, Range<usize>)]) -> Option<usize> {
+    let mut levels = vec![0_usize];
+    let mut deep = 0_usize;
+    for (position, (token, _)) in tokens.iter().enumerate() {
+        match token {
+            Token::Sign(',' | ':') => {
+                if let Some(level) = levels.last_mut() {
+                    deep -= std::mem::take(level);
+                }
+            }
+            Token::Sign(')' | ']' | '}') if levels.len() > 1 => deep -= levels.pop().unwrap_or_default(),
+            Token::Sign(sign) => {
+                deep += 1;
+                if let Some(level) = levels.last_mut() {
+                    *level += 1;
+                }
+                if matches!(sign, '(' | '[' | '{') {
+                    levels.push(0);
+                }
+            }
+            Token::Name("and" | "or" | "not" | "in" | "is" | "if" | "else") => {
+                deep += 1;
+                if let Some(level) = levels.last_mut() {
+                    *level += 1;
+                }
+            }
+            _ => {}
+        }
+        if deep > DEEPEST {
+            return Some(position);
+        }
+    }
+    None
 }
 
 /// The paths of an expression: from every name that is neither a keyword, a filter, a test, an attribute nor a named argument.

@@ -291,12 +291,13 @@ impl Object for Tracked {
 
 /// The value that minijinja came to. What was not looked into keeps its own marks.
 pub(super) fn value(result: &minijinja::Value) -> Result<Value, String> {
-    convert(result, false)
+    convert(result, false, &mut Room::default())
 }
 
 /// A value as JSON, for a filter that looks into all of it.
 pub(super) fn read(value: &minijinja::Value) -> Result<serde_json::Value, Error> {
-    let value = convert(value, true).map_err(|message| Error::new(ErrorKind::InvalidOperation, message))?;
+    let value = convert(value, true, &mut Room::default())
+        .map_err(|message| Error::new(ErrorKind::InvalidOperation, message))?;
     Ok(plain(&value))
 }
 
@@ -311,9 +312,42 @@ fn plain(value: &Value) -> serde_json::Value {
     }
 }
 
-fn convert(result: &minijinja::Value, noting: bool) -> Result<Value, String> {
+/// How many bytes a result may still take. minijinja's lists may hold the same large thing many times over at no cost.
+struct Room(usize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(64 * 1024 * 1024)
+    }
+}
+
+impl Room {
+    /// Takes what a value and some text of it need.
+    fn take(&mut self, text: usize) -> Result<(), String> {
+        let left = self.0.checked_sub(text.saturating_add(32));
+        self.0 = left.ok_or_else(|| "this comes to more than 64 MiB".to_owned())?;
+        Ok(())
+    }
+
+    fn take_all(&mut self, value: &Value) -> Result<(), String> {
+        match value.revealed() {
+            Value::List(items) => items.iter().try_for_each(|item| self.take_all(item))?,
+            Value::Map(map) => map.iter().try_for_each(|(name, value)| {
+                self.take(name.len())?;
+                self.take_all(value)
+            })?,
+            Value::String(text) => self.take(text.len())?,
+            _ => {}
+        }
+        self.take(0)
+    }
+}
+
+fn convert(result: &minijinja::Value, noting: bool, room: &mut Room) -> Result<Value, String> {
+    room.take(result.as_str().map_or(0, str::len))?;
     if let Some(tracked) = result.downcast_object_ref::<Tracked>() {
         let value = tracked.seen.take(&tracked.scope, &tracked.tracker);
+        room.take_all(&value)?;
         if noting {
             tracked.tracker.note_marks(&value);
         }
@@ -332,15 +366,15 @@ fn convert(result: &minijinja::Value, noting: bool) -> Result<Value, String> {
         ValueKind::String => Ok(Value::String(result.as_str().unwrap_or_default().to_owned())),
         ValueKind::Seq | ValueKind::Iterable => {
             let items = result.try_iter().map_err(|error| error.to_string())?;
-            items.map(|item| convert(&item, noting)).collect::<Result<_, _>>().map(Value::List)
+            items.map(|item| convert(&item, noting, room)).collect::<Result<_, _>>().map(Value::List)
         }
-        ValueKind::Map => entries(result, noting).map(Value::Map),
+        ValueKind::Map => entries(result, noting, room).map(Value::Map),
         ValueKind::Undefined => Err("a part of this is not there".to_owned()),
         _ => Err("this comes to nothing that a blueprint can hold".to_owned()),
     }
 }
 
-fn entries(map: &minijinja::Value, noting: bool) -> Result<Map, String> {
+fn entries(map: &minijinja::Value, noting: bool, room: &mut Room) -> Result<Map, String> {
     let keys = map.try_iter().map_err(|error| error.to_string())?;
     let entry = |key: minijinja::Value| {
         let name = match key.kind() {
@@ -348,7 +382,7 @@ fn entries(map: &minijinja::Value, noting: bool) -> Result<Map, String> {
             _ => return Err("the keys of a map must be text".to_owned()),
         };
         let value = map.get_item(&key).map_err(|error| error.to_string())?;
-        Ok((name, convert(&value, noting)?))
+        Ok((name, convert(&value, noting, room)?))
     };
     keys.map(entry).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use jsonschema::Validator;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use trueup_state::{Map, Value};
 
 use super::schema::{Call, Variable as Declaration, VariableType};
@@ -189,17 +189,21 @@ impl Declared {
     fn check(&self, value: &Value, span: Span, label: &str) -> Result<(), Diagnostic> {
         let name = &self.name;
         let problem = |text: String| Diagnostic::error(text).at(span, label);
-        let Some((schema, validator)) = self.validator.get_or_init(|| self.compile()) else {
-            let pattern = json!(self.limits.get("pattern"));
-            return Err(problem(format!("the pattern {pattern} of `{name}` is no regular expression")));
-        };
+        // A pattern that can't be used was reported where it stands, and is not among the limits.
+        let Some((schema, validator)) = self.validator.get_or_init(|| self.compile()) else { return Ok(()) };
         let found = crate::validate::problems(validator, schema, value).into_iter().next();
         found.map_or(Ok(()), |found| {
             let message = found.message.strip_prefix("this ").map_or_else(|| found.message.clone(), str::to_owned);
             let diagnostic = problem(format!("the variable `{name}` {message}"));
             Err(match found.suggestion {
                 Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
-                None => diagnostic,
+                None => match (self.kind, value.revealed()) {
+                    (VariableType::String, Value::Number(_) | Value::Bool(_)) => diagnostic.help("put it in quotes"),
+                    (_, Value::Null) => {
+                        diagnostic.help("write a value, or leave the default out: then it must be given")
+                    }
+                    _ => diagnostic,
+                },
             })
         })
     }

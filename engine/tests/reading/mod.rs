@@ -115,6 +115,34 @@ pub(crate) fn load_text(text: &[u8], inputs: &Inputs) -> Result<Program, Diagnos
     load(Path::new("blueprint.yaml"), inputs, &One(text), &Arc::new(catalog()))
 }
 
+/// What a blueprint may name.
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code)]
+pub(crate) enum Shelf {
+    /// The few kinds of [`catalog`].
+    Small,
+    /// All portable kinds, made by one provider, `local`.
+    Portable,
+}
+
+/// Loads a text with the kinds that it is written for.
+#[allow(dead_code)]
+pub(crate) fn load_from(shelf: Shelf, text: &[u8], inputs: &Inputs) -> Result<Program, Diagnostics> {
+    static PORTABLE: LazyLock<Arc<Catalog>> = LazyLock::new(|| {
+        let portable = trueup_engine::kinds::portable().into_iter();
+        let kinds: BTreeMap<KindName, &'static Schema> =
+            portable.map(|kind| (KindName::from(kind.name), kind.schema)).collect();
+        let settings = object(&[], &json!({ "root": { "type": "string" } }));
+        let settings = Box::leak(Box::new(Schema::new(1, settings, json!({}), false)));
+        let local = ProviderEntry { kinds: kinds.keys().cloned().collect(), settings };
+        Arc::new(Catalog { kinds, providers: BTreeMap::from([("local".to_owned(), local)]), left_out: BTreeMap::new() })
+    });
+    match shelf {
+        Shelf::Small => load_text(text, inputs),
+        Shelf::Portable => load(Path::new("blueprint.yaml"), inputs, &One(text), &PORTABLE),
+    }
+}
+
 /// Draws diagnostics with the lines that they point to.
 #[allow(dead_code)]
 pub(crate) fn draw(diagnostics: &Diagnostics) -> String {
@@ -142,7 +170,8 @@ pub(crate) fn draw(diagnostics: &Diagnostics) -> String {
 fn draw_label(text: &mut String, sources: &Sources, span: Span, label: &str) {
     let (Some(source), Some(place)) = (sources.get(span.file), sources.place(span)) else { return };
     let begin = source.text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
-    let line = source.text[begin..].lines().next().unwrap_or_default();
+    let line =
+        source.text[begin..].lines().next().unwrap_or_default().replace(|c: char| c.is_control() && c != '\t', "?");
     let before = source.text[begin..span.start].chars().count();
     let width = source.text[span.start..span.end].lines().next().unwrap_or_default().chars().count().max(1);
     let _ = writeln!(text, "  {}:{}:{}", place.file.display(), place.line, before + 1);

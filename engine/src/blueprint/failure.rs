@@ -1,0 +1,99 @@
+//! Why an expression could not be evaluated: what minijinja says of it, at the part that it says it of, and what to do.
+
+use minijinja::{Error, ErrorKind};
+
+use super::functions::FUNCTIONS;
+use super::template::Compiled;
+use super::tokens;
+use crate::diagnostic::{Diagnostic, Span};
+
+/// What is wrong, where minijinja's own words would not do, and what to do about it.
+struct Remedy {
+    detail: Option<String>,
+    help: Option<String>,
+}
+
+/// An evaluation's failure. `secret` says that a secret was read, so that no word of it may be repeated.
+pub(super) fn diagnose(compiled: &Compiled, error: &Error, secret: bool) -> Diagnostic {
+    let Remedy { detail, help } = remedy(error);
+    let detail = match (detail, error.detail()) {
+        (Some(detail), _) => detail,
+        (None, _) if secret => "what it reads is secret, so no more is said".to_owned(),
+        (None, Some(detail)) => detail.to_owned(),
+        (None, None) => error.kind().to_string(),
+    };
+    let part = error.range().map(|at| tokens::whole_characters(&compiled.text, at)).filter(|at| !at.is_empty());
+    problem(part.map_or(compiled.span, |at| compiled.within(&at)), detail, help)
+}
+
+/// The failure of a whole expression, in our own words.
+pub(super) fn whole(compiled: &Compiled, detail: &str, secret: bool) -> Diagnostic {
+    let said = if secret { "what it reads is secret, so no more is said" } else { detail };
+    problem(compiled.span, said.to_owned(), help(detail).filter(|_| !secret).map(str::to_owned))
+}
+
+fn problem(span: Span, detail: String, help: Option<String>) -> Diagnostic {
+    let problem = Diagnostic::error("this expression can't be evaluated").at(span, detail);
+    match help {
+        Some(help) => problem.help(help),
+        None => problem,
+    }
+}
+
+fn remedy(error: &Error) -> Remedy {
+    let said = |detail: &str, help: String| Remedy { detail: Some(detail.to_owned()), help: Some(help) };
+    match error.kind() {
+        ErrorKind::UnknownFunction => said(
+            "there is no such function",
+            format!("there are the functions `{}`; the rest are filters: `a | upper`", FUNCTIONS.join("`, `")),
+        ),
+        ErrorKind::UnknownMethod => {
+            said("values have no methods", "use a filter: `a | upper`, `a | replace(\"x\", \"y\")`".to_owned())
+        }
+        ErrorKind::OutOfFuel => said(
+            "this would take too long, or too much memory",
+            "make fewer or smaller values: data of that size belongs in a file of its own".to_owned(),
+        ),
+        ErrorKind::MissingArgument => said("an argument is missing", "name it in the parentheses".to_owned()),
+        ErrorKind::TooManyArguments => said("this has too many arguments", "leave out the last".to_owned()),
+        _ => Remedy { detail: None, help: error.detail().and_then(help).map(str::to_owned) },
+    }
+}
+
+/// What to do, by what minijinja says; what it repeats of values is not looked at.
+fn help(detail: &str) -> Option<&'static str> {
+    let operators =
+        detail.strip_prefix("tried to use ").and_then(|rest| rest.split_once(" operator on unsupported types "));
+    if let Some((operator, types)) = operators {
+        return Some(match (operator, types.contains("string")) {
+            ("+", true) => "text is put together by `~`: `a ~ b`; text becomes a number by `a | int`",
+            (_, true) => "text becomes a number by `a | int` or `a | float`",
+            _ => "operators take numbers; for a list there are filters, such as `length` and `sum`",
+        });
+    }
+    Some(match detail {
+        _ if detail.starts_with("range has too many") => "a range has at most 100,000 numbers",
+        _ if detail.starts_with("unable to calculate") => {
+            "the result is no number that a blueprint can hold: check what it is computed from"
+        }
+        _ if detail.ends_with("is not callable") => {
+            "leave the parentheses out: only functions and filters take arguments"
+        }
+        _ if detail.ends_with("is too large") => "data of that size belongs in a file of its own",
+        _ if detail.starts_with("cannot convert string to") => "this takes a number: text becomes one by `a | int`",
+        _ if detail.starts_with("cannot round") => "this takes a number: text becomes one by `a | int` or `a | float`",
+        _ if detail.starts_with("this filter takes text, not a list") => {
+            "for each of its items: `a | map(\"upper\") | list`; to make text of it: `a | join(\",\")`"
+        }
+        _ if detail.starts_with("this filter takes text") => "make text of it: `a | tojson`",
+        _ if detail.contains("containment check") => "`in` looks into a list, a map or text",
+        _ if detail.contains("calculate length") => "a list, a map and text have a length",
+        _ if detail.ends_with("number that a blueprint can hold") => {
+            "numbers are finite, and integers have at most 64 bits"
+        }
+        _ if detail.ends_with("more than 64 MiB") => "data of that size belongs in a file of its own",
+        _ if detail.starts_with("the keys of a map") => "put the key in quotes: `{\"a\": 1}`",
+        _ if detail.ends_with("is not iterable") => "this takes a list or a map",
+        _ => return None,
+    })
+}
