@@ -4,6 +4,7 @@
 
 mod commands;
 mod diagnostics;
+mod everything;
 mod explain;
 mod graph;
 mod init;
@@ -11,6 +12,7 @@ mod interrupt;
 mod journey;
 mod json;
 mod oci;
+mod phases;
 #[path = "../support/python.rs"]
 mod python;
 mod schema;

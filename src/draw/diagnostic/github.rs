@@ -79,8 +79,8 @@ mod tests {
             .help("a::b");
         assert_eq!(
             annotation(&sources, &diagnostic),
-            "::error file=a%2Cb%3Ac%25.yaml,line=2,endLine=2,col=1,endColumn=3,title=50%25 of a%3A b%2C c%0Aand d::\
-             100%25, here:%0D%0Athis%0Aa,b:c%25.yaml:1:1: and here%0Ahelp: a::b\n"
+            "::error file=a%2Cb%3Ac%25.yaml,line=2,endLine=2,col=1,endColumn=3,title=50%25 of a%3A b%2C c\\nand d::\
+             100%25, here:\\r\\nthis%0Aa,b:c%25.yaml:1:1: and here%0Ahelp: a::b\n"
         );
     }
 

@@ -1,0 +1,119 @@
+//! `blueprints/everything.yaml`: it uses the whole language, and goes up and down.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::Place;
+
+const FILES: [&str; 3] = ["everything.yaml", "modules/eval.yaml", "modules/note.yaml"];
+
+fn checked_in(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("blueprints").join(name)).unwrap()
+}
+
+fn place() -> Place {
+    let place = Place::new();
+    let blueprints = Path::new(env!("CARGO_MANIFEST_DIR")).join("blueprints");
+    let copied = Command::new("cp").arg("-r").arg(blueprints.join(".")).arg(place.path("")).status().unwrap();
+    assert!(copied.success());
+    fs::rename(place.path("everything.yaml"), place.path("blueprint.yaml")).unwrap();
+    place
+}
+
+/// What can't be shown on a machine alone stands in its comments: a native kind, and `options` of a provider that has some.
+#[test]
+fn it_uses_the_whole_language() {
+    let text: String = FILES.map(checked_in).concat();
+    let lines: Vec<&str> = text.lines().map(|line| line.split('#').next().unwrap_or_default()).collect();
+    let code = lines.join("\n");
+    for feature in [
+        "description:",
+        "type: string",
+        "type: integer",
+        "type: number",
+        "type: boolean",
+        "type: list",
+        "type: map",
+        "type: any",
+        "secret: true",
+        "minimum:",
+        "maximum:",
+        "enum:",
+        "pattern:",
+        "\ntags:",
+        "\nproviders:",
+        "local.second",
+        "\nenvironments:",
+        "for_each: \"{{ var.regions }}\"",
+        "for_each: \"{{ range(",
+        "for_each: [a, b]",
+        "for_each: \"{{ shard }}\"",
+        "when:",
+        "depends_on:",
+        "module.eval]",
+        "protect:",
+        "ignore:",
+        "drift:",
+        "replace:",
+        "placement:",
+        "validate:",
+        "existing:",
+        "\nmodules:",
+        "inputs:",
+        "\nmoved:",
+        "\noutputs:",
+        "module.inner['a']",
+        "each.key",
+        "each.value",
+        "| title",
+        " if ",
+        "&marks",
+        "*marks",
+        "\"{{ weights }}\"",
+        "weights.uri",
+    ] {
+        assert!(code.contains(feature), "nothing in {FILES:?} has `{feature}`");
+    }
+}
+
+#[test]
+fn it_goes_up_in_two_phases_and_down() {
+    let place = place();
+    place.run(&["validate"]).exits(0).says("is valid");
+    place.run(&["plan"]).exits(2).says("Planned once this is done:").says("mirror").says("report");
+    place.run(&["apply", "--yes"]).exits(0).says("What had to wait for that:").says("mirror[");
+    place.run(&["plan"]).exits(0).says("Nothing to do.").says("only read");
+    place.run(&["state", "list"]).exits(0).says("eval/inner[\"a\"]/note").says("copy[\"north\"]").says_not("shared");
+
+    place.edit("title: \"{{ each.value | title }}", "title: \"{{ each.value | upper }}");
+    place.run(&["plan"]).exits(2).says("tags.title").says("0 to create, 2 to change, 0 to replace, 0 to destroy");
+    place.run(&["apply", "--yes"]).exits(0).says("Done: 2 operations.");
+
+    place.edit("  shard:", "  part:");
+    place.edit("for_each: \"{{ shard }}\"", "for_each: \"{{ part }}\"");
+    place.edit("shard[each.key]", "part[each.key]");
+    place.edit("\nmoved:", "\nmoved:\n  - { from: shard, to: part }");
+    place
+        .run(&["plan"])
+        .exits(2)
+        .says("its address was shard[\"north\"]")
+        .says("0 to create, 0 to change, 0 to replace, 0 to destroy");
+    place.run(&["apply", "--yes"]).exits(0);
+    place.run(&["plan"]).exits(0).says("Nothing to do.");
+
+    place.run(&["destroy", "--yes"]).exits(0);
+    assert!(!place.path(".trueup/local").exists(), "something is left");
+}
+
+#[test]
+fn an_environment_has_a_stack_of_its_own() {
+    let place = place();
+    place.run(&["apply", "--env", "prod", "--yes"]).exits(0).says("numbered[2]");
+    place.run(&["plan", "--env", "prod"]).exits(0).says("Nothing to do.");
+    place.run(&["plan"]).exits(2).says("none yet");
+    place.run(&["apply", "--env", "prod", "--yes", "--var", "keep=true"]).exits(0);
+    place.run(&["destroy", "--env", "prod", "--yes"]).exits(5).says("weights is protected");
+    place.run(&["apply", "--env", "prod", "--yes"]).exits(0);
+    place.run(&["destroy", "--env", "prod", "--yes"]).exits(0);
+}
