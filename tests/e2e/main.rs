@@ -11,6 +11,7 @@ mod init;
 mod interrupt;
 mod journey;
 mod json;
+mod language;
 mod oci;
 mod phases;
 #[path = "../support/python.rs"]
