@@ -40,8 +40,8 @@ fn fences() -> Vec<Fence> {
 
 /// A fragment in a blueprint of its own.
 fn around(section: &str, text: &str) -> String {
-    let inner: String = text.lines().map(|line| format!("  {line}\n")).collect();
-    format!("blueprint: example\nproviders: {{ local: {{}} }}\n{section}:\n{inner}")
+    let inner: Vec<String> = text.lines().map(|line| format!("  {line}")).collect();
+    format!("blueprint: example\nproviders: {{ local: {{}} }}\n{section}:\n{}\n", inner.join("\n"))
 }
 
 #[test]
@@ -61,8 +61,10 @@ fn every_example_is_checked() {
             Some(section @ (&"resources" | &"variables")) => around(section, &fence.text),
             Some(other) => panic!("line {}: `{other}` is no section that is known here", fence.line),
         };
-        if let Some(name) =
-            text.strip_prefix("# ").and_then(|text| text.lines().next()).filter(|name| name.ends_with(".yaml"))
+        if let Some(name) = text
+            .strip_prefix("# ")
+            .and_then(|text| text.lines().next())
+            .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "yaml"))
         {
             fs::create_dir_all(place.path(name).parent().unwrap()).unwrap();
             fs::write(place.path(name), &text).unwrap();
