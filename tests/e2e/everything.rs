@@ -21,7 +21,7 @@ fn place() -> Place {
     place
 }
 
-/// What can't be shown on a machine alone stands in its comments: a native kind, and `options` of a provider that has some.
+/// Not in it: a native kind, which no provider here makes, and `options`.
 #[test]
 fn it_uses_the_whole_language() {
     let text: String = FILES.map(checked_in).concat();
