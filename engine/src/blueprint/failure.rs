@@ -4,7 +4,6 @@ use minijinja::{Error, ErrorKind};
 
 use super::functions::FUNCTIONS;
 use super::template::Compiled;
-use super::tokens;
 use crate::diagnostic::{Diagnostic, Span};
 
 /// What is wrong, where minijinja's own words would not do, and what to do about it.
@@ -22,8 +21,7 @@ pub(super) fn diagnose(compiled: &Compiled, error: &Error, secret: bool) -> Diag
         (None, Some(detail)) => detail.to_owned(),
         (None, None) => error.kind().to_string(),
     };
-    let part = error.range().map(|at| tokens::whole_characters(&compiled.text, at)).filter(|at| !at.is_empty());
-    problem(part.map_or(compiled.span, |at| compiled.within(&at)), detail, help)
+    problem(compiled.span_of(error), detail, help)
 }
 
 /// The failure of a whole expression, in our own words.
@@ -73,6 +71,10 @@ fn help(detail: &str) -> Option<&'static str> {
     }
     Some(match detail {
         _ if detail.starts_with("range has too many") => "a range has at most 100,000 numbers",
+        _ if detail.starts_with("there is no order") && detail.contains("text") && detail.contains("number") => {
+            "text becomes a number by `a | int` or `a | float`"
+        }
+        _ if detail.starts_with("there is no order") => "`<`, `<=`, `>` and `>=` compare two numbers, or two texts",
         _ if detail.starts_with("unable to calculate") => {
             "the result is no number that a blueprint can hold: check what it is computed from"
         }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, filters};
 
-use super::tracking;
+use super::{comparison, tracking};
 
 /// The filters there are.
 pub(super) const FILTERS: [&str; 45] = [
@@ -111,6 +111,7 @@ pub(super) fn environment() -> &'static Environment<'static> {
         for global in ["debug", "namespace"] {
             environment.remove_global(global);
         }
+        comparison::add(&mut environment);
         environment.add_filter("tojson", to_json);
         environment.add_filter("values", values);
         environment.add_filter("keys", keys);

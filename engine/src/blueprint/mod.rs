@@ -6,6 +6,7 @@
 mod alike;
 mod bytes;
 mod check;
+mod comparison;
 mod depend;
 pub mod document;
 mod dry_run;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use minijinja::Expression;
 
+use super::comparison::{self, Rewritten};
 use super::functions::{self, FILTERS, FUNCTIONS, TESTS};
 use super::source::Content;
 use super::tokens::{self, Chain, Hop, KEYWORDS, Token};
@@ -47,6 +48,8 @@ pub(super) struct Compiled {
     pub(super) branches: bool,
     /// What minijinja made of it.
     pub(super) code: Expression<'static, 'static>,
+    /// What that was made of, where it was not the text itself.
+    rewritten: Option<Rewritten>,
 }
 
 impl fmt::Debug for Template {
@@ -190,9 +193,8 @@ impl Compiled {
                 .at(within(&words[position].1), "here it is too much")
                 .help("do the same to many values by a filter, such as `join`, `sum` or `map`"));
         }
-        let code = functions::environment()
-            .compile_expression_owned(text.to_owned())
-            .map_err(|error| unreadable(&error, text, &words, within))?;
+        let compile = |text: &str| functions::environment().compile_expression_owned(text.to_owned());
+        let mut code = compile(text).map_err(|error| unreadable(&error, text, &words, within))?;
         check_names(&words, within)?;
         // The truth about names is minijinja's; the chains say where they stand.
         let free: BTreeSet<String> = code.undeclared_variables(false).into_iter().collect();
@@ -204,9 +206,23 @@ impl Compiled {
         let asks = |word: &Token<'_>| matches!(word, Token::Name("default" | "d" | "defined" | "undefined" | "in"));
         let guarded = words.iter().any(|(word, _)| asks(word));
         let branches = words.iter().any(|(word, _)| matches!(word, Token::Name("if" | "and" | "or" | "default" | "d")));
+        let rewritten = comparison::rewritten(text, &words);
+        if let Some(rewritten) = &rewritten {
+            code = compile(&rewritten.text).map_err(|error| unreadable(&error, text, &words, within))?;
+        }
         let span = within(&(0..text.len()));
         let written = written.clone();
-        Ok(Self { text: text.to_owned(), span, written, start, chains, is_path, guarded, branches, code })
+        Ok(Self { text: text.to_owned(), span, written, start, chains, is_path, guarded, branches, code, rewritten })
+    }
+
+    /// The span of what an error of minijinja is about; the whole where it does not say.
+    pub(super) fn span_of(&self, error: &minijinja::Error) -> Span {
+        let at = error.range().map(|at| match &self.rewritten {
+            Some(rewritten) => rewritten.original(&at),
+            None => at,
+        });
+        let at = at.map(|at| tokens::whole_characters(&self.text, at)).filter(|at| !at.is_empty());
+        at.map_or(self.span, |at| self.within(&at))
     }
 
     /// The span of a stretch of it.

@@ -171,6 +171,11 @@ impl Object for Unknown {
     }
 }
 
+/// Whether a value is something that only apply can tell.
+pub(super) fn is_unknown(value: &minijinja::Value) -> bool {
+    value.downcast_object_ref::<Unknown>().is_some()
+}
+
 /// What minijinja gets for what a path leads to. A scalar is read by this; a map or a list is not read until its parts are.
 fn show(seen: Seen, scope: &Arc<Scope>, tracker: &Arc<Tracker>) -> minijinja::Value {
     let seen = match seen {
@@ -270,7 +275,7 @@ impl Object for Tracked {
         let hop = match (key.as_str(), key.as_i64()) {
             (Some(name), _) => Hop::Name(name),
             (_, Some(index)) if key.kind() == ValueKind::Number => Hop::Index(index),
-            _ if key.downcast_object_ref::<Unknown>().is_some() => Hop::Unknown,
+            _ if is_unknown(key) => Hop::Unknown,
             _ => Hop::Other,
         };
         self.step(&hop)
@@ -353,7 +358,7 @@ fn convert(result: &minijinja::Value, noting: bool, room: &mut Room) -> Result<V
         }
         return Ok(value);
     }
-    if result.downcast_object_ref::<Unknown>().is_some() {
+    if is_unknown(result) {
         return Ok(Value::Unknown);
     }
     match result.kind() {

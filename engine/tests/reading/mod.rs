@@ -1,30 +1,20 @@
 //! What the tests of blueprints share: a catalog, files in memory, and a plain drawing of diagnostics.
 
+#[path = "../files/mod.rs"]
+mod files;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::io;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
+use files::Files;
 use serde_json::{Value as Json, json};
 use trueup_engine::blueprint::expand::load;
-use trueup_engine::blueprint::{Catalog, Given, Inputs, Loader, Program, ProviderEntry};
+use trueup_engine::blueprint::{Catalog, Given, Inputs, Program, ProviderEntry};
 use trueup_engine::diagnostic::{Diagnostics, Severity, Sources, Span};
 use trueup_engine::schema::Schema;
 use trueup_state::KindName;
-
-/// One file in memory.
-pub(crate) struct One<'a>(&'a [u8]);
-
-impl Loader for One<'_> {
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        if path == Path::new("blueprint.yaml") {
-            Ok(self.0.to_vec())
-        } else {
-            Err(io::Error::new(io::ErrorKind::NotFound, "no such file"))
-        }
-    }
-}
 
 fn object(required: &[&str], properties: &Json) -> Json {
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
@@ -110,9 +100,14 @@ pub(crate) fn given(variables: &[(&str, &str)]) -> Inputs {
     Inputs { environment: None, variables: variables.iter().map(given).collect() }
 }
 
-/// Loads a text.
+/// Loads a text: a blueprint, and after lines `# file: NAME` its modules.
 pub(crate) fn load_text(text: &[u8], inputs: &Inputs) -> Result<Program, Diagnostics> {
-    load(Path::new("blueprint.yaml"), inputs, &One(text), &Arc::new(catalog()))
+    load_with(text, inputs, &Arc::new(catalog()))
+}
+
+fn load_with(bytes: &[u8], inputs: &Inputs, catalog: &Arc<Catalog>) -> Result<Program, Diagnostics> {
+    let path = Path::new("blueprint.yaml");
+    load(path, inputs, &Files { path, bytes }, catalog)
 }
 
 /// What a blueprint may name.
@@ -139,7 +134,7 @@ pub(crate) fn load_from(shelf: Shelf, text: &[u8], inputs: &Inputs) -> Result<Pr
     });
     match shelf {
         Shelf::Small => load_text(text, inputs),
-        Shelf::Portable => load(Path::new("blueprint.yaml"), inputs, &One(text), &PORTABLE),
+        Shelf::Portable => load_with(text, inputs, &PORTABLE),
     }
 }
 

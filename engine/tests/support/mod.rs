@@ -6,6 +6,8 @@
 pub(crate) mod clock;
 pub(crate) mod cloud;
 pub(crate) mod crash;
+#[path = "../files/mod.rs"]
+mod files;
 pub(crate) mod kinds;
 pub(crate) mod programs;
 pub(crate) mod provider;
@@ -19,7 +21,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::sync::watch;
 use trueup_engine::apply::{ApplyEvent, Events, Report};
-use trueup_engine::blueprint::{Catalog, Inputs, Loader, Program, ProviderEntry, expand};
+use trueup_engine::blueprint::{Catalog, Inputs, Program, ProviderEntry, expand};
 use trueup_engine::plan::{Action, Change, Mode, Plan};
 use trueup_engine::provider::{Check, Provider};
 use trueup_engine::{Engine, EngineError, PlanOptions, Planned};
@@ -31,6 +33,7 @@ use trueup_state::{Holder, KindName, MemoryStore, Stack, State, Store};
 use clock::PausedClock;
 use cloud::Cloud;
 use crash::{Crash, Moment};
+use files::Files;
 use kinds::KINDS;
 use provider::{ToyCheck, ToyProvider};
 use store::Mortal;
@@ -62,14 +65,6 @@ pub(crate) struct House {
 pub(crate) enum End {
     Died,
     Lived(Box<Result<Report, EngineError>>),
-}
-
-struct Text<'a>(&'a str);
-
-impl Loader for Text<'_> {
-    fn read(&self, _path: &Path) -> std::io::Result<Vec<u8>> {
-        Ok(self.0.as_bytes().to_vec())
-    }
 }
 
 impl House {
@@ -125,7 +120,8 @@ impl House {
         let entry = || ProviderEntry { kinds: kinds.keys().cloned().collect(), settings: kinds::settings() };
         let providers = self.providers().into_keys().map(|name| (name, entry())).collect();
         let catalog = Catalog { kinds: kinds.clone(), providers, left_out: BTreeMap::new() };
-        expand::load(Path::new("toy.yaml"), &Inputs::default(), &Text(text), &Arc::new(catalog))
+        let path = Path::new("toy.yaml");
+        expand::load(path, &Inputs::default(), &Files { path, bytes: text.as_bytes() }, &Arc::new(catalog))
     }
 
     /// A new process, and so the holder of the next lease; the one before it is gone.

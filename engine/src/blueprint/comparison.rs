@@ -1,0 +1,275 @@
+//! `<` and its like. minijinja orders what has no order by its type, which nobody means: here that is an error.
+//!
+//! minijinja has no hook for an operator, so each chain of comparisons becomes the call of a function: `a < b` is compiled as
+//! `__ordered(a, "<", b)`. What an error says of the compiled text is said of the original's.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use minijinja::value::{Rest, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, Value};
+
+use super::tokens::Token;
+use super::tracking::is_unknown;
+
+/// The function that comparisons become. No name of a blueprint begins with `_`.
+const FUNCTION: &str = "__ordered";
+
+/// An expression with its comparisons made calls.
+#[derive(Debug)]
+pub(super) struct Rewritten {
+    /// What is compiled.
+    pub(super) text: String,
+    edits: Vec<Edit>,
+}
+
+/// A stretch of the original that reads otherwise.
+#[derive(Debug)]
+struct Edit {
+    at: Range<usize>,
+    text: String,
+}
+
+/// What stands between two boundaries in one pair of brackets.
+struct Level {
+    /// The word that the chain begins with.
+    first: usize,
+    /// The comparisons in it, as words.
+    operators: Vec<Range<usize>>,
+    /// Whether one of them is `in`, which has no order.
+    looks_in: bool,
+}
+
+impl Level {
+    fn new(first: usize) -> Self {
+        Self { first, operators: Vec::new(), looks_in: false }
+    }
+}
+
+/// Adds what comparisons are compiled to, and the tests that compare.
+pub(super) fn add(environment: &mut Environment<'_>) {
+    environment.add_function(FUNCTION, chain);
+    for (name, operator) in
+        [("lt", "<"), ("lessthan", "<"), ("le", "<="), ("gt", ">"), ("greaterthan", ">"), ("ge", ">=")]
+    {
+        environment.add_test(name, move |left: &Value, right: &Value| holds(left, operator, right));
+    }
+}
+
+/// An expression that minijinja can read, with its comparisons made calls; none where it has none.
+pub(super) fn rewritten(text: &str, words: &[(Token<'_>, Range<usize>)]) -> Option<Rewritten> {
+    let mut edits = edits(text, words);
+    if edits.is_empty() {
+        return None;
+    }
+    edits.sort_by_key(|edit| (edit.at.start, edit.at.end));
+    let (mut compiled, mut copied) = (String::with_capacity(text.len() * 2), 0);
+    for edit in &edits {
+        compiled.push_str(&text[copied..edit.at.start]);
+        compiled.push_str(&edit.text);
+        copied = edit.at.end;
+    }
+    compiled.push_str(&text[copied..]);
+    Some(Rewritten { text: compiled, edits })
+}
+
+impl Rewritten {
+    /// The stretch of the original that a stretch of the compiled text stands for.
+    pub(super) fn original(&self, at: &Range<usize>) -> Range<usize> {
+        let (start, end) = (self.place(at.start), self.place(at.end));
+        start..end.max(start)
+    }
+
+    fn place(&self, at: usize) -> usize {
+        // Where the next edit begins, in the compiled text and in the original.
+        let (mut compiled, mut original) = (0, 0);
+        for edit in &self.edits {
+            let begins = compiled + (edit.at.start - original);
+            if at < begins {
+                break;
+            }
+            let ends = begins + edit.text.len();
+            if at < ends {
+                return edit.at.start;
+            }
+            (compiled, original) = (ends, edit.at.end);
+        }
+        original + (at - compiled)
+    }
+}
+
+fn edits(text: &str, words: &[(Token<'_>, Range<usize>)]) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    let mut levels = vec![Level::new(0)];
+    let mut position = 0;
+    while position < words.len() {
+        let mut width = 1;
+        match words[position].0 {
+            // What follows is the name of an attribute, of a filter or of a test.
+            Token::Sign('.' | '|') => width = 2,
+            Token::Name("is") => width = if is_name(words, position + 1, "not") { 3 } else { 2 },
+            Token::Name("not") if is_name(words, position + 1, "in") => {
+                levels.last_mut().into_iter().for_each(|level| level.looks_in = true);
+                width = 2;
+            }
+            Token::Name("in") => levels.last_mut().into_iter().for_each(|level| level.looks_in = true),
+            Token::Name("and" | "or" | "not" | "if" | "else") | Token::Sign(',' | ':') => {
+                finish(levels.last_mut(), position, text, words, &mut edits);
+            }
+            Token::Sign('(' | '[' | '{') => levels.push(Level::new(position + 1)),
+            Token::Sign(')' | ']' | '}') => {
+                finish(levels.last_mut(), position, text, words, &mut edits);
+                if levels.len() > 1 {
+                    levels.pop();
+                }
+            }
+            Token::Sign('<' | '>' | '=' | '!') => {
+                width = operator(text, words, position);
+                if text[words[position].1.start..].starts_with('=') && width == 1 {
+                    // The name of an argument ends here.
+                    finish(levels.last_mut(), position, text, words, &mut edits);
+                } else if let Some(level) = levels.last_mut() {
+                    level.operators.push(position..position + width);
+                }
+            }
+            _ => {}
+        }
+        position += width;
+    }
+    finish(levels.last_mut(), words.len(), text, words, &mut edits);
+    edits
+}
+
+fn is_name(words: &[(Token<'_>, Range<usize>)], position: usize, name: &str) -> bool {
+    matches!(words.get(position), Some((Token::Name(found), _)) if *found == name)
+}
+
+/// How many words an operator of comparison has: `<=` are two signs without a gap.
+fn operator(text: &str, words: &[(Token<'_>, Range<usize>)], position: usize) -> usize {
+    let signs = &text[words[position].1.start..];
+    if ["<=", ">=", "==", "!="].iter().any(|two| signs.starts_with(two)) { 2 } else { 1 }
+}
+
+/// Ends a chain before a word, and begins the next after it.
+fn finish(
+    level: Option<&mut Level>,
+    end: usize,
+    text: &str,
+    words: &[(Token<'_>, Range<usize>)],
+    edits: &mut Vec<Edit>,
+) {
+    let Some(level) = level else { return };
+    let Level { first, operators, looks_in } = std::mem::replace(level, Level::new(end + 1));
+    let written = |at: &Range<usize>| words[at.start].1.start..words[at.end - 1].1.end;
+    let orders = operators.iter().any(|at| text[written(at)].starts_with(['<', '>']));
+    let (Some((_, begins)), Some((_, ends))) = (words.get(first), end.checked_sub(1).and_then(|last| words.get(last)))
+    else {
+        return;
+    };
+    if !orders || looks_in {
+        return;
+    }
+    edits.push(Edit { at: begins.start..begins.start, text: format!("{FUNCTION}(") });
+    for at in operators.iter().map(written) {
+        edits.push(Edit { text: format!(",\"{}\",", &text[at.clone()]), at });
+    }
+    edits.push(Edit { at: ends.end..ends.end, text: ")".to_owned() });
+}
+
+/// Whether a chain of comparisons holds: values with operators between them.
+#[allow(clippy::needless_pass_by_value, reason = "minijinja's functions own the rest of their arguments")]
+fn chain(parts: Rest<Value>) -> Result<Value, Error> {
+    if let Some(unknown) = parts.iter().find(|part| is_unknown(part)) {
+        return Ok(unknown.clone());
+    }
+    let mut all = true;
+    for link in parts.windows(3).step_by(2) {
+        all &= holds(&link[0], link[1].as_str().unwrap_or_default(), &link[2])?;
+    }
+    Ok(all.into())
+}
+
+fn holds(left: &Value, operator: &str, right: &Value) -> Result<bool, Error> {
+    if left.is_undefined() || right.is_undefined() {
+        return Err(ErrorKind::UndefinedError.into());
+    }
+    if is_unknown(left) || is_unknown(right) {
+        return Ok(false);
+    }
+    let ordering = match operator {
+        "==" => return Ok(left == right),
+        "!=" => return Ok(left != right),
+        _ => order(left, right)?,
+    };
+    Ok(match operator {
+        "<" => ordering == Ordering::Less,
+        "<=" => ordering != Ordering::Greater,
+        ">" => ordering == Ordering::Greater,
+        _ => ordering != Ordering::Less,
+    })
+}
+
+/// The order of two numbers or of two texts; nothing else has one.
+fn order(left: &Value, right: &Value) -> Result<Ordering, Error> {
+    match (left.kind(), right.kind()) {
+        (ValueKind::Number, ValueKind::Number) | (ValueKind::String, ValueKind::String) => Ok(left.cmp(right)),
+        (one, other) => {
+            let detail = format!("there is no order between {} and {}", article(one), article(other));
+            Err(Error::new(ErrorKind::InvalidOperation, detail))
+        }
+    }
+}
+
+fn article(kind: ValueKind) -> &'static str {
+    match kind {
+        ValueKind::None => "nothing (null)",
+        ValueKind::Bool => "a boolean",
+        ValueKind::Number => "a number",
+        ValueKind::String => "text",
+        ValueKind::Seq | ValueKind::Iterable => "a list",
+        ValueKind::Map => "a map",
+        _ => "something else",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tokens::tokens;
+    use super::*;
+
+    #[test]
+    fn comparisons_become_calls() {
+        for (text, expected) in [
+            ("a == b", None),
+            ("a in b", None),
+            ("a | default(1)", None),
+            ("a < b", Some(r#"__ordered(a ,"<", b)"#)),
+            ("a.x[0] <= b ~ 'c'", Some(r#"__ordered(a.x[0] ,"<=", b ~ 'c')"#)),
+            ("not a < b and c > -d", Some(r#"not __ordered(a ,"<", b) and __ordered(c ,">", -d)"#)),
+            ("a < b == c", Some(r#"__ordered(a ,"<", b ,"==", c)"#)),
+            ("x if a>=1 else y", Some(r#"x if __ordered(a,">=",1) else y"#)),
+            ("[a < 1, f(k=b > 2)]", Some(r#"[__ordered(a ,"<", 1), f(k=__ordered(b ,">", 2))]"#)),
+            ("((a < b) | int) < 3", Some(r#"__ordered(((__ordered(a ,"<", b)) | int) ,"<", 3)"#)),
+            ("{'k': a < 1}", Some(r#"{'k': __ordered(a ,"<", 1)}"#)),
+            ("a is not none and a < 1", Some(r#"a is not none and __ordered(a ,"<", 1)"#)),
+            ("a not in b and c < 1", Some(r#"a not in b and __ordered(c ,"<", 1)"#)),
+            ("a | select('odd') | length > 2", Some(r#"__ordered(a | select('odd') | length ,">", 2)"#)),
+            ("'<' ~ a", None),
+        ] {
+            let rewritten = rewritten(text, &tokens(text));
+            assert_eq!(rewritten.as_ref().map(|rewritten| rewritten.text.as_str()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_place_in_a_call_is_one_in_the_comparison() {
+        let text = "not alpha < beta and c";
+        let rewritten = rewritten(text, &tokens(text)).unwrap();
+        let compiled = &rewritten.text;
+        for (part, stands_for) in [("__ordered(alpha ,\"<\", beta)", "alpha < beta"), ("alpha", "alpha"), ("beta", "beta")]
+        {
+            let at = compiled.find(part).unwrap();
+            assert_eq!(&text[rewritten.original(&(at..at + part.len()))], stands_for);
+        }
+    }
+}
