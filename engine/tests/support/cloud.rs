@@ -276,6 +276,8 @@ impl Cloud {
                 let Progress::Done(Some(found)) = found else { panic!("nothing is there to be partly made") };
                 Err(error(Class::Internal).partly(object(request, *found)))
             }
+            // A token that has made an object already answers with it: the first call did not fail.
+            Some(Fault::FailsLater(_)) if self.has_made(request, act) => self.act(request, act, None),
             Some(Fault::FailsLater(class)) => Ok(self.pending(None, 1, Some(class))),
             Some(Fault::BreaksPromise) => self.act(request, act, None).map(|progress| match progress {
                 Progress::Done(Some(mut found)) => {
@@ -287,6 +289,12 @@ impl Cloud {
             }),
             Some(Fault::Hangs) | None => self.act(request, act, Some(self.manners().polls)),
         }
+    }
+
+    /// Whether this is a create of an object that its token has made before.
+    fn has_made(&self, request: &Request, act: Act<'_>) -> bool {
+        let by_token = |kind: &ToyKind| matches!(kind.safety, RetrySafety::ClientToken { .. });
+        matches!(act, Act::Create(kind) if by_token(kind)) && self.inner().tokens.contains_key(request.token.as_str())
     }
 
     /// Lets a call take effect. `polls`: after how many it is done; none where that does not matter.
