@@ -92,7 +92,7 @@ impl Graph {
     }
 
     fn cycles(&self, resources: &BTreeMap<Address, Resource>) -> Vec<Diagnostic> {
-        let mut rings: Vec<Vec<NodeIndex>> = petgraph::algo::tarjan_scc(&self.graph)
+        let mut rings: Vec<Vec<NodeIndex>> = petgraph::algo::kosaraju_scc(&self.graph)
             .into_iter()
             .filter(|component| component.len() > 1 || self.graph.contains_edge(component[0], component[0]))
             .map(|component| self.ring(&component))

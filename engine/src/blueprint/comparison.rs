@@ -13,7 +13,7 @@ use super::tokens::Token;
 use super::tracking::is_unknown;
 
 /// The function that comparisons become. No name of a blueprint begins with `_`.
-const FUNCTION: &str = "__ordered";
+pub(super) const FUNCTION: &str = "__ordered";
 
 /// An expression with its comparisons made calls.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use super::failure;
 use super::sight::{self, Hop, Miss, Seen};
 use super::template::{Compiled, Piece};
 use super::tokens::{self, Chain};
-use super::tracking::{self, Context, Tracker};
+use super::tracking::{self, Astray, Context, Origin, Tracker};
 use super::world::Scope;
 use super::{Content, Node};
 use crate::diagnostic::{Diagnostic, Span};
@@ -43,12 +43,16 @@ pub fn evaluate(node: &Node, scope: &Scope) -> Evaluated {
 /// What a node of another scope leads to: the thing itself where it is nothing but a path, else a value. `name`: what the node
 /// gives a value to. What is read counts as read by who asks, and so do problems.
 pub(super) fn see(node: &Node, scope: &Scope, tracker: &Tracker, name: &str) -> Seen {
-    let Ok(entered) = tracker.enter(name).map_err(|circle| {
-        let message = format!("values read each other in a circle: {}", circle.join(" -> "));
-        let problem = Diagnostic::error(message).at(node.span, "this reads itself");
-        tracker.problem(problem.help("take one of these reads out; none could be known first"));
-    }) else {
-        return Seen::Unknown;
+    let origin = Origin::of(node, scope);
+    if let Some(seen) = tracker.found(&origin) {
+        return seen;
+    }
+    let entered = match tracker.enter(&origin, name) {
+        Ok(entered) => entered,
+        Err(astray) => {
+            tracker.problem(lost(astray, node.span));
+            return Seen::Unknown;
+        }
     };
     let mut session = Session::new(scope, Arc::new(tracker.nested()));
     let seen = if let Some((chain, compiled)) = node.path() {
@@ -62,7 +66,21 @@ pub(super) fn see(node: &Node, scope: &Scope, tracker: &Tracker, name: &str) -> 
         Seen::owned(name.to_owned(), value)
     };
     drop(entered);
+    tracker.keep(origin, seen.clone());
     seen
+}
+
+/// What to say of a value of another scope that can't be evaluated.
+fn lost(astray: Astray, span: Span) -> Diagnostic {
+    match astray {
+        Astray::Circle(way) => {
+            let problem = Diagnostic::error(format!("values read each other in a circle: {}", way.join(" -> ")));
+            problem.at(span, "this reads itself").help("take one of these reads out; none could be known first")
+        }
+        Astray::TooFar => Diagnostic::error("too many values of modules are read through each other")
+            .at(span, "here it is too far")
+            .help("read what is meant from where it is made, and not through all of these modules"),
+    }
 }
 
 /// What is wrong with a variable as its module reads it.
@@ -90,15 +108,22 @@ pub(super) fn unresolved(node: &Node, scope: &Scope) -> Vec<Diagnostic> {
     problems
 }
 
-/// Follows a path's first name, and the name after it where that is a variable's.
+/// Follows a path as far as what is declared tells where it leads: a name that is misspelt there is misspelt whatever the values are,
+/// and whether or not a `default` stands ready. Instances, and what is inside of a value, may be there or not.
 fn first_steps(chain: &Chain, compiled: &Compiled, scope: &Scope, tracker: &Tracker) -> Result<(), (Miss, Span)> {
-    let seen = Seen::root(scope, &chain.root, tracker).map_err(|miss| (miss, compiled.within(&chain.at)))?;
-    match (&seen, chain.hops.first()) {
-        (Seen::Variables | Seen::Modules, Some((hop, at))) if !compiled.guarded => {
-            seen.step(scope, &hop.borrowed(), tracker).map(|_| ()).map_err(|miss| (miss, compiled.within(at)))
+    let mut seen = Seen::root(scope, &chain.root, tracker).map_err(|miss| (miss, compiled.within(&chain.at)))?;
+    for (hop, at) in &chain.hops {
+        let declared = matches!(seen, Seen::Variables | Seen::Modules | Seen::Call(_) | Seen::Resource(_, Some(_)));
+        if !declared && !matches!(seen, Seen::Group(_) | Seen::Calls(_)) {
+            return Ok(());
         }
-        _ => Ok(()),
+        seen = match seen.step(scope, &hop.borrowed(), tracker) {
+            Ok(next) => next,
+            Err(miss) if declared => return Err((miss, compiled.within(at))),
+            Err(_) => return Ok(()),
+        };
     }
+    Ok(())
 }
 
 fn missing(miss: &Miss, span: Span, scope: &Scope) -> Diagnostic {
@@ -257,6 +282,8 @@ impl<'a> Session<'a> {
         }
         let value = match result {
             Ok(result) if result.is_undefined() => self.undefined(compiled)?,
+            // Some filters make something of what is not there.
+            Ok(_) if !unknown && !compiled.guarded && self.tracker.miss().is_some() => self.undefined(compiled)?,
             Ok(result) => tracking::value(&result)
                 .or_else(|message| if unknown { Ok(Value::Unknown) } else { Err(self.failed(compiled, &message)) })?,
             Err(error) => self.recovered(compiled, &error)?,

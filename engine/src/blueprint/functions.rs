@@ -95,6 +95,11 @@ pub(super) const TESTS: [&str; 31] = [
 /// The functions there are: names that no resource may take.
 pub(super) const FUNCTIONS: [&str; 2] = ["dict", "range"];
 
+/// Whether expressions can call something of this name.
+pub(super) fn is_function(name: &str) -> bool {
+    FUNCTIONS.contains(&name) || name == comparison::FUNCTION
+}
+
 /// What one evaluation may cost. minijinja counts an instruction as 1, and 64 bytes of data as 1: lists of 100,000 are sorted within it,
 /// and what would fill the memory is not.
 const FUEL: u64 = 2_000_000;
@@ -126,6 +131,7 @@ pub(super) fn environment() -> &'static Environment<'static> {
 /// What a filter for text is given. minijinja would make text of a list's spelling, which nobody means.
 fn text(value: &Value) -> Result<Cow<'_, str>, Error> {
     match value.kind() {
+        ValueKind::Undefined => Err(ErrorKind::UndefinedError.into()),
         ValueKind::Seq | ValueKind::Iterable | ValueKind::Map => {
             let what = if value.kind() == ValueKind::Map { "map" } else { "list" };
             Err(Error::new(ErrorKind::InvalidOperation, format!("this filter takes text, not a {what}")))

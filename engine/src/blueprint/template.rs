@@ -203,7 +203,10 @@ impl Compiled {
         let is_path = matches!(&chains[..], [chain] if chain.exact && chain.at.start == 0
             && words.iter().all(|(word, _)| !matches!(word, Token::Sign(sign) if !".[]".contains(*sign)))
             && words.iter().filter(|(word, _)| !matches!(word, Token::Sign(_))).count() == chain.hops.len() + 1);
-        let asks = |word: &Token<'_>| matches!(word, Token::Name("default" | "d" | "defined" | "undefined" | "in"));
+        let asks = |word: &Token<'_>| {
+            let words = ["default", "d", "defined", "undefined", "in", "selectattr", "rejectattr"];
+            matches!(word, Token::Name(name) if words.contains(name))
+        };
         let guarded = words.iter().any(|(word, _)| asks(word));
         let branches = words.iter().any(|(word, _)| matches!(word, Token::Name("if" | "and" | "or" | "default" | "d")));
         let rewritten = comparison::rewritten(text, &words);

@@ -1,16 +1,18 @@
 //! What minijinja sees: objects that note what is read through them, so that edges and the marks of unknown and secret values
 //! are never lost.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
 use minijinja::{Error, ErrorKind};
-use trueup_state::{Address, Map, Value};
+use trueup_state::{Address, Key, Map, Value};
 
+use super::functions;
 use super::sight::{Hop, Miss, Seen, is_locked};
+use super::source::Node;
 use super::world::Scope;
 use crate::diagnostic::Diagnostic;
 
@@ -29,7 +31,37 @@ struct Shared {
     reads: Mutex<BTreeSet<Address>>,
     problems: Mutex<Vec<Diagnostic>>,
     /// The values of other scopes that are being evaluated, outermost first.
-    way: Mutex<Vec<String>>,
+    way: Mutex<Vec<(Origin, String)>>,
+    /// Those that were: what several read on the way is evaluated once.
+    found: Mutex<BTreeMap<Origin, Seen>>,
+}
+
+/// What tells a value of another scope: the node that it comes from, and the module and the instance that the node is seen from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Origin {
+    /// Where the node is in memory: it stays there for as long as the evaluation.
+    node: usize,
+    module: Option<Address>,
+    key: Option<Key>,
+}
+
+impl Origin {
+    /// The origin of what a node comes to as it is seen from a scope.
+    pub(super) fn of(node: &Node, scope: &Scope) -> Self {
+        let key = scope.each.as_ref().map(|each| each.key.clone());
+        Self { node: std::ptr::from_ref(node).addr(), module: scope.module.clone(), key }
+    }
+}
+
+/// How many values of other scopes may lead to each other.
+const FURTHEST: usize = 100;
+
+/// Why a value of another scope can't be evaluated.
+pub(super) enum Astray {
+    /// It is reached by itself: the way.
+    Circle(Vec<String>),
+    /// Too many lead to each other.
+    TooFar,
 }
 
 /// Marks a value as being evaluated.
@@ -51,14 +83,28 @@ impl Tracker {
         Self { shared: self.shared.clone(), ..Self::default() }
     }
 
-    /// Begins with a value of another scope; the way to it where it is reached by itself.
-    pub(super) fn enter(&self, name: &str) -> Result<Entered<'_>, Vec<String>> {
+    /// Begins with a value of another scope, if it can be reached.
+    pub(super) fn enter(&self, origin: &Origin, name: &str) -> Result<Entered<'_>, Astray> {
         let mut way = lock(&self.shared.way);
-        if let Some(first) = way.iter().position(|entered| entered == name) {
-            return Err(way[first..].iter().cloned().chain([name.to_owned()]).collect());
+        if let Some(first) = way.iter().position(|(entered, _)| entered == origin) {
+            let names = way[first..].iter().map(|(_, name)| name.clone());
+            return Err(Astray::Circle(names.chain([name.to_owned()]).collect()));
         }
-        way.push(name.to_owned());
+        if way.len() >= FURTHEST {
+            return Err(Astray::TooFar);
+        }
+        way.push((origin.clone(), name.to_owned()));
         Ok(Entered(&self.shared))
+    }
+
+    /// What a value of another scope came to, if it was evaluated already.
+    pub(super) fn found(&self, origin: &Origin) -> Option<Seen> {
+        lock(&self.shared.found).get(origin).cloned()
+    }
+
+    /// Keeps what a value of another scope came to.
+    pub(super) fn keep(&self, origin: Origin, seen: Seen) {
+        lock(&self.shared.found).insert(origin, seen);
     }
 
     /// Forgets the marks and the miss of one expression; what was read stays.
@@ -135,6 +181,8 @@ impl Object for Context {
     fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<minijinja::Value> {
         match Seen::root(&self.scope, name, &self.tracker) {
             Ok(seen) => Some(show(seen, &self.scope, &self.tracker)),
+            // minijinja asks here first, and for what it has itself afterwards.
+            Err(_) if functions::is_function(name) => None,
             Err(miss) => {
                 self.tracker.note_miss(miss);
                 None

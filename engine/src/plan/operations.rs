@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use petgraph::algo::tarjan_scc;
+use petgraph::algo::kosaraju_scc;
 use petgraph::graphmap::DiGraphMap;
 use trueup_state::{Address, Declared, Generation, Object, Record, Scope, Status, Value, Verb};
 
@@ -249,7 +249,7 @@ impl Builder {
     fn let_go(&mut self) {
         for yields in [Yields::Changed, Yields::Gone] {
             let graph = DiGraphMap::<usize, ()>::from_edges(&self.edges);
-            let circles = tarjan_scc(&graph).into_iter().filter(|circle| circle.len() > 1).enumerate();
+            let circles = kosaraju_scc(&graph).into_iter().filter(|circle| circle.len() > 1).enumerate();
             let circle: BTreeMap<usize, usize> =
                 circles.flat_map(|(number, nodes)| nodes.into_iter().map(move |node| (node, number))).collect();
             if circle.is_empty() {
