@@ -42,17 +42,26 @@ pub(crate) struct Failure {
     pub(crate) help: Option<String>,
     /// What is wrong with the blueprint, where that is it.
     pub(crate) diagnostics: Option<Box<Diagnostics>>,
+    /// Whether an earlier phase of the same command was carried out.
+    pub(crate) done: bool,
 }
 
 impl Failure {
     /// An error.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Error, message: message.into(), help: None, diagnostics: None }
+        Self { exit: Exit::Error, message: message.into(), help: None, diagnostics: None, done: false }
     }
 
     /// The same with what to do.
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// The same after an earlier phase, which was carried out: an error that says that nothing was done would be wrong.
+    pub(crate) fn after_a_phase(mut self) -> Self {
+        self.done = true;
+        self.exit = if self.exit == Exit::Error { Exit::Failed } else { self.exit };
         self
     }
 

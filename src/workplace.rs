@@ -27,6 +27,9 @@ const KEY: &str = "TRUEUP_KEY";
 /// The providers that a build may leave out.
 const LEFT_OUT: [&str; 1] = ["local"];
 
+/// The providers that are yet to be written.
+const PLANNED: [&str; 3] = ["sim", "aws", "gcp"];
+
 /// Everything that a command works with.
 pub(crate) struct Workplace {
     /// The engine, with its store and providers.
@@ -56,6 +59,11 @@ impl Workplace {
     /// Loads a blueprint from its file.
     pub(crate) fn load(&self, path: &Path, inputs: &Inputs) -> Result<Program, Failure> {
         self.load_with(path, inputs, &Disk)
+    }
+
+    /// Loads a blueprint from its file, and checks what its other environments say.
+    pub(crate) fn load_every(&self, path: &Path, inputs: &Inputs) -> Result<Program, Failure> {
+        Ok(expand::load_every(path, inputs, &Disk, &self.catalog)?)
     }
 
     /// Loads the blueprint that a saved plan carries.
@@ -134,6 +142,7 @@ fn machine_home() -> Result<PathBuf, Failure> {
 fn catalog(providers: &Providers) -> Catalog {
     let entry = |provider: &Arc<dyn trueup_engine::provider::Provider>| ProviderEntry {
         kinds: provider.kinds(),
+        natives: provider.natives(),
         settings: provider.settings_schema(),
     };
     let left_out = LEFT_OUT.into_iter().filter(|name| !providers.contains_key(*name));
@@ -141,5 +150,6 @@ fn catalog(providers: &Providers) -> Catalog {
         kinds: kinds::portable().into_iter().map(|kind| (kind.name.into(), kind.schema)).collect(),
         providers: providers.iter().map(|(name, provider)| (name.clone(), entry(provider))).collect(),
         left_out: left_out.map(|name| (name.to_owned(), format!("cargo install --path . --features {name}"))).collect(),
+        planned: PLANNED.into_iter().map(str::to_owned).collect(),
     }
 }

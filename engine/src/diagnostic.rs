@@ -1,7 +1,7 @@
 //! What is wrong with a blueprint, with its place. Floor 4 draws it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use trueup_state::Place;
@@ -28,6 +28,35 @@ pub struct Source {
     pub path: PathBuf,
     /// What it holds.
     pub text: Arc<str>,
+    #[serde(skip)]
+    lines: Lines,
+}
+
+/// Where the lines of a text begin, looked for when it is first asked: each resource's line is.
+#[derive(Clone, Debug, Default)]
+struct Lines(OnceLock<Arc<[usize]>>);
+
+impl PartialEq for Lines {
+    /// It says nothing that the text does not.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Lines {}
+
+impl Source {
+    /// A file's text.
+    pub fn new(path: impl Into<PathBuf>, text: impl Into<Arc<str>>) -> Self {
+        Self { path: path.into(), text: text.into(), lines: Lines::default() }
+    }
+
+    /// The line of a byte, from 1; none where no character begins there.
+    pub fn line(&self, at: usize) -> Option<usize> {
+        let begins = || self.text.match_indices('\n').map(|(newline, _)| newline + 1).collect();
+        let lines = self.lines.0.get_or_init(begins);
+        self.text.is_char_boundary(at).then(|| lines.partition_point(|begins| *begins <= at) + 1)
+    }
 }
 
 /// The files that a blueprint is made of, the blueprint itself first.
@@ -39,7 +68,7 @@ impl Sources {
     /// Adds a file.
     pub fn add(&mut self, path: impl Into<PathBuf>, text: impl Into<Arc<str>>) -> FileId {
         let id = FileId(u32::try_from(self.0.len()).unwrap_or(u32::MAX));
-        self.0.push(Source { path: path.into(), text: text.into() });
+        self.0.push(Source::new(path, text));
         id
     }
 
@@ -56,8 +85,7 @@ impl Sources {
     /// The line on which a stretch begins.
     pub fn place(&self, span: Span) -> Option<Place> {
         let source = self.get(span.file)?;
-        let line = source.text.get(..span.start)?.matches('\n').count() + 1;
-        Some(Place { file: source.path.clone(), line })
+        Some(Place { file: source.path.clone(), line: source.line(span.start)? })
     }
 }
 

@@ -230,6 +230,7 @@ fn scopes(
             Ok(found) => {
                 scopes.insert(address.clone(), found);
             }
+            Err(problem) if list.contains(&*problem) => {}
             Err(problem) => list.push(*problem),
         }
     }
@@ -260,9 +261,13 @@ fn resource_scopes(
         let provider = providers
             .get(name.provider())
             .ok_or_else(|| fail(format!("the provider `{}` is not built in", name.provider())))?;
-        provider
-            .scope(name, settings(name), candidate)
-            .map_err(|invalid| fail(format!("provider `{name}`: {}", invalid.message)))
+        provider.scope(name, settings(name), candidate).map_err(|invalid| {
+            // What a candidate says stands in its resource; all else with the provider.
+            let own = candidate.is_none().then(|| program.settings(resource, name)?.node.as_ref()).flatten();
+            let place = own.and_then(|node| node.nearest(&invalid.path));
+            let problem = Diagnostic::error(format!("provider `{name}`: {}", invalid.message));
+            Box::new(problem.at(place.unwrap_or(resource.span), "this can't be used"))
+        })
     };
     if resource.candidates.is_empty() {
         return Ok(vec![one(&resource.provider, None)?]);

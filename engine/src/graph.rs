@@ -9,7 +9,10 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use trueup_state::Address;
 
 use crate::blueprint::{Frame, Instances, Resource};
-use crate::diagnostic::{Diagnostic, Diagnostics, Sources};
+use crate::diagnostic::{Diagnostic, Diagnostics, Sources, Span};
+
+/// Where a resource depends on another, or on a whole block, and in what words: `reads …`.
+pub type PlaceOf<'a> = dyn Fn(&Resource, &Address) -> (Span, String) + 'a;
 
 /// A node of the graph.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,11 +42,13 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Links resources by what they read and are said to depend on. A cycle is an error that names it link by link.
+    /// Links resources by what they read and are said to depend on. A cycle is an error that names it link by link. `place`: where a
+    /// resource reads another, and in what words.
     pub fn link(
         resources: &BTreeMap<Address, Resource>,
         frame: &Frame,
         sources: &Sources,
+        place: &PlaceOf<'_>,
     ) -> Result<Self, Diagnostics> {
         let mut graph = Self::default();
         for address in resources.keys() {
@@ -59,7 +64,7 @@ impl Graph {
                 }
             }
         }
-        let cycles = graph.cycles(resources);
+        let cycles = graph.cycles(resources, place);
         if cycles.is_empty() { Ok(graph) } else { Err(Diagnostics { sources: sources.clone(), list: cycles }) }
     }
 
@@ -91,14 +96,14 @@ impl Graph {
         Some(group)
     }
 
-    fn cycles(&self, resources: &BTreeMap<Address, Resource>) -> Vec<Diagnostic> {
+    fn cycles(&self, resources: &BTreeMap<Address, Resource>, place: &PlaceOf<'_>) -> Vec<Diagnostic> {
         let mut rings: Vec<Vec<NodeIndex>> = petgraph::algo::kosaraju_scc(&self.graph)
             .into_iter()
             .filter(|component| component.len() > 1 || self.graph.contains_edge(component[0], component[0]))
             .map(|component| self.ring(&component))
             .collect();
         rings.sort_by(|a, b| self.graph[a[0]].cmp(&self.graph[b[0]]));
-        rings.iter().map(|ring| self.cycle(ring, resources)).collect()
+        rings.iter().map(|ring| self.cycle(ring, resources, place)).collect()
     }
 
     /// A shortest cycle through the first resource of a component, as what depends on what: each on the next.
@@ -131,7 +136,7 @@ impl Graph {
         vec![start]
     }
 
-    fn cycle(&self, ring: &[NodeIndex], resources: &BTreeMap<Address, Resource>) -> Diagnostic {
+    fn cycle(&self, ring: &[NodeIndex], resources: &BTreeMap<Address, Resource>, place: &PlaceOf<'_>) -> Diagnostic {
         let links: Vec<&GraphNode> = ring.iter().chain(ring.first()).map(|node| &self.graph[*node]).collect();
         let names: Vec<String> = links.iter().map(|node| node.address().to_string()).collect();
         let message = if ring.len() == 1 {
@@ -144,10 +149,8 @@ impl Graph {
             if let GraphNode::Resource(address) = link[0]
                 && let Some(resource) = resources.get(address)
             {
-                let other = link[1].address();
-                let how = if resource.reads.contains(other) { "reads" } else { "is said to depend on" };
-                let place = resource.place_of_read(other).unwrap_or(resource.span);
-                diagnostic = diagnostic.at(place, format!("`{address}` {how} `{other}`"));
+                let (place, text) = place(resource, link[1].address());
+                diagnostic = diagnostic.at(place, format!("`{address}` {text}"));
             }
         }
         diagnostic.help("take one of these links out; nothing could be made first")

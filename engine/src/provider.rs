@@ -25,6 +25,11 @@ pub trait Provider: Send + Sync {
     /// The kinds it makes. A native kind need not be named: [`Provider::makes`] answers for it.
     fn kinds(&self) -> BTreeSet<KindName>;
 
+    /// What the names of its native kinds begin with: `AWS::`.
+    fn natives(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Whether it makes a kind.
     fn makes(&self, kind: &KindName) -> bool {
         self.kinds().contains(kind)

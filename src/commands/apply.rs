@@ -80,8 +80,11 @@ impl Task<'_> {
         loop {
             // What a phase has just made need not be looked at again to plan the next one.
             let options = PlanOptions { mode: self.mode, refresh: phase == Phase::First };
-            let Planned { program, plan, snapshot } =
-                self.workplace.engine.plan(&loaded.program, &loaded.stack, options).await?;
+            let planned = self.workplace.engine.plan(&loaded.program, &loaded.stack, options).await;
+            let Planned { program, plan, snapshot } = planned.map_err(|error| match phase {
+                Phase::First => Failure::from(error),
+                Phase::Further => Failure::from(error).after_a_phase(),
+            })?;
             // What can't be compared can't be brought level; to delete it takes no secret.
             if self.mode != Mode::Destroy && snapshot.state.as_ref().is_some_and(State::has_locked) {
                 let failure = Failure::new("the state has secrets that are sealed for a key that is not here");

@@ -2,16 +2,15 @@
 
 use serde_json::json;
 
-use super::load;
 use crate::arguments::ValidateArgs;
 use crate::draw;
 use crate::exit::{Exit, Failure};
+use crate::files;
 use crate::workplace::Workplace;
 
 pub(super) fn run(arguments: &ValidateArgs, json: bool) -> Result<Exit, Failure> {
     let workplace = Workplace::here(1)?;
-    let loaded = load(&workplace, &arguments.stack)?;
-    let program = &loaded.program;
+    let program = &workplace.load_every(&arguments.stack.blueprint, &files::inputs(&arguments.stack.inputs)?)?;
     draw::warnings(&program.sources, &program.warnings, json);
     if json {
         let warnings: Vec<_> = program

@@ -71,7 +71,7 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
 /// Says why a command failed, and how the program ends.
 pub(crate) fn failure(failure: &Failure) -> Exit {
     match (&failure.diagnostics, format()) {
-        (Some(diagnostics), format) => diagnostic::show(diagnostics, format),
+        (Some(diagnostics), format) => diagnostic::show(diagnostics, format, failure.done),
         (None, Format::Json) => {
             json_line(&json_of!({ "error": { "message": failure.message, "help": failure.help } }));
         }
@@ -89,7 +89,7 @@ pub(crate) fn failure(failure: &Failure) -> Exit {
 /// Says what may not be as meant. In JSON an answer is one value, so there they are left to who asks for them.
 pub(crate) fn warnings(sources: &Sources, warnings: &[Diagnostic], json: bool) {
     if !warnings.is_empty() && !json {
-        diagnostic::show(&Diagnostics { sources: sources.clone(), list: warnings.to_vec() }, format());
+        diagnostic::show(&Diagnostics { sources: sources.clone(), list: warnings.to_vec() }, format(), false);
     }
 }
 

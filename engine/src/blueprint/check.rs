@@ -4,9 +4,12 @@ use serde_json::Value as Json;
 use trueup_state::{FieldPath, KindName, Step, Value};
 
 use super::Scope;
+use super::foreign::{self, Place};
+use super::leads::{self, Lead, as_expression, lead};
 use super::sight::{is_reference, suggest};
 use super::source::{Content, Node};
-use crate::diagnostic::{Diagnostic, Span, with_article};
+use crate::diagnostic::{Diagnostic, Sources, Span, with_article};
+use crate::help::Help;
 use crate::schema::{self, Problem, Schema};
 
 /// What is checked.
@@ -19,18 +22,25 @@ pub(super) struct Subject<'a> {
     pub(super) span: Span,
     /// What it is, with its article: `a bucket`.
     pub(super) what: String,
+    /// The texts of the files.
+    pub(super) sources: &'a Sources,
 }
 
 impl Subject<'_> {
     /// What is wrong with its value.
     pub(super) fn problems(&self, value: &Value, scope: &Scope) -> Vec<Diagnostic> {
         let mut diagnostics: Vec<Diagnostic> =
-            self.schema.problems(value).into_iter().map(|problem| self.diagnostic(problem, value)).collect();
+            self.schema.problems(value).into_iter().map(|problem| self.diagnostic(problem, value, scope)).collect();
+        for problem in self.leads(self.node, &self.schema.spec, &FieldPath::root(), scope) {
+            // The schema may have more than one word for the same: this one says most.
+            let span = problem.labels.first().map(|label| label.span);
+            diagnostics.retain(|diagnostic| diagnostic.labels.first().map(|label| label.span) != span);
+            diagnostics.push(problem);
+        }
         let mut references = Vec::new();
         wrong_references(Some(&self.schema.spec), value, &FieldPath::root(), &mut references);
         for (path, message, help) in references {
             let span = self.span_of(&path);
-            // The schema may have more than one word for the same: this one says most.
             diagnostics.retain(|diagnostic| diagnostic.labels.first().is_none_or(|label| label.span != span));
             diagnostics.push(Diagnostic::error(message).at(span, "this reference").help(help));
         }
@@ -47,7 +57,7 @@ impl Subject<'_> {
         }
     }
 
-    fn diagnostic(&self, problem: Problem, value: &Value) -> Diagnostic {
+    fn diagnostic(&self, problem: Problem, value: &Value, scope: &Scope) -> Diagnostic {
         let path = &problem.path;
         let unknown_field = !path.is_root() && self.schema.field(path).is_none();
         if unknown_field && let Some(span) = self.node.name_at(path) {
@@ -74,8 +84,13 @@ impl Subject<'_> {
         let help = problem
             .suggestion
             .map(|meant| format!("did you mean `{meant}`?"))
-            .or_else(|| self.way_out(&problem.message, path, value));
-        let diagnostic = Diagnostic::error(message).at(span, label);
+            .or_else(|| self.way_out(&problem.message, path, value, scope));
+        let mut diagnostic = Diagnostic::error(message).at(span, label);
+        if let Some(names) = problem.message.strip_prefix("exactly one of ") {
+            let entries = self.node.at(path).map(Node::entries).unwrap_or_default();
+            let given = entries.iter().filter(|(name, _)| names.contains(&format!("`{}`", name.text)));
+            diagnostic = given.fold(diagnostic, |diagnostic, (name, _)| diagnostic.at(name.span, "this is given"));
+        }
         match help {
             Some(help) => diagnostic.help(help),
             None => diagnostic,
@@ -83,9 +98,12 @@ impl Subject<'_> {
     }
 
     /// What to do about a value that does not fit, where its shape tells.
-    fn way_out(&self, message: &str, path: &FieldPath, value: &Value) -> Option<String> {
+    fn way_out(&self, message: &str, path: &FieldPath, value: &Value, scope: &Scope) -> Option<String> {
         if let Some(name) = missing_field(message) {
             return Some(format!("add it: `{name}: …`"));
+        }
+        if message.starts_with("exactly one of ") {
+            return Some("give one of them, and leave out the others".to_owned());
         }
         let field = self.schema.field(path)?;
         let node = self.node.at(path)?;
@@ -96,12 +114,58 @@ impl Subject<'_> {
             };
             return Some(format!("name a resource, whole: `\"{{{{ {name} }}}}\"`"));
         }
-        let takes_text = field.get("type").and_then(Json::as_str) == Some("string");
+        // Of what is out of bounds, the bounds say enough.
+        if !["where ", "none of: ", "look like "].iter().any(|word| message.contains(word)) {
+            return None;
+        }
+        if let Some(help) = as_expression(node, scope) {
+            return Some(help);
+        }
+        let example = Help::of(field).examples.into_iter().next().map(|example| format!("such as `{example}`"));
+        self.other_type(node, &leads::types(field), field).or(example)
+    }
+
+    /// What to do about a value that another type's words would say.
+    fn other_type(&self, node: &Node, expected: &[&str], field: &Json) -> Option<String> {
+        let takes = |name: &str| expected.contains(&name);
+        let number = if takes("integer") { "int" } else { "float" };
         match &node.content {
-            Content::Number(number) if takes_text => Some(format!("put it in quotes: `\"{number}\"`")),
-            Content::Bool(truth) if takes_text => Some(format!("put it in quotes: `\"{truth}\"`")),
-            Content::Template(_) if takes_text => Some("make text of it: `{{ … | string }}`".to_owned()),
+            Content::Number(_) | Content::Bool(_) if takes("string") => {
+                let written = self.sources.text(node.span);
+                let fits = jsonschema::is_valid(field, &Json::from(written));
+                fits.then(|| format!("put it in quotes: `\"{written}\"`"))
+            }
+            Content::Template(_) if takes("string") => Some("make text of it: `{{ … | string }}`".to_owned()),
+            Content::String(text) if (takes("integer") || takes("number")) && is_number(text) => {
+                Some(format!("leave out the quotes: `{text}`"))
+            }
+            Content::Template(template) if takes("integer") || takes("number") => {
+                let text = template.path().map_or("…", |(_, compiled)| compiled.text.as_str());
+                Some(format!("make a number of it: `{{{{ {text} | {number} }}}}`"))
+            }
+            Content::String(text) if takes("array") => Some(format!("write a list: `[{text}]`")),
             _ => None,
+        }
+    }
+
+    /// Paths that lead to what does not fit their fields, whatever its value is.
+    fn leads(&self, node: &Node, schema: &Json, path: &FieldPath, scope: &Scope) -> Vec<Diagnostic> {
+        let below = |step: Step, node: &Node, path: FieldPath| match schema::child(schema, &step) {
+            Some(schema) => self.leads(node, schema, &path, scope),
+            None => Vec::new(),
+        };
+        match &node.content {
+            Content::Map(entries) => entries
+                .iter()
+                .flat_map(|(name, node)| below(Step::Field(name.text.clone()), node, path.field(&name.text)))
+                .collect(),
+            Content::List(items) => {
+                items.iter().enumerate().flat_map(|(at, node)| below(Step::Index(at), node, path.index(at))).collect()
+            }
+            Content::Template(_) => {
+                lead(node, scope).and_then(|lead| misled(&lead, node, schema, path)).into_iter().collect()
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -131,12 +195,47 @@ impl Subject<'_> {
             self.schema.field(&parent).map(schema::properties).unwrap_or_default()
         };
         let place = if parent.is_root() { self.what.clone() } else { format!("`{parent}`") };
-        Diagnostic::error(format!("{place} has no field `{name}`")).at(span, "no field has this name").help(suggest(
-            name,
-            &known,
-            "there are",
-            "it has no fields",
-        ))
+        let foreign = foreign::field(Place::Resource, name).filter(|_| parent.is_root()).map(str::to_owned);
+        let help = foreign.unwrap_or_else(|| suggest(name, &known, "there are", "it has no fields"));
+        Diagnostic::error(format!("{place} has no field `{name}`")).at(span, "no field has this name").help(help)
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    matches!(super::scalar::plain(text), Ok(Content::Number(_)))
+}
+
+/// What is wrong with what a path leads to where a field of some schema stands.
+fn misled(lead: &Lead, node: &Node, schema: &Json, path: &FieldPath) -> Option<Diagnostic> {
+    let text = leads::text(node);
+    match (lead, schema::reference_kinds(schema)) {
+        (Lead::Several(block, first), Some(_)) => {
+            let message = format!("`{path}` takes one resource, and `{block}` stands for several");
+            let help = match first {
+                Some(first) => {
+                    format!("say which: `{{{{ {first} }}}}`, or `{{{{ {text}[each.key] }}}}` in a `for_each`")
+                }
+                None => "its `for_each` is empty".to_owned(),
+            };
+            Some(Diagnostic::error(message).at(node.span, "all of them").help(help))
+        }
+        (Lead::Absent, Some(_)) => {
+            let message = format!("`{path}` is `{text}`, which is not there: its `when` is false");
+            let help = "give this resource the same `when`, or name another";
+            Some(Diagnostic::error(message).at(node.span, "this comes to nothing (null)").help(help))
+        }
+        (Lead::Attribute(types), None) => {
+            let expected = leads::types(schema);
+            if leads::may_be(types, &expected) {
+                return None;
+            }
+            let message =
+                format!("`{path}` takes {}, and `{text}` is {}", leads::words(&expected), leads::words(types));
+            let help = leads::conversion(text, types, &expected);
+            let help = help.unwrap_or_else(|| "name what has that type".to_owned());
+            Some(Diagnostic::error(message).at(node.span, "this attribute").help(help))
+        }
+        _ => None,
     }
 }
 

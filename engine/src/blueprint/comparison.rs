@@ -266,7 +266,8 @@ mod tests {
         let text = "not alpha < beta and c";
         let rewritten = rewritten(text, &tokens(text)).unwrap();
         let compiled = &rewritten.text;
-        for (part, stands_for) in [("__ordered(alpha ,\"<\", beta)", "alpha < beta"), ("alpha", "alpha"), ("beta", "beta")]
+        for (part, stands_for) in
+            [("__ordered(alpha ,\"<\", beta)", "alpha < beta"), ("alpha", "alpha"), ("beta", "beta")]
         {
             let at = compiled.find(part).unwrap();
             assert_eq!(&text[rewritten.original(&(at..at + part.len()))], stands_for);

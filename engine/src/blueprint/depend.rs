@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use trueup_state::{Address, Key};
 
+use super::Resource;
 use super::expand::Expander;
 use super::sight::suggest;
-use super::world::{Frame, Instances};
+use super::source::Node;
+use super::world::{Frame, Instances, Variable};
 use crate::diagnostic::{Diagnostic, Span};
 
 /// Resolves what is said of dependencies, once all that can be is expanded.
@@ -87,6 +89,10 @@ fn dependency(
     let Some(instances) = instances else {
         let help = match frame.call(&block) {
             Some(_) if !is_module => format!("it is a module: write `module.{text}`"),
+            _ if text.split('.').any(|part| frame.block(&inside(module, part)).is_some()) => {
+                let name = text.split('.').find(|part| frame.block(&inside(module, part)).is_some());
+                format!("write the name alone: `{}`", name.unwrap_or_default())
+            }
             _ => suggest(named.name(), &frame.names(module, is_module), "there are", &format!("there are no {what}s")),
         };
         let label = if is_module { "no module has this name" } else { "no resource has this name" };
@@ -106,6 +112,40 @@ fn dependency(
         (Some(key), _) => Ok(Some(block.with_key(key.clone()))),
         (None, _) => Ok(Some(block)),
     }
+}
+
+/// Where a resource depends on another, or on a whole block, and in what words: in its own spec, through the inputs of its module, or
+/// through the settings of its provider.
+pub(super) fn place(resource: &Resource, other: &Address, frame: &Frame, settings: Option<&Node>) -> (Span, String) {
+    if let Some(place) = resource.place_of_read(other) {
+        return (place, format!("reads `{other}`"));
+    }
+    if let Some((place, module)) = place_in_inputs(resource, other, frame) {
+        return (place, format!("reads `{other}` by this input of `{module}`"));
+    }
+    if let Some(place) = settings.and_then(|node| node.place_of_read(other)) {
+        return (place, format!("reads `{other}` by the settings of its provider"));
+    }
+    let how = if resource.reads.contains(other) { "reads" } else { "is said to depend on" };
+    (resource.span, format!("{how} `{other}`"))
+}
+
+/// The input of a module around a resource that names another resource, or the module that this stands in.
+fn place_in_inputs(resource: &Resource, other: &Address, frame: &Frame) -> Option<(Span, Address)> {
+    let around = std::iter::successors(resource.module.clone(), Address::parent);
+    around.filter(|module| !other.is_in(module)).find_map(|module| {
+        let outside = module.segments().len() - 1;
+        let name = &other.segments().get(outside)?.name;
+        let named = |node: &Node| {
+            if other.segments().len() == outside + 1 { node.place_of_root(name) } else { node.place_of_module(name) }
+        };
+        let inputs = frame.module(Some(&module))?.variables.values();
+        let mut places = inputs.filter_map(|variable| match variable {
+            Variable::Input(input) => named(&input.node),
+            Variable::Given(_) => None,
+        });
+        places.next().map(|place| (place, module.clone()))
+    })
 }
 
 /// The circles among blocks and modules of which each must be expanded before the other. `waits`: what each reads that is not

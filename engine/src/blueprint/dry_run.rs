@@ -11,7 +11,7 @@ use super::expand::{Expander, Room};
 use super::expression::unresolved;
 use super::world::{Known, World};
 use super::{Block, Evaluated, Resource, evaluate};
-use crate::diagnostic::{Diagnostic, Span, with_article};
+use crate::diagnostic::{Diagnostic, Sources, Span, with_article};
 
 /// How many resources a thread of its own is worth.
 const PART: usize = 5_000;
@@ -22,18 +22,19 @@ type Found = (Address, Span, Diagnostic);
 /// Checks the resources, and notes what they read.
 pub(super) fn resources(expander: &mut Expander<'_, '_>) {
     let world = Arc::new(World::new(expander.frame.clone(), Arc::<Known>::default()));
-    let Expander { rooms, resources, problems, .. } = expander;
+    let Expander { blueprint, rooms, resources, problems, .. } = expander;
     if rooms.values().flat_map(|room| room.providers.values()).any(|configured| !configured.settings.reads.is_empty()) {
         for resource in resources.values_mut() {
             resource.reads.extend(read_by_settings(rooms, resource));
         }
     }
+    let sources = &blueprint.sources;
     let mut found = unresolved_names(resources, &world);
     let mut all: Vec<&mut Resource> = resources.values_mut().collect();
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(all.len().div_ceil(PART)).max(1);
     let part = all.len().div_ceil(threads).max(1);
     std::thread::scope(|scope| {
-        let check = |part| scope.spawn(|| check_part(part, &world));
+        let check = |part| scope.spawn(|| check_part(part, &world, sources));
         let parts: Vec<_> = all.chunks_mut(part).map(check).collect();
         for part in parts {
             found.extend(part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
@@ -56,11 +57,11 @@ fn unresolved_names(resources: &BTreeMap<Address, Resource>, world: &Arc<World>)
     found
 }
 
-fn check_part(part: &mut [&mut Resource], world: &Arc<World>) -> Vec<Found> {
+fn check_part(part: &mut [&mut Resource], world: &Arc<World>, sources: &Sources) -> Vec<Found> {
     let mut sample = None;
     let mut found = Vec::new();
     for resource in part {
-        let problems = resource_problems(resource, world, &mut sample);
+        let problems = resource_problems(resource, world, sources, &mut sample);
         found.extend(problems.into_iter().map(|problem| (resource.address.clone(), resource.span, problem)));
     }
     found
@@ -75,7 +76,12 @@ fn read_by_settings(rooms: &BTreeMap<Option<Address>, Room<'_>>, resource: &Reso
 }
 
 /// What is wrong with a resource. `sample`: an instance of which nothing is wrong.
-fn resource_problems(resource: &mut Resource, world: &Arc<World>, sample: &mut Option<Sample>) -> Vec<Diagnostic> {
+fn resource_problems(
+    resource: &mut Resource,
+    world: &Arc<World>,
+    sources: &Sources,
+    sample: &mut Option<Sample>,
+) -> Vec<Diagnostic> {
     let scope = resource.scope(world);
     let Evaluated { value, reads, problems: mut found } = evaluate(&resource.spec, &scope);
     resource.reads.extend(reads);
@@ -86,7 +92,7 @@ fn resource_problems(resource: &mut Resource, world: &Arc<World>, sample: &mut O
     let mut whole = value.clone();
     schema.complete(&mut whole);
     let what = with_article(resource.kind.as_str());
-    let subject = Subject { schema, node: &resource.spec, span: resource.span, what };
+    let subject = Subject { schema, node: &resource.spec, span: resource.span, what, sources };
     found.extend(subject.problems(&whole, &scope));
     if found.is_empty() && resource.each.is_some() {
         *sample = Sample::of(&resource.block, schema, &value);

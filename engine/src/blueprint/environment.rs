@@ -1,10 +1,13 @@
 //! `environments`: what a file says differently for one of them, merged over the rest of it before anything is read.
 
+use std::ops::Range;
+
 use super::fields::{ENVIRONMENT, names};
+use super::foreign::Place;
 use super::schema::{known_fields, wrong_type};
 use super::sight::suggest;
 use super::source::{Content, Name, Node};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Span};
 
 /// What an environment may say differently.
 const SECTIONS: [&str; 4] = names(&ENVIRONMENT);
@@ -20,7 +23,8 @@ pub(super) fn apply(mut root: Node, chosen: Option<&str>, is_module: bool, probl
     }
     for (name, node) in entries {
         if matches!(node.content, Content::Map(_) | Content::Null) {
-            known_fields(node, "in an environment", &SECTIONS, problems);
+            known_fields(node, Place::Environment, &SECTIONS, problems);
+            problems.extend(strangers(&root, node));
         } else {
             let problem = wrong_type(node, &format!("the environment `{}`", name.text), "a map");
             problems.push(problem.help(format!("it may have {}", SECTIONS.join(", "))));
@@ -43,6 +47,53 @@ pub(super) fn apply(mut root: Node, chosen: Option<&str>, is_module: bool, probl
     }
     problems.push(problem.help(suggest(chosen, &known, "there are", &declare)));
     root
+}
+
+/// What an environment says of variables and resources that the rest of the file does not declare. A resource of its own has a kind.
+fn strangers(root: &Node, environment: &Node) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (section, what) in [("variables", "variable"), ("resources", "resource")] {
+        let declared = root.get(section).map(Node::entries).unwrap_or_default();
+        let known: Vec<&str> = declared.iter().map(|(name, _)| name.text.as_str()).collect();
+        for (name, node) in environment.get(section).map(Node::entries).unwrap_or_default() {
+            let is_known = known.contains(&name.text.as_str());
+            if what == "resource" && (is_known || node.get("kind").is_some()) {
+                continue;
+            }
+            if !is_known {
+                let message =
+                    format!("there is no {what} `{}`, of which this environment says something else", name.text);
+                let none = format!("declare it outside of the environments: `{section}: {{ {}: {{ … }} }}`", name.text);
+                let help = suggest(&name.text, &known, "there are", &none);
+                found.push(Diagnostic::error(message).at(name.span, format!("no {what} has this name")).help(help));
+            } else if !matches!(node.content, Content::Map(_)) {
+                let problem = wrong_type(node, &format!("what is said of the variable `{}`", name.text), "a map");
+                let value = match &node.content {
+                    Content::Number(number) => number.to_string(),
+                    Content::Bool(truth) => truth.to_string(),
+                    Content::String(text) => text.clone(),
+                    _ => "…".to_owned(),
+                };
+                found.push(problem.help(format!("write `{}: {{ default: {value} }}`", name.text)));
+            }
+        }
+    }
+    found
+}
+
+/// The environments that a file has, each with the stretch of the text that it stands on.
+pub(super) fn extents(root: &Node, length: usize) -> Vec<(String, Range<usize>)> {
+    let after = |span: Span| {
+        let tops = root.entries().iter().map(|(name, _)| name.span.start);
+        tops.filter(|start| *start > span.start).min().unwrap_or(length)
+    };
+    let entries = root.get("environments").map(Node::entries).unwrap_or_default();
+    let start = |position: usize| entries.get(position).map(|(name, _)| name.span.start);
+    let extent = |(position, (name, _)): (usize, &(Name, Node))| {
+        let end = start(position + 1).unwrap_or_else(|| after(name.span));
+        (name.text.clone(), name.span.start..end)
+    };
+    entries.iter().enumerate().map(extent).collect()
 }
 
 fn merge(under: &mut Node, over: &Node) {

@@ -17,7 +17,7 @@ use super::world::{Each, Frame, Instances, Known, Module, Scope, Variable, World
 use super::{
     Catalog, Deferral, Inputs, Loader, Output, Program, Resource, depend, dry_run, evaluate, moved, variables,
 };
-use crate::diagnostic::{Diagnostic, Diagnostics, Severity, Span};
+use crate::diagnostic::{Diagnostic, Diagnostics, FileId, Severity, Span};
 use crate::graph::Graph;
 
 /// Loads a blueprint: reads, checks and expands it. Every error of its files comes in one report.
@@ -30,6 +30,43 @@ pub fn load(path: &Path, inputs: &Inputs, loader: &dyn Loader, catalog: &Arc<Cat
     });
     let program = blueprint.and_then(|blueprint| expand(&blueprint, Arc::default(), &mut problems));
     finish(program, problems, sources)
+}
+
+/// Loads a blueprint as [`load`] does, and says besides what is wrong with what its other environments say differently.
+pub fn load_every(
+    path: &Path,
+    inputs: &Inputs,
+    loader: &dyn Loader,
+    catalog: &Arc<Catalog>,
+) -> Result<Program, Diagnostics> {
+    let loaded = load(path, inputs, loader, catalog);
+    let sources = loaded.as_ref().map_or_else(|errors| &errors.sources, |program| &program.sources);
+    let mut found = Vec::new();
+    for (name, extent) in sources.0.first().map(|own| files::environments(&own.text)).unwrap_or_default() {
+        if inputs.environment.as_ref() == Some(&name) {
+            continue;
+        }
+        let other = Inputs { environment: Some(name.clone()), ..inputs.clone() };
+        let Err(errors) = load(path, &other, loader, catalog) else { continue };
+        let inside = |problem: &Diagnostic| {
+            let span = problem.labels.first().map(|label| label.span);
+            span.is_some_and(|span| span.file == FileId::default() && extent.contains(&span.start))
+        };
+        let context = format!("environment {name}");
+        found.extend(errors.list.into_iter().filter(inside).map(|problem| problem.within(context.clone())));
+    }
+    match loaded {
+        Ok(program) if found.is_empty() => Ok(program),
+        Ok(Program { sources, warnings: mut list, .. }) | Err(Diagnostics { sources, mut list }) => {
+            let known = |found: &Diagnostic| {
+                list.iter().any(|other| other.message == found.message && other.labels == found.labels)
+            };
+            found.retain(|found| !known(found));
+            list.extend(found);
+            order(&mut list);
+            Err(Diagnostics { sources, list })
+        }
+    }
 }
 
 impl Program {
@@ -95,7 +132,14 @@ fn expand(blueprint: &Arc<Blueprint>, known: Arc<Known>, problems: &mut Vec<Diag
     dry_run::resources(&mut expander);
     let Expander { frame, known, rooms, resources, deferred, early, problems, .. } = expander;
     let moves = moved::moves(&files, &rooms, &frame, problems);
-    let graph = Graph::link(&resources, &frame, &blueprint.sources);
+    let rooms: BTreeMap<Option<Address>, super::Room> =
+        rooms.into_iter().map(|(address, room)| (address, room.into_parts())).collect();
+    let place = |resource: &Resource, other: &Address| {
+        let settings =
+            super::settings_of(&rooms, resource, &resource.provider).and_then(|settings| settings.node.clone());
+        depend::place(resource, other, &frame, settings.as_deref())
+    };
+    let graph = Graph::link(&resources, &frame, &blueprint.sources, &place);
     let graph = graph.map_err(|cycles| problems.extend(cycles.list)).ok()?;
     let outputs = own.outputs.iter();
     let output = |(name, node): &(&super::source::Name, &Node)| {
@@ -107,7 +151,7 @@ fn expand(blueprint: &Arc<Blueprint>, known: Arc<Known>, problems: &mut Vec<Diag
         environment: blueprint.inputs.environment.clone().unwrap_or_else(|| "default".to_owned()),
         sources: blueprint.sources.clone(),
         variables: values,
-        rooms: rooms.into_iter().map(|(address, room)| (address, room.into_parts())).collect(),
+        rooms,
         resources,
         graph,
         outputs: outputs.map(output).collect(),
@@ -223,14 +267,16 @@ impl<'a, 'p> Expander<'a, 'p> {
         let inside = |name: &str| module.as_ref().map_or_else(|| Address::root(name), |module| module.child(name));
         for block in &parts.resources {
             let address = inside(&block.name.text);
-            self.frame().set_block(address.clone(), Instances::Unknown, None);
+            self.frame().set_place(address.clone(), block.name.span);
+            self.frame().name_block(address.clone(), Instances::Unknown);
             self.tasks.insert(address, Task::Block(block));
         }
         for name in &parts.broken.resources {
-            self.frame().set_block(inside(name), Instances::One, None);
+            self.frame().name_block(inside(name), Instances::One);
         }
         for call in &parts.modules {
             let address = inside(&call.name.text);
+            self.frame().set_place(address.clone(), call.name.span);
             self.frame().set_call(address.clone(), Instances::Unknown);
             self.tasks.insert(address, Task::Call(call));
         }

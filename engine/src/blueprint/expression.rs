@@ -5,6 +5,7 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use minijinja::ErrorKind;
@@ -87,7 +88,7 @@ fn lost(astray: Astray, span: Span) -> Diagnostic {
 pub(super) fn variable_problems(scope: &Scope, name: &str) -> Vec<Diagnostic> {
     let tracker = Tracker::default();
     if let Err(miss) = Seen::Variables.step(scope, &Hop::Name(name), &tracker) {
-        tracker.problem(missing(&miss, Span::default(), scope));
+        tracker.problem(lost_at(&miss, Span::default(), scope));
     }
     tracker.problems()
 }
@@ -99,8 +100,8 @@ pub(super) fn unresolved(node: &Node, scope: &Scope) -> Vec<Diagnostic> {
     node.templates(&mut |template| {
         for compiled in template.expressions() {
             for chain in &compiled.chains {
-                if let Err((miss, span)) = first_steps(chain, compiled, scope, &tracker) {
-                    problems.push(missing(&miss, span, scope));
+                if let Err((miss, at)) = first_steps(chain, scope, &tracker) {
+                    problems.push(missing(&miss, compiled, at, scope));
                 }
             }
         }
@@ -110,8 +111,8 @@ pub(super) fn unresolved(node: &Node, scope: &Scope) -> Vec<Diagnostic> {
 
 /// Follows a path as far as what is declared tells where it leads: a name that is misspelt there is misspelt whatever the values are,
 /// and whether or not a `default` stands ready. Instances, and what is inside of a value, may be there or not.
-fn first_steps(chain: &Chain, compiled: &Compiled, scope: &Scope, tracker: &Tracker) -> Result<(), (Miss, Span)> {
-    let mut seen = Seen::root(scope, &chain.root, tracker).map_err(|miss| (miss, compiled.within(&chain.at)))?;
+fn first_steps<'a>(chain: &'a Chain, scope: &Scope, tracker: &Tracker) -> Result<(), (Miss, &'a Range<usize>)> {
+    let mut seen = Seen::root(scope, &chain.root, tracker).map_err(|miss| (miss, &chain.at))?;
     for (hop, at) in &chain.hops {
         let declared = matches!(seen, Seen::Variables | Seen::Modules | Seen::Call(_) | Seen::Resource(_, Some(_)));
         if !declared && !matches!(seen, Seen::Group(_) | Seen::Calls(_)) {
@@ -119,16 +120,37 @@ fn first_steps(chain: &Chain, compiled: &Compiled, scope: &Scope, tracker: &Trac
         }
         seen = match seen.step(scope, &hop.borrowed(), tracker) {
             Ok(next) => next,
-            Err(miss) if declared => return Err((miss, compiled.within(at))),
+            Err(miss) if declared => return Err((miss, at)),
             Err(_) => return Ok(()),
         };
     }
     Ok(())
 }
 
-fn missing(miss: &Miss, span: Span, scope: &Scope) -> Diagnostic {
+/// What to say of a path of an expression that leads nowhere from one of its steps.
+fn missing(miss: &Miss, compiled: &Compiled, at: &Range<usize>, scope: &Scope) -> Diagnostic {
+    let meant = miss.from.is_none().then(|| hyphenated(&compiled.text, at, scope)).flatten();
+    let problem = lost_at(miss, compiled.within(at), scope);
+    match meant {
+        Some(meant) => problem.help(format!("a hyphen is a minus here: is `{meant}` meant?")),
+        None => problem,
+    }
+}
+
+fn lost_at(miss: &Miss, span: Span, scope: &Scope) -> Diagnostic {
     let (message, label, help) = miss.describe(scope);
     Diagnostic::error(message).at(span, label).help(help)
+}
+
+/// The name that is meant by one with hyphens, of which a stretch of an expression is a part.
+fn hyphenated(text: &str, at: &Range<usize>, scope: &Scope) -> Option<String> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let start = text[..at.start].rfind(|c| !is_part(c)).map_or(0, |before| before + 1);
+    let end = text[at.end..].find(|c| !is_part(c)).map_or(text.len(), |after| at.end + after);
+    let whole = &text[start..end];
+    let name = whole.replace('-', "_");
+    let known = scope.world.frame().names(scope.module.as_ref(), false).contains(&name.as_str());
+    (whole.contains('-') && known).then_some(name)
 }
 
 impl Node {
@@ -162,7 +184,7 @@ impl Template {
 }
 
 impl tokens::Hop {
-    fn borrowed(&self) -> Hop<'_> {
+    pub(super) fn borrowed(&self) -> Hop<'_> {
         match self {
             Self::Name(name) => Hop::Name(name),
             Self::Index(index) => Hop::Index(*index),
@@ -260,7 +282,7 @@ impl<'a> Session<'a> {
 
     fn follow(&self, chain: &Chain, compiled: &Compiled) -> Result<Seen, Diagnostic> {
         let scope = self.from;
-        let fail = |miss: Miss, at| missing(&miss, compiled.within(at), scope);
+        let fail = |miss: Miss, at| missing(&miss, compiled, at, scope);
         let mut seen = Seen::root(scope, &chain.root, &self.tracker).map_err(|miss| fail(miss, &chain.at))?;
         for (hop, at) in &chain.hops {
             seen = seen.step(scope, &hop.borrowed(), &self.tracker).map_err(|miss| fail(miss, at))?;
@@ -285,7 +307,7 @@ impl<'a> Session<'a> {
             // Some filters make something of what is not there.
             Ok(_) if !unknown && !compiled.guarded && self.tracker.miss().is_some() => self.undefined(compiled)?,
             Ok(result) => tracking::value(&result)
-                .or_else(|message| if unknown { Ok(Value::Unknown) } else { Err(self.failed(compiled, &message)) })?,
+                .or_else(|message| if unknown { Ok(Value::Unknown) } else { Err(self.no_value(compiled, &message)) })?,
             Err(error) => self.recovered(compiled, &error)?,
         };
         let value = if unknown { Value::Unknown } else { value };
@@ -319,6 +341,9 @@ impl<'a> Session<'a> {
             (ErrorKind::UndefinedError, Some(miss)) if !(unknown && compiled.guarded) => {
                 Err(self.missing(compiled, &miss))
             }
+            (_, Some(_)) if !unknown && error.detail() == Some(tracking::NOT_THERE) => {
+                Err(self.no_value(compiled, tracking::NOT_THERE))
+            }
             (ErrorKind::UnknownFunction, Some(miss)) if miss.from.is_none() => Err(self.missing(compiled, &miss)),
             (
                 ErrorKind::UnknownFunction
@@ -333,14 +358,22 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// What is wrong with a result that no blueprint can hold: what was not there on the way to it, if that is why.
+    fn no_value(&self, compiled: &Compiled, message: &str) -> Diagnostic {
+        match self.tracker.miss().filter(|_| message == tracking::NOT_THERE) {
+            Some(miss) => self.missing(compiled, &miss),
+            None => self.failed(compiled, message),
+        }
+    }
+
     fn missing(&self, compiled: &Compiled, miss: &Miss) -> Diagnostic {
         let root = compiled.chains.iter().find(|chain| miss.from.is_none() && chain.root == miss.name);
-        let place = root.map(|chain| compiled.within(&chain.at)).or_else(|| compiled.place_of(&miss.name));
-        if place.is_none() && self.tracker.secret() {
+        match root.map(|chain| &chain.at).or_else(|| compiled.place_of(&miss.name)) {
+            Some(at) => missing(miss, compiled, at, self.from),
             // The name is not in the text: it may be what a secret says.
-            return self.failed(compiled, "");
+            None if self.tracker.secret() => self.failed(compiled, ""),
+            None => lost_at(miss, compiled.span, self.from),
         }
-        missing(miss, place.unwrap_or(compiled.span), self.from)
     }
 
     /// What is wrong with all of it; not where it may repeat a secret.

@@ -2,8 +2,10 @@
 
 use minijinja::{Error, ErrorKind};
 
-use super::functions::FUNCTIONS;
+use super::foreign;
 use super::template::Compiled;
+use super::tokens::{self, Token};
+use super::tracking;
 use crate::diagnostic::{Diagnostic, Span};
 
 /// What is wrong, where minijinja's own words would not do, and what to do about it.
@@ -27,7 +29,23 @@ pub(super) fn diagnose(compiled: &Compiled, error: &Error, secret: bool) -> Diag
 /// The failure of a whole expression, in our own words.
 pub(super) fn whole(compiled: &Compiled, detail: &str, secret: bool) -> Diagnostic {
     let said = if secret { "what it reads is secret, so no more is said" } else { detail };
-    problem(compiled.span, said.to_owned(), help(detail).filter(|_| !secret).map(str::to_owned))
+    let help = in_parts(&compiled.text, detail).or_else(|| help(detail)).filter(|_| !secret);
+    problem(compiled.span, said.to_owned(), help.map(str::to_owned))
+}
+
+/// What to do where nothing is found, by the words of the expression.
+fn in_parts(text: &str, detail: &str) -> Option<&'static str> {
+    let words = tokens::tokens(text);
+    let has = |name: &str| words.iter().any(|(word, _)| *word == Token::Name(name));
+    match detail {
+        "nothing is where it looks" if has("if") && !has("else") => {
+            Some("say what it is where the condition is false: `a if b else c`")
+        }
+        tracking::NOT_THERE if has("map") || has("select") => {
+            Some("a map gives its keys: for what stands under them write `a | values | map(attribute=\"b\") | list`")
+        }
+        _ => None,
+    }
 }
 
 fn problem(span: Span, detail: String, help: Option<String>) -> Diagnostic {
@@ -41,16 +59,23 @@ fn problem(span: Span, detail: String, help: Option<String>) -> Diagnostic {
 fn remedy(error: &Error) -> Remedy {
     let said = |detail: &str, help: String| Remedy { detail: Some(detail.to_owned()), help: Some(help) };
     match error.kind() {
-        ErrorKind::UnknownFunction => said(
-            "there is no such function",
-            format!("there are the functions `{}`; the rest are filters: `a | upper`", FUNCTIONS.join("`, `")),
-        ),
+        ErrorKind::UnknownFunction => said("there is no such function", foreign::callable()),
         ErrorKind::UnknownMethod => {
             said("values have no methods", "use a filter: `a | upper`, `a | replace(\"x\", \"y\")`".to_owned())
         }
         ErrorKind::OutOfFuel => said(
             "this would take too long, or too much memory",
             "make fewer or smaller values: data of that size belongs in a file of its own".to_owned(),
+        ),
+        _ if error
+            .detail()
+            .is_some_and(|detail| detail.contains("float literal") || detail.contains("digit found")) =>
+        {
+            said("this text is no number", "give what stands for it: `a | int(0)`, or write digits".to_owned())
+        }
+        ErrorKind::UndefinedError => said(
+            "this is not there",
+            "ask for it first, `a.b if a else c`, or say what stands for it: `a.b | default(c)`".to_owned(),
         ),
         ErrorKind::MissingArgument => said("an argument is missing", "name it in the parentheses".to_owned()),
         ErrorKind::TooManyArguments => said("this has too many arguments", "leave out the last".to_owned()),

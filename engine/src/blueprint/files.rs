@@ -1,12 +1,13 @@
 //! The files of a blueprint: its own, and those of its modules.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::source::{Content, Node};
 use super::{Catalog, Inputs, Loader, bytes, environment, parse};
-use crate::diagnostic::{Diagnostic, Sources, Span};
+use crate::diagnostic::{Diagnostic, FileId, Sources, Span};
 use crate::paths::resolve;
 
 /// How many modules may stand in each other.
@@ -51,6 +52,12 @@ pub(super) fn read(
     let own = reader.file(path, None, &mut Vec::new());
     let trees: Option<Vec<Tree>> = reader.trees.into_iter().collect();
     (reader.sources, own.and(trees))
+}
+
+/// The environments of a blueprint's text, each with the stretch of it that it stands on.
+pub(super) fn environments(text: &str) -> Vec<(String, Range<usize>)> {
+    let (root, _) = parse::parse(text, FileId::default());
+    root.map(|root| environment::extents(&root, text.len())).unwrap_or_default()
 }
 
 struct Reader<'a> {
@@ -108,9 +115,13 @@ impl Reader<'_> {
         };
         let bytes = self.loader.read(path).map_err(|error| {
             self.problems.push(match named {
+                Some(named) if is_elsewhere(self.sources.text(named.span)) => {
+                    at(Diagnostic::error(format!("the module `{}` is on another machine", named.module)))
+                        .help("a module is a file: fetch it, check it in beside the blueprint, and name its path")
+                }
                 Some(named) => {
                     at(Diagnostic::error(format!("the module `{}` can't be read: {file}: {error}", named.module)))
-                        .help(hint(path))
+                        .help("`source` is the path of a file, relative to the file it stands in")
                 }
                 None => bytes::unreadable(path, &error),
             });
@@ -128,11 +139,9 @@ impl Reader<'_> {
     }
 }
 
-fn hint(path: &Path) -> String {
-    if path.to_string_lossy().contains("://") || path.to_string_lossy().contains("::") {
-        return "a module is a file: fetch it, check it in beside the blueprint, and name its path".to_owned();
-    }
-    "`source` is the path of a file, relative to the file it stands in".to_owned()
+/// Whether a module's source names something that is no file here.
+fn is_elsewhere(source: &str) -> bool {
+    source.contains("://") || source.contains("::")
 }
 
 /// What is wrong with a module that stands in itself, or too deep.

@@ -118,6 +118,7 @@ pub(super) fn environment() -> &'static Environment<'static> {
         }
         comparison::add(&mut environment);
         environment.add_filter("tojson", to_json);
+        environment.add_filter("join", join);
         environment.add_filter("values", values);
         environment.add_filter("keys", keys);
         environment.add_filter("upper", |value: &Value| text(value).map(|text| text.to_uppercase()));
@@ -143,6 +144,18 @@ fn text(value: &Value) -> Result<Cow<'_, str>, Error> {
 fn to_json(value: &Value) -> Result<String, Error> {
     let plain = tracking::read(value)?;
     serde_json::to_string(&plain).map_err(|_| Error::new(ErrorKind::BadSerialization, "this has no JSON form"))
+}
+
+/// The items of a list as text, with something between them. minijinja would pass over what is not there.
+fn join(items: &Value, between: Option<Cow<'_, str>>) -> Result<String, Error> {
+    let mut joined = String::new();
+    for (position, item) in items.try_iter()?.enumerate() {
+        if position > 0 {
+            joined.push_str(between.as_deref().unwrap_or_default());
+        }
+        joined.push_str(&text(&item)?);
+    }
+    Ok(joined)
 }
 
 fn values(map: &Value) -> Result<Vec<Value>, Error> {

@@ -2,28 +2,98 @@
 
 use std::ops::Range;
 
+use super::foreign;
 use super::parse::MAX_DEPTH;
 use crate::diagnostic::{Diagnostic, FileId, Span};
 
+/// What YAML stumbles over.
+pub(super) struct Stumble {
+    pub(super) problem: Diagnostic,
+    /// The value that is written wrong, if it is one on one line: the rest of the text can be read without it.
+    pub(super) value: Option<Range<usize>>,
+}
+
 /// What to do about a text that YAML stumbles over at a byte, by what it says of it.
-pub(super) fn syntax(text: &str, file: FileId, at: usize, info: &str) -> Diagnostic {
+pub(super) fn syntax(text: &str, file: FileId, at: usize, info: &str) -> Stumble {
+    let problem = |problem| Stumble { problem, value: None };
+    if info.contains("recursion limit") {
+        let width = text[at..].chars().next().map_or(0, char::len_utf8);
+        return problem(too_deep(Span { file, start: at, end: at + width }));
+    }
+    wrong_value(text, file, at, info).unwrap_or_else(|| problem(other_syntax(text, file, at, info)))
+}
+
+/// A value that is no YAML, and was meant as an expression or has one in it.
+fn wrong_value(text: &str, file: FileId, at: usize, info: &str) -> Option<Stumble> {
+    let begin = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text[begin..].lines().next().unwrap_or_default();
+    // The reader often finds out only on the line after.
+    let before = text[..begin].trim_end().lines().next_back().unwrap_or_default();
+    let under_key = outer_line(text, at).is_some_and(|outer| text[outer].ends_with(':'));
+    let place = |part: &str| part.as_ptr() as usize - text.as_ptr() as usize;
+    let span = |at: &Range<usize>| Span { file, start: at.start, end: at.end };
+    for (suspect, alone) in [(line, under_key), (before, false)] {
+        if let Some((offset, expression)) = unquoted_expression(suspect, alone) {
+            let start = place(suspect) + offset;
+            let value = start..start + expression.len();
+            let problem = unquoted(expression).at(span(&value), "YAML can't read this");
+            return Some(Stumble { problem, value: Some(value) });
+        }
+        if let Some(found) = foreign::interpolation(suspect).filter(|found| unquoted_mark(suspect, found.start)) {
+            let at = place(suspect) + found.start..place(suspect) + found.end;
+            let inner = &text[at.start + 2..at.end - 1];
+            let problem = Diagnostic::error("`${…}` is not read here, and YAML takes its braces for a map");
+            let help = format!("write `\"{{{{ {inner} }}}}\"` if the value is meant");
+            let problem = problem.at(span(&at), "Terraform would replace this").help(help);
+            return Some(Stumble { problem, value: Some(at) });
+        }
+    }
+    let (value, inner) = quote_in_quotes(text, at, info)?;
+    let (quote, other) = if text[value.start..].starts_with('"') { ('"', '\'') } else { ('\'', '"') };
+    let written = &text[value.start + 1..value.end - 1];
+    let help = match written.contains(other) {
+        true => format!("inside of `{quote}…{quote}` write text in `{other}…{other}`"),
+        false => format!("write `{quote}{}{quote}`", written.replace(quote, &other.to_string())),
+    };
+    let problem = Diagnostic::error("a quote inside of quotes ends them")
+        .at(span(&(inner..inner + 1)), "YAML takes this quote for the last one")
+        .at(span(&(value.start..value.start + 1)), "of what begins here")
+        .help(help);
+    Some(Stumble { problem, value: Some(value) })
+}
+
+/// Whether what stands at a place of a line begins a value there.
+fn unquoted_mark(line: &str, at: usize) -> bool {
+    line[..at].trim_end().ends_with([':', '-', ',', '[', '{'])
+}
+
+/// A value in quotes with an expression in it that the same quotes end too soon, and where.
+fn quote_in_quotes(text: &str, at: usize, info: &str) -> Option<(Range<usize>, usize)> {
+    if !info.contains("trailing content") && !info.contains("quoted scalar") && !info.contains("did not find expected")
+    {
+        return None;
+    }
+    let begin = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let inner = text[..at].trim_end().len().checked_sub(1)?;
+    let quote = text[inner..].chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    let left_open = |start: usize| {
+        let said = &text[start + 1..inner];
+        unquoted_mark(&text[begin..], start - begin) && said.contains("{{") && !said.contains("}}")
+    };
+    let start =
+        text[begin..inner].match_indices(quote).map(|(start, _)| begin + start).find(|start| left_open(*start))?;
+    let line_end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
+    let close = at + text[at..line_end].find("}}")?;
+    let end = close + text[close..line_end].find(quote)? + 1;
+    Some((start..end, inner))
+}
+
+/// What to do about any other text that is no YAML.
+fn other_syntax(text: &str, file: FileId, at: usize, info: &str) -> Diagnostic {
     let begin = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let line = text[begin..].lines().next().unwrap_or_default();
     let width = text[at..].chars().next().filter(|c| !c.is_whitespace()).map_or(0, char::len_utf8);
     let span = Span { file, start: at, end: at + width };
-    if info.contains("recursion limit") {
-        return too_deep(span);
-    }
-    // The reader often finds out only on the line after.
-    let before = text[..begin].trim_end().lines().next_back().unwrap_or_default();
-    let under_key = outer_line(text, at).is_some_and(|outer| text[outer].ends_with(':'));
-    for (suspect, alone) in [(line, under_key), (before, false)] {
-        if let Some((offset, expression)) = unquoted_expression(suspect, alone) {
-            let start = suspect.as_ptr() as usize - text.as_ptr() as usize + offset;
-            let span = Span { file, start, end: start + expression.len() };
-            return unquoted(expression).at(span, "YAML can't read this");
-        }
-    }
     let indent = line.len() - line.trim_start().len();
     if let Some(tab) = line[..indent].find('\t').map(|tab| begin + tab).or_else(|| a_tab(text, at, info)) {
         return Diagnostic::error("a tab stands where only spaces may")
@@ -59,7 +129,13 @@ fn earlier(text: &str, at: usize, info: &str) -> Option<(Range<usize>, &'static 
         .or_else(|| {
             outer().filter(full).map(|line| (line, "this has its value: text of several lines begins with `|`"))
         })
-        .or_else(|| keyless(text, at).filter(|_| needs_key).map(|line| (line, "is a `:` missing here?")))
+        .or_else(|| {
+            let label = |line: &Range<usize>| match text[line.clone()].starts_with("//") {
+                true => "a comment begins with `#`",
+                false => "is a `:` missing here?",
+            };
+            keyless(text, at).filter(|_| needs_key).map(|line| (line.clone(), label(&line)))
+        })
         .or_else(|| {
             let astray = info.contains("block mapping").then(outer).flatten();
             astray.map(|line| (line, "what stands under this is indented differently"))
@@ -86,7 +162,9 @@ fn keyless(text: &str, at: usize) -> Option<Range<usize>> {
     let mut spoken = spoken.filter(|(line, length)| *length > 0 && !line.starts_with('#')).take(3);
     let (line, length) = spoken.find(|(line, length)| {
         let said = &line[..*length];
-        !said.contains(": ") && !said.ends_with(':') && said.starts_with(char::is_alphanumeric)
+        !said.contains(": ")
+            && !said.ends_with(':')
+            && (said.starts_with(char::is_alphanumeric) || said.starts_with("//"))
     })?;
     let start = line.as_ptr() as usize - text.as_ptr() as usize;
     Some(start..start + length)
@@ -174,7 +252,8 @@ fn a_tab(text: &str, at: usize, info: &str) -> Option<usize> {
 /// The quote that the reader says was never closed.
 fn open_quote(text: &str, at: usize, info: &str) -> Option<usize> {
     let here = text[at..].starts_with(['"', '\'']);
-    (here && info.contains("quoted scalar") && info.contains("end of stream")).then_some(at)
+    let open = info.contains("quoted scalar") && (info.contains("end of stream") || info.contains("indentation"));
+    (here && open).then_some(at)
 }
 
 /// An expression that YAML takes for a map.
@@ -196,24 +275,4 @@ fn unquoted_expression(line: &str, alone: bool) -> Option<(usize, &str)> {
     // What follows the braces without a space belongs to the same value.
     let end = text[close..].find([' ', ',', ']', '}']).map_or(text.len(), |more| close + more);
     Some((opening, &text[..end]))
-}
-
-/// What text in it has that another tool would have replaced. It may be meant, for a shell as a rule, so this is a warning.
-pub(super) fn foreign(text: &str, span: impl Fn(&Range<usize>) -> Span) -> Option<Diagnostic> {
-    const ROOTS: [&str; 5] = ["var.", "local.", "module.", "each.", "data."];
-    if let Some(open) = text.find("${").filter(|open| ROOTS.iter().any(|root| text[open + 2..].starts_with(root))) {
-        let end = text[open..].find('}').map(|close| open + close)?;
-        let inner = &text[open + 2..end];
-        return Some(
-            Diagnostic::warning(format!("`${{{inner}}}` is text here, and no expression"))
-                .at(span(&(open..end + 1)), "Terraform would replace this")
-                .help(format!("write `{{{{ {inner} }}}}` if the value is meant")),
-        );
-    }
-    let at = text.find("<no value>")?;
-    Some(
-        Diagnostic::warning("`<no value>` stands where a value was missing")
-            .at(span(&(at..at + 10)), "a template of another tool left this behind")
-            .help("write the value, or an expression: `{{ var.name }}`"),
-    )
 }

@@ -8,6 +8,7 @@ use trueup_state::{Address, Key, Value};
 use super::evaluate;
 use super::expand::{Expander, Stop};
 use super::expression::see;
+use super::leads::{self, Lead, as_expression, lead};
 use super::schema::TRUTH;
 use super::sight::{Seen, article};
 use super::source::{Content, Node};
@@ -37,7 +38,10 @@ impl Expander<'_, '_> {
                 let values = items.iter().map(|item| self.item(item, scope)).collect::<Result<Vec<_>, _>>()?;
                 keys_of(&values).map(|keys| self.lazily(keys, items.iter(), scope))
             }
-            _ => keyed(self.keys_known(node, scope, reads)?, node),
+            _ => match no_keys(node, scope) {
+                Some(wrong) => Err(wrong),
+                None => keyed(self.keys_known(node, scope, reads)?, node),
+            },
         };
         let found = found.and_then(|eachs| unique(&eachs).map(|()| eachs));
         let eachs = found.map_err(|(message, help)| {
@@ -57,14 +61,20 @@ impl Expander<'_, '_> {
         reads: &mut BTreeSet<Address>,
     ) -> Result<bool, Stop> {
         let Some(node) = node else { return Ok(default) };
-        match self.early(node, scope, what, reads)?.revealed() {
-            Value::Bool(holds) => Ok(*holds),
-            other => {
-                let message = format!("{what} is {}, where `true` or `false` belongs", article(other));
-                self.problems.push(Diagnostic::error(message).at(node.span, "this value").help(TRUTH));
-                Ok(default)
-            }
-        }
+        let found = match lead(node, scope) {
+            Some(Lead::Attribute(types)) if !leads::may_be(&types, &["boolean"]) => leads::words(&types),
+            _ => match self.early(node, scope, what, reads)?.revealed() {
+                Value::Bool(holds) => return Ok(*holds),
+                other => article(other),
+            },
+        };
+        let message = format!("{what} is {found}, where `true` or `false` belongs");
+        let help = match &node.content {
+            Content::Template(_) => "compare it with something: `{{ a > 0 }}`, `{{ a == \"b\" }}`".to_owned(),
+            _ => as_expression(node, scope).unwrap_or_else(|| TRUTH.to_owned()),
+        };
+        self.problems.push(Diagnostic::error(message).at(node.span, "this value").help(help));
+        Ok(default)
     }
 
     /// Instances of which each has a node of its own: evaluated now where it reads no resource, whenever it is read where it does.
@@ -119,6 +129,20 @@ fn whole_block(node: &Node, scope: &Scope) -> Option<Vec<Each>> {
     let Seen::Group(block) = see(node, scope, &Tracker::default(), "for_each") else { return None };
     let each = |key: &Key| Each { key: key.clone(), value: EachValue::Resource(block.with_key(key.clone())) };
     Some(scope.world.keys(&block).iter().map(each).collect())
+}
+
+/// What is wrong with a `for_each` whatever its value is: it leads to an attribute that is neither list nor map, or it is text that was
+/// meant as an expression.
+fn no_keys(node: &Node, scope: &Scope) -> Option<Wrong> {
+    let message = |found: &str| format!("`for_each` is {found}, where a list or a map belongs");
+    if let Some(Lead::Attribute(types)) = lead(node, scope)
+        && !leads::may_be(&types, &["array", "object"])
+    {
+        let help = leads::conversion(leads::text(node), &types, &["array"]);
+        let help = help.unwrap_or_else(|| "name what is a list or a map".to_owned());
+        return Some((message(&leads::words(&types)), help));
+    }
+    as_expression(node, scope).map(|help| (message("text"), help))
 }
 
 /// What is wrong with a `for_each`, and what to do.

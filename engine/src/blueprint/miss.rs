@@ -2,6 +2,7 @@
 
 use trueup_state::{Address, Map, Value};
 
+use super::foreign;
 use super::sight::{Held, Miss, Seen, key_text, output_names, variable_names};
 use super::world::Scope;
 use crate::diagnostic::{closest, with_article};
@@ -35,6 +36,12 @@ impl Miss {
                 let none = format!("declare it: `modules: {{ {name}: {{ source: ./{name}.yaml }} }}`");
                 (format!("there is no module `{name}`"), suggest(name, &known, "there are", &none))
             }
+            Some(Seen::Call(module)) if scope.world.frame().block(&module.child(name)).is_some() => (
+                format!("the module `{module}` has no output `{name}`"),
+                format!(
+                    "it is a resource of the module, which shows its outputs alone: `outputs: {{ {name}: \"{{{{ {name}.… }}}}\" }}`"
+                ),
+            ),
             Some(Seen::Call(module)) => {
                 let help = suggest(name, &output_names(scope, module), "its outputs are", "it has no outputs");
                 (format!("the module `{module}` has no output `{name}`"), help)
@@ -44,16 +51,21 @@ impl Miss {
             Some(Seen::Group(block)) => no_instance(scope, block, name),
             Some(Seen::Resource(address, Some(visible))) => {
                 let known = names(visible.attributes.revealed().as_map());
-                let address = seen_from(scope, address);
+                let inner = seen_from(scope, address);
                 let none = format!(
-                    "{} has no attributes: use it whole, `{{{{ {address} }}}}`",
+                    "{} has no attributes: use it whole, `{{{{ {inner} }}}}`",
                     with_article(visible.kind.as_str())
                 );
-                let message = format!("the {} `{address}` has no attribute `{name}`", visible.kind);
-                (message, suggest(name, &known, "its attributes are", &none))
+                let message = format!("the {} `{inner}` has no attribute `{name}`", visible.kind);
+                let said = scope.world.schema(address).is_some_and(|schema| schema.fields().contains(&name.as_str()));
+                let help = suggest(name, &known, "its attributes are", &none);
+                match said && !help.starts_with("did you mean") {
+                    true => (message, format!("it is what the blueprint says of it: use a variable for both; {help}")),
+                    false => (message, help),
+                }
             }
             Some(Seen::Absent) => (
-                format!("`{name}` is read from a resource that is not there"),
+                format!("`{name}` is read from what is not there"),
                 "its `when` is false: ask for it first, `{{ a.b if a else c }}`".to_owned(),
             ),
             Some(Seen::Held(held)) => no_part(scope, held, name),
@@ -79,10 +91,17 @@ fn nothing_called(scope: &Scope, name: &str) -> (String, String) {
     let known = scope.world.frame().names(scope.module.as_ref(), false);
     let help = match name {
         "each" => "`each` is there only in a resource that has `for_each`".to_owned(),
-        "env" => "the environment can't be read: declare a variable, and give it by `TRUEUP_VAR_name`".to_owned(),
         _ if scope.variable(name).is_some() => format!("a variable is read as `var.{name}`"),
+        "env" => "the environment can't be read: declare a variable, and give it by `TRUEUP_VAR_name`".to_owned(),
         _ if scope.world.frame().names(scope.module.as_ref(), true).contains(&name) => {
             format!("an output of a module is read as `module.{name}.OUTPUT`")
+        }
+        _ if outside(scope, name) => {
+            format!("a module sees its own resources alone: give it as an input, and read `var.{name}`")
+        }
+        _ if is_kind(name) => "a resource is read by its name alone, without its kind: `weights.uri`".to_owned(),
+        _ if foreign::root(name).is_some() && closest(name, known.iter().copied()).is_none() => {
+            foreign::root(name).unwrap_or_default()
         }
         _ => suggest(
             name,
@@ -92,6 +111,20 @@ fn nothing_called(scope: &Scope, name: &str) -> (String, String) {
         ),
     };
     (message, help)
+}
+
+/// Whether something of this name stands around the module.
+fn outside(scope: &Scope, name: &str) -> bool {
+    let around =
+        std::iter::successors(scope.module.as_ref().map(Address::parent), |inner| inner.as_ref().map(Address::parent));
+    around.into_iter().any(|module| {
+        let names = |modules| scope.world.frame().names(module.as_ref(), modules);
+        names(false).contains(&name) || names(true).contains(&name)
+    })
+}
+
+fn is_kind(name: &str) -> bool {
+    crate::kinds::portable().iter().any(|kind| kind.name == name)
 }
 
 fn no_module_instance(scope: &Scope, call: &Address, name: &str) -> (String, String) {

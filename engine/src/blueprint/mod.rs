@@ -17,9 +17,11 @@ pub mod expression;
 mod failure;
 mod fields;
 mod files;
+mod foreign;
 mod functions;
 mod hints;
 mod instances;
+mod leads;
 mod miss;
 mod modules;
 mod moved;
@@ -95,6 +97,8 @@ pub struct Catalog {
     pub providers: BTreeMap<String, ProviderEntry>,
     /// The providers that exist and are not built in, each with the command that builds it in.
     pub left_out: BTreeMap<String, String>,
+    /// The providers that are yet to be written.
+    pub planned: BTreeSet<String>,
 }
 
 /// A provider as blueprints see it.
@@ -102,8 +106,17 @@ pub struct Catalog {
 pub struct ProviderEntry {
     /// The portable kinds that it makes.
     pub kinds: BTreeSet<KindName>,
+    /// What the names of its native kinds begin with: `AWS::`.
+    pub natives: &'static [&'static str],
     /// What may stand under it in `providers`.
     pub settings: &'static Schema,
+}
+
+impl ProviderEntry {
+    /// Whether it makes a kind.
+    pub fn makes(&self, kind: &KindName) -> bool {
+        self.kinds.contains(kind) || self.natives.iter().any(|prefix| kind.as_str().starts_with(prefix))
+    }
 }
 
 /// A loaded blueprint: variables resolved, instances expanded, dependencies linked.
@@ -153,6 +166,8 @@ pub struct Settings {
     pub value: Value,
     /// The resources that they read.
     pub reads: BTreeSet<Address>,
+    /// As the file has them; none where they are the defaults.
+    pub node: Option<Arc<Node>>,
 }
 
 /// Why it is not known yet how often something is there.
@@ -246,9 +261,7 @@ impl Resource {
 
     /// Where an expression of its spec first names a resource or a block.
     pub(crate) fn place_of_read(&self, read: &Address) -> Option<Span> {
-        let mut place = None;
-        self.spec.templates(&mut |template| place = place.or_else(|| template.place_of_root(read.name())));
-        place
+        self.spec.place_of_read(read)
     }
 
     /// Where a field of its spec stands in the text, or the nearest field around it.
@@ -272,6 +285,11 @@ impl Program {
         self.frame.block(block)
     }
 
+    /// The block or module that does not have what is recorded at an address any more, though it is declared, and where it is named.
+    pub fn without(&self, address: &Address) -> Option<(Address, Span)> {
+        self.frame.without(address)
+    }
+
     /// What was known of resources when it was expanded.
     pub fn known(&self) -> &Known {
         &self.known
@@ -279,8 +297,7 @@ impl Program {
 
     /// What a resource's provider is set to: by its module, or by what that stands in.
     pub fn settings(&self, resource: &Resource, provider: &ProviderName) -> Option<&Settings> {
-        let around = std::iter::successors(Some(resource.module.clone()), |inner| inner.as_ref().map(Address::parent));
-        around.filter_map(|module| self.rooms.get(&module)).find_map(|room| room.providers.get(provider))
+        settings_of(&self.rooms, resource, provider)
     }
 
     /// The tags that a resource gets from its module.
@@ -293,6 +310,16 @@ impl Program {
     pub fn deferral(&self, address: &Address) -> Option<(&Address, &Deferral)> {
         self.deferred.iter().find(|(deferred, _)| address.is_in(deferred))
     }
+}
+
+/// What a resource's provider is set to: by its module, or by what that stands in.
+fn settings_of<'a>(
+    rooms: &'a BTreeMap<Option<Address>, Room>,
+    resource: &Resource,
+    provider: &ProviderName,
+) -> Option<&'a Settings> {
+    let around = std::iter::successors(Some(resource.module.clone()), |inner| inner.as_ref().map(Address::parent));
+    around.filter_map(|module| rooms.get(&module)).find_map(|room| room.providers.get(provider))
 }
 
 /// The values of a YAML file without expressions, such as a file of variables. The error says what is wrong, with its line.

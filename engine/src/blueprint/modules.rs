@@ -38,7 +38,11 @@ impl<'a> Expander<'a, '_> {
         for scope in present {
             let module = scope.each.as_ref().map_or_else(|| address.clone(), |each| address.with_key(each.key.clone()));
             let parts = &self.files[file];
+            let before = self.problems.len();
             let values = variables::of_module(&parts.variables, &parts.broken.variables, call, &scope, self.problems);
+            if scope.each.is_some() {
+                self.in_module(before, Some(&module));
+            }
             let each = scope.each.clone();
             drop(scope);
             self.enter(Some(module), file, values, each, &reads);

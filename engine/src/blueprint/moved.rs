@@ -111,7 +111,11 @@ fn wrong(entry: &Move, to_span: Span, moves: &[Move], frame: &Frame) -> Option<D
     let known = frame.addresses();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let problem = Diagnostic::error(format!("nothing is declared at `{to}`, where `{from}` is said to have moved"));
-    let help = suggest(&to.to_string(), &known, "there are", "declare it first");
+    let plain = to.to_string().strip_prefix("module.").map(str::to_owned).filter(|name| known.contains(&name.as_str()));
+    let help = match plain {
+        Some(name) => format!("write `{name}`: an address has no `module.` in it"),
+        None => suggest(&to.to_string(), &known, "there are", "declare it first"),
+    };
     Some(problem.at(to_span, "this address").help(help))
 }
 

@@ -1,14 +1,17 @@
 //! From text to the tree of [`super::source`], by `saphyr-parser`. Whatever can be read is read, so that one run tells all errors.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
 
+use super::hints::Stumble;
 use super::source::{Content, Name, Node};
 use super::template::Template;
 use super::written::Written;
-use super::{bytes, hints, scalar};
+use super::{bytes, foreign, hints, scalar};
 use crate::diagnostic::{Diagnostic, FileId, Span};
 
 /// How many levels of lists and maps may stand in each other.
@@ -20,18 +23,43 @@ pub(super) fn parse(text: &str, file: FileId) -> (Option<Node>, Vec<Diagnostic>)
     if let Some(problem) = bytes::control(text, |start, end| Span { file, start, end }) {
         return (None, vec![problem]);
     }
-    let mut reader = Reader {
-        parser: Parser::new_from_str(text),
-        text,
-        file,
-        offsets: Offsets::new(text),
-        problems: Vec::new(),
-        anchors: BTreeMap::new(),
-        aliased: 0,
-    };
-    let root = reader.document().ok().flatten();
-    (root, reader.problems)
+    let mut told = Vec::new();
+    let mut text = Cow::Borrowed(text);
+    let mut passed = BTreeSet::new();
+    loop {
+        let mut reader = Reader {
+            parser: Parser::new_from_str(&text),
+            text: &text,
+            file,
+            offsets: Offsets::new(&text),
+            problems: Vec::new(),
+            anchors: BTreeMap::new(),
+            aliased: 0,
+            passed: &passed,
+            stumble: None,
+        };
+        let root = reader.document().ok().flatten();
+        let Reader { problems, stumble, .. } = reader;
+        let again = passed.len() < MAX_PASSED && text.len() < MAX_LENGTH_PASSED;
+        match stumble {
+            Some((value, problem)) if again => {
+                told.push(problem);
+                let filler = format!("\"{}\"", "x".repeat(value.len().saturating_sub(2)));
+                passed.insert(value.start);
+                text.to_mut().replace_range(value, &filler);
+            }
+            _ => {
+                told.extend(problems);
+                return (root, told);
+            }
+        }
+    }
 }
+
+/// How many values that are no YAML are passed over, so that one run tells what else is wrong, and in how long a text at most: each
+/// is another reading of all of it.
+const MAX_PASSED: usize = 20;
+const MAX_LENGTH_PASSED: usize = 1024 * 1024;
 
 /// Nothing more can be read; the reason is among the problems.
 struct Stop;
@@ -44,6 +72,10 @@ struct Reader<'a> {
     problems: Vec<Diagnostic>,
     anchors: BTreeMap<usize, Anchored>,
     aliased: usize,
+    /// Where values stood that are no YAML, and that the text is read without.
+    passed: &'a BTreeSet<usize>,
+    /// The value that can't be read, with what is wrong with it, if that is why nothing more can be.
+    stumble: Option<(Range<usize>, Diagnostic)>,
 }
 
 /// What an anchor names, with its number of nodes and its depth.
@@ -58,7 +90,8 @@ impl<'a> Reader<'a> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => {
-                let problem = self.syntax(&error);
+                let Stumble { problem, value } = self.syntax(&error);
+                self.stumble = value.map(|value| (value, problem.clone()));
                 let start = |problem: &Diagnostic| problem.labels.first().map(|label| label.span.start);
                 // The same cause may have been found before the parser stumbled over it: it knows more now.
                 self.problems.retain(|other| other.message != problem.message || start(other) != start(&problem));
@@ -115,6 +148,10 @@ impl<'a> Reader<'a> {
             );
         }
         let node = match event {
+            // It was reported.
+            Event::Scalar(..) if self.passed.contains(&span.start) => {
+                Node { span, content: Content::Template(Arc::new(Template::broken())) }
+            }
             Event::Scalar(text, style, ..) => self.scalar(&text, style, span),
             Event::SequenceStart(..) => self.list(span, depth)?,
             Event::MappingStart(..) if self.text[span.start..].starts_with("{{") => self.unquoted(span)?,
@@ -226,7 +263,7 @@ impl<'a> Reader<'a> {
             Content::String(text.to_owned())
         };
         if let Content::String(text) = &content {
-            self.problems.extend(hints::foreign(text, |at| Written::new(text, style, self.text, span).span(at)));
+            self.problems.extend(foreign::in_text(text, |at| Written::new(text, style, self.text, span).span(at)));
         }
         Node { span, content }
     }
@@ -294,7 +331,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A text that is no YAML, in words that say what to do about it.
-    fn syntax(&self, error: &ScanError) -> Diagnostic {
+    fn syntax(&self, error: &ScanError) -> Stumble {
         hints::syntax(self.text, self.file, self.offsets.byte(*error.marker()), error.info())
     }
 }

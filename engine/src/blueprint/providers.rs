@@ -1,6 +1,7 @@
 //! `providers`: whose settings are whose, and who makes a resource.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use trueup_state::{Address, KindName, ProviderName, Value};
 
@@ -80,9 +81,10 @@ impl<'a> Expander<'a, '_> {
         self.problems.extend(evaluated.problems);
         self.early.extend(evaluated.reads.iter().cloned());
         entry.settings.complete(&mut evaluated.value);
-        let subject = Subject { schema: entry.settings, node, span, what: format!("the provider `{provider}`") };
+        let (what, sources) = (format!("the provider `{provider}`"), &self.blueprint.sources);
+        let subject = Subject { schema: entry.settings, node, span, what, sources };
         self.problems.extend(subject.problems(&evaluated.value, scope));
-        Settings { value: evaluated.value, reads: evaluated.reads }
+        Settings { value: evaluated.value, reads: evaluated.reads, node: Some(Arc::new(node.clone())) }
     }
 
     /// What is wrong with a provider's name, if anything is.
@@ -100,6 +102,10 @@ impl<'a> Expander<'a, '_> {
             );
         }
         let known: Vec<&String> = catalog.providers.keys().chain(catalog.left_out.keys()).collect();
+        if catalog.planned.contains(name) {
+            let problem = Diagnostic::error(format!("this version has no provider `{name}` yet"));
+            return Some(problem.at(span, "this provider").help(suggest("", &known, "there are", "there is none")));
+        }
         let help = suggest(name, &known, "there are", "this program has no providers");
         Some(Diagnostic::error(format!("there is no provider `{name}`")).at(span, "this provider").help(help))
     }
@@ -129,9 +135,13 @@ impl<'a> Expander<'a, '_> {
             return Err(self.wrong(problem.at(span, "this provider")));
         }
         let entry = self.blueprint.catalog.providers.get(provider.provider());
-        if !kind.is_native() && entry.is_some_and(|entry| !entry.kinds.contains(kind)) {
+        if entry.is_some_and(|entry| !entry.makes(kind)) {
             let makers = self.makers(kind);
-            let help = if makers.is_empty() {
+            let help = if makers.is_empty() && kind.is_native() {
+                let portable: Vec<&str> =
+                    entry.into_iter().flat_map(|entry| &entry.kinds).map(KindName::as_str).collect();
+                format!("a native kind is one cloud's own; it makes the kinds {}", portable.join(", "))
+            } else if makers.is_empty() {
                 "no provider in this program does".to_owned()
             } else {
                 format!("there is `provider: {}`", makers.join("`, `provider: "))
@@ -159,7 +169,7 @@ impl<'a> Expander<'a, '_> {
             return Err(problem.help(format!("write them once for all resources: `providers: {{ {text}: {{ … }} }}`")));
         }
         if let Some(room) = self.rooms.get_mut(&None) {
-            let settings = Settings { value, reads: BTreeSet::new() };
+            let settings = Settings { value, ..Settings::default() };
             room.providers.insert(provider.clone(), Configured { entry: None, settings });
         }
         Ok(())
@@ -173,16 +183,16 @@ impl<'a> Expander<'a, '_> {
         module: Option<&Address>,
     ) -> Result<ProviderName, Stop> {
         let catalog = &self.blueprint.catalog;
-        let makes = |name: &ProviderName| {
-            catalog.providers.get(name.provider()).is_some_and(|entry| kind.is_native() || entry.kinds.contains(kind))
-        };
+        let makes = |name: &ProviderName| catalog.providers.get(name.provider()).is_some_and(|entry| entry.makes(kind));
         let able: Vec<ProviderName> = self.providers_seen(module).into_iter().filter(|name| makes(name)).collect();
         let (message, help) = match &able[..] {
             [one] => return Ok(one.clone()),
             [] => {
                 let help = match self.makers(kind).first() {
                     Some(one) => format!("add one: `providers: {{ {one}: {{}} }}`, or `provider: {one}` here"),
-                    None if kind.is_native() => "say whose kind it is: `provider: …`".to_owned(),
+                    None if kind.is_native() => {
+                        "a native kind is one cloud's own, and no provider in this program has it".to_owned()
+                    }
                     None => "no provider in this program makes it".to_owned(),
                 };
                 (format!("no configured provider makes {}", with_article(kind.as_str())), help)
@@ -200,7 +210,7 @@ impl<'a> Expander<'a, '_> {
 
     fn makers(&self, kind: &KindName) -> Vec<&'a str> {
         let providers = self.blueprint.catalog.providers.iter();
-        providers.filter(|(_, entry)| entry.kinds.contains(kind)).map(|(name, _)| name.as_str()).collect()
+        providers.filter(|(_, entry)| entry.makes(kind)).map(|(name, _)| name.as_str()).collect()
     }
 }
 

@@ -8,6 +8,7 @@ use trueup_state::{Address, FieldPath, Key, KindName, ProviderName, Value, codec
 use super::check::Subject;
 use super::expand::{Expander, Stop};
 use super::fields::VALIDATE_SCHEMA;
+use super::foreign;
 use super::schema::{self, Block as Text};
 use super::sight::{article, suggest};
 use super::source::{Content, Node};
@@ -23,7 +24,7 @@ impl<'a> Expander<'a, '_> {
         let done = self.resources_of(address, text);
         if matches!(done, Err(Stop::Wrong)) {
             // It was reported; a block that could be anything raises no further problems where it is read.
-            self.frame().set_block(address.clone(), Instances::One, None);
+            self.frame().name_block(address.clone(), Instances::One);
         }
         done
     }
@@ -59,6 +60,7 @@ impl<'a> Expander<'a, '_> {
             existing_span: text.existing.map(|node| node.span),
             schema,
         });
+        self.options(text);
         let fixed = self.fixed_provider(text, &block)?;
         let resource = |(scope, reads)| self.resource(address, text, &block, &scope, fixed.as_ref(), reads);
         let found = present.into_iter().map(resource).collect::<Result<Vec<_>, _>>()?;
@@ -78,7 +80,7 @@ impl<'a> Expander<'a, '_> {
             (false, false) => Instances::One,
         };
         let unseen = found.first().map(|first| Arc::new(unseen(block, &first.provider)));
-        self.frame().set_block(address.clone(), instances, unseen);
+        self.frame().set_block(address.clone(), instances, unseen, block.schema);
         self.resources.extend(found.into_iter().map(|resource| (resource.address.clone(), resource)));
     }
 
@@ -90,7 +92,10 @@ impl<'a> Expander<'a, '_> {
             return Some(kind);
         }
         let known: Vec<&str> = kinds.keys().map(KindName::as_str).collect();
-        let help = suggest(name, &known, "there are", "this program knows no kinds");
+        let help = match foreign::kind(name).filter(|meant| known.contains(meant)) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => suggest(name, &known, "there are", "this program knows no kinds"),
+        };
         self.problems
             .push(Diagnostic::error(format!("there is no kind `{name}`")).at(span, "no kind has this name").help(help));
         None
@@ -109,6 +114,20 @@ impl<'a> Expander<'a, '_> {
                     .at(*span, "no field has this name")
                     .help(help),
             );
+        }
+    }
+
+    /// Whether `options` names providers.
+    fn options(&mut self, text: &Text<'_>) {
+        let catalog = &self.blueprint.catalog;
+        let known: Vec<&String> =
+            catalog.providers.keys().chain(catalog.left_out.keys()).chain(&catalog.planned).collect();
+        for (name, _) in text.spec.get("options").map(Node::entries).unwrap_or_default() {
+            if !known.contains(&&name.text) {
+                let message = format!("`options` has something for `{}`, and no provider has that name", name.text);
+                let help = suggest(&name.text, &known, "there are", "this program has no providers");
+                self.problems.push(Diagnostic::error(message).at(name.span, "no provider has this name").help(help));
+            }
         }
     }
 
@@ -192,6 +211,10 @@ impl<'a> Expander<'a, '_> {
             let help = "write one entry for each choice: `- { provider: aws, region: us-east-1 }`";
             return Err(self.wrong(problem.help(help)));
         };
+        if entries.is_empty() {
+            let problem = Diagnostic::error("`placement` is empty").at(node.span, "nothing to choose from");
+            return Err(self.wrong(problem.help("name at least one place: `- { provider: local }`, or leave it out")));
+        }
         let entries = entries.iter().enumerate();
         entries.map(|(position, entry)| self.candidate(position, entry, kind, scope, reads)).collect()
     }
@@ -228,7 +251,8 @@ impl<'a> Expander<'a, '_> {
             return Err(self.wrong(problem.help("write `validate: { level: quick }`")));
         }
         let value = self.early(node, scope, "`validate`", reads)?;
-        let subject = Subject { schema: &VALIDATE_SCHEMA, node, span: node.span, what: "`validate`".to_owned() };
+        let (what, sources) = ("`validate`".to_owned(), &self.blueprint.sources);
+        let subject = Subject { schema: &VALIDATE_SCHEMA, node, span: node.span, what, sources };
         self.problems.extend(subject.problems(&value, scope));
         Ok(value)
     }
@@ -268,7 +292,9 @@ impl<'a> Expander<'a, '_> {
         reads: &mut BTreeSet<Address>,
     ) -> Result<Option<String>, Stop> {
         let Some(node) = text.existing else { return Ok(None) };
-        for (name, _) in text.spec.entries() {
+        const MAY_BE_SAID: [&str; 7] = ["kind", "provider", "placement", "for_each", "when", "depends_on", "existing"];
+        let others = text.said.entries().iter().filter(|(name, _)| !MAY_BE_SAID.contains(&name.text.as_str()));
+        for (name, _) in others {
             let message = format!("`{}` can't be said of what exists already", name.text);
             let problem = Diagnostic::error(message).at(name.span, "nothing is changed by it");
             let help = "leave it out; what is there is read as it is, and never managed";

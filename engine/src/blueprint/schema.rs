@@ -7,6 +7,7 @@ use trueup_state::address::AddressError;
 use trueup_state::{Address, FieldPath};
 
 use super::fields::{self, names};
+use super::foreign::{self, Place};
 use super::functions::FUNCTIONS;
 use super::sight::suggest;
 use super::source::{Content, Name, Node};
@@ -93,6 +94,8 @@ pub(super) struct Block<'a> {
     pub(super) existing: Option<&'a Node>,
     /// The fields of its kind.
     pub(super) spec: Arc<Node>,
+    /// All that is said of it.
+    pub(super) said: &'a Node,
 }
 
 /// A module where it is used.
@@ -150,7 +153,7 @@ pub(super) fn read<'a>(root: &'a Node, problems: &mut Vec<Diagnostic>) -> File<'
         );
         return file;
     }
-    known_fields(root, "at the top of a blueprint", &TOP, problems);
+    known_fields(root, Place::Top, &TOP, problems);
     match root.get("blueprint") {
         Some(node) => file.name = blueprint_name(node, problems).unwrap_or_default(),
         None => problems.push(
@@ -212,13 +215,14 @@ fn named<'a>(node: Option<&'a Node>, what: &str, problems: &mut Vec<Diagnostic>)
 }
 
 /// Says which fields of a map are none of the known.
-pub(super) fn known_fields(node: &Node, place: &str, known: &[&str], problems: &mut Vec<Diagnostic>) {
+pub(super) fn known_fields(node: &Node, place: Place, known: &[&str], problems: &mut Vec<Diagnostic>) {
     for (name, _) in node.entries() {
         let text = name.text.as_str();
         if !known.contains(&text) {
-            let help = suggest(text, known, "there are", "leave it out");
+            let foreign = foreign::field(place, text).map(str::to_owned);
+            let help = foreign.unwrap_or_else(|| suggest(text, known, "there are", "leave it out"));
             problems.push(
-                Diagnostic::error(format!("there is no `{text}` {place}"))
+                Diagnostic::error(format!("there is no `{text}` {}", place.words()))
                     .at(name.span, "nothing has this name")
                     .help(help),
             );
@@ -247,7 +251,11 @@ pub(super) fn as_name(text: &str, filler: char, most: usize) -> String {
     let clean: String =
         lower.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { filler }).collect();
     let name: String = clean.trim_start_matches(|c: char| !c.is_ascii_lowercase()).chars().take(most).collect();
-    if name.is_empty() { "name".to_owned() } else { name }
+    match name.is_empty() {
+        true if clean.starts_with(|c: char| c.is_ascii_digit()) => format!("n{clean}").chars().take(most).collect(),
+        true => "name".to_owned(),
+        false => name,
+    }
 }
 
 /// Whether a name is one that expressions can say.
@@ -323,7 +331,7 @@ fn variable<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) 
         );
         return None;
     }
-    known_fields(node, "for a variable", &VARIABLE, problems);
+    known_fields(node, Place::Variable, &VARIABLE, problems);
     let kind = match node.get("type") {
         Some(node) => variable_type(node, problems)?,
         None => VariableType::Any,
@@ -394,7 +402,17 @@ fn limit_value(limit: &str, kind: VariableType, node: &Node, problems: &mut Vec<
 fn block<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) -> Option<Block<'a>> {
     let Content::Map(entries) = &node.content else {
         let message = format!("the resource `{}` is {}, where a map belongs", name.text, node.type_name());
-        problems.push(Diagnostic::error(message).at(name.span, "this resource").help("say at least its `kind`"));
+        let help = match &node.content {
+            // `kind:bucket` is one word to YAML, and `kind = bucket` three.
+            Content::String(text) => match text.split_once([':', '=']) {
+                Some((field, value)) => {
+                    format!("write `{}: {}`, with a space after the `:`", field.trim(), value.trim())
+                }
+                None => format!("say what it is: `{{ kind: {text} }}`"),
+            },
+            _ => "say at least its `kind`".to_owned(),
+        };
+        problems.push(Diagnostic::error(message).at(name.span, "this resource").help(help));
         return None;
     };
     let kind = node.get("kind").and_then(|kind| text(kind, "a kind", problems));
@@ -419,6 +437,7 @@ fn block<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) -> 
         validate: node.get("validate"),
         existing: node.get("existing"),
         spec: Arc::new(Node { span: name.span, content: Content::Map(fields) }),
+        said: node,
     })
 }
 
@@ -428,7 +447,7 @@ fn call<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) -> O
         problems.push(problem.help(format!("write `{}: {{ source: ./FILE.yaml, inputs: {{ … }} }}`", name.text)));
         return None;
     }
-    known_fields(node, "for a module", &CALL, problems);
+    known_fields(node, Place::Module, &CALL, problems);
     if let Some(node) = node.get("source") {
         text(node, "the source of a module", problems);
     } else {
@@ -460,7 +479,7 @@ fn moved(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<Move> {
             problems.push(wrong_type(node, "an entry of `moved`", "a map").help(EXAMPLE));
             return None;
         }
-        known_fields(node, "in an entry of `moved`", &MOVED, problems);
+        known_fields(node, Place::Moved, &MOVED, problems);
         let mut address = |field: &str| {
             let Some(at) = node.get(field) else {
                 let message = format!("an entry of `moved` has no `{field}`");
@@ -498,7 +517,7 @@ fn drift(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Vec<(FieldPath, 
         problems.push(wrong_type(node, "`drift`", "a map").help("write `drift: { correct: [tags] }`"));
         return None;
     }
-    known_fields(node, "in `drift`", &names(&fields::DRIFT), problems);
+    known_fields(node, Place::Drift, &names(&fields::DRIFT), problems);
     node.get("correct").map(|node| paths(node, "`correct`", problems))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use trueup_state::{FieldPath, Map, Step, Value};
+use trueup_state::{Address, FieldPath, Map, Step, Value};
 
 use super::template::Template;
 use crate::diagnostic::Span;
@@ -117,6 +117,25 @@ impl Node {
             Content::Map(entries) => entries.iter().for_each(|(_, node)| node.templates(visit)),
             _ => {}
         }
+    }
+
+    /// Where an expression in it first names a resource or a block.
+    pub(crate) fn place_of_read(&self, read: &Address) -> Option<Span> {
+        self.place_of_root(read.name())
+    }
+
+    /// Where a path in it first begins with a name.
+    pub(super) fn place_of_root(&self, name: &str) -> Option<Span> {
+        let mut place = None;
+        self.templates(&mut |template| place = place.or_else(|| template.place_of_path(name, None)));
+        place
+    }
+
+    /// Where it first reads an output of a module.
+    pub(super) fn place_of_module(&self, name: &str) -> Option<Span> {
+        let mut place = None;
+        self.templates(&mut |template| place = place.or_else(|| template.place_of_path("module", Some(name))));
+        place
     }
 
     /// What it is, as errors name it.

@@ -81,10 +81,14 @@ impl Template {
         self.expressions().any(|compiled| compiled.text.contains(name))
     }
 
-    /// Where a path that begins with a name first stands.
-    pub(super) fn place_of_root(&self, name: &str) -> Option<Span> {
+    /// Where a path that begins with a name, and goes on with another, first stands.
+    pub(super) fn place_of_path(&self, root: &str, next: Option<&str>) -> Option<Span> {
+        let goes_on = |chain: &Chain| {
+            next.is_none_or(|next| matches!(chain.hops.first(), Some((Hop::Name(name), _)) if name == next))
+        };
         let chain = |compiled: &Compiled| {
-            compiled.chains.iter().find(|chain| chain.root == name).map(|chain| compiled.within(&chain.at))
+            let mut chains = compiled.chains.iter();
+            chains.find(|chain| chain.root == root && goes_on(chain)).map(|chain| compiled.within(&chain.at))
         };
         self.expressions().find_map(chain)
     }
@@ -233,14 +237,13 @@ impl Compiled {
         self.written.span(&(self.start + at.start..self.start + at.end))
     }
 
-    /// The span of the first step with a name or key; none where no path in it has one.
-    pub(super) fn place_of(&self, name: &str) -> Option<Span> {
+    /// The place of the first step with a name or key; none where no path in it has one.
+    pub(super) fn place_of(&self, name: &str) -> Option<&Range<usize>> {
         let is_it = |hop: &Hop| match hop {
             Hop::Name(text) => text == name,
             Hop::Index(index) => index.to_string() == name,
         };
-        let place = |chain: &Chain| chain.hops.iter().find(|(hop, _)| is_it(hop)).map(|(_, at)| self.within(at));
-        self.chains.iter().find_map(place)
+        self.chains.iter().flat_map(|chain| &chain.hops).find(|(hop, _)| is_it(hop)).map(|(_, at)| at)
     }
 }
 

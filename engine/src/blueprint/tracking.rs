@@ -365,6 +365,9 @@ fn plain(value: &Value) -> serde_json::Value {
     }
 }
 
+/// What is said of a result with something in it that is not there.
+pub(super) const NOT_THERE: &str = "a part of this is not there";
+
 /// How many bytes a result may still take. minijinja's lists may hold the same large thing many times over at no cost.
 struct Room(usize);
 
@@ -422,7 +425,7 @@ fn convert(result: &minijinja::Value, noting: bool, room: &mut Room) -> Result<V
             items.map(|item| convert(&item, noting, room)).collect::<Result<_, _>>().map(Value::List)
         }
         ValueKind::Map => entries(result, noting, room).map(Value::Map),
-        ValueKind::Undefined => Err("a part of this is not there".to_owned()),
+        ValueKind::Undefined => Err(NOT_THERE.to_owned()),
         _ => Err("this comes to nothing that a blueprint can hold".to_owned()),
     }
 }

@@ -7,6 +7,7 @@ use jsonschema::Validator;
 use serde_json::Value as Json;
 use trueup_state::{Map, Value};
 
+use super::leads::{self, Lead, lead};
 use super::schema::{Call, Variable as Declaration, VariableType};
 use super::sight::{Seen, suggest};
 use super::source::{Content, Node};
@@ -86,6 +87,18 @@ fn names<'a>(variables: &[Declaration<'a>], broken: &[&'a str]) -> Vec<&'a str> 
 /// An input that reads resources is evaluated when it is read: what it is, and what is wrong with it, shows only then.
 fn input(declared: Declared, node: &Node, outside: &Scope, problems: &mut Vec<Diagnostic>) -> Variable {
     let evaluated = evaluate(node, outside);
+    let expected: Vec<&str> = declared.kind.json().into_iter().collect();
+    if let Some(Lead::Attribute(types)) = lead(node, outside)
+        && !leads::may_be(&types, &expected)
+    {
+        let (name, text) = (&declared.name, leads::text(node));
+        let (expected, found) = (leads::words(&expected), leads::words(&types));
+        let message = format!("the variable `{name}` takes {expected}, and `{text}` is {found}");
+        let help = leads::conversion(text, &types, &[declared.kind.json().unwrap_or_default()]);
+        let problem = Diagnostic::error(message).at(node.span, "this input");
+        problems.push(problem.help(help.unwrap_or_else(|| "name what has that type".to_owned())));
+        return Variable::Given(Value::Unknown);
+    }
     if !evaluated.reads.is_empty() || !evaluated.problems.is_empty() {
         return Variable::Input(Arc::new(Input { node: Arc::new(node.clone()), declared }));
     }
@@ -163,8 +176,13 @@ impl Declared {
         }
     }
 
-    /// A value with the mark that the variable asks for.
+    /// A value as the variable's type writes it, with the mark that the variable asks for.
     fn sealed(&self, value: Value) -> Value {
+        let value = match value {
+            // To JSON Schema, 1.0 is an integer.
+            Value::Number(number) if self.kind == VariableType::Integer => Value::Number(whole(number)),
+            value => value,
+        };
         if self.secret && value != Value::Unknown { Value::secret(value) } else { value }
     }
 
@@ -216,6 +234,16 @@ impl Declared {
         let schema = Json::Object(schema);
         let validator = jsonschema::validator_for(&schema).ok()?;
         Some((schema, validator))
+    }
+}
+
+/// A number without a fraction that says nothing.
+#[allow(clippy::cast_possible_truncation, reason = "only what is the same either way is converted")]
+fn whole(number: serde_json::Number) -> serde_json::Number {
+    const LARGEST: f64 = 9_007_199_254_740_992.0;
+    match number.as_f64() {
+        Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() <= LARGEST => (float as i64).into(),
+        _ => number,
     }
 }
 

@@ -8,6 +8,8 @@ use trueup_state::{Address, Key, KindName, Map, ProviderName, Value};
 
 use super::source::Node;
 use super::variables::Declared;
+use crate::diagnostic::Span;
+use crate::schema::Schema;
 
 /// What expressions can read: names, and the resources that are visible so far.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub struct Frame {
     modules: BTreeMap<Option<Address>, Arc<Module>>,
     calls: BTreeMap<Address, Group>,
     blocks: BTreeMap<Address, Group>,
+    /// Where blocks and modules are named.
+    places: BTreeMap<Address, Span>,
 }
 
 /// What expressions see of a module from inside, and of its outputs from outside. The blueprint itself is the outermost one.
@@ -59,6 +63,8 @@ struct Group {
     keys: Arc<BTreeSet<Key>>,
     /// What is seen of an instance that was not shown.
     unseen: Option<Arc<Visible>>,
+    /// The schema of its kind, where that is known.
+    schema: Option<&'static Schema>,
 }
 
 /// How many resources a block stands for, or how often a module is there.
@@ -136,12 +142,12 @@ impl<V> Visible<V> {
 }
 
 impl Group {
-    fn new(instances: Instances, unseen: Option<Arc<Visible>>) -> Self {
+    fn new(instances: Instances, unseen: Option<Arc<Visible>>, schema: Option<&'static Schema>) -> Self {
         let keys = match &instances {
             Instances::Keyed(keys) => keys.iter().cloned().collect(),
             _ => BTreeSet::new(),
         };
-        Self { instances, keys: Arc::new(keys), unseen }
+        Self { instances, keys: Arc::new(keys), unseen, schema }
     }
 
     fn keys(&self) -> &[Key] {
@@ -153,14 +159,46 @@ impl Group {
 }
 
 impl Frame {
-    /// Sets how many resources a block stands for, and what is seen of one of which nothing is known.
-    pub(super) fn set_block(&mut self, address: Address, instances: Instances, unseen: Option<Arc<Visible>>) {
-        self.blocks.insert(address, Group::new(instances, unseen));
+    /// Names a block of which nothing more is known.
+    pub(super) fn name_block(&mut self, address: Address, instances: Instances) {
+        self.blocks.insert(address, Group::new(instances, None, None));
+    }
+
+    /// Sets how many resources a block stands for, what is seen of one of which nothing is known, and the schema of its kind.
+    pub(super) fn set_block(
+        &mut self,
+        address: Address,
+        instances: Instances,
+        unseen: Option<Arc<Visible>>,
+        schema: Option<&'static Schema>,
+    ) {
+        self.blocks.insert(address, Group::new(instances, unseen, schema));
+    }
+
+    /// Sets where a block or a module is named.
+    pub(super) fn set_place(&mut self, address: Address, place: Span) {
+        self.places.insert(address, place);
+    }
+
+    /// The outermost block or module at an address, or around it, that is declared and does not have it any more, and where it is
+    /// named.
+    pub(super) fn without(&self, address: &Address) -> Option<(Address, Span)> {
+        let around: Vec<Address> = std::iter::successors(Some(address.clone()), Address::parent).collect();
+        around.iter().rev().find_map(|part| {
+            let block = part.block();
+            let group = self.blocks.get(&block).or_else(|| self.calls.get(&block))?;
+            let has = match (&group.instances, part.key()) {
+                (Instances::Keyed(_), Some(key)) => group.keys.contains(key),
+                (Instances::One, None) | (Instances::Unknown, _) => true,
+                _ => false,
+            };
+            Some((block.clone(), *self.places.get(&block)?)).filter(|_| !has)
+        })
     }
 
     /// Sets how often a module is there.
     pub(super) fn set_call(&mut self, address: Address, instances: Instances) {
-        self.calls.insert(address, Group::new(instances, None));
+        self.calls.insert(address, Group::new(instances, None, None));
     }
 
     /// Sets what is in a module.
@@ -234,6 +272,11 @@ impl World {
     /// The keys of a module with a `for_each`.
     pub(super) fn call_keys(&self, call: &Address) -> &[Key] {
         self.frame.calls.get(call).map(Group::keys).unwrap_or_default()
+    }
+
+    /// The schema of a resource's kind, where that is known.
+    pub(super) fn schema(&self, address: &Address) -> Option<&'static Schema> {
+        self.frame.blocks.get(&address.block())?.schema
     }
 
     pub(super) fn has_key(&self, block: &Address, key: &Key) -> bool {

@@ -60,6 +60,13 @@ pub enum Reason {
     Unverified,
     /// Its block is no longer in the blueprint.
     Removed,
+    /// Its block is there, and its key is no longer in the block's `for_each`, or its `when` is false now.
+    Left {
+        /// The block, or the module that it stands in.
+        block: Address,
+        /// Where that is said.
+        place: Option<Place>,
+    },
     /// A replacement superseded it, or its check failed.
     Deposed,
     /// Everything is to be destroyed.
@@ -83,6 +90,7 @@ impl Reason {
             Reason::New { place }
             | Reason::Edited { place, .. }
             | Reason::Reads { place, .. }
+            | Reason::Left { place, .. }
             | Reason::Renamed { place, .. } => place.as_ref(),
             _ => None,
         }
@@ -104,6 +112,7 @@ impl fmt::Display for Reason {
             Reason::Tainted => f.write_str("it was left partly made, or its check failed"),
             Reason::Unverified => f.write_str("its check has not passed yet"),
             Reason::Removed => f.write_str("its block is no longer in the blueprint"),
+            Reason::Left { block, .. } => write!(f, "{block} no longer has it: its `for_each` or its `when` changed"),
             Reason::Deposed => f.write_str("its replacement is in place"),
             Reason::Destroyed => f.write_str("everything is to be destroyed"),
             Reason::Recorded { what } => write!(f, "what is there is what is wanted; recorded: {what}"),

@@ -78,16 +78,25 @@ pub(crate) fn catalog() -> Catalog {
     let settings = |spec: Json| -> &'static Schema { Box::leak(Box::new(Schema::new(1, spec, json!({}), false))) };
     let local = ProviderEntry {
         kinds: kinds(&["bucket", "file", "artifact"]),
+        natives: &[],
         settings: settings(object(&[], &json!({ "root": { "type": "string" } }))),
     };
     let region = json!({ "region": { "type": "string" }, "latency": { "type": "string" } });
-    let sim =
-        ProviderEntry { kinds: KINDS.keys().map(KindName::from).collect(), settings: settings(object(&[], &region)) };
-    let gcp = ProviderEntry { kinds: kinds(&["bucket", "registry"]), settings: settings(object(&["region"], &region)) };
+    let sim = ProviderEntry {
+        kinds: KINDS.keys().map(KindName::from).collect(),
+        natives: &["Sim::"],
+        settings: settings(object(&[], &region)),
+    };
+    let gcp = ProviderEntry {
+        kinds: kinds(&["bucket", "registry"]),
+        natives: &[],
+        settings: settings(object(&["region"], &region)),
+    };
     Catalog {
         kinds: KINDS.iter().map(|(name, schema)| (KindName::from(name), schema)).collect(),
         providers: BTreeMap::from([("local".to_owned(), local), ("sim".to_owned(), sim), ("gcp".to_owned(), gcp)]),
         left_out: BTreeMap::from([("aws".to_owned(), "cargo install trueup --features aws".to_owned())]),
+        planned: BTreeSet::from(["azure".to_owned()]),
     }
 }
 
@@ -129,8 +138,8 @@ pub(crate) fn load_from(shelf: Shelf, text: &[u8], inputs: &Inputs) -> Result<Pr
             portable.map(|kind| (KindName::from(kind.name), kind.schema)).collect();
         let settings = object(&[], &json!({ "root": { "type": "string" } }));
         let settings = Box::leak(Box::new(Schema::new(1, settings, json!({}), false)));
-        let local = ProviderEntry { kinds: kinds.keys().cloned().collect(), settings };
-        Arc::new(Catalog { kinds, providers: BTreeMap::from([("local".to_owned(), local)]), left_out: BTreeMap::new() })
+        let local = ProviderEntry { kinds: kinds.keys().cloned().collect(), natives: &[], settings };
+        Arc::new(Catalog { kinds, providers: BTreeMap::from([("local".to_owned(), local)]), ..Catalog::default() })
     });
     match shelf {
         Shelf::Small => load_text(text, inputs),

@@ -117,9 +117,10 @@ impl House {
     fn try_load(&self, text: &str) -> Result<Program, trueup_engine::diagnostic::Diagnostics> {
         let kinds: BTreeMap<KindName, _> =
             KINDS.iter().map(|kind| (kind.name.into(), kinds::schema(kind.create_first))).collect();
-        let entry = || ProviderEntry { kinds: kinds.keys().cloned().collect(), settings: kinds::settings() };
+        let entry =
+            || ProviderEntry { kinds: kinds.keys().cloned().collect(), natives: &[], settings: kinds::settings() };
         let providers = self.providers().into_keys().map(|name| (name, entry())).collect();
-        let catalog = Catalog { kinds: kinds.clone(), providers, left_out: BTreeMap::new() };
+        let catalog = Catalog { kinds: kinds.clone(), providers, ..Catalog::default() };
         let path = Path::new("toy.yaml");
         expand::load(path, &Inputs::default(), &Files { path, bytes: text.as_bytes() }, &Arc::new(catalog))
     }

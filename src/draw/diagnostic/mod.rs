@@ -18,8 +18,8 @@ const MOST: usize = 50;
 /// The most diagnostics that machines are told.
 const MOST_JSON: usize = 1000;
 
-/// Says what is wrong, the first of it at length, and how much there is.
-pub(crate) fn show(diagnostics: &Diagnostics, format: Format) {
+/// Says what is wrong, the first of it at length, and how much there is. `done`: whether an earlier phase was carried out.
+pub(crate) fn show(diagnostics: &Diagnostics, format: Format, done: bool) {
     let Diagnostics { sources, list } = diagnostics;
     match format {
         Format::Json => {
@@ -37,7 +37,8 @@ pub(crate) fn show(diagnostics: &Diagnostics, format: Format) {
             rest(list).into_iter().for_each(|rest| note(&format!("{rest}\n")));
             let errors = errors(list);
             if errors > 0 {
-                note(&format!("{} in the blueprint; nothing was done.", count(errors, "error")));
+                let done = if done { "nothing more was done" } else { "nothing was done" };
+                note(&format!("{} in the blueprint; {done}.", count(errors, "error")));
             }
         }
     }

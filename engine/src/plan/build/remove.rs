@@ -24,7 +24,11 @@ impl<'a> Builder<'a> {
             return;
         }
         if self.input.mode == Mode::Correct {
-            return self.notice(&record.address, "its block is no longer in the blueprint; `trueup apply` deletes it");
+            let message = match self.input.program.without(&record.address) {
+                Some((block, _)) => format!("{block} no longer has it; `trueup apply` deletes it"),
+                None => "its block is no longer in the blueprint; `trueup apply` deletes it".to_owned(),
+            };
+            return self.notice(&record.address, message);
         }
         if let Some(message) = self.unsettled(&record.address) {
             self.plan.notices.push(Notice { address: Some(record.address.clone()), message, stops: true });
@@ -42,7 +46,11 @@ impl<'a> Builder<'a> {
                 source: record.declared.source.clone(),
             });
         }
-        let removed = if self.input.mode == Mode::Destroy { Reason::Destroyed } else { Reason::Removed };
+        let removed = match self.input.program.without(&record.address) {
+            _ if self.input.mode == Mode::Destroy => Reason::Destroyed,
+            Some((block, span)) => Reason::Left { block, place: self.input.program.sources.place(span) },
+            None => Reason::Removed,
+        };
         let reasons = if forgotten { vec![removed, Reason::Gone] } else { vec![removed] };
         let observed = current.map_or(Value::Null, |object| self.observed(&record.address, object));
         let change = Change {
