@@ -38,7 +38,7 @@ pub(crate) fn problems(validator: &Validator, schema: &Json, spec: &Value) -> Ve
 fn looks_inside(kind: &ValidationErrorKind, schema: &Json, path: &FieldPath) -> bool {
     // Which fields are given is known, whatever they hold.
     let of_names =
-        path.steps().iter().try_fold(schema, schema::child).is_some_and(|here| !alternatives(here).is_empty());
+        path.steps().iter().try_fold(schema, schema::child).is_some_and(|here| !alternatives(here, false).is_empty());
     !of_names
         && !matches!(
             kind,
@@ -113,9 +113,9 @@ fn describe(error: &ValidationError<'_>, schema: &Json, root: &Json) -> Vec<Prob
             vec![Problem { path: path.clone(), message, suggestion }]
         }
         ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::OneOfMultipleValid { .. }
-            if here.is_some_and(|here| !alternatives(here).is_empty()) =>
+            if here.is_some_and(|here| given(here, found).is_some_and(|given| given != 1)) =>
         {
-            say(format!("exactly one of {} must be given", here.map(alternatives).unwrap_or_default().join(", ")))
+            say(format!("exactly one of {} must be given", here.map(|here| alternatives(here, true)).unwrap_or_default().join(", ")))
         }
         ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context }
             if meant(context, path, root).is_some() =>
@@ -143,7 +143,23 @@ fn meant<'a>(
         );
         sort && path_of(error.instance_path().as_str(), root) == *path
     };
-    context.iter().find(|errors| !errors.is_empty() && !errors.iter().any(other_sort))
+    // Of several shapes of a map, the one is meant whose own fields are given.
+    let other_fields = |error: &&ValidationError<'_>| {
+        let names = matches!(
+            error.kind(),
+            ValidationErrorKind::Required { .. } | ValidationErrorKind::AdditionalProperties { .. }
+        );
+        names && path_of(error.instance_path().as_str(), root) == *path
+    };
+    let right_sort = context.iter().filter(|errors| !errors.is_empty() && !errors.iter().any(other_sort));
+    right_sort.min_by_key(|errors| errors.iter().filter(other_fields).count())
+}
+
+/// How many of the fields are given of which a schema asks for exactly one; none where it asks for none, or where this is no map.
+fn given(schema: &Json, found: &Json) -> Option<usize> {
+    let (names, found) = (alternatives(schema, true), found.as_object()?);
+    let count = names.iter().filter(|name| found.contains_key(name.trim_matches('`'))).count();
+    (!names.is_empty()).then_some(count)
 }
 
 fn unknown_field(name: &str, path: &FieldPath, known: &[&str]) -> Problem {
@@ -160,7 +176,9 @@ fn no_choice(found: &Json, here: Option<&Json>, path: &FieldPath) -> Problem {
     let message = if choices.is_empty() {
         format!("this is {}, where {} belongs", json_type(found), here.map(expected_type).unwrap_or_default())
     } else {
-        format!("this is none of: {}", choices.join(", "))
+        let shapes = here.into_iter().flat_map(schema::variants).filter(|variant| variant.get("properties").is_some());
+        let shapes = shapes.map(crate::help::type_words);
+        format!("this is none of: {}", choices.iter().cloned().chain(shapes).collect::<Vec<_>>().join(", "))
     };
     Problem { path: path.clone(), message, suggestion }
 }
@@ -178,12 +196,14 @@ fn bound(kind: &ValidationErrorKind) -> Option<String> {
     })
 }
 
-/// The fields of which a schema asks for exactly one, if that is what its `oneOf` says.
-fn alternatives(schema: &Json) -> Vec<String> {
+/// The fields of which a schema asks for exactly one, if that is what its `oneOf` says. `shapes`: also where it says besides what each
+/// of them is.
+fn alternatives(schema: &Json, shapes: bool) -> Vec<String> {
     let variants = schema.get("oneOf").and_then(Json::as_array).into_iter().flatten();
     let required = |variant: &Json| {
         let only = variant.as_object().is_some_and(|keys| keys.len() == 1);
-        let names = variant.get("required").filter(|_| only)?.as_array()?;
+        let one = variant.get("properties").and_then(Json::as_object).is_some_and(|fields| fields.len() == 1);
+        let names = variant.get("required").filter(|_| only || (one && shapes))?.as_array()?;
         names.iter().map(|name| name.as_str().map(|name| format!("`{name}`"))).collect::<Option<Vec<_>>>()
     };
     variants.map(required).collect::<Option<Vec<_>>>().map(|names| names.concat()).unwrap_or_default()

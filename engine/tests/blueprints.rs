@@ -7,12 +7,12 @@ mod reading;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use reading::{draw, given, load_text};
+use reading::{Shelf, draw, given, load_from, load_text};
 use trueup_engine::blueprint::{Inputs, Instances, MAX_BYTES, evaluate};
 use trueup_engine::diagnostic::Diagnostics;
 use trueup_state::{Address, Value};
 
-/// A first line `# given: name=value …` gives variables, `# environment: name` an environment.
+/// A first line `# given: name=value …` gives variables, `# environment: name` an environment, `# kinds: portable` all kinds.
 fn inputs(text: &str) -> Inputs {
     let line = |mark: &str| text.lines().find_map(|line| line.strip_prefix(mark)).map(str::trim);
     let pairs: Vec<(&str, &str)> =
@@ -31,7 +31,8 @@ fn bad_blueprints_say_what_is_wrong() {
         let bytes = std::fs::read(&path).unwrap();
         let text = String::from_utf8_lossy(&bytes);
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let errors = load_text(&bytes, &inputs(&text)).map(|_| ()).expect_err(&name);
+        let shelf = if text.lines().any(|line| line == "# kinds: portable") { Shelf::Portable } else { Shelf::Small };
+        let errors = load_from(shelf, &bytes, &inputs(&text)).map(|_| ()).expect_err(&name);
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "bad" }, {
             insta::assert_snapshot!(name, draw(&errors));
         });

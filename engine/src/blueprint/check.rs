@@ -143,7 +143,10 @@ impl Subject<'_> {
                 let text = template.path().map_or("…", |(_, compiled)| compiled.text.as_str());
                 Some(format!("make a number of it: `{{{{ {text} | {number} }}}}`"))
             }
-            Content::String(text) if takes("array") => Some(format!("write a list: `[{text}]`")),
+            Content::String(text) if takes("array") => {
+                let words: Vec<&str> = text.split_whitespace().collect();
+                Some(format!("write a list: `[{}]`", words.join(", ")))
+            }
             _ => None,
         }
     }

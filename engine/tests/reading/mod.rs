@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 use files::Files;
 use serde_json::{Value as Json, json};
 use trueup_engine::blueprint::expand::load;
-use trueup_engine::blueprint::{Catalog, Given, Inputs, Program, ProviderEntry};
+use trueup_engine::blueprint::{Catalog, Given, Inputs, Loader, Program, ProviderEntry};
 use trueup_engine::diagnostic::{Diagnostics, Severity, Sources, Span};
 use trueup_engine::schema::Schema;
 use trueup_state::KindName;
@@ -119,6 +119,16 @@ fn load_with(bytes: &[u8], inputs: &Inputs, catalog: &Arc<Catalog>) -> Result<Pr
     load(path, inputs, &Files { path, bytes }, catalog)
 }
 
+/// A text, and beside it the files of the checked-in blueprints.
+struct CheckedIn<'a>(Files<'a>);
+
+impl Loader for CheckedIn<'_> {
+    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        let checked_in = || std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../blueprints").join(path));
+        self.0.read(path).or_else(|_| checked_in())
+    }
+}
+
 /// What a blueprint may name.
 #[derive(Clone, Copy, Debug)]
 #[allow(dead_code)]
@@ -129,7 +139,7 @@ pub(crate) enum Shelf {
     Portable,
 }
 
-/// Loads a text with the kinds that it is written for.
+/// Loads a text with the kinds that it is written for; with all portable kinds, also with the modules of the checked-in blueprints.
 #[allow(dead_code)]
 pub(crate) fn load_from(shelf: Shelf, text: &[u8], inputs: &Inputs) -> Result<Program, Diagnostics> {
     static PORTABLE: LazyLock<Arc<Catalog>> = LazyLock::new(|| {
@@ -143,7 +153,10 @@ pub(crate) fn load_from(shelf: Shelf, text: &[u8], inputs: &Inputs) -> Result<Pr
     });
     match shelf {
         Shelf::Small => load_text(text, inputs),
-        Shelf::Portable => load_with(text, inputs, &PORTABLE),
+        Shelf::Portable => {
+            let path = Path::new("blueprint.yaml");
+            load(path, inputs, &CheckedIn(Files { path, bytes: text }), &PORTABLE)
+        }
     }
 }
 
