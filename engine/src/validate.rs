@@ -115,7 +115,10 @@ fn describe(error: &ValidationError<'_>, schema: &Json, root: &Json) -> Vec<Prob
         ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::OneOfMultipleValid { .. }
             if here.is_some_and(|here| given(here, found).is_some_and(|given| given != 1)) =>
         {
-            say(format!("exactly one of {} must be given", here.map(|here| alternatives(here, true)).unwrap_or_default().join(", ")))
+            say(format!(
+                "exactly one of {} must be given",
+                here.map(|here| alternatives(here, true)).unwrap_or_default().join(", ")
+            ))
         }
         ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context }
             if meant(context, path, root).is_some() =>

@@ -177,8 +177,9 @@ impl Touched {
         let says_what = ["kind", "type", "provider", "for_each", "when", "placement"];
         let owners: Vec<String> = owners(lines, line).into_iter().map(|(_, key)| key).collect();
         let section = owners.first().map(String::as_str).unwrap_or_default();
-        if matches!(section, "variables" | "resources" | "providers" | "environments") {
-            self.names.extend(owners.iter().skip(1).cloned());
+        if matches!(section, "variables" | "resources" | "modules" | "providers" | "environments") {
+            // An alias of a provider is read with the provider before it: `local.second`.
+            self.names.extend(owners.iter().skip(1).flat_map(|name| name.split('.')).map(str::to_owned));
         }
         if owners.len() > 2 && owners.iter().any(|key| says_what.contains(&key.as_str())) {
             self.blocks.insert(owners[1].clone());
@@ -190,9 +191,9 @@ impl Touched {
         self.names.extend(anchors.map(name));
     }
 
-    /// The lines that read one of the names: in an expression, by an alias, in `depends_on` or in `provider`.
+    /// The lines that read one of the names: in an expression, by an alias, in `depends_on`, `provider` or `moved`.
     fn readers(&self, lines: &[&str]) -> BTreeSet<usize> {
-        let marks = ["{{", "depends_on", "provider", "*"];
+        let marks = ["{{", "depends_on", "provider", "*", "from:"];
         let words = |line: &str| {
             line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| self.names.contains(word))
         };
@@ -214,6 +215,14 @@ fn concerned(good: &str, faulty: &Faulty) -> BTreeSet<usize> {
         // What stands above a fault has the same number in both texts.
         let owners = owners(&lines, *line).into_iter().chain(owners(&before, *line));
         places.extend(owners.map(|(line, _)| line));
+        // A line that was put in may cut a block in two: the rest of it is where it was.
+        let block = self::owners(&before, *line).into_iter().nth(1).filter(|(_, name)| touched.blocks.contains(name));
+        places.extend(block.into_iter().flat_map(|(start, _)| start..=end_of(&before, start) + 1));
+        // The name of a section, moved or gone: what follows stands in another.
+        let is_section = |text: &[&str]| text.get(*line).is_some_and(|line| indent(line) == 0);
+        if is_section(&before) || is_section(&lines) {
+            places.extend(*line..lines.len());
+        }
     }
     let mut readers = touched.readers(&lines);
     // Whoever reads a block depends on which instances it has, and so on what its `for_each` and its `when` read.

@@ -29,8 +29,22 @@ pub(super) struct Subject<'a> {
 impl Subject<'_> {
     /// What is wrong with its value.
     pub(super) fn problems(&self, value: &Value, scope: &Scope) -> Vec<Diagnostic> {
+        let mut no_wholes = std::collections::BTreeSet::new();
+        let mut problems = self.schema.problems(value);
+        problems.retain_mut(|problem| match self.whole_around(problem) {
+            // Of a map that is no whole resource one thing is wrong, not each field that it lacks.
+            Some(path) => {
+                let first = no_wholes.insert(path.clone());
+                let kinds = self.schema.field(&path).and_then(schema::reference_kinds).unwrap_or_default();
+                let kinds: Vec<&str> = kinds.iter().map(KindName::as_str).collect();
+                problem.message = format!("this is a map, where a whole {} belongs", kinds.join(" or "));
+                (problem.path, problem.suggestion) = (path, None);
+                first
+            }
+            None => true,
+        });
         let mut diagnostics: Vec<Diagnostic> =
-            self.schema.problems(value).into_iter().map(|problem| self.diagnostic(problem, value, scope)).collect();
+            problems.into_iter().map(|problem| self.diagnostic(problem, value, scope)).collect();
         for problem in self.leads(self.node, &self.schema.spec, &FieldPath::root(), scope) {
             // The schema may have more than one word for the same: this one says most.
             let span = problem.labels.first().map(|label| label.span);
@@ -46,6 +60,16 @@ impl Subject<'_> {
         }
         diagnostics.extend(self.attributes_for_wholes(value, scope));
         diagnostics
+    }
+
+    /// The field that takes a whole resource, where a problem is inside of what stands there instead.
+    fn whole_around(&self, problem: &Problem) -> Option<FieldPath> {
+        let inside = missing_field(&problem.message).map(|name| problem.path.field(name));
+        let start = inside.or_else(|| problem.path.parent().map(|_| problem.path.clone()))?;
+        let around = std::iter::successors(start.parent(), FieldPath::parent);
+        let takes_one =
+            |path: &FieldPath| self.schema.field(path).is_some_and(|field| schema::reference_kinds(field).is_some());
+        around.take_while(|path| !path.is_root()).find(takes_one)
     }
 
     /// The place of a field, or of the nearest thing around it.

@@ -51,8 +51,9 @@ fn unresolved_names(resources: &BTreeMap<Address, Resource>, world: &Arc<World>)
         if last.replace(&resource.block).is_some_and(|last| Arc::ptr_eq(last, &resource.block)) {
             continue;
         }
-        let problems = unresolved(&resource.spec, &resource.scope(world));
-        found.extend(problems.into_iter().map(|problem| (address.clone(), resource.span, problem)));
+        let problems = unresolved(&resource.spec, &resource.scope(world)).into_iter();
+        let problems = problems.map(|problem| with_inputs(problem, resource, world));
+        found.extend(problems.map(|problem| (address.clone(), resource.span, problem)));
     }
     found
 }
@@ -61,10 +62,29 @@ fn check_part(part: &mut [&mut Resource], world: &Arc<World>, sources: &Sources)
     let mut sample = None;
     let mut found = Vec::new();
     for resource in part {
-        let problems = resource_problems(resource, world, sources, &mut sample);
-        found.extend(problems.into_iter().map(|problem| (resource.address.clone(), resource.span, problem)));
+        let problems = resource_problems(resource, world, sources, &mut sample).into_iter();
+        let problems = problems.map(|problem| with_inputs(problem, resource, world));
+        found.extend(problems.map(|problem| (resource.address.clone(), resource.span, problem)));
     }
     found
+}
+
+/// What is wrong with a resource of a module, and where the module was given what is read at its place: that may be the fault.
+fn with_inputs(mut problem: Diagnostic, resource: &Resource, world: &Arc<World>) -> Diagnostic {
+    let module = resource.module.as_ref().and_then(|module| world.frame().module(Some(module)));
+    let (Some(module), Some(at)) = (module, problem.labels.first().map(|label| label.span)) else { return problem };
+    let mut read = BTreeSet::new();
+    resource.spec.templates(&mut |template| {
+        let there =
+            template.expressions().filter(|compiled| compiled.span.start < at.end && at.start < compiled.span.end);
+        read.extend(there.flat_map(|compiled| compiled.variables()));
+    });
+    for name in read {
+        if let Some(given) = module.given.get(name) {
+            problem = problem.at(*given, format!("`var.{name}` is given here"));
+        }
+    }
+    problem
 }
 
 /// What the settings of a resource's provider read: it depends on that too.

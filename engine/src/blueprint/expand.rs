@@ -13,7 +13,7 @@ use super::files::{self, Blueprint};
 use super::providers::Configured;
 use super::schema::{self, Block, Call, File};
 use super::source::Node;
-use super::world::{Each, Frame, Instances, Known, Module, Scope, Variable, World};
+use super::world::{Frame, Instances, Known, Module, Scope, Variable, World};
 use super::{
     Catalog, Deferral, Inputs, Loader, Output, Program, Resource, depend, dry_run, evaluate, moved, variables,
 };
@@ -123,7 +123,7 @@ fn expand(blueprint: &Arc<Blueprint>, known: Arc<Known>, problems: &mut Vec<Diag
     let values = variables::resolve(&own.variables, &own.broken.variables, &blueprint.inputs, problems);
     let mut expander = Expander::new(blueprint, &files, known, problems);
     let given = values.iter().map(|(name, value)| (name.clone(), Variable::Given(value.clone()))).collect();
-    expander.enter(None, 0, given, None, &BTreeSet::new());
+    expander.enter(None, 0, Module { variables: given, ..Module::default() }, &BTreeSet::new());
     expander.rounds();
     expander.inputs();
     expander.settings();
@@ -250,20 +250,14 @@ impl<'a, 'p> Expander<'a, 'p> {
         Arc::make_mut(&mut self.frame)
     }
 
-    /// Begins with the blueprint itself or an instance of a module: what is in it is named, and waits to be expanded.
-    pub(super) fn enter(
-        &mut self,
-        module: Option<Address>,
-        file: usize,
-        variables: BTreeMap<String, Variable>,
-        each: Option<Each>,
-        depends_on: &BTreeSet<Address>,
-    ) {
+    /// Begins with the blueprint itself or an instance of a module: what is in it is named, and waits to be expanded. `seen`: what its
+    /// expressions see of it, its outputs apart.
+    pub(super) fn enter(&mut self, module: Option<Address>, file: usize, seen: Module, depends_on: &BTreeSet<Address>) {
         let files = self.files;
         let parts = &files[file];
         let outputs = parts.outputs.iter().map(|(name, node)| (name.text.clone(), Arc::new((*node).clone())));
         let outputs = outputs.collect();
-        self.frame().set_module(module.clone(), Module { variables, outputs, each });
+        self.frame().set_module(module.clone(), Module { outputs, ..seen });
         let inside = |name: &str| module.as_ref().map_or_else(|| Address::root(name), |module| module.child(name));
         for block in &parts.resources {
             let address = inside(&block.name.text);

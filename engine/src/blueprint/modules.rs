@@ -7,7 +7,7 @@ use trueup_state::Address;
 use super::expand::{Expander, Stop};
 use super::schema::Call;
 use super::variables;
-use super::world::{Instances, Scope};
+use super::world::{Instances, Module, Scope};
 
 impl<'a> Expander<'a, '_> {
     /// Expands a module: each of its instances is entered.
@@ -39,13 +39,15 @@ impl<'a> Expander<'a, '_> {
             let module = scope.each.as_ref().map_or_else(|| address.clone(), |each| address.with_key(each.key.clone()));
             let parts = &self.files[file];
             let before = self.problems.len();
-            let values = variables::of_module(&parts.variables, &parts.broken.variables, call, &scope, self.problems);
+            let variables =
+                variables::of_module(&parts.variables, &parts.broken.variables, call, &scope, self.problems);
             if scope.each.is_some() {
                 self.in_module(before, Some(&module));
             }
             let each = scope.each.clone();
             drop(scope);
-            self.enter(Some(module), file, values, each, &reads);
+            let given = call.inputs.iter().map(|(name, node)| (name.text.clone(), node.span)).collect();
+            self.enter(Some(module), file, Module { variables, given, each, ..Module::default() }, &reads);
         }
         self.frame().set_call(address.clone(), instances);
         Ok(())

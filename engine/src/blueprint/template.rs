@@ -237,6 +237,15 @@ impl Compiled {
         self.written.span(&(self.start + at.start..self.start + at.end))
     }
 
+    /// The variables that it names.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
+        let variables = self.chains.iter().filter(|chain| chain.root == "var");
+        variables.filter_map(|chain| match chain.hops.first() {
+            Some((Hop::Name(name), _)) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     /// The place of the first step with a name or key; none where no path in it has one.
     pub(super) fn place_of(&self, name: &str) -> Option<&Range<usize>> {
         let is_it = |hop: &Hop| match hop {

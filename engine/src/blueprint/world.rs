@@ -37,6 +37,8 @@ pub struct Frame {
 pub(super) struct Module {
     pub(super) variables: BTreeMap<String, Variable>,
     pub(super) outputs: BTreeMap<String, Arc<Node>>,
+    /// Where each variable is given its value; those that have their defaults are not in it.
+    pub(super) given: BTreeMap<String, Span>,
     /// The instance it is of a `for_each`, which its inputs may read.
     pub(super) each: Option<Each>,
 }
