@@ -5,6 +5,7 @@ mod commands;
 mod draw;
 mod exit;
 mod files;
+mod foreign;
 mod planfile;
 mod workplace;
 
@@ -15,6 +16,11 @@ fn main() -> std::process::ExitCode {
         Ok(arguments) => arguments,
         Err(asked) => {
             let _ = asked.print();
+            if asked.use_stderr()
+                && let Some(hint) = foreign::hint(std::env::args().skip(1))
+            {
+                draw::note(&format!("\n  tip: {hint}"));
+            }
             // clap's own code for a mistake is 2, which here says that changes were found.
             return if asked.use_stderr() { exit::Exit::Error } else { exit::Exit::Done }.into();
         }

@@ -21,7 +21,7 @@ fn place() -> Place {
     place
 }
 
-/// Not in it: a native kind, which no provider here makes, and `options`.
+/// Not in it: a native kind, which no provider here makes.
 #[test]
 fn it_uses_the_whole_language() {
     let text: String = FILES.map(checked_in).concat();
@@ -56,6 +56,7 @@ fn it_uses_the_whole_language() {
         "ignore:",
         "drift:",
         "replace:",
+        "options:",
         "placement:",
         "validate:",
         "existing:",

@@ -42,9 +42,9 @@ pub mod world;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fmt, io};
 
 use trueup_state::{Address, FieldPath, KindName, Map, Place, ProviderName, Value};
 
@@ -77,8 +77,8 @@ pub struct Inputs {
     pub variables: BTreeMap<String, Given>,
 }
 
-/// A variable's value as it was given from outside.
-#[derive(Clone, Debug)]
+/// A variable's value as it was given from outside. Whether it is secret only its declaration tells.
+#[derive(Clone)]
 pub struct Given {
     /// What was given. Text from a command line or an environment variable is read as the variable's declared type.
     pub value: Value,
@@ -86,6 +86,13 @@ pub struct Given {
     pub is_text: bool,
     /// Where from, as an error says it: `--var`, `TRUEUP_VAR_model`, a file's path.
     pub origin: String,
+}
+
+/// Shows no value: it may be secret.
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Given").field("origin", &self.origin).finish_non_exhaustive()
+    }
 }
 
 /// What blueprints may name: kinds and providers.
