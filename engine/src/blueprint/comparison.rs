@@ -2,6 +2,9 @@
 //!
 //! minijinja has no hook for an operator, so each chain of comparisons becomes the call of a function: `a < b` is compiled as
 //! `__ordered(a, "<", b)`. What an error says of the compiled text is said of the original's.
+//!
+//! Nor does it count what a comparison of two large lists costs: where an expression may repeat something, what is compared is weighed
+//! first, `__light(a) == __light(b)`.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -9,11 +12,15 @@ use std::ops::Range;
 use minijinja::value::{Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
 
+use super::functions::light;
 use super::tokens::Token;
 use super::tracking::is_unknown;
 
 /// The function that comparisons become. No name of a blueprint begins with `_`.
-pub(super) const FUNCTION: &str = "__ordered";
+pub(super) const ORDERED: &str = "__ordered";
+
+/// The function that gives what it is given, unless that is too large to be compared.
+pub(super) const LIGHT: &str = "__light";
 
 /// An expression with its comparisons made calls.
 #[derive(Debug)]
@@ -36,19 +43,18 @@ struct Level {
     first: usize,
     /// The comparisons in it, as words.
     operators: Vec<Range<usize>>,
-    /// Whether one of them is `in`, which has no order.
-    looks_in: bool,
 }
 
 impl Level {
     fn new(first: usize) -> Self {
-        Self { first, operators: Vec::new(), looks_in: false }
+        Self { first, operators: Vec::new() }
     }
 }
 
 /// Adds what comparisons are compiled to, and the tests that compare.
 pub(super) fn add(environment: &mut Environment<'_>) {
-    environment.add_function(FUNCTION, chain);
+    environment.add_function(ORDERED, chain);
+    environment.add_function(LIGHT, |value: Value| light(&value).map(|()| value));
     for (name, operator) in
         [("lt", "<"), ("lessthan", "<"), ("le", "<="), ("gt", ">"), ("greaterthan", ">"), ("ge", ">=")]
     {
@@ -99,7 +105,8 @@ impl Rewritten {
 }
 
 fn edits(text: &str, words: &[(Token<'_>, Range<usize>)]) -> Vec<Edit> {
-    let mut edits = Vec::new();
+    let repeats = words.iter().any(|(word, _)| *word == Token::Sign('*'));
+    let mut writer = Writer { text, words, repeats, edits: Vec::new() };
     let mut levels = vec![Level::new(0)];
     let mut position = 0;
     while position < words.len() {
@@ -109,16 +116,18 @@ fn edits(text: &str, words: &[(Token<'_>, Range<usize>)]) -> Vec<Edit> {
             Token::Sign('.' | '|') => width = 2,
             Token::Name("is") => width = if is_name(words, position + 1, "not") { 3 } else { 2 },
             Token::Name("not") if is_name(words, position + 1, "in") => {
-                levels.last_mut().into_iter().for_each(|level| level.looks_in = true);
                 width = 2;
+                levels.last_mut().into_iter().for_each(|level| level.operators.push(position..position + 2));
             }
-            Token::Name("in") => levels.last_mut().into_iter().for_each(|level| level.looks_in = true),
+            Token::Name("in") => {
+                levels.last_mut().into_iter().for_each(|level| level.operators.push(position..position + 1));
+            }
             Token::Name("and" | "or" | "not" | "if" | "else") | Token::Sign(',' | ':') => {
-                finish(levels.last_mut(), position, text, words, &mut edits);
+                writer.finish(levels.last_mut(), position);
             }
             Token::Sign('(' | '[' | '{') => levels.push(Level::new(position + 1)),
             Token::Sign(')' | ']' | '}') => {
-                finish(levels.last_mut(), position, text, words, &mut edits);
+                writer.finish(levels.last_mut(), position);
                 if levels.len() > 1 {
                     levels.pop();
                 }
@@ -127,7 +136,7 @@ fn edits(text: &str, words: &[(Token<'_>, Range<usize>)]) -> Vec<Edit> {
                 width = operator(text, words, position);
                 if text[words[position].1.start..].starts_with('=') && width == 1 {
                     // The name of an argument ends here.
-                    finish(levels.last_mut(), position, text, words, &mut edits);
+                    writer.finish(levels.last_mut(), position);
                 } else if let Some(level) = levels.last_mut() {
                     level.operators.push(position..position + width);
                 }
@@ -136,8 +145,8 @@ fn edits(text: &str, words: &[(Token<'_>, Range<usize>)]) -> Vec<Edit> {
         }
         position += width;
     }
-    finish(levels.last_mut(), words.len(), text, words, &mut edits);
-    edits
+    writer.finish(levels.last_mut(), words.len());
+    writer.edits
 }
 
 fn is_name(words: &[(Token<'_>, Range<usize>)], position: usize, name: &str) -> bool {
@@ -150,35 +159,59 @@ fn operator(text: &str, words: &[(Token<'_>, Range<usize>)], position: usize) ->
     if ["<=", ">=", "==", "!="].iter().any(|two| signs.starts_with(two)) { 2 } else { 1 }
 }
 
-/// Ends a chain before a word, and begins the next after it.
-fn finish(
-    level: Option<&mut Level>,
-    end: usize,
-    text: &str,
-    words: &[(Token<'_>, Range<usize>)],
-    edits: &mut Vec<Edit>,
-) {
-    let Some(level) = level else { return };
-    let Level { first, operators, looks_in } = std::mem::replace(level, Level::new(end + 1));
-    let written = |at: &Range<usize>| words[at.start].1.start..words[at.end - 1].1.end;
-    let orders = operators.iter().any(|at| text[written(at)].starts_with(['<', '>']));
-    let (Some((_, begins)), Some((_, ends))) = (words.get(first), end.checked_sub(1).and_then(|last| words.get(last)))
-    else {
-        return;
-    };
-    if !orders || looks_in {
-        return;
+/// Writes chains of comparisons as calls.
+struct Writer<'a> {
+    text: &'a str,
+    words: &'a [(Token<'a>, Range<usize>)],
+    /// Whether something in the expression may be repeated, and so be large.
+    repeats: bool,
+    edits: Vec<Edit>,
+}
+
+impl Writer<'_> {
+    /// Ends a chain before a word, and begins the next after it.
+    fn finish(&mut self, level: Option<&mut Level>, end: usize) {
+        let Some(level) = level else { return };
+        let Level { first, operators } = std::mem::replace(level, Level::new(end + 1));
+        let is = |at: &Range<usize>, marks: &[&str]| marks.iter().any(|mark| self.written(at).starts_with(mark));
+        let orders = operators.iter().any(|at| is(at, &["<", ">"]));
+        let looks_in = operators.iter().any(|at| is(at, &["in", "not"]));
+        if orders && !looks_in {
+            self.call(ORDERED, first..end);
+            for at in &operators {
+                let text = format!(",\"{}\",", self.written(at));
+                self.edits.push(Edit { at: self.place(at), text });
+            }
+        } else if self.repeats && !operators.is_empty() {
+            let starts = std::iter::once(first).chain(operators.iter().map(|at| at.end));
+            let ends = operators.iter().map(|at| at.start).chain([end]);
+            starts.zip(ends).for_each(|(start, end)| self.call(LIGHT, start..end));
+        }
     }
-    edits.push(Edit { at: begins.start..begins.start, text: format!("{FUNCTION}(") });
-    for at in operators.iter().map(written) {
-        edits.push(Edit { text: format!(",\"{}\",", &text[at.clone()]), at });
+
+    /// Makes a stretch of words the argument of a function.
+    fn call(&mut self, function: &str, at: Range<usize>) {
+        if at.is_empty() || at.end > self.words.len() {
+            return;
+        }
+        let Range { start, end } = self.place(&at);
+        self.edits.push(Edit { at: start..start, text: format!("{function}(") });
+        self.edits.push(Edit { at: end..end, text: ")".to_owned() });
     }
-    edits.push(Edit { at: ends.end..ends.end, text: ")".to_owned() });
+
+    fn place(&self, at: &Range<usize>) -> Range<usize> {
+        self.words[at.start].1.start..self.words[at.end - 1].1.end
+    }
+
+    fn written(&self, at: &Range<usize>) -> &str {
+        &self.text[self.place(at)]
+    }
 }
 
 /// Whether a chain of comparisons holds: values with operators between them.
 #[allow(clippy::needless_pass_by_value, reason = "minijinja's functions own the rest of their arguments")]
 fn chain(parts: Rest<Value>) -> Result<Value, Error> {
+    parts.iter().try_for_each(light)?;
     if let Some(unknown) = parts.iter().find(|part| is_unknown(part)) {
         return Ok(unknown.clone());
     }
@@ -255,6 +288,9 @@ mod tests {
             ("a not in b and c < 1", Some(r#"a not in b and __ordered(c ,"<", 1)"#)),
             ("a | select('odd') | length > 2", Some(r#"__ordered(a | select('odd') | length ,">", 2)"#)),
             ("'<' ~ a", None),
+            ("a * 2 == b", Some("__light(a * 2) == __light(b)")),
+            ("1 not in ([a] * 9)", Some("__light(1) not in __light(([a] * 9))")),
+            ("a * 2 < b", Some(r#"__ordered(a * 2 ,"<", b)"#)),
         ] {
             let rewritten = rewritten(text, &tokens(text));
             assert_eq!(rewritten.as_ref().map(|rewritten| rewritten.text.as_str()), expected, "{text}");

@@ -21,6 +21,13 @@ pub(super) fn apply(mut root: Node, chosen: Option<&str>, is_module: bool, probl
         problems
             .push(wrong_type(node, "`environments`", "a map with a name for each").help("write each as `name: { … }`"));
     }
+    for (name, _) in entries.iter().filter(|(name, _)| !is_name(&name.text)) {
+        let problem = Diagnostic::error(format!("`{}` can't be the name of an environment", name.text));
+        problems.push(problem.at(name.span, "this name").help(match name.text.as_str() {
+            "default" => "without `--env`, the environment is `default`: put what it says where it belongs",
+            _ => "names have at most 32 lower-case letters, digits, `_` and `-`, a letter first",
+        }));
+    }
     for (name, node) in entries {
         if matches!(node.content, Content::Map(_) | Content::Null) {
             known_fields(node, Place::Environment, &SECTIONS, problems);
@@ -32,7 +39,10 @@ pub(super) fn apply(mut root: Node, chosen: Option<&str>, is_module: bool, probl
     }
     let Some(chosen) = chosen else { return root };
     if let Some((_, over)) = entries.iter().find(|(name, _)| name.text == chosen) {
-        let sections = over.entries().iter().filter(|(name, _)| SECTIONS.contains(&name.text.as_str()));
+        // A section without anything in it says nothing differently.
+        let says = |node: &Node| !matches!(node.content, Content::Null);
+        let sections =
+            over.entries().iter().filter(|(name, node)| SECTIONS.contains(&name.text.as_str()) && says(node));
         merge(&mut root, &Node { span: over.span, content: Content::Map(sections.cloned().collect()) });
         return root;
     }
@@ -47,6 +57,14 @@ pub(super) fn apply(mut root: Node, chosen: Option<&str>, is_module: bool, probl
     }
     problems.push(problem.help(suggest(chosen, &known, "there are", &declare)));
     root
+}
+
+fn is_name(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+    text != "default"
+        && text.len() <= 32
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(fits)
 }
 
 /// What an environment says of variables and resources that the rest of the file does not declare. A resource of its own has a kind.

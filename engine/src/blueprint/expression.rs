@@ -12,6 +12,7 @@ use minijinja::ErrorKind;
 use trueup_state::{Address, Value};
 
 use super::failure;
+use super::parse::MAX_DEPTH;
 use super::sight::{self, Hop, Miss, Seen};
 use super::template::{Compiled, Piece};
 use super::tokens::{self, Chain};
@@ -199,14 +200,23 @@ struct Session<'a> {
     shared: OnceCell<(Arc<Scope>, minijinja::Value)>,
     tracker: Arc<Tracker>,
     problems: Vec<Diagnostic>,
+    /// How many lists and maps stand around what is evaluated.
+    depth: usize,
 }
 
 impl<'a> Session<'a> {
     fn new(from: &'a Scope, tracker: Arc<Tracker>) -> Self {
-        Self { from, shared: OnceCell::new(), tracker, problems: Vec::new() }
+        Self { from, shared: OnceCell::new(), tracker, problems: Vec::new(), depth: 0 }
     }
 
     fn node(&mut self, node: &Node) -> Value {
+        self.depth += 1;
+        let value = self.content(node);
+        self.depth -= 1;
+        value
+    }
+
+    fn content(&mut self, node: &Node) -> Value {
         match &node.content {
             Content::Null => Value::Null,
             Content::Bool(value) => Value::Bool(*value),
@@ -225,7 +235,11 @@ impl<'a> Session<'a> {
             return Value::Unknown;
         }
         if let [Piece::Expression(compiled)] = &template.pieces[..] {
-            return self.expression(compiled).unwrap_or_else(|problem| {
+            let value = self.expression(compiled).and_then(|value| match self.depth + depth(&value) > MAX_DEPTH {
+                true => Err(too_deep(compiled)),
+                false => Ok(value),
+            });
+            return value.unwrap_or_else(|problem| {
                 self.problems.push(problem);
                 Value::Unknown
             });
@@ -277,7 +291,9 @@ impl<'a> Session<'a> {
 
     /// An expression that is a path: followed without minijinja, so that it costs little and an error knows its step.
     fn path(&self, chain: &Chain, compiled: &Compiled) -> Result<Value, Diagnostic> {
-        Ok(self.follow(chain, compiled)?.take(self.from, &self.tracker))
+        let value = self.follow(chain, compiled)?.take(self.from, &self.tracker);
+        self.tracker.room().take_all(&value).map_err(|message| self.failed(compiled, &message))?;
+        Ok(value)
     }
 
     fn follow(&self, chain: &Chain, compiled: &Compiled) -> Result<Seen, Diagnostic> {
@@ -306,7 +322,7 @@ impl<'a> Session<'a> {
             Ok(result) if result.is_undefined() => self.undefined(compiled)?,
             // Some filters make something of what is not there.
             Ok(_) if !unknown && !compiled.guarded && self.tracker.miss().is_some() => self.undefined(compiled)?,
-            Ok(result) => tracking::value(&result)
+            Ok(result) => tracking::value(&result, &mut self.tracker.room())
                 .or_else(|message| if unknown { Ok(Value::Unknown) } else { Err(self.no_value(compiled, &message)) })?,
             Err(error) => self.recovered(compiled, &error)?,
         };
@@ -380,6 +396,21 @@ impl<'a> Session<'a> {
     fn failed(&self, compiled: &Compiled, detail: &str) -> Diagnostic {
         failure::whole(compiled, detail, self.tracker.secret())
     }
+}
+
+/// How many lists and maps stand in each other in a value.
+fn depth(value: &Value) -> usize {
+    match value.revealed() {
+        Value::List(items) => 1 + items.iter().map(depth).max().unwrap_or_default(),
+        Value::Map(map) => 1 + map.values().map(depth).max().unwrap_or_default(),
+        _ => 0,
+    }
+}
+
+fn too_deep(compiled: &Compiled) -> Diagnostic {
+    Diagnostic::error(format!("this comes to lists and maps that stand more than {MAX_DEPTH} levels deep"))
+        .at(compiled.span, "here it is too deep")
+        .help("does something read what it is itself a part of, by way of modules?")
 }
 
 fn no_text(value: &Value, compiled: &Compiled) -> Diagnostic {

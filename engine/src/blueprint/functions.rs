@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use minijinja::value::ValueKind;
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, filters};
+use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value, filters};
 
 use super::{comparison, tracking};
 
@@ -97,7 +97,7 @@ pub(super) const FUNCTIONS: [&str; 2] = ["dict", "range"];
 
 /// Whether expressions can call something of this name.
 pub(super) fn is_function(name: &str) -> bool {
-    FUNCTIONS.contains(&name) || name == comparison::FUNCTION
+    FUNCTIONS.contains(&name) || [comparison::ORDERED, comparison::LIGHT].contains(&name)
 }
 
 /// What one evaluation may cost. minijinja counts an instruction as 1, and 64 bytes of data as 1: lists of 100,000 are sorted within it,
@@ -118,6 +118,8 @@ pub(super) fn environment() -> &'static Environment<'static> {
         }
         comparison::add(&mut environment);
         environment.add_filter("tojson", to_json);
+        add_thorough(&mut environment);
+        environment.add_filter("format", format);
         environment.add_filter("join", join);
         environment.add_filter("values", values);
         environment.add_filter("keys", keys);
@@ -144,6 +146,58 @@ fn text(value: &Value) -> Result<Cow<'_, str>, Error> {
 fn to_json(value: &Value) -> Result<String, Error> {
     let plain = tracking::read(value)?;
     serde_json::to_string(&plain).map_err(|_| Error::new(ErrorKind::BadSerialization, "this has no JSON form"))
+}
+
+/// A text with values put in. minijinja's own panics where it is asked for very wide ones.
+fn format(state: &mut State<'_, '_>, pattern: &Value, values: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+    let text = pattern.as_str().unwrap_or_default();
+    let wide = text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > 3);
+    if wide || text.contains('*') {
+        return Err(Error::new(ErrorKind::InvalidOperation, "this width is too large"));
+    }
+    filters::format(state, pattern, values)
+}
+
+/// Adds the filters that compare or write out all that they are given: of a list that holds the same large thing many times over, which
+/// costs nothing, that would take minutes.
+fn add_thorough(environment: &mut Environment<'_>) {
+    type Filter = fn(&State<'_, '_>, Value, Kwargs) -> Result<Value, Error>;
+    let all: [(&str, Filter); 4] =
+        [("sort", filters::sort), ("min", filters::min), ("max", filters::max), ("unique", filters::unique)];
+    for (name, filter) in all {
+        environment.add_filter(name, move |state: &State<'_, '_>, value: Value, named: Kwargs| {
+            light(&value)?;
+            filter(state, value, named)
+        });
+    }
+    environment.add_filter("string", |state: &State<'_, '_>, value: &Value| {
+        light(value)?;
+        filters::string(state, value)
+    });
+}
+
+/// Refuses what is too large to be gone through.
+pub(super) fn light(value: &Value) -> Result<(), Error> {
+    const HEAVIEST: usize = 16 * 1024 * 1024;
+    let mut left = HEAVIEST;
+    if weigh(value, &mut left) { Ok(()) } else { Err(Error::new(ErrorKind::OutOfFuel, "this is too large")) }
+}
+
+/// Takes what a value weighs from what is left; false once nothing is.
+fn weigh(value: &Value, left: &mut usize) -> bool {
+    let own = value.as_str().map_or(8, |text| text.len() + 8);
+    let Some(rest) = left.checked_sub(own) else { return false };
+    *left = rest;
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => {
+            value.len().is_none_or(|length| length <= *left)
+                && value.try_iter().is_ok_and(|mut items| items.all(|item| weigh(&item, left)))
+        }
+        ValueKind::Map => value.try_iter().is_ok_and(|mut keys| {
+            keys.all(|key| weigh(&key, left) && value.get_item(&key).is_ok_and(|item| weigh(&item, left)))
+        }),
+        _ => true,
+    }
 }
 
 /// The items of a list as text, with something between them. minijinja would pass over what is not there.

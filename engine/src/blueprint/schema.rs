@@ -131,6 +131,19 @@ impl VariableType {
         Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("any", |(name, _)| name)
     }
 
+    /// Whether a value is of this type.
+    fn takes(self, value: &Json) -> bool {
+        match self {
+            Self::String => value.is_string(),
+            Self::Integer => value.is_i64() || value.is_u64(),
+            Self::Number => value.is_number(),
+            Self::Boolean => value.is_boolean(),
+            Self::List => value.is_array(),
+            Self::Map => value.is_object(),
+            Self::Any => true,
+        }
+    }
+
     /// Its name in JSON Schema.
     pub(super) fn json(self) -> Option<&'static str> {
         match self {
@@ -342,6 +355,7 @@ fn variable<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) 
             limits.extend(limit_value(limit, kind, node, problems).map(|value| (limit.to_owned(), value)));
         }
     }
+    crossed(&limits, node, problems);
     Some(Variable {
         name,
         kind,
@@ -353,6 +367,17 @@ fn variable<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) 
             .map(|(text, _)| text.to_owned()),
         limits,
     })
+}
+
+/// Bounds that nothing can keep.
+fn crossed(limits: &serde_json::Map<String, Json>, node: &Node, problems: &mut Vec<Diagnostic>) {
+    let bound = |name: &str| limits.get(name).and_then(Json::as_f64);
+    if let (Some(least), Some(most), Some(at)) = (bound("minimum"), bound("maximum"), node.get("minimum"))
+        && least > most
+    {
+        let problem = Diagnostic::error("`minimum` is more than `maximum`").at(at.span, "nothing can be both");
+        problems.push(problem.help("swap the two, or leave one out"));
+    }
 }
 
 fn variable_type(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<VariableType> {
@@ -377,14 +402,14 @@ fn limit_value(limit: &str, kind: VariableType, node: &Node, problems: &mut Vec<
     let value = node.literal().ok().and_then(|value| trueup_state::codec::reveal(&value));
     let fits = match (limit, &value) {
         ("minimum" | "maximum", Some(Json::Number(_))) => matches!(kind, VariableType::Integer | VariableType::Number),
-        ("enum", Some(Json::Array(items))) => !items.is_empty(),
+        ("enum", Some(Json::Array(items))) => !items.is_empty() && items.iter().all(|item| kind.takes(item)),
         ("pattern", Some(Json::String(_))) => kind == VariableType::String,
         _ => false,
     };
     if !fits {
         let expected = match limit {
             "minimum" | "maximum" => "a number, for a variable that is an integer or a number",
-            "enum" => "a list of what the variable may be",
+            "enum" => "a list of what the variable may be, each of its type",
             _ => "a regular expression, for a variable that is a string",
         };
         problems.push(Diagnostic::error(format!("`{limit}` must be {expected}")).at(node.span, "this is not"));
@@ -509,7 +534,17 @@ fn texts<'a>(node: &'a Node, what: &str, problems: &mut Vec<Diagnostic>) -> Vec<
 }
 
 fn paths(node: &Node, what: &str, problems: &mut Vec<Diagnostic>) -> Vec<(FieldPath, Span)> {
-    texts(node, what, problems).into_iter().map(|(text, span)| (FieldPath::parse(text), span)).collect()
+    let texts = texts(node, what, problems);
+    let path = |(text, span): (&str, Span)| {
+        let path = FieldPath::parse(text);
+        if !path.is_root() && path.to_string() == text {
+            return Some((path, span));
+        }
+        let problem = Diagnostic::error(format!("`{text}` is no path to a field")).at(span, "this entry");
+        problems.push(problem.help("write the names on the way to it with points between: `tags.owner`"));
+        None
+    };
+    texts.into_iter().filter_map(path).collect()
 }
 
 fn drift(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Vec<(FieldPath, Span)>> {

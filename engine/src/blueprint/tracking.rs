@@ -34,6 +34,7 @@ struct Shared {
     way: Mutex<Vec<(Origin, String)>>,
     /// Those that were: what several read on the way is evaluated once.
     found: Mutex<BTreeMap<Origin, Seen>>,
+    room: Mutex<Room>,
 }
 
 /// What tells a value of another scope: the node that it comes from, and the module and the instance that the node is seen from.
@@ -95,6 +96,11 @@ impl Tracker {
         }
         way.push((origin.clone(), name.to_owned()));
         Ok(Entered(&self.shared))
+    }
+
+    /// What the results of this evaluation may still take.
+    pub(super) fn room(&self) -> MutexGuard<'_, Room> {
+        lock(&self.shared.room)
     }
 
     /// What a value of another scope came to, if it was evaluated already.
@@ -343,8 +349,8 @@ impl Object for Tracked {
 }
 
 /// The value that minijinja came to. What was not looked into keeps its own marks.
-pub(super) fn value(result: &minijinja::Value) -> Result<Value, String> {
-    convert(result, false, &mut Room::default())
+pub(super) fn value(result: &minijinja::Value, room: &mut Room) -> Result<Value, String> {
+    convert(result, false, room)
 }
 
 /// A value as JSON, for a filter that looks into all of it.
@@ -368,8 +374,10 @@ fn plain(value: &Value) -> serde_json::Value {
 /// What is said of a result with something in it that is not there.
 pub(super) const NOT_THERE: &str = "a part of this is not there";
 
-/// How many bytes a result may still take. minijinja's lists may hold the same large thing many times over at no cost.
-struct Room(usize);
+/// How many bytes the results of one evaluation may still take, with all that it asks other scopes for. minijinja's lists may hold the
+/// same large thing many times over at no cost, and modules may double what they are given.
+#[derive(Debug)]
+pub(super) struct Room(usize);
 
 impl Default for Room {
     fn default() -> Self {
@@ -379,13 +387,14 @@ impl Default for Room {
 
 impl Room {
     /// Takes what a value and some text of it need.
-    fn take(&mut self, text: usize) -> Result<(), String> {
+    pub(super) fn take(&mut self, text: usize) -> Result<(), String> {
         let left = self.0.checked_sub(text.saturating_add(32));
         self.0 = left.ok_or_else(|| "this comes to more than 64 MiB".to_owned())?;
         Ok(())
     }
 
-    fn take_all(&mut self, value: &Value) -> Result<(), String> {
+    /// Takes what a value and all that is in it need.
+    pub(super) fn take_all(&mut self, value: &Value) -> Result<(), String> {
         match value.revealed() {
             Value::List(items) => items.iter().try_for_each(|item| self.take_all(item))?,
             Value::Map(map) => map.iter().try_for_each(|(name, value)| {
