@@ -9,6 +9,7 @@ use trueup_state::{Address, Class, FieldPath, Status, Step, Token, Value, Verb};
 use crate::apply::operation::{Actor, Run, Work};
 use crate::blueprint::{Program, Scope as Seeing, Visible, World, evaluate};
 use crate::desired::desired;
+use crate::diagnostic::Diagnostic;
 use crate::estate::Estate;
 use crate::naming;
 use crate::plan::{Action, Change, Operation, Plan, Reason, diff};
@@ -133,19 +134,11 @@ impl<'a> Finisher<'a> {
     fn evaluate(&self, operation: &Operation, manager: &Arc<dyn Manager>) -> Result<Value, ProviderError> {
         let resource = self.program.resources.get(&operation.address);
         let resource = resource.ok_or_else(|| internal(format!("{} is not in the blueprint", operation.address)))?;
-        let (schema, contents) = (manager.schema(), &self.plan.contents);
-        desired(self.program, resource, operation.candidate.as_ref(), schema, &self.world, contents).map_err(
-            |problems| {
-                let words: Vec<String> = problems
-                    .into_iter()
-                    .map(|problem| match problem.labels.first().filter(|label| !label.text.is_empty()) {
-                        Some(label) => format!("{}: {}", label.text, problem.message),
-                        None => problem.message,
-                    })
-                    .collect();
-                ProviderError::new(Class::Invalid { field: None }, words.join("; "))
-            },
-        )
+        let (candidate, contents) = (operation.candidate.as_ref(), &self.plan.contents);
+        desired(self.program, resource, candidate, manager.as_ref(), &self.world, contents).map_err(|problems| {
+            let words: Vec<String> = problems.iter().map(with_its_field).collect();
+            ProviderError::new(Class::Invalid { field: None }, words.join("; "))
+        })
     }
 
     /// What is left of an operation, now that its spec is known: perhaps less than was planned, never more.
@@ -317,6 +310,15 @@ impl<'a> Finisher<'a> {
         }
         (outputs != before).then_some(Event::Outputs { outputs })
     }
+}
+
+/// A problem on one line, with the field that its label names, where the message does not.
+fn with_its_field(problem: &Diagnostic) -> String {
+    let field = problem.labels.first().map_or("", |label| label.text.as_str());
+    if field.is_empty() || problem.message.contains(&format!("`{field}`")) {
+        return problem.message.clone();
+    }
+    format!("{field}: {}", problem.message)
 }
 
 fn internal(message: String) -> ProviderError {

@@ -15,7 +15,7 @@ use trueup_state::{Value, codec};
 
 use crate::kinds::Kind;
 use crate::provider::{Found, Manager, Observed, Progress, ProviderError, RetrySafety, Target};
-use crate::schema::{Effect, Schema};
+use crate::schema::{Effect, Problem, Schema};
 
 /// A secret inside a typed spec. It neither shows nor serialises what it holds, except into a [`Value::Secret`] by [`to_value`].
 #[derive(Clone, PartialEq, Eq)]
@@ -165,6 +165,11 @@ pub trait TypedManager: Send + Sync {
         <Self::Kind as Kind>::schema().effect(before, after)
     }
 
+    /// As [`Manager::check`]: of a value, since parts of it may be unknown.
+    fn check(&self, _spec: &Value) -> Vec<Problem> {
+        Vec::new()
+    }
+
     /// As [`Manager::observe`].
     async fn observe(&self, targets: &[Target<'_>]) -> Result<Observed, ProviderError>;
 
@@ -208,6 +213,10 @@ impl<M: TypedManager> Manager for Typed<M> {
 
     fn effect(&self, before: &Value, after: &Value) -> Effect {
         self.0.effect(before, after)
+    }
+
+    fn check(&self, spec: &Value) -> Vec<Problem> {
+        self.0.check(spec)
     }
 
     fn retry_safety(&self) -> RetrySafety {

@@ -9,9 +9,9 @@ use trueup_engine::provider::{
     By, Candidate, Check, Found, Invalid, Manager, Observation, Observed, Progress, Provider, ProviderError,
     RetrySafety, Target,
 };
-use trueup_engine::schema::Schema;
+use trueup_engine::schema::{Problem, Schema};
 use trueup_state::entry::{Class, Handle, Request};
-use trueup_state::{KindName, ProviderName, Scope, Value};
+use trueup_state::{FieldPath, KindName, ProviderName, Scope, Value};
 
 use super::cloud::{Act, Cloud, Fault};
 use super::kinds::{KINDS, ToyKind, kind, schema, settings};
@@ -88,6 +88,16 @@ impl ToyManager {
 impl Manager for ToyManager {
     fn schema(&self) -> &Schema {
         schema(self.kind.create_first)
+    }
+
+    /// A note may say anything but `forbidden`, on which the password is told.
+    fn check(&self, spec: &Value) -> Vec<Problem> {
+        let text = |field: &str| spec.get(field).and_then(|value| value.revealed().as_str());
+        let problem = |_| {
+            let message = format!("a toy takes no such note, says {}", text("password").unwrap_or("nobody"));
+            Problem::new(FieldPath::parse("note"), message)
+        };
+        text("note").filter(|note| *note == "forbidden").map(problem).into_iter().collect()
     }
 
     fn retry_safety(&self) -> RetrySafety {

@@ -2,9 +2,34 @@
 
 use super::Builder;
 use crate::blueprint::Resource;
+use crate::diagnostic::Diagnostic;
 use crate::plan::decide::{Decision, Verdict};
 use crate::plan::{Action, Change, Drift, FieldChange, Order, Reason};
+use std::collections::{BTreeMap, BTreeSet};
 use trueup_state::{FieldPath, Scope, Value};
+
+/// What is wrong with several instances of a block alike is said once, with their number.
+pub(super) fn by_instance(problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut first: Vec<(Diagnostic, BTreeSet<String>)> = Vec::new();
+    let mut known = BTreeMap::new();
+    for problem in problems {
+        let span = problem.labels.first().map(|label| label.span);
+        let position = *known.entry((span, problem.message.clone(), problem.help.clone())).or_insert(first.len());
+        match first.get_mut(position) {
+            Some((one, others)) => {
+                others.extend(problem.context.filter(|context| one.context.as_ref() != Some(context)))
+            }
+            None => first.push((problem, BTreeSet::new())),
+        }
+    }
+    let said = |(mut problem, others): (Diagnostic, BTreeSet<String>)| {
+        if !others.is_empty() {
+            problem.context = problem.context.map(|context| format!("{context} and {} more", others.len()));
+        }
+        problem
+    };
+    first.into_iter().map(said).collect()
+}
 
 impl Builder<'_> {
     pub(super) fn drift(&mut self, resource: &Resource, decision: &Decision) {

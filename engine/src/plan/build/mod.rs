@@ -37,7 +37,7 @@ pub struct Input<'a> {
     pub state: Option<&'a State>,
     /// What providers said.
     pub estate: &'a Estate,
-    /// The digests of files.
+    /// What was found of the files that specs name.
     pub contents: Contents,
     /// Dated answers of providers.
     pub facts: Vec<Fact>,
@@ -261,7 +261,7 @@ impl<'a> Builder<'a> {
             };
             let candidate = resource.candidates.get(position);
             let contents = &self.input.contents;
-            match desired(self.input.program, resource, candidate, manager.schema(), &self.world, contents) {
+            match desired(self.input.program, resource, candidate, manager.as_ref(), &self.world, contents) {
                 Ok(spec) => branches.push(Branch { candidate: candidate.cloned(), scope: scope.clone(), spec }),
                 Err(problems) => self.problems.extend(problems),
             }
@@ -403,9 +403,8 @@ impl<'a> Builder<'a> {
         operations::share_order(&mut self.planned);
         self.check_names();
         if !self.problems.is_empty() {
-            let mut list = self.problems;
+            let mut list = describe::by_instance(self.problems);
             list.sort_by_key(|problem| problem.labels.first().map(|label| label.span));
-            list.dedup();
             return Err(Diagnostics { sources: sources.clone(), list });
         }
         let (operations, edges) = operations::build(&self.planned);
