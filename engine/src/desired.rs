@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use trueup_state::{FieldPath, Value};
+use trueup_state::{Address, FieldPath, KindName, Value};
 
-use crate::blueprint::{Program, Resource, World, evaluate};
+use crate::blueprint::{Program, Resource, World, evaluate, move_target};
 use crate::diagnostic::Diagnostic;
 use crate::paths::resolve_paths;
 use crate::plan::Contents;
@@ -33,7 +33,7 @@ pub fn desired(
     add_tags(&mut spec, program, resource, schema);
     schema.complete(&mut spec);
     let mut wrong = resolve_paths(&mut spec, program, resource, schema, contents);
-    let problems = schema.problems(&spec);
+    let problems: Vec<Problem> = schema.problems(&spec).into_iter().map(with_its_name).collect();
     // What the schema does not allow is no question for a provider.
     let problems = if problems.is_empty() { refusals(manager, &spec) } else { problems };
     wrong.extend(problems.into_iter().map(|problem| describe(problem, resource)));
@@ -43,20 +43,37 @@ pub fn desired(
     Err(wrong.into_iter().map(|problem| within(problem, resource)).collect())
 }
 
+/// What a resource's block says now, as far as that is known without any other.
+pub(crate) fn said_now(program: &Program, resource: &Resource, schema: &Schema) -> Value {
+    let mut spec = evaluate(&resource.spec, &resource.scope(&program.world())).value;
+    schema.complete(&mut spec);
+    spec
+}
+
+/// The resource of a blueprint that something recorded is, under its address or the one that it moves to.
+pub(crate) fn declared<'a>(program: &'a Program, recorded: &Address, kind: &KindName) -> Option<&'a Resource> {
+    let moved = move_target(&program.moves, recorded).map(|(to, _)| to);
+    let resource = program.resources.get(moved.as_ref().unwrap_or(recorded))?;
+    (resource.kind == *kind && resource.existing.is_none()).then_some(resource)
+}
+
 /// What who would make it can't take, in words that repeat no secret.
 fn refusals(manager: &dyn Manager, spec: &Value) -> Vec<Problem> {
     let scrubbed = |problem: Problem| Problem { message: scrub(&problem.message, &[spec]), ..problem };
     manager.check(spec).into_iter().map(scrubbed).collect()
 }
 
+/// A schema's problem in which the field goes by its name: `this is …` reads as `size is …`.
+fn with_its_name(problem: Problem) -> Problem {
+    let rest = problem.message.strip_prefix("this ").filter(|_| !problem.path.is_root());
+    let message = rest.map(|rest| format!("`{}` {rest}", problem.path));
+    Problem { message: message.unwrap_or(problem.message), ..problem }
+}
+
 /// A problem with its place.
 fn describe(problem: Problem, resource: &Resource) -> Diagnostic {
-    let path = problem.path.to_string();
-    let message = match problem.message.strip_prefix("this ") {
-        Some(rest) if !path.is_empty() => format!("`{path}` {rest}"),
-        _ => problem.message,
-    };
-    let diagnostic = Diagnostic::error(message).at(resource.span_of(&problem.path), path);
+    let span = resource.span_of(&problem.path);
+    let diagnostic = Diagnostic::error(problem.message).at(span, problem.path.to_string());
     match problem.suggestion {
         Some(suggestion) => diagnostic.help(format!("did you mean `{suggestion}`?")),
         None => diagnostic,

@@ -18,6 +18,7 @@ use crate::blueprint::Program;
 use crate::diagnostic::Diagnostics;
 use crate::estate::{Estate, EstateError, Providers, observe};
 use crate::finish::{Checks, Finisher};
+use crate::obstacles;
 use crate::paths::file_paths;
 use crate::plan::diff::changed_paths;
 use crate::plan::moves::Moves;
@@ -184,7 +185,7 @@ impl Engine {
         }
         let mut program = program.clone();
         loop {
-            let plan = self.plan_once(&program, stack, options.mode, snapshot.state.as_ref(), &mut seen).await?;
+            let plan = self.plan_once(&program, stack, options, snapshot.state.as_ref(), &mut seen).await?;
             if plan.known == *program.known() {
                 return Ok(Planned { program, plan, snapshot });
             }
@@ -197,10 +198,11 @@ impl Engine {
         &self,
         program: &Program,
         stack: &Stack,
-        mode: Mode,
+        options: PlanOptions,
         state: Option<&State>,
         seen: &mut Estate,
     ) -> Result<Plan, EngineError> {
+        let mode = options.mode;
         let moves = match state.filter(|_| mode == Mode::Apply) {
             Some(state) => Moves::of(program, state)?,
             None => Moves::default(),
@@ -226,7 +228,11 @@ impl Engine {
             now: self.clock.now(),
             mode,
         };
-        Ok(build::plan(&input)?)
+        let mut plan = build::plan(&input)?;
+        if let (true, Some(state)) = (options.refresh, state) {
+            obstacles::refuse(&mut plan, program, state, &estate).await;
+        }
+        Ok(plan)
     }
 
     /// What there is of the files that specs name.

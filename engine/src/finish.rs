@@ -7,8 +7,9 @@ use trueup_state::entry::{Event, Request};
 use trueup_state::{Address, Class, FieldPath, Status, Step, Token, Value, Verb};
 
 use crate::apply::operation::{Actor, Run, Work};
+use crate::apply::remedy::{remedy, to_delete};
 use crate::blueprint::{Program, Scope as Seeing, Visible, World, evaluate};
-use crate::desired::desired;
+use crate::desired::{declared, desired};
 use crate::diagnostic::Diagnostic;
 use crate::estate::Estate;
 use crate::naming;
@@ -273,6 +274,19 @@ impl<'a> Finisher<'a> {
             environment => format!("{}-{environment}", stack.blueprint),
         };
         naming::name(manager.name_rule(), &stack, lineage, &operation.address, generation)
+    }
+
+    /// What to do about the failure of an operation.
+    pub fn remedy(&self, index: usize, verb: Verb, error: &ProviderError) -> Option<String> {
+        let operation = &self.plan.operations[index];
+        if let (Verb::Delete, Class::Invalid { field: Some(field) }) = (verb, &error.class) {
+            let field = FieldPath::parse(field);
+            let is_declared = declared(self.program, &operation.address, &operation.kind).is_some();
+            if self.manager(operation).is_ok_and(|manager| manager.schema().is("x-on-delete", &field)) {
+                return Some(to_delete(&field, &operation.spec, is_declared));
+            }
+        }
+        remedy(error, verb, self.plan.mode)
     }
 
     /// Makes what an operation made visible to expressions.

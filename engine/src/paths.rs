@@ -6,7 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::Value as Json;
 use trueup_state::{FieldPath, Step, Value};
 
-use crate::blueprint::{Program, Resource, evaluate};
+use crate::blueprint::{Program, Resource};
+use crate::desired::said_now;
 use crate::diagnostic::Diagnostic;
 use crate::plan::Contents;
 use crate::plan::diff::set;
@@ -30,8 +31,7 @@ pub(crate) fn resolve(base: &Path, given: &str) -> PathBuf {
 
 /// The paths that a resource names, as far as they are known without any other resource, each with whether it is read.
 pub(crate) fn file_paths(program: &Program, resource: &Resource, schema: &Schema) -> BTreeMap<PathBuf, bool> {
-    let mut spec = evaluate(&resource.spec, &resource.scope(&program.world())).value;
-    schema.complete(&mut spec);
+    let spec = said_now(program, resource, schema);
     let mut paths = BTreeMap::new();
     for field in path_fields(&spec, schema) {
         let given = spec.at(&field).and_then(|value| value.revealed().as_str());
@@ -58,7 +58,7 @@ pub(crate) fn resolve_paths(
         let at = |problem: Diagnostic| problem.at(resource.span_of(&field), field.to_string());
         let shown = |text: &str| if is_secret { "this path".to_owned() } else { format!("`{text}`") };
         if is_url(&given) {
-            wrong.push(at(no_path(&field, &given, &shown(&given))));
+            wrong.push(at(url(&field, &given, is_secret)));
             continue;
         }
         let resolved = resolve(&resource.base, &given).display().to_string();
@@ -77,7 +77,8 @@ pub(crate) fn resolve_paths(
 }
 
 /// A URL where a path belongs.
-fn no_path(field: &FieldPath, given: &str, shown: &str) -> Diagnostic {
+fn url(field: &FieldPath, given: &str, is_secret: bool) -> Diagnostic {
+    let shown = if is_secret { "this".to_owned() } else { format!("`{given}`") };
     let help = match given.strip_prefix("file://") {
         Some(_) => "leave out `file://`",
         None => "get what is there to this machine first, and write the path that it has here",
@@ -89,9 +90,10 @@ fn no_path(field: &FieldPath, given: &str, shown: &str) -> Diagnostic {
 fn unfit(schema: &Schema, field: &FieldPath, contents: &Contents, path: &str, shown: &str) -> Option<Diagnostic> {
     let wants = schema.field(field).and_then(|field| mark_text(field, "x-path"));
     let message = match (contents.stands.get(path)?, wants) {
-        (Ok(Stands::Nothing), Some("directory")) => format!("there is no directory {shown}"),
+        (Ok(Stands::Nothing), Some("directory")) => format!("there is no directory at {shown}"),
         (Ok(Stands::Nothing), _) => format!("there is nothing at {shown}"),
         (Ok(Stands::File), Some("directory")) => format!("{shown} is a file, where a directory belongs"),
+        (Ok(Stands::Directory), Some("file")) => format!("{shown} is a directory, where a file belongs"),
         (Err(reason), _) => format!("{shown} can't be looked at: {reason}"),
         (Ok(_), _) => match contents.digests.get(path)? {
             Err(reason) => format!("{shown} can't be read: {reason}"),

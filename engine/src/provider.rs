@@ -93,6 +93,12 @@ pub trait Manager: Send + Sync {
     /// or partial list is [`Observation::Indeterminate`], never absent.
     async fn observe(&self, targets: &[Target<'_>]) -> Result<Observed, ProviderError>;
 
+    /// What is in the way of deleting each target, as far as that is cheaply and certainly known: one answer a target, in their order.
+    /// What each carries as `sent` is what its delete would. The problem's path is the field that would let it go.
+    async fn obstacles(&self, targets: &[Target<'_>]) -> Vec<Option<Problem>> {
+        vec![None; targets.len()]
+    }
+
     /// Makes an object. Returns within seconds.
     async fn create(&self, request: &Request) -> Result<Progress, ProviderError>;
 

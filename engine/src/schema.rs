@@ -2,11 +2,11 @@
 //!
 //! Keys of our own in that schema: `x-immutable` (a change replaces the object), `x-secret`, `x-write-only` (sent, never observed),
 //! `x-unordered` (a list that is a set), `x-reference` (the kinds that a whole-resource expression may be of), `x-path` (a path,
-//! relative to the blueprint's file, of something that is there; `directory` where it must be one), `x-digest-into` (beside `x-path`: the
-//! field that holds the digest of what it leads to), `x-computed` (a field that the engine fills in), `x-volatile` (an attribute that may
-//! change without a replace), `x-at-most` (the field that a number may not exceed: one beside it, or beside what it stands in),
-//! `x-on-delete` (a field of the spec itself that matters only when the thing is deleted: a change of it is recorded without a call, and
-//! a delete goes by what the blueprint says then). `x-free` marks a map whose keys are the user's own.
+//! relative to the blueprint's file, of what is there; `directory` or `file` where it must be one), `x-digest-into` (beside `x-path`:
+//! the field that holds the digest of what it leads to), `x-computed` (a field that the engine fills in), `x-volatile` (an attribute
+//! that may change without a replace), `x-at-most` (the field that a number may not exceed: one beside it, or beside what it stands
+//! in), `x-on-delete` (a field of the spec itself that matters only when the thing is deleted: a change of it is recorded without a
+//! call, and a delete goes by what the blueprint says then). `x-free` marks a map whose keys are the user's own.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;

@@ -173,6 +173,11 @@ pub trait TypedManager: Send + Sync {
     /// As [`Manager::observe`].
     async fn observe(&self, targets: &[Target<'_>]) -> Result<Observed, ProviderError>;
 
+    /// As [`Manager::obstacles`].
+    async fn obstacles(&self, targets: &[Target<'_>]) -> Vec<Option<Problem>> {
+        vec![None; targets.len()]
+    }
+
     /// As [`Manager::create`].
     async fn create(
         &self,
@@ -225,6 +230,10 @@ impl<M: TypedManager> Manager for Typed<M> {
 
     async fn observe(&self, targets: &[Target<'_>]) -> Result<Observed, ProviderError> {
         self.0.observe(targets).await
+    }
+
+    async fn obstacles(&self, targets: &[Target<'_>]) -> Vec<Option<Problem>> {
+        self.0.obstacles(targets).await
     }
 
     async fn create(&self, request: &Request) -> Result<Progress, ProviderError> {

@@ -58,9 +58,9 @@ pub struct Spec {
 #[serde(rename_all = "snake_case")]
 pub enum From {
     /// A directory in the OCI image layout, relative to the blueprint's file. Example: `{ oci_layout: ./images/chat }`.
-    OciLayout(#[schemars(length(min = 1), extend("x-path" = true, "x-digest-into" = "digest"))] String),
+    OciLayout(#[schemars(length(min = 1), extend("x-path" = "directory", "x-digest-into" = "digest"))] String),
     /// A file as `docker save` writes it, relative to the blueprint's file. Example: `{ docker_archive: ./images/chat.tar }`.
-    DockerArchive(#[schemars(length(min = 1), extend("x-path" = true, "x-digest-into" = "digest"))] String),
+    DockerArchive(#[schemars(length(min = 1), extend("x-path" = "file", "x-digest-into" = "digest"))] String),
     /// An image in another registry. Example: `{ reference: docker://docker.io/library/python:3.13-slim }`.
     Reference(#[schemars(length(min = 1))] String),
 }

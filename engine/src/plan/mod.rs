@@ -252,7 +252,8 @@ pub struct Operation<V = Value> {
     pub scope: Scope,
     /// The object's id; none for a create, and for the check of what is yet to be made.
     pub id: Option<String>,
-    /// What it is to be, as far as is known; for a delete, what was sent last.
+    /// What it is to be, as far as is known; for a delete, what was sent last, and of what matters to a delete alone what the blueprint
+    /// says now.
     pub spec: V,
     /// What was sent before it; null for a create.
     pub before: V,

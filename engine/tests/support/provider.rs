@@ -114,6 +114,17 @@ impl Manager for ToyManager {
         Ok(Observed { observations, orphans: Vec::new() })
     }
 
+    /// What is labelled `sticky` goes only by force.
+    async fn obstacles(&self, targets: &[Target<'_>]) -> Vec<Option<Problem>> {
+        let sticks = |target: &&Target<'_>| {
+            let Observation::Present(found) = self.look(target) else { return false };
+            let is_forced = target.sent.is_some_and(|sent| sent.get("force") == Some(&true.into()));
+            found.spec.get("label") == Some(&"sticky".into()) && !is_forced
+        };
+        let problem = |_| Problem::new(FieldPath::parse("force"), "it sticks");
+        targets.iter().map(|target| Some(target).filter(sticks).map(problem)).collect()
+    }
+
     async fn create(&self, request: &Request) -> Result<Progress, ProviderError> {
         self.cloud.call("create", request, Act::Create(self.kind)).await
     }

@@ -314,7 +314,10 @@ impl<'a> Builder<'a> {
         });
         let left = record.map(|record| {
             let absent = self.forget_gone(&resource.address, record.deposed.iter());
-            self.left_of(record, &absent)
+            let left = self.left_of(record, &absent);
+            // A correction leaves edits to an apply, and another kind has fields of its own.
+            let keeps = self.input.mode == Mode::Correct || decision.other_kind;
+            if keeps { left } else { remove::as_said_now(left, schema, &decision.desired) }
         });
         let branches = match decision.verdict {
             Verdict::Create | Verdict::Replace => options.branches,
