@@ -32,46 +32,6 @@ async fn what_a_provider_can_not_take_is_said_before_the_call_once_it_is_known()
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_to_do_is_told_by_what_failed_and_what_was_tried() {
-    let helps = async |mode: Mode, resources: &[&str], call: &str, class: Class| {
-        let house = House::new();
-        if !call.starts_with("create") {
-            house.up(&blueprint(&["a: { kind: box, shape: round, force: false }"])).await;
-        }
-        house.cloud.fail(call, Fault::Fails(class));
-        let report = house.run_for(&blueprint(resources), mode).await;
-        report.failed[0].help.clone().unwrap()
-    };
-    let invalid = |field: Option<&str>| Class::Invalid { field: field.map(str::to_owned) };
-    let here: &[&str] = &["a: { kind: box, shape: flat }"];
-    let cases = [
-        (Mode::Apply, here, "create a", invalid(Some("force")), "correct the blueprint, and apply again"),
-        (Mode::Apply, here, "delete a", invalid(None), "put that right, and apply again"),
-        (Mode::Destroy, here, "delete a", invalid(Some("size")), "put that right, and run the same command again"),
-        (
-            Mode::Destroy,
-            here,
-            "delete a",
-            Class::Denied,
-            "give these credentials the permission, and run the same command again",
-        ),
-        (
-            Mode::Apply,
-            &[],
-            "delete a",
-            invalid(Some("force")),
-            "put its block back with `force: true`, apply, and take it out again",
-        ),
-    ];
-    for (mode, resources, call, class, help) in cases {
-        assert_eq!(helps(mode, resources, call, class).await, help);
-    }
-    let said = ["a: { kind: box, shape: round, force: false }"];
-    let help = helps(Mode::Destroy, &said, "delete a", invalid(Some("force"))).await;
-    assert_eq!(help, "set `force: true` in the blueprint, and run the same command again");
-}
-
-#[tokio::test(start_paused = true)]
 async fn what_is_independent_goes_on_after_a_failure() {
     let house = House::new();
     let text = blueprint(&[
