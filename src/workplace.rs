@@ -9,6 +9,7 @@ use trueup_engine::blueprint::{Catalog, Inputs, Loader, Program, ProviderEntry, 
 use trueup_engine::estate::Providers;
 use trueup_engine::kinds;
 use trueup_engine::plan::Plan;
+use trueup_engine::tree;
 use trueup_state::clock::{SystemClock, SystemEntropy};
 use trueup_state::holder::ThisHost;
 use trueup_state::sqlite::SqliteStore;
@@ -51,8 +52,9 @@ impl Workplace {
             Arc::new(SqliteStore::new(location, vault.clone(), clock.clone(), entropy.clone(), Arc::new(ThisHost)));
         let providers = providers(&clock, &entropy)?;
         let catalog = Arc::new(catalog(&providers));
-        let digest = Arc::new(|path: &Path| trueup_engine::tree::tree_digest(path).map_err(|error| error.to_string()));
-        let engine = Engine { store, providers, checks: BTreeMap::new(), clock, entropy, digest, parallelism };
+        let look = Arc::new(|path: &Path| tree::stands_at(path).map_err(|error| error.to_string()));
+        let digest = Arc::new(|path: &Path| tree::tree_digest(path).map_err(|error| error.to_string()));
+        let engine = Engine { store, providers, checks: BTreeMap::new(), clock, entropy, look, digest, parallelism };
         Ok(Self { engine, vault, catalog })
     }
 

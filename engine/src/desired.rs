@@ -1,70 +1,89 @@
 //! What the blueprint wants of one resource: its spec evaluated, completed and checked.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde_json::Value as Json;
-use trueup_state::{FieldPath, Value};
+use trueup_state::{Address, FieldPath, KindName, Value};
 
-use crate::blueprint::{Program, Resource, World, evaluate};
+use crate::blueprint::{Program, Resource, World, evaluate, move_target};
 use crate::diagnostic::Diagnostic;
-use crate::paths::resolve;
+use crate::paths::resolve_paths;
 use crate::plan::Contents;
-use crate::plan::diff::set;
-use crate::provider::Candidate;
-use crate::schema::{Schema, marked};
+use crate::plan::diff::{scrub, set};
+use crate::provider::{Candidate, Manager};
+use crate::schema::{Problem, Schema};
 
 /// The spec that a resource wants, as far as the world tells: its expressions evaluated, the candidate's fields over them, the stack's
-/// tags under its own, defaults filled in, paths and digests of files resolved, and all of it checked against the schema.
+/// tags under its own, defaults filled in, paths and digests of files resolved, and all of it checked: against the schema, and by who
+/// would make it.
 pub fn desired(
     program: &Program,
     resource: &Resource,
     candidate: Option<&Candidate>,
-    schema: &Schema,
+    manager: &dyn Manager,
     world: &Arc<World>,
     contents: &Contents,
 ) -> Result<Value, Vec<Diagnostic>> {
+    let schema = manager.schema();
     let evaluated = evaluate(&resource.spec, &resource.scope(world));
     if !evaluated.problems.is_empty() {
-        return Err(evaluated.problems.into_iter().map(|problem| problem.within(context(resource))).collect());
+        return Err(evaluated.problems.into_iter().map(|problem| within(problem, resource)).collect());
     }
     let mut spec = evaluated.value;
     override_fields(&mut spec, candidate, schema);
     add_tags(&mut spec, program, resource, schema);
     schema.complete(&mut spec);
-    for path in path_fields(&spec, schema) {
-        resolve_path(&mut spec, &path, resource, schema, contents).map_err(|problem| vec![problem])?;
-    }
-    let problems = schema.problems(&spec);
-    if problems.is_empty() {
+    let mut wrong = resolve_paths(&mut spec, program, resource, schema, contents);
+    let problems: Vec<Problem> = schema.problems(&spec).into_iter().map(with_its_name).collect();
+    // What the schema does not allow is no question for a provider.
+    let problems = if problems.is_empty() { refusals(manager, &spec) } else { problems };
+    wrong.extend(problems.into_iter().map(|problem| describe(problem, resource)));
+    if wrong.is_empty() {
         return Ok(spec);
     }
-    let describe = |problem: crate::schema::Problem| {
-        let diagnostic =
-            Diagnostic::error(problem.message).at(resource.span_of(&problem.path), problem.path.to_string());
-        let diagnostic = diagnostic.within(context(resource));
-        match problem.suggestion {
-            Some(suggestion) => diagnostic.help(format!("did you mean `{suggestion}`?")),
-            None => diagnostic,
-        }
-    };
-    Err(problems.into_iter().map(describe).collect())
+    Err(wrong.into_iter().map(|problem| within(problem, resource)).collect())
 }
 
-/// The paths of files that a resource names, as far as they are known without any other resource.
-pub fn file_paths(program: &Program, resource: &Resource, schema: &Schema) -> BTreeSet<PathBuf> {
+/// What a resource's block says now, as far as that is known without any other.
+pub(crate) fn said_now(program: &Program, resource: &Resource, schema: &Schema) -> Value {
     let mut spec = evaluate(&resource.spec, &resource.scope(&program.world())).value;
     schema.complete(&mut spec);
-    path_fields(&spec, schema)
-        .into_iter()
-        .filter(|path| digest_field(schema, path).is_some())
-        .filter_map(|path| Some(resolve(&resource.base, spec.at(&path)?.revealed().as_str()?)))
-        .collect()
+    spec
 }
 
-fn context(resource: &Resource) -> String {
-    resource.address.to_string()
+/// The resource of a blueprint that something recorded is, under its address or the one that it moves to.
+pub(crate) fn declared<'a>(program: &'a Program, recorded: &Address, kind: &KindName) -> Option<&'a Resource> {
+    let moved = move_target(&program.moves, recorded).map(|(to, _)| to);
+    let resource = program.resources.get(moved.as_ref().unwrap_or(recorded))?;
+    (resource.kind == *kind && resource.existing.is_none()).then_some(resource)
+}
+
+/// What who would make it can't take, in words that repeat no secret.
+fn refusals(manager: &dyn Manager, spec: &Value) -> Vec<Problem> {
+    let scrubbed = |problem: Problem| Problem { message: scrub(&problem.message, &[spec]), ..problem };
+    manager.check(spec).into_iter().map(scrubbed).collect()
+}
+
+/// A schema's problem in which the field goes by its name: `this is …` reads as `size is …`.
+fn with_its_name(problem: Problem) -> Problem {
+    let rest = problem.message.strip_prefix("this ").filter(|_| !problem.path.is_root());
+    let message = rest.map(|rest| format!("`{}` {rest}", problem.path));
+    Problem { message: message.unwrap_or(problem.message), ..problem }
+}
+
+/// A problem with its place.
+fn describe(problem: Problem, resource: &Resource) -> Diagnostic {
+    let span = resource.span_of(&problem.path);
+    let diagnostic = Diagnostic::error(problem.message).at(span, problem.path.to_string());
+    match problem.suggestion {
+        Some(suggestion) => diagnostic.help(format!("did you mean `{suggestion}`?")),
+        None => diagnostic,
+    }
+}
+
+/// A problem with the instance or the module that it is in, where its place alone does not tell.
+fn within(problem: Diagnostic, resource: &Resource) -> Diagnostic {
+    let tells = resource.address.key().is_none() && resource.module.is_none();
+    if tells { problem } else { problem.within(resource.address.to_string()) }
 }
 
 fn override_fields(spec: &mut Value, candidate: Option<&Candidate>, schema: &Schema) {
@@ -91,71 +110,4 @@ fn add_tags(spec: &mut Value, program: &Program, resource: &Resource, schema: &S
             set(spec, &path, Some(value));
         }
     }
-}
-
-/// The places in a spec that hold a path.
-fn path_fields(spec: &Value, schema: &Schema) -> Vec<FieldPath> {
-    let mut found = Vec::new();
-    find_paths(spec, Some(&schema.spec), &FieldPath::root(), &mut found);
-    found
-}
-
-fn find_paths(value: &Value, schema: Option<&Json>, at: &FieldPath, found: &mut Vec<FieldPath>) {
-    let Some(schema) = schema else { return };
-    match value.revealed() {
-        Value::String(_) if marked(schema, "x-path") => found.push(at.clone()),
-        Value::Map(map) => {
-            for (name, value) in map {
-                let step = trueup_state::Step::Field(name.clone());
-                find_paths(value, crate::schema::child(schema, &step), &at.field(name), found);
-            }
-        }
-        Value::List(items) => {
-            for (index, value) in items.iter().enumerate() {
-                let step = trueup_state::Step::Index(index);
-                find_paths(value, crate::schema::child(schema, &step), &at.index(index), found);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// The field that holds the digest of what a path leads to, if the schema names one.
-fn digest_field(schema: &Schema, path: &FieldPath) -> Option<FieldPath> {
-    schema.field(path).and_then(|field| mark_text(field, "x-digest-into")).map(FieldPath::parse)
-}
-
-fn mark_text<'a>(schema: &'a Json, key: &str) -> Option<&'a str> {
-    schema
-        .get(key)
-        .and_then(Json::as_str)
-        .or_else(|| crate::schema::variants(schema).find_map(|variant| mark_text(variant, key)))
-}
-
-fn resolve_path(
-    spec: &mut Value,
-    path: &FieldPath,
-    resource: &Resource,
-    schema: &Schema,
-    contents: &Contents,
-) -> Result<(), Diagnostic> {
-    let Some(given) = spec.at(path).and_then(|value| value.revealed().as_str()) else { return Ok(()) };
-    let resolved = resolve(&resource.base, given).display().to_string();
-    set(spec, path, Some(&resolved.as_str().into()));
-    if let Some(digest) = digest_field(schema, path) {
-        let value = match contents.get(&resolved) {
-            Some(Ok(digest)) => digest.as_str().into(),
-            Some(Err(reason)) => {
-                let message = format!("`{resolved}` can't be read: {reason}");
-                let help = "a path is relative to the blueprint's file";
-                return Err(Diagnostic::error(message)
-                    .at(resource.span_of(path), path.to_string())
-                    .help(help)
-                    .within(context(resource)));
-            }
-            None => Value::Unknown,
-        };
-        set(spec, &digest, Some(&value));
-    }
-    Ok(())
 }

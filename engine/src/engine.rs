@@ -1,7 +1,7 @@
 //! The engine as floor 4 calls it: recover, plan, apply.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
@@ -15,17 +15,22 @@ use crate::apply::operation::{Actor, Outcome, Run, Work, resume};
 use crate::apply::schedule::Slots;
 use crate::apply::{ApplyEvent, Done, Events, Failure, Report, executor};
 use crate::blueprint::Program;
-use crate::desired::file_paths;
 use crate::diagnostic::Diagnostics;
 use crate::estate::{Estate, EstateError, Providers, observe};
 use crate::finish::{Checks, Finisher};
+use crate::obstacles;
+use crate::paths::file_paths;
 use crate::plan::diff::changed_paths;
 use crate::plan::moves::Moves;
 use crate::plan::{Contents, Mode, Plan, build};
 use crate::provider::Observation;
+use crate::tree::Stands;
 
 /// What finds the digest of a file or a directory, or says why it can't.
 pub type Digester = Arc<dyn Fn(&Path) -> Result<String, String> + Send + Sync>;
+
+/// What tells what stands at a path, or why that can't be told. It reads nothing of it.
+pub type Looker = Arc<dyn Fn(&Path) -> Result<Stands, String> + Send + Sync>;
 
 /// Everything that a run needs of the world.
 #[derive(Clone)]
@@ -40,6 +45,8 @@ pub struct Engine {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// What tells what stands at the paths that specs name.
+    pub look: Looker,
     /// What finds the digests of files that specs name.
     pub digest: Digester,
     /// How many operations may be under way at once.
@@ -178,7 +185,7 @@ impl Engine {
         }
         let mut program = program.clone();
         loop {
-            let plan = self.plan_once(&program, stack, options.mode, snapshot.state.as_ref(), &mut seen).await?;
+            let plan = self.plan_once(&program, stack, options, snapshot.state.as_ref(), &mut seen).await?;
             if plan.known == *program.known() {
                 return Ok(Planned { program, plan, snapshot });
             }
@@ -191,10 +198,11 @@ impl Engine {
         &self,
         program: &Program,
         stack: &Stack,
-        mode: Mode,
+        options: PlanOptions,
         state: Option<&State>,
         seen: &mut Estate,
     ) -> Result<Plan, EngineError> {
+        let mode = options.mode;
         let moves = match state.filter(|_| mode == Mode::Apply) {
             Some(state) => Moves::of(program, state)?,
             None => Moves::default(),
@@ -220,28 +228,33 @@ impl Engine {
             now: self.clock.now(),
             mode,
         };
-        Ok(build::plan(&input)?)
+        let mut plan = build::plan(&input)?;
+        if let (true, Some(state)) = (options.refresh, state) {
+            obstacles::refuse(&mut plan, program, state, &estate).await;
+        }
+        Ok(plan)
     }
 
-    /// The digests of the files that specs name.
+    /// What there is of the files that specs name.
     async fn contents(&self, program: &Program, estate: &Estate, mode: Mode) -> Contents {
         if mode == Mode::Destroy {
-            return Contents::new();
+            return Contents::default();
         }
-        let mut paths = std::collections::BTreeSet::new();
+        let mut paths: BTreeMap<PathBuf, bool> = BTreeMap::new();
         for (address, resource) in &program.resources {
             for scope in estate.scopes.get(address).into_iter().flatten() {
                 if let Some(manager) = estate.manager(scope, &resource.kind) {
-                    paths.extend(file_paths(program, resource, manager.schema()));
+                    for (path, is_read) in file_paths(program, resource, manager.schema()) {
+                        *paths.entry(path).or_default() |= is_read;
+                    }
                 }
             }
         }
         if paths.is_empty() {
-            return Contents::new();
+            return Contents::default();
         }
-        let digest = self.digest.clone();
-        let hash = move || paths.into_iter().map(|path| (path.display().to_string(), digest(&path))).collect();
-        tokio::task::spawn_blocking(hash).await.unwrap_or_default()
+        let (look, digest) = (self.look.clone(), self.digest.clone());
+        tokio::task::spawn_blocking(move || find(&paths, &look, &digest)).await.unwrap_or_default()
     }
 
     /// Carries a plan out: takes the lease, refuses if the state or what is to change moved on, executes, gives the lease back.
@@ -360,6 +373,19 @@ async fn with_lease<T>(run: &Run, work: impl Future<Output = T>) -> T {
         done = work => done,
         () = keep => unreachable!("the lease is kept until the work is done"),
     }
+}
+
+/// Looks at paths, and into those that are read.
+fn find(paths: &BTreeMap<PathBuf, bool>, look: &Looker, digest: &Digester) -> Contents {
+    let mut contents = Contents::default();
+    for (path, is_read) in paths {
+        let (name, stands) = (path.display().to_string(), look(path));
+        if *is_read && matches!(stands, Ok(Stands::File | Stands::Directory)) {
+            contents.digests.insert(name.clone(), digest(path));
+        }
+        contents.stands.insert(name, stands);
+    }
+    contents
 }
 
 /// A state in which what the plan moves has moved already.

@@ -7,8 +7,10 @@ use trueup_state::entry::{Event, Request};
 use trueup_state::{Address, Class, FieldPath, Status, Step, Token, Value, Verb};
 
 use crate::apply::operation::{Actor, Run, Work};
+use crate::apply::remedy::{remedy, to_delete};
 use crate::blueprint::{Program, Scope as Seeing, Visible, World, evaluate};
-use crate::desired::desired;
+use crate::desired::{declared, desired};
+use crate::diagnostic::Diagnostic;
 use crate::estate::Estate;
 use crate::naming;
 use crate::plan::{Action, Change, Operation, Plan, Reason, diff};
@@ -133,19 +135,11 @@ impl<'a> Finisher<'a> {
     fn evaluate(&self, operation: &Operation, manager: &Arc<dyn Manager>) -> Result<Value, ProviderError> {
         let resource = self.program.resources.get(&operation.address);
         let resource = resource.ok_or_else(|| internal(format!("{} is not in the blueprint", operation.address)))?;
-        let (schema, contents) = (manager.schema(), &self.plan.contents);
-        desired(self.program, resource, operation.candidate.as_ref(), schema, &self.world, contents).map_err(
-            |problems| {
-                let words: Vec<String> = problems
-                    .into_iter()
-                    .map(|problem| match problem.labels.first().filter(|label| !label.text.is_empty()) {
-                        Some(label) => format!("{}: {}", label.text, problem.message),
-                        None => problem.message,
-                    })
-                    .collect();
-                ProviderError::new(Class::Invalid { field: None }, words.join("; "))
-            },
-        )
+        let (candidate, contents) = (operation.candidate.as_ref(), &self.plan.contents);
+        desired(self.program, resource, candidate, manager.as_ref(), &self.world, contents).map_err(|problems| {
+            let words: Vec<String> = problems.iter().map(with_its_field).collect();
+            ProviderError::new(Class::Invalid { field: None }, words.join("; "))
+        })
     }
 
     /// What is left of an operation, now that its spec is known: perhaps less than was planned, never more.
@@ -282,6 +276,19 @@ impl<'a> Finisher<'a> {
         naming::name(manager.name_rule(), &stack, lineage, &operation.address, generation)
     }
 
+    /// What to do about the failure of an operation.
+    pub fn remedy(&self, index: usize, verb: Verb, error: &ProviderError) -> Option<String> {
+        let operation = &self.plan.operations[index];
+        if let (Verb::Delete, Class::Invalid { field: Some(field) }) = (verb, &error.class) {
+            let field = FieldPath::parse(field);
+            let is_declared = declared(self.program, &operation.address, &operation.kind).is_some();
+            if self.manager(operation).is_ok_and(|manager| manager.schema().is("x-on-delete", &field)) {
+                return Some(to_delete(&field, &operation.spec, is_declared));
+            }
+        }
+        remedy(error, verb, self.plan.mode)
+    }
+
     /// Makes what an operation made visible to expressions.
     pub fn show(&self, operation: &Operation) {
         if operation.verb == Verb::Delete {
@@ -317,6 +324,15 @@ impl<'a> Finisher<'a> {
         }
         (outputs != before).then_some(Event::Outputs { outputs })
     }
+}
+
+/// A problem on one line, with the field that its label names, where the message does not.
+fn with_its_field(problem: &Diagnostic) -> String {
+    let field = problem.labels.first().map_or("", |label| label.text.as_str());
+    if field.is_empty() || problem.message.contains(&format!("`{field}`")) {
+        return problem.message.clone();
+    }
+    format!("{field}: {}", problem.message)
 }
 
 fn internal(message: String) -> ProviderError {

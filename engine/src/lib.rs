@@ -16,6 +16,7 @@ pub mod graph;
 pub mod help;
 pub mod kinds;
 pub mod naming;
+mod obstacles;
 mod paths;
 pub mod plan;
 pub mod provider;

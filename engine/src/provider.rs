@@ -10,8 +10,9 @@ use trueup_state::entry::{Applied, Class, Handle, Request};
 use trueup_state::{Address, FieldPath, Generation, KindName, Object, ProviderName, Scope, Timestamp, Token, Value};
 
 use crate::compose::Composition;
+use crate::diagnostic::{closest, with_article};
 use crate::naming::NameRule;
-use crate::schema::{Effect, Schema};
+use crate::schema::{Effect, Problem, Schema};
 
 /// Who makes things: one for each cloud, and one for this machine.
 #[async_trait]
@@ -79,6 +80,12 @@ pub trait Manager: Send + Sync {
         self.schema().effect(before, after)
     }
 
+    /// What this provider can't take of a spec that its kind's schema allows. Asked when a plan is made, and again when an operation is
+    /// finished: it is pure and does no I/O. Parts of the spec may be unknown, of which nothing is said; a secret is never repeated.
+    fn check(&self, _spec: &Value) -> Vec<Problem> {
+        Vec::new()
+    }
+
     /// How a create whose outcome is not known can be settled.
     fn retry_safety(&self) -> RetrySafety;
 
@@ -91,6 +98,12 @@ pub trait Manager: Send + Sync {
     /// or partial list is [`Observation::Indeterminate`], never absent.
     async fn observe(&self, targets: &[Target<'_>]) -> Result<Observed, ProviderError>;
 
+    /// What is in the way of deleting each target, as far as that is cheaply and certainly known: one answer a target, in their order.
+    /// What each carries as `sent` is what its delete would. The problem's path is the field that would let it go.
+    async fn obstacles(&self, targets: &[Target<'_>]) -> Vec<Option<Problem>> {
+        vec![None; targets.len()]
+    }
+
     /// Makes an object. Returns within seconds.
     async fn create(&self, request: &Request) -> Result<Progress, ProviderError>;
 
@@ -102,6 +115,19 @@ pub trait Manager: Send + Sync {
 
     /// Asks after pending work, in this process or a later one.
     async fn poll(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError>;
+}
+
+/// The options that a spec has for a provider and that the provider does not have for the kind. Those for others are theirs to check.
+pub fn unknown_options(provider: &str, kind: &str, known: &[&str], spec: &Value) -> Vec<Problem> {
+    let at = FieldPath::root().field("options").field(provider);
+    let given = spec.at(&at).and_then(|options| options.revealed().as_map()).into_iter().flatten();
+    let unknown = given.filter(|(name, _)| !known.contains(&name.as_str()));
+    let problem = |(name, _): (&String, &Value)| {
+        let message = format!("`{provider}` has no option `{name}` for {}", with_article(kind));
+        let suggestion = closest(name, known.iter().copied());
+        Problem { suggestion, ..Problem::new(at.field(name), message) }
+    };
+    unknown.map(problem).collect()
 }
 
 /// Proves that an object is what it should be, after it was made and before anything relies on it.

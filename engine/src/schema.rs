@@ -2,9 +2,11 @@
 //!
 //! Keys of our own in that schema: `x-immutable` (a change replaces the object), `x-secret`, `x-write-only` (sent, never observed),
 //! `x-unordered` (a list that is a set), `x-reference` (the kinds that a whole-resource expression may be of), `x-path` (a path,
-//! relative to the blueprint's file), `x-digest-into` (beside `x-path`: the field that holds the digest of what it leads to),
-//! `x-computed` (a field that the engine fills in), `x-volatile` (an attribute that may change without a replace). `x-free` marks a map whose
-//! keys are the user's own.
+//! relative to the blueprint's file, of what is there; `directory` or `file` where it must be one), `x-digest-into` (beside `x-path`:
+//! the field that holds the digest of what it leads to), `x-computed` (a field that the engine fills in), `x-volatile` (an attribute
+//! that may change without a replace), `x-at-most` (the field that a number may not exceed: one beside it, or beside what it stands
+//! in), `x-on-delete` (a field of the spec itself that matters only when the thing is deleted: a change of it is recorded without a
+//! call, and a delete goes by what the blueprint says then). `x-free` marks a map whose keys are the user's own.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -26,6 +28,8 @@ pub struct Schema {
     /// Whether the kind is scarce: a replacement makes the new object before the old one goes, unless the blueprint says otherwise.
     pub create_first: bool,
     validator: OnceLock<Option<jsonschema::Validator>>,
+    /// Whether any of its numbers may not exceed another.
+    compares: OnceLock<bool>,
 }
 
 /// Whether a change can be made in place.
@@ -50,6 +54,13 @@ pub struct Problem {
     pub suggestion: Option<String>,
 }
 
+impl Problem {
+    /// A problem without a suggestion.
+    pub fn new(path: FieldPath, message: impl Into<String>) -> Self {
+        Self { path, message: message.into(), suggestion: None }
+    }
+}
+
 impl Schema {
     /// The schema of Rust types.
     pub fn of<S: JsonSchema, A: JsonSchema>(version: u32, create_first: bool) -> Self {
@@ -58,7 +69,7 @@ impl Schema {
 
     /// The schema of a spec and of attributes that came as JSON Schemas, with nothing behind references.
     pub fn new(version: u32, spec: Json, attributes: Json, create_first: bool) -> Self {
-        Self { version, spec, attributes, create_first, validator: OnceLock::new() }
+        Self { version, spec, attributes, create_first, validator: OnceLock::new(), compares: OnceLock::new() }
     }
 
     /// The schema at a path of the spec; none where the spec has no such field.
@@ -138,10 +149,24 @@ impl Schema {
     pub fn problems(&self, spec: &Value) -> Vec<Problem> {
         let validator = self.validator.get_or_init(|| jsonschema::validator_for(&self.spec).ok());
         let Some(validator) = validator else {
-            let message = "the kind's own schema can't be used".to_owned();
-            return vec![Problem { path: FieldPath::root(), message, suggestion: None }];
+            return vec![Problem::new(FieldPath::root(), "the kind's own schema can't be used")];
         };
-        crate::validate::problems(validator, &self.spec, spec)
+        let mut problems = crate::validate::problems(validator, &self.spec, spec);
+        if *self.compares.get_or_init(|| has_key(&self.spec, "x-at-most")) {
+            problems.extend(crate::validate::exceeding(&self.spec, spec));
+        }
+        problems
+    }
+
+    /// Takes over, into what was sent, what a spec says now of the fields that matter only when the thing is deleted. What only apply
+    /// can tell stays as it was.
+    pub fn take_on_delete(&self, sent: &mut Value, now: &Value) {
+        for path in self.fields().into_iter().map(|name| FieldPath::root().field(name)) {
+            let value = now.at(&path);
+            if self.is("x-on-delete", &path) && !value.is_some_and(Value::has_unknown) {
+                crate::plan::diff::set(sent, &path, value);
+            }
+        }
     }
 }
 
@@ -197,6 +222,20 @@ pub fn reference_kinds(schema: &Json) -> Option<Vec<KindName>> {
 pub fn marked(schema: &Json, key: &str) -> bool {
     schema.get(key).is_some_and(|mark| mark != &Json::Bool(false))
         || variants(schema).any(|variant| marked(variant, key))
+}
+
+/// The text of a key of ours, on a schema or on one of its variants.
+pub fn mark_text<'a>(schema: &'a Json, key: &str) -> Option<&'a str> {
+    schema.get(key).and_then(Json::as_str).or_else(|| variants(schema).find_map(|variant| mark_text(variant, key)))
+}
+
+/// Whether a key stands anywhere in a schema.
+fn has_key(schema: &Json, key: &str) -> bool {
+    match schema {
+        Json::Object(map) => map.contains_key(key) || map.values().any(|inner| has_key(inner, key)),
+        Json::Array(items) => items.iter().any(|inner| has_key(inner, key)),
+        _ => false,
+    }
 }
 
 fn complete(schema: &Json, value: &mut Value) {
@@ -273,5 +312,53 @@ mod tests {
         let value = Value::Map(Map::from([("gpu".to_owned(), gpu.into()), ("name".to_owned(), name.into())]));
         let paths: Vec<String> = schema.problems(&value).into_iter().map(|problem| problem.path.to_string()).collect();
         assert_eq!(paths, ["gpu", "gpu.cuont", "name"]);
+    }
+
+    #[test]
+    fn a_number_may_not_exceed_the_one_that_bounds_it() {
+        let count = json!({ "type": "integer", "x-at-most": "max" });
+        let replicas =
+            json!({ "type": "object", "properties": { "min": count, "max": { "type": "integer" }, "most": count } });
+        let days = json!({ "type": "object", "properties": { "after": { "type": "integer", "x-at-most": "expire" } } });
+        let rule = json!({ "type": "object", "properties": { "expire": { "type": "integer" }, "move": { "anyOf": [days, { "type": "null" }] } } });
+        let spec = json!({ "type": "object", "properties": { "replicas": replicas, "rules": { "type": "array", "items": rule } } });
+        let schema = Schema::new(1, spec, json!({}), false);
+        let said = |value: Value| {
+            let problems = schema.problems(&value).into_iter();
+            problems.map(|problem| format!("{} {}", problem.path, problem.message)).collect::<Vec<_>>()
+        };
+        assert_eq!(said(json!({ "replicas": { "min": 2, "max": 2 } }).into()), [""; 0]);
+        assert_eq!(said(json!({ "replicas": { "min": 5 } }).into()), [""; 0]);
+        assert_eq!(
+            said(json!({ "replicas": { "min": 5, "max": 4, "most": 3 } }).into()),
+            ["replicas.min this is more than `replicas.max`"]
+        );
+        assert_eq!(
+            said(json!({ "rules": [{ "move": { "after": 9 } }, { "expire": 3, "move": { "after": 4 } }] }).into()),
+            ["rules[1].move.after this is more than `rules[1].expire`"]
+        );
+        let open = Map::from([("min".to_owned(), Value::secret(5.into())), ("max".to_owned(), Value::Unknown)]);
+        assert_eq!(said(Value::Map(Map::from([("replicas".to_owned(), open.clone().into())]))), [""; 0]);
+        let known = Map::from([("max".to_owned(), 4.into())])
+            .into_iter()
+            .chain(open.into_iter().filter(|(name, _)| name == "min"));
+        let known: Map = known.collect();
+        assert_eq!(said(Value::Map(Map::from([("replicas".to_owned(), known.into())]))).len(), 1);
+    }
+
+    #[test]
+    fn a_delete_takes_over_what_matters_to_it_alone() {
+        let spec = json!({ "type": "object", "properties": {
+            "force": { "type": "boolean", "x-on-delete": true },
+            "grace": { "type": "string", "x-on-delete": true },
+            "size": { "type": "integer" },
+        } });
+        let schema = Schema::new(1, spec, json!({}), false);
+        let mut sent: Value = json!({ "force": false, "grace": "1d", "size": 1 }).into();
+        schema.take_on_delete(&mut sent, &json!({ "force": true, "size": 2 }).into());
+        assert_eq!(sent, json!({ "force": true, "size": 1 }).into());
+        let unknown = Value::Map(Map::from([("force".to_owned(), Value::Unknown)]));
+        schema.take_on_delete(&mut sent, &unknown);
+        assert_eq!(sent.get("force"), Some(&true.into()));
     }
 }

@@ -19,6 +19,33 @@ pub struct TreeFile {
     pub sha256: String,
 }
 
+/// What stands at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stands {
+    /// Nothing.
+    Nothing,
+    /// A file, or what is read like one.
+    File,
+    /// A directory.
+    Directory,
+}
+
+/// What stands at a path, its links followed. Nothing of it is read.
+///
+/// # Errors
+/// What can't be looked at.
+pub fn stands_at(path: &Path) -> io::Result<Stands> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Ok(Stands::Directory),
+        Ok(_) => Ok(Stands::File),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(Stands::Nothing)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// The digest of a file or directory as a whole, `sha256:…`. The same names and contents give the same digest wherever they stand.
 ///
 /// # Errors
@@ -129,6 +156,16 @@ mod tests {
         assert_ne!(digest, tree_digest(b.path()).unwrap());
         fs::rename(a.path().join("one"), a.path().join("three")).unwrap();
         assert_ne!(digest, tree_digest(a.path()).unwrap());
+    }
+
+    #[test]
+    fn what_stands_at_a_path_is_told_without_reading_it() {
+        let directory = tree();
+        for (path, stands) in
+            [("", Stands::Directory), ("one", Stands::File), ("two", Stands::Nothing), ("one/below", Stands::Nothing)]
+        {
+            assert_eq!(stands_at(&directory.path().join(path)).unwrap(), stands, "{path}");
+        }
     }
 
     #[test]

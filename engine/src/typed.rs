@@ -15,7 +15,7 @@ use trueup_state::{Value, codec};
 
 use crate::kinds::Kind;
 use crate::provider::{Found, Manager, Observed, Progress, ProviderError, RetrySafety, Target};
-use crate::schema::{Effect, Schema};
+use crate::schema::{Effect, Problem, Schema};
 
 /// A secret inside a typed spec. It neither shows nor serialises what it holds, except into a [`Value::Secret`] by [`to_value`].
 #[derive(Clone, PartialEq, Eq)]
@@ -165,8 +165,18 @@ pub trait TypedManager: Send + Sync {
         <Self::Kind as Kind>::schema().effect(before, after)
     }
 
+    /// As [`Manager::check`]: of a value, since parts of it may be unknown.
+    fn check(&self, _spec: &Value) -> Vec<Problem> {
+        Vec::new()
+    }
+
     /// As [`Manager::observe`].
     async fn observe(&self, targets: &[Target<'_>]) -> Result<Observed, ProviderError>;
+
+    /// As [`Manager::obstacles`].
+    async fn obstacles(&self, targets: &[Target<'_>]) -> Vec<Option<Problem>> {
+        vec![None; targets.len()]
+    }
 
     /// As [`Manager::create`].
     async fn create(
@@ -210,12 +220,20 @@ impl<M: TypedManager> Manager for Typed<M> {
         self.0.effect(before, after)
     }
 
+    fn check(&self, spec: &Value) -> Vec<Problem> {
+        self.0.check(spec)
+    }
+
     fn retry_safety(&self) -> RetrySafety {
         self.0.retry_safety()
     }
 
     async fn observe(&self, targets: &[Target<'_>]) -> Result<Observed, ProviderError> {
         self.0.observe(targets).await
+    }
+
+    async fn obstacles(&self, targets: &[Target<'_>]) -> Vec<Option<Problem>> {
+        self.0.obstacles(targets).await
     }
 
     async fn create(&self, request: &Request) -> Result<Progress, ProviderError> {

@@ -3,7 +3,7 @@
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value as Json;
-use trueup_state::{FieldPath, Step, Value};
+use trueup_state::{FieldPath, Map, Step, Value};
 
 use crate::schema::{self, Problem};
 
@@ -32,6 +32,49 @@ pub(crate) fn problems(validator: &Validator, schema: &Json, spec: &Value) -> Ve
         }
     }
     problems
+}
+
+/// The numbers that are more than the field that bounds them. Where either is not known, nothing is said.
+pub(crate) fn exceeding(schema: &Json, spec: &Value) -> Vec<Problem> {
+    let mut found = Vec::new();
+    compare(Some(schema), spec, &FieldPath::root(), &mut Vec::new(), &mut found);
+    found
+}
+
+/// `around`: the maps that a value stands in, the innermost last.
+fn compare<'a>(
+    schema: Option<&Json>,
+    value: &'a Value,
+    at: &FieldPath,
+    around: &mut Vec<(&'a Map, FieldPath)>,
+    found: &mut Vec<Problem>,
+) {
+    let Some(schema) = schema else { return };
+    match value.revealed() {
+        Value::Number(number) => {
+            let Some(name) = schema::mark_text(schema, "x-at-most") else { return };
+            let most = around.iter().rev().find_map(|(map, place)| Some((map.get(name)?, place.field(name))));
+            if let Some((Value::Number(most), place)) = most.map(|(most, place)| (most.revealed(), place))
+                && number.as_f64() > most.as_f64()
+            {
+                found.push(Problem::new(at.clone(), format!("this is more than `{place}`")));
+            }
+        }
+        Value::Map(map) => {
+            around.push((map, at.clone()));
+            for (name, value) in map {
+                let inner = schema::child(schema, &Step::Field(name.clone()));
+                compare(inner, value, &at.field(name), around, found);
+            }
+            around.pop();
+        }
+        Value::List(items) => {
+            for (index, item) in items.iter().enumerate() {
+                compare(schema::child(schema, &Step::Index(index)), item, &at.index(index), around, found);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Whether an error may be due to what stands further down, and so to a part that is not known.
@@ -96,7 +139,7 @@ fn describe(error: &ValidationError<'_>, schema: &Json, root: &Json) -> Vec<Prob
     let (kind, found) = (error.kind(), error.instance());
     let path = &path_of(error.instance_path().as_str(), root);
     let here = path.steps().iter().try_fold(schema, schema::child);
-    let say = |message: String| vec![Problem { path: path.clone(), message, suggestion: None }];
+    let say = |message: String| vec![Problem::new(path.clone(), message)];
     match kind {
         ValidationErrorKind::AdditionalProperties { unexpected }
         | ValidationErrorKind::UnevaluatedProperties { unexpected } => {

@@ -25,6 +25,30 @@ async fn what_is_new_is_created_and_says_where_it_stands() {
     assert_eq!((place.file.to_str().unwrap(), place.line), ("toy.yaml", 4));
 }
 
+/// What is wrong with a blueprint when it is planned: message, line, and what it is in.
+async fn wrong(house: &House, text: &str) -> Vec<(String, usize, Option<String>)> {
+    let Err(EngineError::Blueprint(problems)) = house.try_plan(text, Mode::Apply).await else { panic!("{text}") };
+    let place = |span| problems.sources.place(span).map_or(0, |place| place.line);
+    let said = problems.list.iter().map(|one| (one.message.clone(), place(one.labels[0].span), one.context.clone()));
+    said.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_provider_can_not_take_is_an_error_at_plan() {
+    let house = House::new();
+    let text =
+        blueprint(&["a: { kind: box, size: 1 }", "b:", "  kind: box", "  password: hunter2", "  note: forbidden"]);
+    let message = "a toy takes no such note, says (secret)".to_owned();
+    assert_eq!(wrong(&house, &text).await, [(message, 8, None)]);
+    // What the schema does not allow is said first.
+    let text = blueprint(&["a: { kind: box, note: forbidden, placement: [{ provider: toy, size: -1 }] }"]);
+    assert_eq!(wrong(&house, &text).await, [("`size` is less than 0".to_owned(), 4, None)]);
+    let text = blueprint(&["a: { kind: box, for_each: [x, y, z], note: forbidden }"]);
+    let said = wrong(&house, &text).await;
+    assert_eq!(said, [("a toy takes no such note, says nobody".to_owned(), 4, Some("a[\"x\"] and 2 more".to_owned()))]);
+    assert!(house.cloud.take_calls().is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_edit_updates_in_place_or_replaces_and_points_to_its_line() {
     let house = House::new();

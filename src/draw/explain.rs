@@ -10,7 +10,7 @@ use trueup_engine::schema::variants;
 const WIDTH: usize = 100;
 
 /// The keys of a schema that say what a value may be, with what they are called here.
-const BOUNDS: [(&str, &str); 9] = [
+const BOUNDS: [(&str, &str); 10] = [
     ("default", "default"),
     ("minimum", "at least"),
     ("maximum", "at most"),
@@ -20,14 +20,20 @@ const BOUNDS: [(&str, &str); 9] = [
     ("maxItems", "items, at most"),
     ("pattern", "pattern"),
     ("items.pattern", "pattern of each"),
+    ("x-at-most", "no more than"),
 ];
 
 /// The keys of our own that a person should know of, in a word and in a sentence.
-const MARKS: [(&str, &str, &str); 5] = [
+const MARKS: [(&str, &str, &str); 6] = [
     ("x-immutable", "replaces", "a change replaces the resource"),
     ("x-secret", "secret", "it is kept out of everything that is shown or stored in clear"),
     ("x-write-only", "never read back", "it is sent, and never read back"),
     ("x-computed", "filled in", "Trueup fills it in"),
+    (
+        "x-on-delete",
+        "when deleted",
+        "it matters only when the resource is deleted, and goes then by what the blueprint says",
+    ),
     ("x-volatile", "may change", "it may change without a replacement"),
 ];
 

@@ -26,6 +26,8 @@ fn a_kind() {
 fn a_field() {
     insta::assert_snapshot!(said(&[
         "endpoint.health.path",
+        "endpoint.replicas.min",
+        "bucket.force_destroy",
         "gpu_instance.user_data",
         "gpu_instance.gpu",
         "artifact.bucket",

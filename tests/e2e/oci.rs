@@ -129,7 +129,7 @@ fn an_endpoint_without_its_weights_is_refused() {
     place.run(&["apply", "--yes"]).exits(3).says("there is nothing at file:///nowhere/model");
     assert!(place.replicas().is_empty());
     place.edit("working_dir: .,", "working_dir: ./nowhere,");
-    place.run(&["apply", "--yes"]).exits(3).says("failed: create chat");
+    place.run(&["apply", "--yes"]).exits(1).complains("there is no directory at `nowhere`");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use trueup_state::{Address, Class, Verb};
 
 use super::operation::{Outcome, Run, Work, perform};
 use super::schedule::{Slot, heights};
-use super::{ApplyEvent, Done, Failure, Report, Skipped, remedy};
+use super::{ApplyEvent, Done, Failure, Report, Skipped};
 use crate::finish::{Finish, Finisher};
 use crate::plan::{Operation, Plan};
 use crate::provider::{Candidate, ProviderError};
@@ -254,7 +254,7 @@ impl<'a> Walk<'a> {
             address: address.clone(),
             verb,
             message: error.to_string(),
-            help: remedy(error).map(str::to_owned),
+            help: self.finisher.remedy(index, verb, error),
             no_capacity: matches!(error.class, Class::NoCapacity | Class::Quota),
             source: self.plan.operations[index].declared.source.clone(),
         });

@@ -1,11 +1,12 @@
 //! Carries a plan out: the one place of the engine that acts on the world, through managers, checks and the store.
 //!
 //! [`executor`] walks the operation graph; [`operation`] carries out one operation, journaled before and after; [`recovery`] settles
-//! operations whose outcome is not known; [`schedule`] says what goes first and how much at once.
+//! operations whose outcome is not known; [`schedule`] says what goes first and how much at once; `remedy` what to do about a failure.
 
 pub mod executor;
 pub mod operation;
 pub mod recovery;
+pub(crate) mod remedy;
 pub mod schedule;
 
 use std::collections::BTreeSet;
@@ -15,7 +16,7 @@ use serde::Serialize;
 use tokio::sync::mpsc::UnboundedSender;
 use trueup_state::{Address, Place, Verb};
 
-use crate::provider::{Amount, ProviderError};
+use crate::provider::Amount;
 
 /// What happens during an apply, for floor 4 to draw.
 #[derive(Clone, Debug, PartialEq)]
@@ -162,19 +163,5 @@ impl Report {
             && self.unfinished.is_empty()
             && !self.interrupted
             && self.stopped.is_none()
-    }
-}
-
-/// What to do about a failure, from its class alone.
-pub(crate) fn remedy(error: &ProviderError) -> Option<&'static str> {
-    use trueup_state::Class;
-    match error.class {
-        Class::Invalid { .. } => Some("correct the blueprint, and apply again"),
-        Class::Denied => Some("give these credentials the permission, and apply again"),
-        Class::AlreadyExists => Some("choose another `name`, or adopt what is there"),
-        Class::Quota => Some("ask the provider for a higher quota, or add another candidate to `placement`"),
-        Class::NoCapacity => Some("try later, or add another candidate to `placement`"),
-        Class::Throttled { .. } | Class::Transient => Some("apply again: what is done stays done"),
-        Class::NotFound | Class::Conflict | Class::Internal => None,
     }
 }

@@ -50,7 +50,7 @@ pub struct Spec {
     #[schemars(extend("x-free" = true))]
     pub tags: Tags,
 
-    /// What one provider alone has, under its name.
+    /// What one provider alone has, under its name. Example: `{ aws: { checksum_algorithm: sha256 } }`.
     #[serde(default)]
     #[schemars(extend("x-free" = true))]
     pub options: Options,

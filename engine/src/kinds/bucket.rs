@@ -25,15 +25,17 @@ pub struct Spec {
     #[schemars(extend("x-immutable" = true))]
     pub location: Option<String>,
 
-    /// Keep what is overwritten or deleted as earlier versions. Default: false.
+    /// Keep what is overwritten or deleted as earlier versions. Default: false. Example: `true`.
     #[serde(default)]
     pub versioning: bool,
 
     /// Who holds the key that its data is encrypted with: `provider_managed` (the default), or `{ kms_key: ID }`.
+    /// Example: `{ kms_key: alias/weights }`.
     #[serde(default)]
     pub encryption: Encryption,
 
     /// Rules by which files expire or move to a cheaper storage class. Default: none.
+    /// Example: `[{ prefix: checkpoints/, expire_after_days: 30 }]`.
     #[serde(default)]
     pub lifecycle: Vec<LifecycleRule>,
 
@@ -41,19 +43,20 @@ pub struct Spec {
     #[serde(default)]
     pub public_access: PublicAccess,
 
-    /// Delete it even when files are in it. Default: false, which refuses.
+    /// Delete it even when files are in it. Default: false, which refuses. Example: `true`.
     #[serde(default)]
+    #[schemars(extend("x-on-delete" = true))]
     pub force_destroy: bool,
 
     /// The storage class of new files. Default: `standard`.
     #[serde(default)]
     pub storage_class: StorageClass,
 
-    /// Which web pages may read it from a browser. Default: none.
+    /// Which web pages may read it from a browser. Default: none. Example: `[{ origins: [https://app.example.com] }]`.
     #[serde(default)]
     pub cors: Vec<CorsRule>,
 
-    /// Where its access log goes. Default: it has none.
+    /// Where its access log goes. Default: it has none. Example: `{ bucket: "{{ logs }}", prefix: weights/ }`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<Logging>,
 
@@ -115,22 +118,22 @@ pub struct LifecycleRule {
     #[serde(default)]
     pub prefix: String,
 
-    /// Delete files after this many days.
+    /// Delete files after this many days. Example: `30`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub expire_after_days: Option<u32>,
 
-    /// Delete earlier versions this many days after they were superseded.
+    /// Delete earlier versions this many days after they were superseded. Example: `7`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub noncurrent_expire_after_days: Option<u32>,
 
-    /// Drop the parts of uploads that were not finished within this many days.
+    /// Drop the parts of uploads that were not finished within this many days. Example: `1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub abort_incomplete_uploads_after_days: Option<u32>,
 
-    /// Move files to another storage class as they age.
+    /// Move files to another storage class as they age. Example: `{ after_days: 30, storage_class: cold }`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transition: Option<Transition>,
 }
@@ -139,8 +142,8 @@ pub struct LifecycleRule {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct Transition {
-    /// After this many days.
-    #[schemars(range(min = 1))]
+    /// After this many days, and not after the files expire. Example: `30`.
+    #[schemars(range(min = 1), extend("x-at-most" = "expire_after_days"))]
     pub after_days: u32,
     /// To which class.
     pub storage_class: StorageClass,
@@ -153,11 +156,11 @@ pub struct CorsRule {
     /// Their origins. Example: `[https://app.example.com]`.
     #[schemars(length(min = 1), extend("x-unordered" = true))]
     pub origins: Vec<String>,
-    /// The HTTP methods they may use. Default: `[GET, HEAD]`.
+    /// The HTTP methods they may use. Default: `[GET, HEAD]`. Example: `[GET, PUT]`.
     #[serde(default = "read_methods")]
     #[schemars(extend("x-unordered" = true))]
     pub methods: Vec<String>,
-    /// The request headers they may send. Default: none.
+    /// The request headers they may send. Default: none. Example: `[Authorization]`.
     #[serde(default)]
     #[schemars(extend("x-unordered" = true))]
     pub headers: Vec<String>,

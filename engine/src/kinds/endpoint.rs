@@ -36,9 +36,9 @@ pub struct Spec {
     #[schemars(length(min = 1))]
     pub command: Option<Vec<String>>,
 
-    /// The directory that `command` runs in, relative to the blueprint's file. Default: a directory of its own.
+    /// The directory that `command` runs in, relative to the blueprint's file. Default: a directory of its own. Example: `./serve`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-path" = true))]
+    #[schemars(extend("x-path" = "directory"))]
     pub working_dir: Option<String>,
 
     /// Where the model is; the program finds it in the environment variable `MODEL`. Example: `"{{ tiny_llama.uri }}"`.
@@ -68,7 +68,7 @@ pub struct Spec {
     #[serde(default)]
     pub replicas: Replicas,
 
-    /// How it is told that a replica works. Default: `GET /healthz` answers 200.
+    /// How it is told that a replica works. Default: `GET /healthz` answers 200. Example: `{ path: /healthz, start_timeout: 10m }`.
     #[serde(default)]
     pub health: Health,
 
@@ -87,7 +87,7 @@ pub struct Spec {
     #[schemars(extend("x-free" = true))]
     pub secrets: BTreeMap<String, String>,
 
-    /// How long one request may take. Default: `60s`.
+    /// How long one request may take. Default: `60s`. Example: `2m`.
     #[serde(default = "minute")]
     pub request_timeout: Span,
 
@@ -104,7 +104,7 @@ pub struct Spec {
     #[schemars(extend("x-free" = true))]
     pub tags: Tags,
 
-    /// What one provider alone has, under its name.
+    /// What one provider alone has, under its name. Example: `{ aws: { variant_name: primary } }`.
     #[serde(default)]
     #[schemars(extend("x-free" = true))]
     pub options: Options,
@@ -128,14 +128,14 @@ pub enum Runtime {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case", default)]
 pub struct Replicas {
-    /// At least so many. Default: 1. Zero, where the provider can, while nobody calls.
-    #[schemars(range(max = 1000))]
+    /// At least so many. Default: 1. Zero, where the provider can, while nobody calls. Example: `2`.
+    #[schemars(range(max = 1000), extend("x-at-most" = "max"))]
     pub min: u32,
-    /// At most so many. Default: as `min`.
+    /// At most so many. Default: as `min`. Example: `4`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub max: Option<u32>,
-    /// What decides between the two.
+    /// What decides between the two. Example: `{ metric: concurrency, value: 8 }`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
 }
@@ -173,16 +173,16 @@ pub enum Metric {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case", default)]
 pub struct Health {
-    /// The path that answers 200 to a GET while it works. Default: `/healthz`.
+    /// The path that answers 200 to a GET while it works. Default: `/healthz`. Example: `/healthz`.
     #[schemars(regex(pattern = "^/[!-~]*$"))]
     pub path: String,
-    /// How often it is asked. Default: `10s`.
+    /// How often it is asked. Default: `10s`. Example: `30s`.
     pub interval: Span,
-    /// How long an answer may take. Default: `5s`.
+    /// How long an answer may take. Default: `5s`. Example: `2s`.
     pub timeout: Span,
-    /// How long it may take to start, loading its model included. Default: `5m`.
+    /// How long it may take to start, loading its model included. Default: `5m`. Example: `10m`.
     pub start_timeout: Span,
-    /// How long it has to finish its requests when it is told to stop. Default: `10s`.
+    /// How long it has to finish its requests when it is told to stop. Default: `10s`. Example: `30s`.
     pub stop_timeout: Span,
 }
 

@@ -38,11 +38,11 @@ pub struct Spec {
     #[schemars(extend("x-immutable" = true))]
     pub image: Option<MachineImage>,
 
-    /// Its boot disk. Default: 100 GB, balanced.
+    /// Its boot disk. Default: 100 GB, balanced. Example: `{ size_gb: 500, type: fast }`.
     #[serde(default)]
     pub disk: Disk,
 
-    /// How it is bought: `on_demand` (the default), `spot`, `{ reservation: ID }` or `{ capacity_block: ID }`.
+    /// How it is bought: `on_demand` (the default), `spot`, `{ reservation: ID }` or `{ capacity_block: ID }`. Example: `spot`.
     #[serde(default)]
     #[schemars(extend("x-immutable" = true))]
     pub market: Market,
@@ -58,6 +58,7 @@ pub struct Spec {
     pub user_data: Option<Sealed<String>>,
 
     /// Who may log in, and from where. Default: nobody.
+    /// Example: `{ public_keys: [ssh-ed25519 AAAA… ada], ingress: [203.0.113.7/32] }`.
     #[serde(default)]
     pub ssh: Ssh,
 
@@ -71,6 +72,7 @@ pub struct Spec {
     pub stop_after: Option<Span>,
 
     /// The network it is in. Default: the provider's default network, with a public address for its own connections alone.
+    /// Example: `{ public_ip: false }`.
     #[serde(default)]
     pub network: Network,
 
@@ -199,7 +201,7 @@ pub struct Network {
     /// Whether it has an address on the internet. What may connect to it, `ssh.ingress` and `ports` say. Default: true.
     #[schemars(extend("x-immutable" = true))]
     pub public_ip: bool,
-    /// Further ports that the addresses in `ssh.ingress` may connect to. Default: none.
+    /// Further ports that the addresses in `ssh.ingress` may connect to. Default: none. Example: `[8080]`.
     #[schemars(extend("x-unordered" = true))]
     pub ports: Vec<u16>,
 }

@@ -47,7 +47,7 @@ pub struct Spec {
     #[schemars(extend("x-free" = true))]
     pub tags: Tags,
 
-    /// What one provider alone has, under its name.
+    /// What one provider alone has, under its name. Example: `{ aws: { mount_from: base-images } }`.
     #[serde(default)]
     #[schemars(extend("x-free" = true))]
     pub options: Options,
@@ -57,10 +57,10 @@ pub struct Spec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum From {
-    /// A directory in the OCI image layout, relative to the blueprint's file.
-    OciLayout(#[schemars(length(min = 1), extend("x-path" = true, "x-digest-into" = "digest"))] String),
-    /// A file as `docker save` writes it, relative to the blueprint's file.
-    DockerArchive(#[schemars(length(min = 1), extend("x-path" = true, "x-digest-into" = "digest"))] String),
+    /// A directory in the OCI image layout, relative to the blueprint's file. Example: `{ oci_layout: ./images/chat }`.
+    OciLayout(#[schemars(length(min = 1), extend("x-path" = "directory", "x-digest-into" = "digest"))] String),
+    /// A file as `docker save` writes it, relative to the blueprint's file. Example: `{ docker_archive: ./images/chat.tar }`.
+    DockerArchive(#[schemars(length(min = 1), extend("x-path" = "file", "x-digest-into" = "digest"))] String),
     /// An image in another registry. Example: `{ reference: docker://docker.io/library/python:3.13-slim }`.
     Reference(#[schemars(length(min = 1))] String),
 }

@@ -161,6 +161,31 @@ mod tests {
         }
     }
 
+    /// Whether a schema asks for text of a certain form, or for a map or a list.
+    fn asks_for_a_form(schema: &Json) -> bool {
+        let composed = |name: &Json| name == "object" || name == "array";
+        let has_type = schema.get("type").is_some_and(|types| match types {
+            Json::Array(several) => several.iter().any(composed),
+            one => composed(one),
+        });
+        has_type || schema.get("pattern").is_some() || variants(schema).any(asks_for_a_form)
+    }
+
+    #[test]
+    fn every_field_that_asks_for_a_form_has_an_example() {
+        let mut without = Vec::new();
+        for portable in portable() {
+            every_property(&portable.schema.spec, portable.name, &mut |at, field| {
+                // What a whole resource holds is written by nobody.
+                let written = !at.ends_with(".attributes");
+                if written && asks_for_a_form(field) && crate::help::Help::of(field).values().is_empty() {
+                    without.push(at.to_owned());
+                }
+            });
+        }
+        assert!(without.is_empty(), "{without:#?}");
+    }
+
     #[test]
     fn every_kind_has_a_name_tags_and_options() {
         for portable in portable() {
@@ -209,6 +234,11 @@ mod tests {
         assert_eq!(problems(Endpoint::schema(), json!({})), 1);
         assert!(problems(GpuInstance::schema(), json!({ "gpu": { "model": "L4", "count": 0 } })) > 0);
         assert!(problems(GpuInstance::schema(), json!({})) > 0);
+        assert_eq!(problems(Endpoint::schema(), json!({ "command": ["x"], "replicas": { "min": 5, "max": 4 } })), 1);
+        // The least number that is not said is one.
+        assert_eq!(problems(Endpoint::schema(), json!({ "command": ["x"], "replicas": { "max": 1 } })), 0);
+        let rule = json!({ "expire_after_days": 9, "transition": { "after_days": 30, "storage_class": "cold" } });
+        assert_eq!(problems(Bucket::schema(), json!({ "lifecycle": [rule] })), 1);
     }
 
     #[test]

@@ -34,17 +34,19 @@ pub struct Spec {
     #[serde(default = "yes")]
     pub scan_on_push: bool,
 
-    /// What is removed in time. Default: nothing.
+    /// What is removed in time. Default: nothing. Example: `{ keep_last: 10 }`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
 
     /// Who holds the key that its data is encrypted with: `provider_managed` (the default), or `{ kms_key: ID }`.
+    /// Example: `{ kms_key: alias/images }`.
     #[serde(default)]
     #[schemars(extend("x-immutable" = true))]
     pub encryption: Encryption,
 
-    /// Delete it even when images are in it. Default: false, which refuses.
+    /// Delete it even when images are in it. Default: false, which refuses. Example: `true`.
     #[serde(default)]
+    #[schemars(extend("x-on-delete" = true))]
     pub force_destroy: bool,
 
     /// Labels, for people and bills. Example: `{ team: search }`.
@@ -52,7 +54,7 @@ pub struct Spec {
     #[schemars(extend("x-free" = true))]
     pub tags: Tags,
 
-    /// What one provider alone has, under its name.
+    /// What one provider alone has, under its name. Example: `{ aws: { replicate_to: [eu-west-1] } }`.
     #[serde(default)]
     #[schemars(extend("x-free" = true))]
     pub options: Options,
@@ -73,11 +75,11 @@ pub enum Format {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct Retention {
-    /// Keep only this many of the newest images.
+    /// Keep only this many of the newest images. Example: `10`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub keep_last: Option<u32>,
-    /// Remove images without a tag after this many days.
+    /// Remove images without a tag after this many days. Example: `14`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub expire_untagged_after_days: Option<u32>,

@@ -57,6 +57,8 @@ pub struct Decision {
     pub immutable: BTreeSet<FieldPath>,
     /// The fields that were edited since they were last sent.
     pub edited: BTreeSet<FieldPath>,
+    /// Those of them that matter only when it is deleted: they are recorded, and no reason for a call.
+    pub recorded: BTreeSet<FieldPath>,
     /// What was changed outside.
     pub drifted: BTreeSet<FieldPath>,
     /// Whether it was deleted outside.
@@ -82,6 +84,7 @@ impl Decision {
             fields: BTreeSet::new(),
             immutable: BTreeSet::new(),
             edited: BTreeSet::new(),
+            recorded: BTreeSet::new(),
             drifted: BTreeSet::new(),
             gone: false,
             moved: None,
@@ -139,7 +142,7 @@ fn look(decision: &mut Decision, object: &Object, observation: Option<&Observati
         decision.attributes = mark_secrets(&found.attributes, &[&object.attributes, &object.sent]);
         decision.drifted = changed_paths(schema, &object.seen, &decision.observed)
             .into_iter()
-            .filter(|path| object.sent.at(path).is_some())
+            .filter(|path| object.sent.at(path).is_some() && !schema.is("x-on-delete", path))
             .collect();
     }
 }
@@ -154,12 +157,15 @@ fn keep_ignored(decision: &mut Decision, ignore: &BTreeSet<FieldPath>, object: &
 
 fn compare(decision: &mut Decision, object: &Object, schema: &Schema) {
     decision.edited = changed_paths(schema, &object.sent, &decision.desired);
+    let is_known = |path: &FieldPath| !decision.desired.at(path).is_some_and(Value::has_unknown);
+    let on_delete = decision.edited.iter().filter(|path| schema.is("x-on-delete", path) && is_known(path));
+    decision.recorded = on_delete.cloned().collect();
     decision.base = object.sent.clone();
     for path in &decision.drifted {
         set(&mut decision.base, path, decision.observed.at(path));
     }
     // What is there already as it is wanted needs no call, whatever was sent.
-    for path in &decision.edited {
+    for path in decision.edited.difference(&decision.recorded) {
         if let (Some(observed), Some(desired)) = (decision.observed.at(path), decision.desired.at(path))
             && !desired.has_unknown()
             && changed_paths(schema, &wrap(path, observed), &wrap(path, desired)).is_empty()
@@ -168,6 +174,7 @@ fn compare(decision: &mut Decision, object: &Object, schema: &Schema) {
         }
     }
     decision.fields = changed_paths(schema, &decision.base, &decision.desired);
+    decision.fields.retain(|path| !decision.recorded.contains(path));
 }
 
 /// A spec that has only one value, so that it is compared by the schema of its own place.
@@ -188,7 +195,8 @@ pub(super) fn moved(recorded: &Scope, wanted: &Scope) -> Option<String> {
 
 /// What of the record differs from what is declared and there, in words; its line in the blueprint alone does not count.
 fn record_differs(decision: &Decision, record: &Record, object: &Object, declared: &Declared) -> Option<String> {
-    let mut words = Vec::new();
+    let fields: Vec<String> = decision.recorded.iter().map(ToString::to_string).collect();
+    let mut words: Vec<&str> = fields.iter().map(String::as_str).collect();
     let was = &record.declared;
     if was.dependencies != declared.dependencies {
         words.push("depends_on");
@@ -208,7 +216,7 @@ fn record_differs(decision: &Decision, record: &Record, object: &Object, declare
     if was.verify != declared.verify {
         words.push("validate");
     }
-    if !decision.edited.is_empty() || !decision.drifted.is_empty() {
+    if decision.edited.len() > decision.recorded.len() || !decision.drifted.is_empty() {
         words.push("spec");
     }
     if !decision.attributes.same(&object.attributes) {

@@ -22,10 +22,11 @@ use trueup_state::{
 use crate::blueprint::Known;
 use crate::diagnostic::Sources;
 use crate::provider::{Candidate, Fact};
+use crate::tree::Stands;
 pub use reason::Reason;
 
 /// The format of a saved plan.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// What a plan is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +64,7 @@ pub struct Plan<V = Value> {
     pub known: Known<V>,
     /// The answers of providers that it rests on.
     pub facts: Vec<Fact>,
-    /// The digests of the files that specs name, by path; none where the path can't be read, with why.
+    /// What was found of the files that specs name.
     pub contents: Contents,
     /// What is read and never managed.
     pub existing: Vec<Existing<V>>,
@@ -89,8 +90,14 @@ pub struct Plan<V = Value> {
     pub notices: Vec<Notice>,
 }
 
-/// The digests of the files that specs name, by path, or why they can't be had.
-pub type Contents = BTreeMap<String, Result<String, String>>;
+/// What was found of the files that specs name, by path.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contents {
+    /// What stands there, or why that can't be told.
+    pub stands: BTreeMap<String, Result<Stands, String>>,
+    /// The digests of those that are read, or why they can't be had.
+    pub digests: BTreeMap<String, Result<String, String>>,
+}
 
 /// An operation of an earlier run that has not ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -245,7 +252,8 @@ pub struct Operation<V = Value> {
     pub scope: Scope,
     /// The object's id; none for a create, and for the check of what is yet to be made.
     pub id: Option<String>,
-    /// What it is to be, as far as is known; for a delete, what was sent last.
+    /// What it is to be, as far as is known; for a delete, what was sent last, and of what matters to a delete alone what the blueprint
+    /// says now.
     pub spec: V,
     /// What was sent before it; null for a create.
     pub before: V,

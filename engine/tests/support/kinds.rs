@@ -65,6 +65,7 @@ fn spec() -> Json {
             "ports": {"type": "array", "items": {"type": "integer"}, "x-unordered": true},
             "needs": {"type": "array", "items": {"type": "string"}},
             "password": {"type": "string", "x-secret": true},
+            "force": {"type": "boolean", "x-on-delete": true},
         },
     })
 }

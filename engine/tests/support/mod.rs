@@ -24,6 +24,7 @@ use trueup_engine::apply::{ApplyEvent, Events, Report};
 use trueup_engine::blueprint::{Catalog, Inputs, Program, ProviderEntry, expand};
 use trueup_engine::plan::{Action, Change, Mode, Plan};
 use trueup_engine::provider::{Check, Provider};
+use trueup_engine::tree::Stands;
 use trueup_engine::{Engine, EngineError, PlanOptions, Planned};
 use trueup_state::clock::SeededEntropy;
 use trueup_state::holder::Processes;
@@ -105,6 +106,7 @@ impl House {
             checks: KINDS.iter().map(check).collect(),
             clock: Arc::new(PausedClock),
             entropy: self.entropy.clone(),
+            look: Arc::new(|_| Ok(Stands::Nothing)),
             digest: Arc::new(|_| Err("there are no files here".to_owned())),
             parallelism: self.parallelism,
         }

@@ -9,9 +9,9 @@ use trueup_engine::provider::{
     By, Candidate, Check, Found, Invalid, Manager, Observation, Observed, Progress, Provider, ProviderError,
     RetrySafety, Target,
 };
-use trueup_engine::schema::Schema;
+use trueup_engine::schema::{Problem, Schema};
 use trueup_state::entry::{Class, Handle, Request};
-use trueup_state::{KindName, ProviderName, Scope, Value};
+use trueup_state::{FieldPath, KindName, ProviderName, Scope, Value};
 
 use super::cloud::{Act, Cloud, Fault};
 use super::kinds::{KINDS, ToyKind, kind, schema, settings};
@@ -90,6 +90,16 @@ impl Manager for ToyManager {
         schema(self.kind.create_first)
     }
 
+    /// A note may say anything but `forbidden`, on which the password is told.
+    fn check(&self, spec: &Value) -> Vec<Problem> {
+        let text = |field: &str| spec.get(field).and_then(|value| value.revealed().as_str());
+        let problem = |_| {
+            let message = format!("a toy takes no such note, says {}", text("password").unwrap_or("nobody"));
+            Problem::new(FieldPath::parse("note"), message)
+        };
+        text("note").filter(|note| *note == "forbidden").map(problem).into_iter().collect()
+    }
+
     fn retry_safety(&self) -> RetrySafety {
         self.kind.safety
     }
@@ -102,6 +112,17 @@ impl Manager for ToyManager {
         }
         let observations = targets.iter().map(|target| self.look(target)).collect();
         Ok(Observed { observations, orphans: Vec::new() })
+    }
+
+    /// What is labelled `sticky` goes only by force.
+    async fn obstacles(&self, targets: &[Target<'_>]) -> Vec<Option<Problem>> {
+        let sticks = |target: &&Target<'_>| {
+            let Observation::Present(found) = self.look(target) else { return false };
+            let is_forced = target.sent.is_some_and(|sent| sent.get("force") == Some(&true.into()));
+            found.spec.get("label") == Some(&"sticky".into()) && !is_forced
+        };
+        let problem = |_| Problem::new(FieldPath::parse("force"), "it sticks");
+        targets.iter().map(|target| Some(target).filter(sticks).map(problem)).collect()
     }
 
     async fn create(&self, request: &Request) -> Result<Progress, ProviderError> {

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use trueup_engine::kinds;
 use trueup_engine::kinds::artifact::{Attributes, MANIFEST, Spec};
 use trueup_engine::provider::{Amount, ProviderError, Unit};
+use trueup_engine::schema::Problem;
 use trueup_engine::tree::{TreeFile, digest_of, tree_files};
 use trueup_engine::typed::TypedFound;
 use trueup_state::{Class, Clock, Request, Value};
@@ -22,6 +23,7 @@ use crate::bucket::{is_public, set_public, settings_of, staging_of, versions_of}
 use crate::card::Cards;
 use crate::copy::{Budget, Copy, Stamp, Sum, settle};
 use crate::home::{self, Doing, invalid};
+use crate::refuse::{foreign, refuse, text};
 use crate::work::{CardOf, Step, Work};
 
 /// How much one step copies at most, in bytes.
@@ -83,6 +85,13 @@ struct SourceFile {
     staged: Option<PathBuf>,
 }
 
+/// Where the artifacts of a root are.
+pub(crate) fn places(root: &Path) -> Result<Vec<PathBuf>, ProviderError> {
+    let cards = Cards::<Spec, Notes>::new(root, "artifact").all()?;
+    let places = cards.iter().filter_map(|card| Artifacts::places(&card.name, &card.spec).ok());
+    Ok(places.map(|places| places.target).collect())
+}
+
 impl Artifacts {
     pub(crate) fn new(root: &Path, clock: Arc<dyn Clock>, step_bytes: Option<u64>) -> Self {
         let step_bytes = step_bytes.unwrap_or(STEP_BYTES);
@@ -92,11 +101,7 @@ impl Artifacts {
     fn places(name: &str, spec: &Spec) -> Result<Places, ProviderError> {
         let bucket = spec.bucket.attribute("uri").and_then(|uri| uri.strip_prefix("file://")).and_then(home::file_path);
         let Some(bucket) = bucket else {
-            let message = format!(
-                "the bucket `{}` is made by `{}`, and `local` copies into buckets of its own alone",
-                spec.bucket.address, spec.bucket.provider
-            );
-            return Err(invalid("bucket", message));
+            return Err(invalid("bucket", format!("the bucket `{}` is no directory here", spec.bucket.address)));
         };
         let path = home::checked_path("path", spec.path.as_deref().unwrap_or(name))?;
         Ok(Places { target: bucket.join(path), staging: staging_of(&bucket).join(home::checked_name(name)?), bucket })
@@ -136,7 +141,7 @@ impl Artifacts {
             files.push(file);
         }
         match &files[..] {
-            [] => Err(invalid("source", format!("there is no file in {}", source.display()))),
+            [] => Err(invalid("source", no_file_in(&spec.source))),
             files if files.iter().any(|file| file.path == MANIFEST) => {
                 Err(invalid("source", format!("a file of the name {MANIFEST} can't be in an artifact")))
             }
@@ -241,6 +246,10 @@ impl SourceFile {
         let sha256 = self.sha256.clone().unwrap_or_default();
         TreeFile { path: self.path.clone(), size: self.stamp.size(), sha256 }
     }
+}
+
+fn no_file_in(source: &str) -> String {
+    format!("there is no file in `{source}`")
 }
 
 /// Names a source file as it is now, so that staging never mixes it up with what it was.
@@ -353,6 +362,13 @@ impl Work for Artifacts {
             files: files.len() as u64,
         };
         Ok(TypedFound { id: card.name, spec, attributes, owner: card.owner })
+    }
+
+    fn refused(spec: &Value) -> Vec<Problem> {
+        let path = text(spec, "path").and_then(home::path_fault).map(|message| refuse("path", message));
+        let is_empty = text(spec, "digest").is_some_and(|digest| digest == digest_of(&[]));
+        let source = text(spec, "source").filter(|_| is_empty).map(|source| refuse("source", no_file_in(source)));
+        foreign(spec, "bucket").into_iter().chain(path).chain(source).collect()
     }
 
     fn check(&self, request: &Request, spec: &Spec) -> Result<(), ProviderError> {

@@ -8,13 +8,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use trueup_engine::kinds;
-use trueup_engine::kinds::bucket::{Attributes, Encryption, PublicAccess, Spec};
+use trueup_engine::kinds::artifact::MANIFEST;
+use trueup_engine::kinds::bucket::{Attributes, PublicAccess, Spec};
 use trueup_engine::provider::ProviderError;
+use trueup_engine::schema::Problem;
 use trueup_engine::typed::TypedFound;
-use trueup_state::{Class, Request, Value};
+use trueup_state::{Request, Value};
 
+use crate::artifact;
 use crate::card::Cards;
 use crate::home::{self, Doing, invalid};
+use crate::refuse;
 use crate::work::{CardOf, Step, Work};
 
 /// The manager of buckets.
@@ -121,14 +125,8 @@ impl Work for Buckets {
         Ok(TypedFound { id: card.name, spec, attributes, owner: card.owner })
     }
 
-    fn check(&self, _request: &Request, spec: &Spec) -> Result<(), ProviderError> {
-        match spec.encryption {
-            Encryption::ProviderManaged => Ok(()),
-            Encryption::KmsKey(_) => Err(invalid(
-                "encryption",
-                "`local` has no key service: say `provider_managed`, and let the disk itself be encrypted",
-            )),
-        }
+    fn refused(spec: &Value) -> Vec<Problem> {
+        refuse::key(spec).into_iter().collect()
     }
 
     fn converge(&self, card: &mut CardOf<Self>, spec: &Spec, _request: &Request) -> Result<Step, ProviderError> {
@@ -141,24 +139,28 @@ impl Work for Buckets {
         Ok(Step::Done)
     }
 
-    fn dissolve(&self, card: &mut CardOf<Self>, _request: &Request) -> Result<Step, ProviderError> {
+    fn obstacle(&self, name: &str, sent: &Value) -> Result<Option<Problem>, ProviderError> {
+        let Some(card) = self.cards.read(name)?.filter(|_| !is_forced(sent)) else { return Ok(None) };
+        let (path, artifacts) = (self.path(name), artifact::places(&self.root)?);
+        let versions = versions_of(&path);
+        let message = match inside(&path, &artifacts) {
+            _ if has_files(&versions) => not_empty(name, &versions),
+            Inside::Files => not_empty(name, &path),
+            Inside::Artifacts if card.spec.versioning => {
+                let kept = versions.display();
+                format!("the bucket `{name}` keeps earlier versions, so that what is deleted from it stays in {kept}")
+            }
+            Inside::Artifacts | Inside::Nothing => return Ok(None),
+        };
+        Ok(Some(refuse::refuse(FORCE, message)))
+    }
+
+    fn dissolve(&self, card: &mut CardOf<Self>, request: &Request) -> Result<Step, ProviderError> {
         let path = self.path(&card.name);
         let all = [path.clone(), versions_of(&path), staging_of(&path)];
-        if !card.spec.force_destroy {
-            for directory in &all[..2] {
-                if has_files(directory) {
-                    let message = format!(
-                        "the bucket `{}` is not empty: remove the files in {}, or apply `force_destroy: true` first",
-                        card.name,
-                        directory.display()
-                    );
-                    return Err(ProviderError::new(
-                        Class::Invalid { field: Some("force_destroy".to_owned()) },
-                        message,
-                    )
-                    .code("BucketNotEmpty"));
-                }
-            }
+        let full = all[..2].iter().find(|directory| has_files(directory));
+        if let Some(directory) = full.filter(|_| !is_forced(&request.spec)) {
+            return Err(invalid(FORCE, not_empty(&card.name, directory)).code("BucketNotEmpty"));
         }
         for directory in &all {
             home::remove(directory)?;
@@ -168,6 +170,50 @@ impl Work for Buckets {
         }
         Ok(Step::Done)
     }
+}
+
+/// The field that lets a bucket go with what is in it.
+const FORCE: &str = "force_destroy";
+
+/// Whether a delete takes what is in the bucket along.
+pub(crate) fn is_forced(sent: &Value) -> bool {
+    sent.get(FORCE).map(Value::revealed) == Some(&true.into())
+}
+
+fn not_empty(name: &str, directory: &Path) -> String {
+    format!("the bucket `{name}` is not empty: files are in {}", directory.display())
+}
+
+/// What is in a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Inside {
+    /// Nothing, or empty directories.
+    Nothing,
+    /// Artifacts, which go before it does.
+    Artifacts,
+    /// Files of somebody else.
+    Files,
+}
+
+/// What is in a directory of a bucket. `artifacts`: where some are; another root's are known by their manifest.
+fn inside(directory: &Path, artifacts: &[PathBuf]) -> Inside {
+    let Ok(entries) = fs::read_dir(directory) else { return Inside::Nothing };
+    let mut most = Inside::Nothing;
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let found = match entry.file_type() {
+            Ok(kind) if kind.is_dir() && (artifacts.contains(&path) || path.join(MANIFEST).exists()) => {
+                Inside::Artifacts
+            }
+            Ok(kind) if kind.is_dir() => inside(&path, artifacts),
+            _ => Inside::Files,
+        };
+        if found == Inside::Files {
+            return found;
+        }
+        most = most.max(found);
+    }
+    most
 }
 
 /// Whether anything but empty directories is in a directory.

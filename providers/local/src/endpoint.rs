@@ -13,10 +13,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use trueup_engine::kinds;
-use trueup_engine::kinds::endpoint::{Attributes, Runtime, Spec};
+use trueup_engine::kinds::endpoint::{Attributes, Spec};
 use trueup_engine::kinds::gpu_instance::Gpu;
 use trueup_engine::provider::ProviderError;
-use trueup_engine::schema::Effect;
+use trueup_engine::schema::{Effect, Problem};
 use trueup_engine::typed::TypedFound;
 use trueup_state::{Clock, Entropy, FieldPath, Request, Value};
 
@@ -26,6 +26,7 @@ use crate::gpus::{self, GpuDiscovery};
 use crate::home::{self, invalid};
 use crate::marks::Marks;
 use crate::ports;
+use crate::refuse::{entries, refuse, text};
 use crate::replica::{Replica, Tended};
 use crate::work::{CardOf, Step, Work};
 
@@ -127,11 +128,56 @@ fn own_environment(spec: &Spec) -> BTreeMap<String, String> {
     spec.env.iter().map(|(name, value)| (name.clone(), value.reveal().clone())).collect()
 }
 
+/// What no process can be started with.
+fn unstartable(spec: &Value) -> Vec<Problem> {
+    let mut refused = Vec::new();
+    let command = spec.get("command").and_then(|command| command.revealed().as_list()).unwrap_or_default();
+    let words = command.iter().map(|word| word.revealed().as_str());
+    for (index, word) in words.enumerate().filter_map(|(index, word)| Some((index, word?))) {
+        let fault = match (index, word) {
+            (0, "") => "a program has a name",
+            (_, word) if word.contains('\0') => "no word of a command has a NUL in it",
+            _ => continue,
+        };
+        refused.push(refuse(&format!("command[{index}]"), fault));
+    }
+    refused.extend(["env", "secrets"].into_iter().flat_map(|field| no_variables(spec, field)));
+    refused
+}
+
+/// What no environment can have.
+fn no_variables(spec: &Value, field: &str) -> Vec<Problem> {
+    let fault = |name: &str, value: Option<&str>| {
+        if name.is_empty() || name.contains(['=', '\0']) {
+            return Some(format!("`{name}` can't be the name of an environment variable"));
+        }
+        value.filter(|value| value.contains('\0')).map(|_| "no environment variable has a NUL in it".to_owned())
+    };
+    let faults = entries(spec, field).filter_map(|(name, value)| Some((name, fault(name, value)?)));
+    faults.map(|(name, message)| Problem::new(FieldPath::root().field(field).field(name), message)).collect()
+}
+
+/// The secrets that are no files.
+fn unreadable_secrets(spec: &Value) -> Vec<Problem> {
+    let foreign =
+        entries(spec, "secrets").filter(|(_, source)| source.is_some_and(|source| secret_file(source).is_none()));
+    let problem = |(name, _): (&str, _)| {
+        let message = "`local` reads a secret from a file: write `file:/absolute/path`";
+        Problem::new(FieldPath::root().field("secrets").field(name), message)
+    };
+    foreign.map(problem).collect()
+}
+
+/// The file that holds a secret, by the name that a blueprint has for it.
+fn secret_file(reference: &str) -> Option<PathBuf> {
+    reference.strip_prefix("file:").and_then(home::file_path)
+}
+
 /// A secret by its name in this machine's store: a file of the user's own.
 fn secret(name: &str, reference: &str) -> Result<String, ProviderError> {
     let field = format!("secrets.{name}");
-    let Some(path) = reference.strip_prefix("file:").and_then(home::file_path) else {
-        return Err(invalid(&field, "`local` reads a secret from a file: write `file:/absolute/path`"));
+    let Some(path) = secret_file(reference) else {
+        return Err(invalid(&field, "it is no file"));
     };
     let text = fs::read_to_string(&path)
         .map_err(|error| invalid(&field, format!("{} can't be read: {error}", path.display())))?;
@@ -192,16 +238,26 @@ impl Work for Endpoints {
         Ok(TypedFound { id: card.name, spec, attributes, owner: card.owner })
     }
 
+    fn refused(spec: &Value) -> Vec<Problem> {
+        let mut refused = Vec::new();
+        // One of the two is given, and what an image is need not be known.
+        if spec.get("command").is_none() {
+            let message = "`local` runs a command, and no container: say `command` instead of `image`";
+            refused.push(refuse("image", message));
+        }
+        if text(spec, "runtime").is_some_and(|runtime| runtime != "process") {
+            refused.push(refuse("runtime", "`local` has one runtime: `process`"));
+        }
+        if text(spec, "model").is_some_and(|model| model.starts_with("file://") && home::file_path(model).is_none()) {
+            refused
+                .push(refuse("model", "the address of a file is `file://` and an absolute path: `file:///models/a`"));
+        }
+        refused.extend(unstartable(spec));
+        refused.extend(unreadable_secrets(spec));
+        refused
+    }
+
     fn check(&self, _request: &Request, spec: &Spec) -> Result<(), ProviderError> {
-        if spec.image.is_some() {
-            return Err(invalid("image", "`local` runs a command, and no container: say `command` instead of `image`"));
-        }
-        if spec.command.as_ref().is_none_or(Vec::is_empty) {
-            return Err(invalid("command", "an endpoint on `local` needs a `command`"));
-        }
-        if spec.runtime.is_some_and(|runtime| runtime != Runtime::Process) {
-            return Err(invalid("runtime", "`local` has one runtime: `process`"));
-        }
         if let Some(model) = &spec.model
             && model.starts_with("file://")
             && home::file_path(model).is_none_or(|path| !path.exists())

@@ -6,16 +6,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use trueup_engine::kinds;
-use trueup_engine::kinds::gpu_instance::{AllottedGpu, Attributes, Gpu, GpuChoice, Market, Spec};
+use trueup_engine::kinds::gpu_instance::{AllottedGpu, Attributes, Gpu, GpuChoice, Spec};
 use trueup_engine::provider::ProviderError;
+use trueup_engine::schema::Problem;
 use trueup_engine::typed::{Sealed, TypedFound};
 use trueup_state::{Entropy, Request, Value};
 
 use crate::card::Cards;
 use crate::claims::{Claims, Owner};
 use crate::gpus::{self, GpuDiscovery};
-use crate::home::{self, invalid};
+use crate::home;
 use crate::marks::Marks;
+use crate::refuse::{is_given, is_the, refuse};
 use crate::work::{CardOf, Step, Work};
 
 /// The manager of machines.
@@ -92,22 +94,17 @@ impl Work for GpuInstances {
         Ok(TypedFound { id: card.name, spec, attributes, owner: card.owner })
     }
 
-    fn check(&self, _request: &Request, spec: &Spec) -> Result<(), ProviderError> {
+    fn refused(spec: &Value) -> Vec<Problem> {
         let refused = [
-            ("image", spec.image.is_some(), "this machine runs already: it starts from no image"),
-            ("user_data", spec.user_data.is_some(), "this machine runs already: nothing is run at its start"),
-            ("machine_type", spec.machine_type.is_some(), "this machine is of no cloud's type"),
-            ("stop_after", spec.stop_after.is_some(), "`local` does not stop the machine that it runs on"),
-            (
-                "market",
-                matches!(spec.market, Market::Reservation(_) | Market::CapacityBlock(_)),
-                "this machine has no reservations",
-            ),
+            ("image", "this machine runs already: it starts from no image"),
+            ("user_data", "this machine runs already: nothing is run at its start"),
+            ("machine_type", "this machine is of no cloud's type"),
+            ("stop_after", "`local` does not stop the machine that it runs on"),
         ];
-        match refused.into_iter().find(|(_, given, _)| *given) {
-            Some((field, _, message)) => Err(invalid(field, message)),
-            None => Ok(()),
-        }
+        let reserved = ["reservation", "capacity_block"].iter().any(|market| is_the(spec, "market", market));
+        let given = refused.into_iter().filter(|(field, _)| is_given(spec, field));
+        let reserved = Some(("market", "this machine has no reservations")).filter(|_| reserved);
+        given.chain(reserved).map(|(field, message)| refuse(field, message)).collect()
     }
 
     fn converge(&self, card: &mut CardOf<Self>, spec: &Spec, _request: &Request) -> Result<Step, ProviderError> {

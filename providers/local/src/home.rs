@@ -182,25 +182,35 @@ fn same_file(file: &File, path: &Path) -> bool {
 
 /// A name that is one step down from its directory, and not hidden there.
 pub(crate) fn checked_name(name: &str) -> Result<&str, ProviderError> {
+    name_fault(name).map_or(Ok(name), |message| Err(invalid("name", message)))
+}
+
+/// Why a text can't be such a name, if it can't.
+pub(crate) fn name_fault(name: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if !name.is_empty() && name.len() <= 222 && !name.starts_with('.') && name.chars().all(plain) {
-        return Ok(name);
+    if name.len() > 222 {
+        return Some("a name here has at most 222 characters".to_owned());
     }
-    Err(invalid("name", format!("`{name}` can't be a name here: use letters, digits, `-`, `_` and `.`, not first")))
+    let fits = !name.is_empty() && !name.starts_with('.') && name.chars().all(plain);
+    (!fits).then(|| format!("`{name}` can't be a name here: use letters, digits, `-`, `_` and `.`, but no `.` first"))
 }
 
 /// The path of relative text that stays below where it starts.
 pub(crate) fn checked_path(field: &str, text: &str) -> Result<PathBuf, ProviderError> {
+    path_fault(text).map_or_else(|| Ok(PathBuf::from(text)), |message| Err(invalid(field, message)))
+}
+
+/// Why a text can't be such a path, if it can't.
+pub(crate) fn path_fault(text: &str) -> Option<String> {
     use std::path::Component;
-    let path = PathBuf::from(text);
     let plain = |part: Component| matches!(part, Component::Normal(name) if !name.to_string_lossy().starts_with('.'));
-    if !text.is_empty() && path.components().all(plain) {
-        return Ok(path);
+    if text.is_empty() || !Path::new(text).components().all(plain) {
+        let message =
+            format!("`{text}` must be a path inside, without `..`, a leading `/` or names that begin with `.`");
+        return Some(message);
     }
-    Err(invalid(
-        field,
-        format!("`{text}` must be a path inside, without `..`, a leading `/` or names that begin with `.`"),
-    ))
+    let holds = |name: &str| name.len() <= 255 && !name.contains('\0');
+    (!text.split('/').all(holds)).then(|| "a name in it has more than 255 bytes, or a NUL".to_owned())
 }
 
 /// The directory behind a `file://` address, or behind a plain absolute path.
@@ -220,11 +230,11 @@ mod tests {
 
     #[test]
     fn a_name_that_leaves_its_directory_is_refused() {
-        for name in ["", "..", ".hidden", "a/b", "/a", "a\0b", "a b"] {
+        for name in ["", "..", ".hidden", "a/b", "/a", "a\0b", "a b", &"a".repeat(223)] {
             assert!(checked_name(name).is_err(), "{name:?}");
         }
         assert!(checked_name("chat-weights_1.0").is_ok());
-        for path in ["../a", "/a", "a/../b", "", "a/.git/x"] {
+        for path in ["../a", "/a", "a/../b", "", "a/.git/x", "a\0b", &"a".repeat(256)] {
             assert!(checked_path("path", path).is_err(), "{path:?}");
         }
         assert!(checked_path("path", "models/a.b").is_ok());

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use trueup_engine::kinds;
 use trueup_engine::kinds::image::{Attributes, From, Spec};
 use trueup_engine::provider::{Amount, ProviderError, Unit};
+use trueup_engine::schema::Problem;
 use trueup_engine::tree::tree_digest;
 use trueup_engine::typed::TypedFound;
 use trueup_state::{Class, Clock, Request, Value};
@@ -19,6 +20,7 @@ use crate::copy::{Budget, Copy, Sum, settle};
 use crate::docker_archive;
 use crate::home::{self, Doing, Lock, invalid};
 use crate::oci::{Descriptor, Layout, broken};
+use crate::refuse::{foreign, is_the, refuse};
 use crate::registry::settings_of;
 use crate::work::{CardOf, Step, Work};
 
@@ -53,13 +55,7 @@ impl Images {
 
     fn registry(spec: &Spec) -> Result<PathBuf, ProviderError> {
         let uri = spec.registry.attribute("uri").and_then(|uri| uri.strip_prefix("oci:")).and_then(home::file_path);
-        uri.ok_or_else(|| {
-            let message = format!(
-                "the registry `{}` is made by `{}`, and `local` copies into registries of its own alone",
-                spec.registry.address, spec.registry.provider
-            );
-            invalid("registry", message)
-        })
+        uri.ok_or_else(|| invalid("registry", format!("the registry `{}` is no directory here", spec.registry.address)))
     }
 
     /// Copies the blobs that are missing, within one step's budget. How many bytes are there, and whether all are.
@@ -274,6 +270,13 @@ impl Work for Images {
         Ok(TypedFound { id: card.name, spec, attributes, owner: card.owner })
     }
 
+    fn refused(spec: &Value) -> Vec<Problem> {
+        let message =
+            "`local` asks no other registry: `skopeo copy REFERENCE oci:DIRECTORY`, and say `oci_layout: DIRECTORY`";
+        let reference = is_the(spec, "from", "reference").then(|| refuse("from.reference", message));
+        foreign(spec, "registry").into_iter().chain(reference).collect()
+    }
+
     fn check(&self, _request: &Request, spec: &Spec) -> Result<(), ProviderError> {
         let registry = Self::registry(spec)?;
         if !registry.is_dir() {
@@ -283,12 +286,6 @@ impl Work for Images {
             From::OciLayout(path) | From::DockerArchive(path) if !Path::new(path).exists() => {
                 Err(invalid("from", format!("there is nothing at {path}")))
             }
-            From::Reference(reference) => Err(invalid(
-                "from",
-                format!(
-                    "`local` asks no other registry: `skopeo copy {reference} oci:DIRECTORY`, and say `oci_layout: DIRECTORY`"
-                ),
-            )),
             _ => Ok(()),
         }
     }

@@ -21,6 +21,7 @@ mod oci;
 mod ports;
 mod process;
 mod provider;
+mod refuse;
 mod registry;
 mod replica;
 mod work;

@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use trueup_engine::kinds;
-use trueup_engine::kinds::bucket::Encryption;
 use trueup_engine::kinds::registry::{Attributes, Spec};
 use trueup_engine::provider::ProviderError;
+use trueup_engine::schema::Problem;
 use trueup_engine::typed::TypedFound;
 use trueup_state::{Class, Request, Value};
 
+use crate::bucket::is_forced;
 use crate::card::Cards;
-use crate::home::{self, invalid};
+use crate::home;
 use crate::oci::Layout;
+use crate::refuse;
 use crate::work::{CardOf, Step, Work};
 
 /// The manager of registries.
@@ -74,11 +76,8 @@ impl Work for Registries {
         Ok(TypedFound { id: card.name, spec: card.spec, attributes, owner: card.owner })
     }
 
-    fn check(&self, _request: &Request, spec: &Spec) -> Result<(), ProviderError> {
-        match spec.encryption {
-            Encryption::ProviderManaged => Ok(()),
-            Encryption::KmsKey(_) => Err(invalid("encryption", "`local` has no key service: say `provider_managed`")),
-        }
+    fn refused(spec: &Value) -> Vec<Problem> {
+        refuse::key(spec).into_iter().collect()
     }
 
     fn converge(&self, card: &mut CardOf<Self>, _spec: &Spec, _request: &Request) -> Result<Step, ProviderError> {
@@ -86,15 +85,12 @@ impl Work for Registries {
         Ok(Step::Done)
     }
 
-    fn dissolve(&self, card: &mut CardOf<Self>, _request: &Request) -> Result<Step, ProviderError> {
+    fn dissolve(&self, card: &mut CardOf<Self>, request: &Request) -> Result<Step, ProviderError> {
         let path = self.path(&card.name);
-        if path.is_dir() && !card.spec.force_destroy {
+        if path.is_dir() && !is_forced(&request.spec) {
             let images = Layout::new(&path).index().map_or(0, |index| index.manifests.len());
             if images > 0 {
-                let message = format!(
-                    "the registry `{}` has {images} images in it: remove them, or apply `force_destroy: true` first",
-                    card.name
-                );
+                let message = format!("the registry `{}` has {images} images in it", card.name);
                 return Err(ProviderError::new(Class::Invalid { field: Some("force_destroy".to_owned()) }, message)
                     .code("RegistryNotEmpty"));
             }

@@ -7,13 +7,16 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use trueup_engine::kinds::Kind;
-use trueup_engine::provider::{Amount, By, Found, Observation, Observed, Progress, ProviderError, RetrySafety, Target};
-use trueup_engine::schema::Effect;
+use trueup_engine::provider::{
+    Amount, By, Found, Observation, Observed, Progress, ProviderError, RetrySafety, Target, unknown_options,
+};
+use trueup_engine::schema::{Effect, Problem};
 use trueup_engine::typed::{TypedFound, TypedManager, TypedProgress, TypedRequest, from_value};
 use trueup_state::{Class, Handle, Request, Token, Value};
 
 use crate::card::{Card, Cards, STACK};
-use crate::home::{Lock, checked_name};
+use crate::home::{Lock, checked_name, invalid};
+use crate::refuse;
 
 /// How far one step of a piece of work came.
 pub(crate) enum Step {
@@ -58,8 +61,20 @@ pub(crate) trait Work: Send + Sync + 'static {
     /// What is there. The card's object is there.
     fn look(&self, card: CardOf<Self>, sent: Option<&Value>) -> Result<TypedFound<Self::Kind>, ProviderError>;
 
-    /// Refuses what can't be made here, before anything is touched.
-    fn check(&self, request: &Request, spec: &<Self::Kind as Kind>::Spec) -> Result<(), ProviderError>;
+    /// What can't be made here of a spec, besides what is so for every kind. Parts of it may be unknown.
+    fn refused(_spec: &Value) -> Vec<Problem> {
+        Vec::new()
+    }
+
+    /// Refuses what can't be made as this machine is now, before anything is touched.
+    fn check(&self, _request: &Request, _spec: &<Self::Kind as Kind>::Spec) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    /// What is certainly in the way of deleting the object of a name as a spec says.
+    fn obstacle(&self, _name: &str, _sent: &Value) -> Result<Option<Problem>, ProviderError> {
+        Ok(None)
+    }
 
     /// Brings the object nearer to a spec, from whatever state it is in. It may note things in the card, and writes it when they
     /// must outlive the process.
@@ -86,6 +101,22 @@ fn name_of(request: &Request) -> &str {
 
 fn internal(message: impl Into<String>) -> ProviderError {
     ProviderError::new(Class::Internal, message)
+}
+
+/// What can't be made here of a spec, whatever else is so.
+fn refused<W: Work>(spec: &Value) -> Vec<Problem> {
+    let mut refused = W::refused(spec);
+    refused.extend(refuse::name(spec));
+    refused.extend(unknown_options(refuse::LOCAL, W::Kind::NAME, &[], spec));
+    refused
+}
+
+/// Refuses what can't be made here, before anything is touched.
+fn admit<W: Work>(work: &W, request: &Request, spec: &<W::Kind as Kind>::Spec) -> Result<(), ProviderError> {
+    match refused::<W>(&request.spec).into_iter().next() {
+        Some(problem) => Err(invalid(&problem.path.to_string(), problem.message)),
+        None => work.check(request, spec),
+    }
 }
 
 /// Finds the card that a create makes or goes on with, and refuses a name that is another's.
@@ -119,7 +150,7 @@ fn create<W: Work>(
     request: &Request,
     spec: &<W::Kind as Kind>::Spec,
 ) -> Result<TypedProgress<W::Kind>, ProviderError> {
-    work.check(request, spec)?;
+    admit(work, request, spec)?;
     let card = claim(work, request, spec)?;
     advance(work, card, request, spec)
 }
@@ -129,7 +160,7 @@ fn update<W: Work>(
     request: &Request,
     spec: &<W::Kind as Kind>::Spec,
 ) -> Result<TypedProgress<W::Kind>, ProviderError> {
-    work.check(request, spec)?;
+    admit(work, request, spec)?;
     let name = name_of(request);
     let Some(card) = work.cards().read(name)? else {
         return Err(ProviderError::new(Class::NotFound, format!("there is no `{name}` any more")));
@@ -292,6 +323,13 @@ fn observe_one<W: Work>(work: &W, name: &str, sent: Option<&Value>) -> Observati
     }
 }
 
+fn obstacle<W: Work>(work: &W, target: &Wanted) -> Option<Problem> {
+    match (&target.by, &target.sent) {
+        (Wanting::Name(name), Some(sent)) => work.obstacle(name, sent).unwrap_or_default(),
+        _ => None,
+    }
+}
+
 fn found<W: Work>(work: &W, card: CardOf<W>, sent: Option<&Value>) -> Result<Found, ProviderError> {
     work.look(card, sent).map(TypedFound::into_found)
 }
@@ -323,9 +361,21 @@ impl<W: Work> TypedManager for Threaded<W> {
         }
     }
 
+    fn check(&self, spec: &Value) -> Vec<Problem> {
+        refused::<W>(spec)
+    }
+
     async fn observe(&self, targets: &[Target<'_>]) -> Result<Observed, ProviderError> {
         let (work, wanted) = (Arc::clone(&self.0), targets.iter().map(Wanted::from).collect::<Vec<_>>());
         blocking(move || observe(&*work, &wanted)).await
+    }
+
+    async fn obstacles(&self, targets: &[Target<'_>]) -> Vec<Option<Problem>> {
+        let (work, wanted) = (Arc::clone(&self.0), targets.iter().map(Wanted::from).collect::<Vec<_>>());
+        let count = targets.len();
+        // What can't be told is no obstacle.
+        let told = blocking(move || Ok(wanted.iter().map(|target| obstacle(&*work, target)).collect())).await;
+        told.unwrap_or_else(|_| vec![None; count])
     }
 
     async fn create(

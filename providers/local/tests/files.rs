@@ -9,7 +9,7 @@ use std::path::Path;
 
 use common::{Bench, local_path, reference, text};
 use serde_json::json;
-use trueup_engine::provider::{Observation, Progress};
+use trueup_engine::provider::{By, Observation, Progress, Target};
 use trueup_engine::tree::tree_digest;
 use trueup_state::{Applied, Class, Request, Token};
 
@@ -44,10 +44,56 @@ async fn a_bucket_with_files_is_deleted_only_by_force() {
     fs::write(local_path(&text(&found, "uri")).join("mine.txt"), "mine").unwrap();
     let refused = bench.delete(&made).await.unwrap_err();
     let at_fault = Class::Invalid { field: Some("force_destroy".to_owned()) };
-    assert_eq!((&refused.class, refused.message.contains("force_destroy")), (&at_fault, true));
+    assert_eq!((&refused.class, refused.message.contains("files are in")), (&at_fault, true));
     assert!(matches!(bench.look(&made).await, Observation::Present(_)));
     bench.set(&mut made, "force_destroy", json!(true)).await;
     bench.goes_without_a_trace(&made).await;
+    bench.is_clean();
+}
+
+/// What is in the way of deleting a bucket.
+async fn obstacle(bench: &Bench, bucket: &Request) -> Option<String> {
+    let target = Target { address: &bucket.address, generation: 0, by: By::Id(&bucket.name), sent: Some(&bucket.spec) };
+    let mut told = bench.manager("bucket").await.obstacles(&[target]).await;
+    assert_eq!(told.len(), 1);
+    told.remove(0).map(|problem| format!("{}: {}", problem.path, problem.message))
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_of_a_delete_is_told_before() {
+    let bench = Bench::new();
+    let (bucket, spec) = with_bucket(&bench, false).await;
+    assert_eq!(obstacle(&bench, &bucket).await, None);
+    let (made, found) = bench.make("artifact", "tiny", spec).await;
+    let artifact = local_path(&text(&found, "uri"));
+    assert_eq!(obstacle(&bench, &bucket).await, None, "an artifact goes before its bucket");
+    fs::remove_file(artifact.join("trueup-manifest.json")).unwrap();
+    assert_eq!(obstacle(&bench, &bucket).await, None, "also one that was tampered with");
+    fs::remove_file(bench.path("root/cards/artifact/tiny.json")).unwrap();
+    assert!(obstacle(&bench, &bucket).await.unwrap().starts_with("force_destroy: the bucket `weights` is not empty"));
+    fs::write(artifact.join("trueup-manifest.json"), "{}").unwrap();
+    assert_eq!(obstacle(&bench, &bucket).await, None, "it may be of another root's stack");
+    fs::write(artifact.with_file_name("mine"), "mine").unwrap();
+    assert!(obstacle(&bench, &bucket).await.is_some());
+    let mut forced = bucket.clone();
+    forced.spec.put(&trueup_state::FieldPath::parse("force_destroy"), true.into());
+    assert_eq!(obstacle(&bench, &forced).await, None);
+    assert_eq!(obstacle(&bench, &made).await, None, "nobody knows a bucket of this name");
+}
+
+#[tokio::test]
+async fn a_bucket_that_keeps_what_is_deleted_is_never_empty() {
+    let bench = Bench::new();
+    let (mut bucket, spec) = with_bucket(&bench, true).await;
+    assert_eq!(obstacle(&bench, &bucket).await, None);
+    let (made, _) = bench.make("artifact", "tiny", spec).await;
+    assert!(obstacle(&bench, &bucket).await.unwrap().contains("keeps earlier versions"));
+    bench.goes_without_a_trace(&made).await;
+    assert!(obstacle(&bench, &bucket).await.unwrap().contains("is not empty"));
+    assert_eq!(bench.delete(&bucket).await.unwrap_err().code, "BucketNotEmpty");
+    // The request says whether it is forced, whatever was applied.
+    bucket.spec.put(&trueup_state::FieldPath::parse("force_destroy"), true.into());
+    bench.goes_without_a_trace(&bucket).await;
     bench.is_clean();
 }
 

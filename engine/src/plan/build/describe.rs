@@ -2,9 +2,34 @@
 
 use super::Builder;
 use crate::blueprint::Resource;
+use crate::diagnostic::Diagnostic;
 use crate::plan::decide::{Decision, Verdict};
 use crate::plan::{Action, Change, Drift, FieldChange, Order, Reason};
+use std::collections::{BTreeMap, BTreeSet};
 use trueup_state::{FieldPath, Scope, Value};
+
+/// What is wrong with several instances of a block alike is said once, with their number.
+pub(super) fn by_instance(problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut first: Vec<(Diagnostic, BTreeSet<String>)> = Vec::new();
+    let mut known = BTreeMap::new();
+    for problem in problems {
+        let span = problem.labels.first().map(|label| label.span);
+        let position = *known.entry((span, problem.message.clone(), problem.help.clone())).or_insert(first.len());
+        match first.get_mut(position) {
+            Some((one, others)) => {
+                others.extend(problem.context.filter(|context| one.context.as_ref() != Some(context)));
+            }
+            None => first.push((problem, BTreeSet::new())),
+        }
+    }
+    let said = |(mut problem, others): (Diagnostic, BTreeSet<String>)| {
+        if !others.is_empty() {
+            problem.context = problem.context.map(|context| format!("{context} and {} more", others.len()));
+        }
+        problem
+    };
+    first.into_iter().map(said).collect()
+}
 
 impl Builder<'_> {
     pub(super) fn drift(&mut self, resource: &Resource, decision: &Decision) {
@@ -53,7 +78,8 @@ impl Builder<'_> {
             Verdict::Check => Action::Read,
             Verdict::Record => Action::Record,
         };
-        let shows_fields = matches!(action, Action::Update | Action::Replace(_));
+        let shows_fields = matches!(action, Action::Update | Action::Replace(_) | Action::Record);
+        let fields: BTreeSet<&FieldPath> = decision.fields.union(&decision.recorded).collect();
         Change {
             address: resource.address.clone(),
             kind: resource.kind.clone(),
@@ -63,7 +89,7 @@ impl Builder<'_> {
             after: decision.desired.clone(),
             attributes_before: decision.attributes.clone(),
             attributes_after: attributes,
-            fields: if shows_fields { decision.fields.iter().map(field).collect() } else { Vec::new() },
+            fields: if shows_fields { fields.into_iter().map(field).collect() } else { Vec::new() },
             reasons: self.reasons(resource, decision),
             source: self.input.program.sources.place(resource.span),
             candidates: resource.candidates.clone(),
@@ -84,7 +110,11 @@ impl Builder<'_> {
                 let what = decision.record.clone().unwrap_or_default();
                 reasons.push(Reason::Recorded { what });
             }
-            Verdict::Update | Verdict::Replace => {}
+            Verdict::Update | Verdict::Replace => {
+                let edited =
+                    |path: &FieldPath| Reason::Edited { path: path.clone(), place: resource.place(sources, path) };
+                reasons.extend(decision.recorded.iter().map(edited));
+            }
         }
         if decision.tainted {
             reasons.push(Reason::Tainted);

@@ -37,7 +37,7 @@ pub struct Input<'a> {
     pub state: Option<&'a State>,
     /// What providers said.
     pub estate: &'a Estate,
-    /// The digests of files.
+    /// What was found of the files that specs name.
     pub contents: Contents,
     /// Dated answers of providers.
     pub facts: Vec<Fact>,
@@ -261,7 +261,7 @@ impl<'a> Builder<'a> {
             };
             let candidate = resource.candidates.get(position);
             let contents = &self.input.contents;
-            match desired(self.input.program, resource, candidate, manager.schema(), &self.world, contents) {
+            match desired(self.input.program, resource, candidate, manager.as_ref(), &self.world, contents) {
                 Ok(spec) => branches.push(Branch { candidate: candidate.cloned(), scope: scope.clone(), spec }),
                 Err(problems) => self.problems.extend(problems),
             }
@@ -314,7 +314,10 @@ impl<'a> Builder<'a> {
         });
         let left = record.map(|record| {
             let absent = self.forget_gone(&resource.address, record.deposed.iter());
-            self.left_of(record, &absent)
+            let left = self.left_of(record, &absent);
+            // A correction leaves edits to an apply, and another kind has fields of its own.
+            let keeps = self.input.mode == Mode::Correct || decision.other_kind;
+            if keeps { left } else { remove::as_said_now(left, schema, &decision.desired) }
         });
         let branches = match decision.verdict {
             Verdict::Create | Verdict::Replace => options.branches,
@@ -403,9 +406,8 @@ impl<'a> Builder<'a> {
         operations::share_order(&mut self.planned);
         self.check_names();
         if !self.problems.is_empty() {
-            let mut list = self.problems;
+            let mut list = describe::by_instance(self.problems);
             list.sort_by_key(|problem| problem.labels.first().map(|label| label.span));
-            list.dedup();
             return Err(Diagnostics { sources: sources.clone(), list });
         }
         let (operations, edges) = operations::build(&self.planned);

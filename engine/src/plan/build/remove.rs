@@ -2,12 +2,22 @@
 
 use super::Builder;
 use crate::blueprint::move_target;
+use crate::desired::{declared, said_now};
 use crate::plan::diff;
 use crate::plan::operations::Planned;
 use crate::plan::{Action, Change, Mode, Notice, Order, Reason, Refusal};
 use crate::provider::Observation;
+use crate::schema::Schema;
 use std::collections::{BTreeMap, BTreeSet};
 use trueup_state::{Address, Event, Generation, Object, Record, Scope, Value};
+
+/// A record whose objects are deleted as a spec says now, where that is all that it matters to.
+pub(super) fn as_said_now(mut left: Record, schema: &Schema, spec: &Value) -> Record {
+    for object in left.current.iter_mut().chain(&mut left.deposed) {
+        schema.take_on_delete(&mut object.sent, spec);
+    }
+    left
+}
 
 impl<'a> Builder<'a> {
     /// A recorded resource that is not wanted any more.
@@ -36,7 +46,7 @@ impl<'a> Builder<'a> {
         }
         let current = record.current.as_ref();
         let absent = self.forget_gone(&record.address, record.objects());
-        let left = self.left_of(record, &absent);
+        let left = self.still_declared(record, self.left_of(record, &absent));
         let forgotten = left.objects().next().is_none();
         if record.declared.protect && !forgotten {
             self.plan.refusals.push(Refusal {
@@ -81,6 +91,21 @@ impl<'a> Builder<'a> {
             observed,
             record: Some(left),
         });
+    }
+
+    /// What is left of a record that is deleted though the blueprint has the resource still: what the blueprint says of the deletion
+    /// counts.
+    fn still_declared(&self, record: &Record, left: Record) -> Record {
+        let resource = declared(self.input.program, &record.address, &record.kind);
+        let scope = record.objects().next().map(|object| &object.scope);
+        let manager = scope.and_then(|scope| self.input.estate.manager(scope, &record.kind));
+        match (resource, manager) {
+            (Some(resource), Some(manager)) => {
+                let spec = said_now(self.input.program, resource, manager.schema());
+                as_said_now(left, manager.schema(), &spec)
+            }
+            _ => left,
+        }
     }
 
     /// Tells the journal which of a resource's objects are gone, and returns their generations.
