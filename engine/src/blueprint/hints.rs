@@ -75,7 +75,7 @@ fn quote_in_quotes(text: &str, at: usize, info: &str) -> Option<(Range<usize>, u
     }
     let begin = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let inner = text[..at].trim_end().len().checked_sub(1).filter(|inner| *inner >= begin)?;
-    let quote = text[inner..].chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    let quote = text.as_bytes().get(inner).filter(|quote| matches!(quote, b'"' | b'\'')).map(|quote| char::from(*quote))?;
     let left_open = |start: usize| {
         let said = &text[start + 1..inner];
         unquoted_mark(&text[begin..], start - begin) && said.contains("{{") && !said.contains("}}")

@@ -149,7 +149,9 @@ pub(crate) fn load_from(shelf: Shelf, text: &[u8], inputs: &Inputs) -> Result<Pr
         let settings = object(&[], &json!({ "root": { "type": "string" } }));
         let settings = Box::leak(Box::new(Schema::new(1, settings, json!({}), false)));
         let local = ProviderEntry { kinds: kinds.keys().cloned().collect(), natives: &[], settings };
-        Arc::new(Catalog { kinds, providers: BTreeMap::from([("local".to_owned(), local)]), ..Catalog::default() })
+        let planned = BTreeSet::from(["aws".to_owned()]);
+        let providers = BTreeMap::from([("local".to_owned(), local)]);
+        Arc::new(Catalog { kinds, providers, planned, ..Catalog::default() })
     });
     match shelf {
         Shelf::Small => load_text(text, inputs),
