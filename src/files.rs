@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use trueup_engine::blueprint::{Given, Inputs, Loader, MAX_BYTES};
 use trueup_engine::diagnostic::Sources;
@@ -10,6 +10,7 @@ use trueup_state::Value;
 
 use crate::arguments::InputArgs;
 use crate::exit::Failure;
+use crate::workplace::DEFAULT_ENVIRONMENT;
 
 /// Reads the file system.
 pub(crate) struct Disk;
@@ -17,6 +18,10 @@ pub(crate) struct Disk;
 impl Loader for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         read(path)
+    }
+
+    fn identity(&self, path: &Path) -> PathBuf {
+        std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
     }
 }
 
@@ -63,7 +68,9 @@ const PREFIX: &str = "TRUEUP_VAR_";
 
 /// What a blueprint is loaded with: `TRUEUP_VAR_name`, over it `--var-file`, over it `--var`.
 pub(crate) fn inputs(arguments: &InputArgs) -> Result<Inputs, Failure> {
-    let mut inputs = Inputs { environment: arguments.env.clone(), ..Inputs::default() };
+    // `default` is what the environment is called where none is chosen.
+    let environment = arguments.env.clone().filter(|name| name != DEFAULT_ENVIRONMENT);
+    let mut inputs = Inputs { environment, ..Inputs::default() };
     for (name, text) in std::env::vars() {
         if let Some(variable) = name.strip_prefix(PREFIX) {
             let given = Given { value: Value::String(text), is_text: true, origin: name.clone() };

@@ -92,7 +92,8 @@ impl Workplace {
     }
 }
 
-const DEFAULT_ENVIRONMENT: &str = "default";
+/// What the environment is called where none is chosen.
+pub(crate) const DEFAULT_ENVIRONMENT: &str = "default";
 
 /// The stack of a loaded blueprint.
 pub(crate) fn stack(program: &Program, file: &Path) -> Stack {

@@ -1,6 +1,6 @@
 //! What is wrong with a blueprint, with its place. Floor 4 draws it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
@@ -72,17 +72,28 @@ impl Sources {
         id
     }
 
+    /// The same file under another path, so that what reads these later finds it under both.
+    pub fn also(&mut self, path: &Path, file: FileId) {
+        let text = self.get(file).map(|source| source.text.clone());
+        if let Some(text) = text.filter(|_| self.0.iter().all(|source| source.path != path)) {
+            self.add(path, text);
+        }
+    }
+
     /// A file.
+    #[must_use]
     pub fn get(&self, file: FileId) -> Option<&Source> {
         self.0.get(file.0 as usize)
     }
 
     /// The text of a stretch.
+    #[must_use]
     pub fn text(&self, span: Span) -> &str {
         self.get(span.file).and_then(|source| source.text.get(span.start..span.end)).unwrap_or_default()
     }
 
     /// The line on which a stretch begins.
+    #[must_use]
     pub fn place(&self, span: Span) -> Option<Place> {
         let source = self.get(span.file)?;
         Some(Place { file: source.path.clone(), line: source.line(span.start)? })
@@ -187,8 +198,9 @@ pub struct Diagnostics {
 
 impl Diagnostics {
     /// Whether any of them is an error.
+    #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+        any_error(&self.list)
     }
 
     fn summary(&self) -> String {
@@ -198,6 +210,12 @@ impl Diagnostics {
             [first, rest @ ..] => format!("{} (and {} more)", first.message, rest.len()),
         }
     }
+}
+
+/// Whether any of several is an error.
+#[must_use]
+pub fn any_error(list: &[Diagnostic]) -> bool {
+    list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
 }
 
 /// The known name that a text is closest to, if it is close: a third of its letters may differ, and of two one.
@@ -229,6 +247,7 @@ fn letters(text: &str) -> u64 {
 }
 
 /// A name with its article: `a bucket`, `an artifact`.
+#[must_use]
 pub fn with_article(name: &str) -> String {
     let article = if name.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']) { "an" } else { "a" };
     format!("{article} {name}")

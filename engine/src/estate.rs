@@ -86,12 +86,14 @@ impl Estate {
     }
 
     /// An estate of managers that are at hand, for tests of the planner.
+    #[must_use]
     pub fn of(scopes: BTreeMap<Address, Vec<Scope>>, managers: Vec<(Scope, KindName, Arc<dyn Manager>)>) -> Self {
         let managers = managers.into_iter().map(|(scope, kind, manager)| ((scope.key(), kind), manager)).collect();
         Self { scopes, managers, ..Self::default() }
     }
 
     /// The manager of a kind in a scope.
+    #[must_use]
     pub fn manager(&self, scope: &Scope, kind: &KindName) -> Option<&Arc<dyn Manager>> {
         self.managers.get(&(scope.key(), kind.clone()))
     }

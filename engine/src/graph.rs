@@ -14,6 +14,9 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Sources, Span};
 /// Where a resource depends on another, or on a whole block, and in what words: `reads …`.
 pub type PlaceOf<'a> = dyn Fn(&Resource, &Address) -> (Span, String) + 'a;
 
+/// The most links of a circle that are told, each with its place.
+const MOST_LINKS: usize = 10;
+
 /// A node of the graph.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GraphNode {
@@ -138,14 +141,20 @@ impl Graph {
 
     fn cycle(&self, ring: &[NodeIndex], resources: &BTreeMap<Address, Resource>, place: &PlaceOf<'_>) -> Diagnostic {
         let links: Vec<&GraphNode> = ring.iter().chain(ring.first()).map(|node| &self.graph[*node]).collect();
-        let names: Vec<String> = links.iter().map(|node| node.address().to_string()).collect();
+        let names: Vec<String> = if ring.len() <= MOST_LINKS {
+            links.iter().map(|node| node.address().to_string()).collect()
+        } else {
+            let first = links.iter().take(MOST_LINKS).map(|node| node.address().to_string());
+            let more = format!("{} more", ring.len() - MOST_LINKS);
+            first.chain([more, links[0].address().to_string()]).collect()
+        };
         let message = if ring.len() == 1 {
             format!("the resource `{}` depends on itself", names[0])
         } else {
             format!("resources depend on each other in a circle: {}", names.join(" -> "))
         };
         let mut diagnostic = Diagnostic::error(message);
-        for link in links.windows(2) {
+        for link in links.windows(2).take(MOST_LINKS) {
             if let GraphNode::Resource(address) = link[0]
                 && let Some(resource) = resources.get(address)
             {
@@ -157,6 +166,7 @@ impl Graph {
     }
 
     /// The resources, each after what it depends on; among those that are free in order of address.
+    #[must_use]
     pub fn order(&self) -> Vec<Address> {
         let mut waiting: Vec<usize> = self
             .graph
@@ -182,6 +192,7 @@ impl Graph {
     }
 
     /// The resources that one depends on directly, groups resolved to their instances.
+    #[must_use]
     pub fn dependencies(&self, address: &Address) -> Vec<Address> {
         let Some(node) = self.index.get(address) else { return Vec::new() };
         let mut found = BTreeSet::new();

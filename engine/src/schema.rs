@@ -3,7 +3,7 @@
 //! Keys of our own in that schema: `x-immutable` (a change replaces the object), `x-secret`, `x-write-only` (sent, never observed),
 //! `x-unordered` (a list that is a set), `x-reference` (the kinds that a whole-resource expression may be of), `x-path` (a path,
 //! relative to the blueprint's file, of what is there; `directory` or `file` where it must be one), `x-digest-into` (beside `x-path`:
-//! the field that holds the digest of what it leads to), `x-computed` (a field that the engine fills in), `x-volatile` (an attribute
+//! the field that holds the digest of what it leads to), `x-shown` (a field that shows in names and ids: no secret), `x-computed` (a field that the engine fills in), `x-volatile` (an attribute
 //! that may change without a replace), `x-at-most` (the field that a number may not exceed: one beside it, or beside what it stands
 //! in), `x-on-delete` (a field of the spec itself that matters only when the thing is deleted: a change of it is recorded without a
 //! call, and a delete goes by what the blueprint says then). `x-free` marks a map whose keys are the user's own.
@@ -63,11 +63,13 @@ impl Problem {
 
 impl Schema {
     /// The schema of Rust types.
+    #[must_use]
     pub fn of<S: JsonSchema, A: JsonSchema>(version: u32, create_first: bool) -> Self {
         Self::new(version, json_schema::<S>(), json_schema::<A>(), create_first)
     }
 
     /// The schema of a spec and of attributes that came as JSON Schemas, with nothing behind references.
+    #[must_use]
     pub fn new(version: u32, spec: Json, attributes: Json, create_first: bool) -> Self {
         Self { version, spec, attributes, create_first, validator: OnceLock::new(), compares: OnceLock::new() }
     }
@@ -171,6 +173,7 @@ impl Schema {
 }
 
 /// The JSON Schema of a Rust type, everything inline.
+#[must_use]
 pub fn json_schema<T: JsonSchema>() -> Json {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
@@ -180,6 +183,7 @@ pub fn json_schema<T: JsonSchema>() -> Json {
 }
 
 /// The schema one step further down, through `anyOf`, `oneOf` and `allOf`.
+#[must_use]
 pub fn child<'a>(schema: &'a Json, step: &Step) -> Option<&'a Json> {
     let own = match step {
         Step::Field(name) => schema
@@ -219,6 +223,7 @@ pub fn reference_kinds(schema: &Json) -> Option<Vec<KindName>> {
 }
 
 /// Whether a key of ours is set on a schema or on one of its variants.
+#[must_use]
 pub fn marked(schema: &Json, key: &str) -> bool {
     schema.get(key).is_some_and(|mark| mark != &Json::Bool(false))
         || variants(schema).any(|variant| marked(variant, key))

@@ -12,6 +12,9 @@ pub(crate) fn problems(validator: &Validator, schema: &Json, spec: &Value) -> Ve
     let mut unknown = Vec::new();
     let json = plain(spec, &FieldPath::root(), &mut unknown);
     let mut problems: Vec<Problem> = Vec::new();
+    if spec.has_secret() {
+        shown_secrets(spec, schema, &FieldPath::root(), &mut problems);
+    }
     // Most specs are right, and to say so is much cheaper than to look for what is wrong.
     if validator.is_valid(&json) {
         return problems;
@@ -71,6 +74,31 @@ fn compare<'a>(
         Value::List(items) => {
             for (index, item) in items.iter().enumerate() {
                 compare(schema::child(schema, &Step::Index(index)), item, &at.index(index), around, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Secrets where a value shows: in names, in paths, and in what is read from them.
+fn shown_secrets(value: &Value, schema: &Json, path: &FieldPath, found: &mut Vec<Problem>) {
+    let shows = schema::marked(schema, "x-shown") || schema::marked(schema, "x-path");
+    if shows && matches!(value, Value::Secret(_)) {
+        let message = "this can't be secret: it shows in names, in paths and in the state".to_owned();
+        found.push(Problem { path: path.clone(), message, suggestion: None });
+        return;
+    }
+    match value {
+        Value::Map(map) => {
+            for (name, value) in map.iter().filter(|(_, value)| value.has_secret()) {
+                let inner = schema::child(schema, &Step::Field(name.clone()));
+                inner.into_iter().for_each(|schema| shown_secrets(value, schema, &path.field(name), found));
+            }
+        }
+        Value::List(items) => {
+            for (index, value) in items.iter().enumerate().filter(|(_, value)| value.has_secret()) {
+                let inner = schema::child(schema, &Step::Index(index));
+                inner.into_iter().for_each(|schema| shown_secrets(value, schema, &path.index(index), found));
             }
         }
         _ => {}
@@ -237,6 +265,9 @@ fn bound(kind: &ValidationErrorKind) -> Option<String> {
         ValidationErrorKind::MinLength { limit } => format!("this is shorter than {limit} characters"),
         ValidationErrorKind::MaxLength { limit } => format!("this is longer than {limit} characters"),
         ValidationErrorKind::MinItems { limit } => format!("this has fewer than {limit} items"),
+        ValidationErrorKind::BacktrackLimitExceeded { .. } => {
+            "this takes too long to compare with its pattern".to_owned()
+        }
         ValidationErrorKind::Pattern { pattern } => format!("this does not look like `{pattern}`"),
         _ => return None,
     })
@@ -262,7 +293,11 @@ fn without_value(message: &str, found: &Json) -> String {
 }
 
 fn choices(schema: &Json) -> Vec<String> {
-    let text = |json: &Json| json.as_str().map(|text| format!("`{text}`"));
+    let text = |json: &Json| match json {
+        Json::String(text) => Some(text.clone()),
+        Json::Null => None,
+        other => Some(other.to_string()),
+    };
     let own = schema.get("enum").and_then(Json::as_array).into_iter().flatten().filter_map(text);
     let constant = schema.get("const").and_then(text);
     own.chain(constant)

@@ -93,7 +93,7 @@ modules:
 #[test]
 fn to_depend_on_a_module_is_to_depend_on_all_that_is_in_it() {
     let program = load(&format!(
-        r#"blueprint: demo
+        r"blueprint: demo
 providers: {{ local: {{}} }}
 resources:
   before: {{ kind: bucket }}
@@ -104,7 +104,7 @@ modules:
 blueprint: outer
 resources: {{ own: {{ kind: bucket }} }}
 modules: {{ inner: {{ source: ./leaf.yaml, for_each: [a, b] }} }}
-{LEAF}"#
+{LEAF}"
     ));
     let inside = [r#"outer/inner["a"]/data"#, r#"outer/inner["b"]/data"#, "outer/own"];
     assert_eq!(needs(&program, "after"), set(&inside));

@@ -63,13 +63,10 @@ fn a_path_that_leads_nowhere_is_told_with_its_line() {
     let place = Place::with(
         r#"blueprint: demo
 providers: { local: {} }
-variables:
-  token: { type: string, secret: true, default: hunter2 }
 resources:
   data: { kind: bucket }
   images: { kind: registry }
-  hidden: { kind: endpoint, command: [x], working_dir: "{{ var.token }}" }
-  url: { kind: artifact, bucket: "{{ data }}", source: "s3://{{ var.token }}" }
+  url: { kind: artifact, bucket: "{{ data }}", source: "s3://theirs/model" }
   one: { kind: endpoint, command: [x], working_dir: nosuch }
   two: { kind: endpoint, command: [x], working_dir: serve.py }
   weights: { kind: artifact, bucket: "{{ data }}", source: ./nowhere }
@@ -86,9 +83,27 @@ modules:
          chat: { kind: endpoint, command: [x], working_dir: ./model }\n",
     );
     let ran = place.run(&["plan"]).exits(1);
-    assert!(!ran.err.contains("hunter2"), "{}", ran.err);
     insta::assert_snapshot!(ran.err);
     assert!(!place.path(".trueup").exists());
+}
+
+#[test]
+fn what_shows_can_be_no_secret() {
+    let place = Place::with(
+        r#"blueprint: demo
+providers: { local: {} }
+variables:
+  token: { type: string, secret: true, default: x }
+resources:
+  data: { kind: bucket }
+  hidden: { kind: endpoint, command: [x], working_dir: "{{ var.token }}" }
+  url: { kind: artifact, bucket: "{{ data }}", source: "s3://{{ var.token }}" }
+  named: { kind: bucket, name: "{{ var.token }}" }
+"#,
+    );
+    let ran = place.run(&["plan", "--var", "token=hunter2"]).exits(1).complains("`source` can't be secret");
+    assert_eq!(ran.err.matches("can't be secret").count(), 3, "{}", ran.err);
+    assert!(!ran.err.contains("hunter2") && !ran.out.contains("hunter2"), "{}", ran.err);
 }
 
 #[test]

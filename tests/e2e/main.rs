@@ -5,6 +5,7 @@
 mod at_plan;
 mod commands;
 mod diagnostics;
+mod environments;
 mod everything;
 mod explain;
 mod graph;

@@ -45,7 +45,7 @@ impl Subject<'_> {
         });
         let mut diagnostics: Vec<Diagnostic> =
             problems.into_iter().map(|problem| self.diagnostic(problem, value, scope)).collect();
-        for problem in self.leads(self.node, &self.schema.spec, &FieldPath::root(), scope) {
+        for problem in misleading(self.node, &self.schema.spec, &FieldPath::root(), scope) {
             // The schema may have more than one word for the same: this one says most.
             let span = problem.labels.first().map(|label| label.span);
             diagnostics.retain(|diagnostic| diagnostic.labels.first().map(|label| label.span) != span);
@@ -175,27 +175,6 @@ impl Subject<'_> {
         }
     }
 
-    /// Paths that lead to what does not fit their fields, whatever its value is.
-    fn leads(&self, node: &Node, schema: &Json, path: &FieldPath, scope: &Scope) -> Vec<Diagnostic> {
-        let below = |step: Step, node: &Node, path: FieldPath| match schema::child(schema, &step) {
-            Some(schema) => self.leads(node, schema, &path, scope),
-            None => Vec::new(),
-        };
-        match &node.content {
-            Content::Map(entries) => entries
-                .iter()
-                .flat_map(|(name, node)| below(Step::Field(name.text.clone()), node, path.field(&name.text)))
-                .collect(),
-            Content::List(items) => {
-                items.iter().enumerate().flat_map(|(at, node)| below(Step::Index(at), node, path.index(at))).collect()
-            }
-            Content::Template(_) => {
-                lead(node, scope).and_then(|lead| misled(&lead, node, schema, path)).into_iter().collect()
-            }
-            _ => Vec::new(),
-        }
-    }
-
     /// An attribute of a resource where the whole of it belongs, which shows before the attribute is known.
     fn attributes_for_wholes(&self, value: &Value, scope: &Scope) -> Vec<Diagnostic> {
         let mut wrong = Vec::new();
@@ -230,6 +209,27 @@ impl Subject<'_> {
 
 fn is_number(text: &str) -> bool {
     matches!(super::scalar::plain(text), Ok(Content::Number(_)))
+}
+
+/// Paths that lead to what does not fit their fields, whatever its value is.
+fn misleading(node: &Node, schema: &Json, path: &FieldPath, scope: &Scope) -> Vec<Diagnostic> {
+    let below = |step: Step, node: &Node, path: FieldPath| match schema::child(schema, &step) {
+        Some(schema) => misleading(node, schema, &path, scope),
+        None => Vec::new(),
+    };
+    match &node.content {
+        Content::Map(entries) => entries
+            .iter()
+            .flat_map(|(name, node)| below(Step::Field(name.text.clone()), node, path.field(&name.text)))
+            .collect(),
+        Content::List(items) => {
+            items.iter().enumerate().flat_map(|(at, node)| below(Step::Index(at), node, path.index(at))).collect()
+        }
+        Content::Template(_) => {
+            lead(node, scope).and_then(|lead| misled(&lead, node, schema, path)).into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// What is wrong with what a path leads to where a field of some schema stands.

@@ -179,12 +179,16 @@ pub(super) fn circles(
 }
 
 fn circle(ring: &[&Address], waits: &BTreeMap<Address, (BTreeSet<Address>, Span)>) -> Diagnostic {
-    let names: Vec<String> = ring.iter().chain(ring.first()).map(ToString::to_string).collect();
+    const MOST: usize = 10;
+    let more = ring.len().saturating_sub(MOST);
+    let more = (more > 0).then(|| format!("{more} more"));
+    let names = ring.iter().take(MOST).map(ToString::to_string).chain(more);
+    let names: Vec<String> = names.chain(ring.first().map(ToString::to_string)).collect();
     let mut problem = match ring {
         [one] => Diagnostic::error(format!("`{one}` reads itself to tell how often it is there")),
         _ => Diagnostic::error(format!("how often each is there depends on the other: {}", names.join(" -> "))),
     };
-    for (address, next) in ring.iter().zip(ring.iter().skip(1).chain(ring.first())) {
+    for (address, next) in ring.iter().zip(ring.iter().skip(1).chain(ring.first())).take(MOST) {
         if let Some((_, span)) = waits.get(*address) {
             problem = problem.at(*span, format!("`{address}` reads `{next}`"));
         }

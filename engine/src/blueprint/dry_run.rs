@@ -77,7 +77,7 @@ fn with_inputs(mut problem: Diagnostic, resource: &Resource, world: &Arc<World>)
     resource.spec.templates(&mut |template| {
         let there =
             template.expressions().filter(|compiled| compiled.span.start < at.end && at.start < compiled.span.end);
-        read.extend(there.flat_map(|compiled| compiled.variables()));
+        read.extend(there.flat_map(super::template::Compiled::variables));
     });
     for name in read {
         if let Some(given) = module.given.get(name) {

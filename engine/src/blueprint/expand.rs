@@ -39,8 +39,8 @@ pub fn load_every(
     loader: &dyn Loader,
     catalog: &Arc<Catalog>,
 ) -> Result<Program, Diagnostics> {
-    let loaded = load(path, inputs, loader, catalog);
-    let sources = loaded.as_ref().map_or_else(|errors| &errors.sources, |program| &program.sources);
+    let result = load(path, inputs, loader, catalog);
+    let sources = result.as_ref().map_or_else(|errors| &errors.sources, |program| &program.sources);
     let mut found = Vec::new();
     for (name, extent) in sources.0.first().map(|own| files::environments(&own.text)).unwrap_or_default() {
         if inputs.environment.as_ref() == Some(&name) {
@@ -55,7 +55,7 @@ pub fn load_every(
         let context = format!("environment {name}");
         found.extend(errors.list.into_iter().filter(inside).map(|problem| problem.within(context.clone())));
     }
-    match loaded {
+    match result {
         Ok(program) if found.is_empty() => Ok(program),
         Ok(Program { sources, warnings: mut list, .. }) | Err(Diagnostics { sources, mut list }) => {
             let known = |found: &Diagnostic| {
@@ -103,7 +103,7 @@ fn order(problems: &mut Vec<Diagnostic>) {
         let near = kept.iter_mut().rev().take_while(|(other, _)| place(other) == place(&problem));
         let mut same = near.filter(|(other, _)| other.message == problem.message && other.labels == problem.labels);
         if let Some((first, others)) = same.next() {
-            others.extend(problem.context.filter(|context| first.context.as_ref() != Some(context)));
+            others.extend(problem.context.filter(|context| !is_of(context, first.context.as_deref())));
         } else {
             kept.push((problem, BTreeSet::new()));
         }
@@ -115,6 +115,12 @@ fn order(problems: &mut Vec<Diagnostic>) {
         problem
     };
     problems.extend(kept.into_iter().map(told));
+}
+
+/// Whether one context is another, or in it: what is told of a module need not be told of what stands in it.
+fn is_of(context: &str, first: Option<&str>) -> bool {
+    let plain = |context: &str| context.trim_start_matches("module ").to_owned();
+    first.is_some_and(|first| plain(context).starts_with(&plain(first)))
 }
 
 fn expand(blueprint: &Arc<Blueprint>, known: Arc<Known>, problems: &mut Vec<Diagnostic>) -> Option<Program> {
@@ -165,6 +171,12 @@ fn expand(blueprint: &Arc<Blueprint>, known: Arc<Known>, problems: &mut Vec<Diag
     })
 }
 
+/// The most resources that a blueprint may come to.
+pub(super) const MAX_RESOURCES: usize = 250_000;
+
+/// The most instances of modules that a blueprint may come to.
+pub(super) const MAX_MODULES: usize = 50_000;
+
 /// What the expansion of a blueprint and its modules reads and writes.
 pub(super) struct Expander<'a, 'p> {
     pub(super) blueprint: &'a Blueprint,
@@ -180,6 +192,8 @@ pub(super) struct Expander<'a, 'p> {
     pub(super) problems: &'p mut Vec<Diagnostic>,
     /// What is yet to be expanded.
     tasks: BTreeMap<Address, Task<'a>>,
+    /// What of that may be expanded by now.
+    ready: BTreeSet<Address>,
 }
 
 /// An instance of a module, or the blueprint itself.
@@ -237,6 +251,7 @@ impl<'a, 'p> Expander<'a, 'p> {
             early: BTreeSet::new(),
             problems,
             tasks: BTreeMap::new(),
+            ready: BTreeSet::new(),
         }
     }
 
@@ -263,6 +278,7 @@ impl<'a, 'p> Expander<'a, 'p> {
             let address = inside(&block.name.text);
             self.frame().set_place(address.clone(), block.name.span);
             self.frame().name_block(address.clone(), Instances::Unknown);
+            self.ready.insert(address.clone());
             self.tasks.insert(address, Task::Block(block));
         }
         for name in &parts.broken.resources {
@@ -271,38 +287,45 @@ impl<'a, 'p> Expander<'a, 'p> {
         for call in &parts.modules {
             let address = inside(&call.name.text);
             self.frame().set_place(address.clone(), call.name.span);
-            self.frame().set_call(address.clone(), Instances::Unknown);
+            self.frame().name_call(address.clone());
+            self.ready.insert(address.clone());
             self.tasks.insert(address, Task::Call(call));
         }
         for name in &parts.broken.modules {
-            self.frame().set_call(inside(name), Instances::Unknown);
+            self.frame().name_call(inside(name));
         }
         let providers = self.configured(parts);
         let room = Room { file, tags: Map::new(), providers, depends_on: depends_on.clone() };
         self.rooms.insert(module, room);
     }
 
-    /// Expands what can be, until nothing more can be.
+    /// Expands what can be, until nothing more can be. What has to wait is tried again once the first of what it waits for is there.
     fn rounds(&mut self) {
-        loop {
-            let waiting: Vec<Address> = self.tasks.keys().cloned().collect();
-            let mut progress = false;
-            let mut waits = BTreeMap::new();
-            for address in waiting {
-                let Some(task) = self.tasks.get(&address).copied() else { continue };
-                if let Some(wait) = self.expand(&address, task) {
-                    waits.insert(address, wait);
-                } else {
-                    self.tasks.remove(&address);
-                    progress = true;
+        let mut waits: BTreeMap<Address, (BTreeSet<Address>, Span)> = BTreeMap::new();
+        let mut waiting: BTreeMap<Address, Vec<Address>> = BTreeMap::new();
+        while let Some(address) = self.ready.pop_first() {
+            let Some(task) = self.tasks.get(&address).copied() else { continue };
+            if let Some((reads, span)) = self.expand(&address, task) {
+                // It has read at least one that is not there.
+                if let Some(first) = reads.first() {
+                    waiting.entry(first.clone()).or_default().push(address.clone());
                 }
+                waits.insert(address, (reads, span));
+                continue;
             }
-            if !progress {
-                let circles = depend::circles(&waits, &self.tasks.keys().cloned().collect());
-                self.problems.extend(circles);
-                return;
-            }
+            self.tasks.remove(&address);
+            waits.remove(&address);
+            self.ready.extend(waiting.remove(&address).into_iter().flatten());
         }
+        let circles = depend::circles(&waits, &self.tasks.keys().cloned().collect());
+        self.problems.extend(circles);
+    }
+
+    /// Expands nothing more: what is left is broken, and raises no further problems where it is read.
+    pub(super) fn stop(&mut self) {
+        self.ready.clear();
+        self.tasks.clear();
+        self.resources.clear();
     }
 
     /// Expands a block or a module. What it reads of what is yet to be expanded itself, if it does.

@@ -35,6 +35,7 @@ pub struct Evaluated {
 }
 
 /// Evaluates a node and everything in it.
+#[must_use]
 pub fn evaluate(node: &Node, scope: &Scope) -> Evaluated {
     let mut session = Session::new(scope, Arc::default());
     let value = session.node(node);
@@ -150,7 +151,7 @@ fn hyphenated(text: &str, at: &Range<usize>, scope: &Scope) -> Option<String> {
     let end = text[at.end..].find(|c| !is_part(c)).map_or(text.len(), |after| at.end + after);
     let whole = &text[start..end];
     let name = whole.replace('-', "_");
-    let known = scope.world.frame().names(scope.module.as_ref(), false).contains(&name.as_str());
+    let known = scope.world.frame().has_name(scope.module.as_ref(), false, &name);
     (whole.contains('-') && known).then_some(name)
 }
 
@@ -166,7 +167,7 @@ impl Template {
     /// The path that it is, if it is nothing but one.
     pub(super) fn path(&self) -> Option<(&Chain, &Compiled)> {
         let [Piece::Expression(compiled)] = &self.pieces[..] else { return None };
-        compiled.chains.first().filter(|_| compiled.is_path).map(|chain| (chain, compiled))
+        compiled.chains.first().filter(|_| compiled.is_path).map(|chain| (chain, &**compiled))
     }
 
     /// The resource that this is an attribute of, if it is nothing but the path of one.
@@ -235,9 +236,8 @@ impl<'a> Session<'a> {
             return Value::Unknown;
         }
         if let [Piece::Expression(compiled)] = &template.pieces[..] {
-            let value = self.expression(compiled).and_then(|value| match self.depth + depth(&value) > MAX_DEPTH {
-                true => Err(too_deep(compiled)),
-                false => Ok(value),
+            let value = self.expression(compiled).and_then(|value| {
+                if self.depth + depth(&value) > MAX_DEPTH { Err(too_deep(compiled)) } else { Ok(value) }
             });
             return value.unwrap_or_else(|problem| {
                 self.problems.push(problem);

@@ -41,6 +41,9 @@ fn in_parts(text: &str, detail: &str) -> Option<&'static str> {
         "nothing is where it looks" if has("if") && !has("else") => {
             Some("say what it is where the condition is false: `a if b else c`")
         }
+        "nothing is where it looks" if has("first") || has("last") => {
+            Some("an empty list has none: say what stands for it, `a | first | default(b)`")
+        }
         tracking::NOT_THERE if has("map") || has("select") => {
             Some("a map gives its keys: for what stands under them write `a | values | map(attribute=\"b\") | list`")
         }
@@ -67,9 +70,9 @@ fn remedy(error: &Error) -> Remedy {
             "this would take too long, or too much memory",
             "make fewer or smaller values: data of that size belongs in a file of its own".to_owned(),
         ),
-        _ if error
-            .detail()
-            .is_some_and(|detail| detail.contains("float literal") || detail.contains("digit found")) =>
+        _ if error.detail().is_some_and(|detail| {
+            ["float literal", "digit found", "cannot parse"].iter().any(|words| detail.contains(words))
+        }) =>
         {
             said("this text is no number", "give what stands for it: `a | int(0)`, or write digits".to_owned())
         }

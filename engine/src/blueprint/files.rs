@@ -66,7 +66,8 @@ struct Reader<'a> {
     sources: Sources,
     /// None while a file's modules are being read.
     trees: Vec<Option<Tree>>,
-    known: BTreeMap<PathBuf, usize>,
+    /// The trees of the files that were read, by what tells files apart.
+    known: BTreeMap<PathBuf, (usize, FileId)>,
     problems: &'a mut Vec<Diagnostic>,
 }
 
@@ -76,23 +77,29 @@ struct Named<'a> {
     span: Span,
 }
 
+/// A file around another: what tells it apart, and its path.
+type Around = (PathBuf, PathBuf);
+
 impl Reader<'_> {
     /// Reads a file and those it names. `way`: the files in which this one stands.
-    fn file(&mut self, path: &Path, named: Option<&Named<'_>>, way: &mut Vec<PathBuf>) -> Option<usize> {
-        if let Some(problem) = named.and_then(|named| recursion(path, named, way)) {
+    fn file(&mut self, path: &Path, named: Option<&Named<'_>>, way: &mut Vec<Around>) -> Option<usize> {
+        let identity = self.loader.identity(path);
+        if let Some(problem) = named.and_then(|named| recursion(path, &identity, named, way)) {
             self.problems.push(problem);
             return None;
         }
-        if let Some(known) = self.known.get(path) {
+        if let Some((known, file)) = self.known.get(&identity) {
+            self.sources.also(path, *file);
             return Some(*known);
         }
+        let file = FileId(u32::try_from(self.sources.0.len()).unwrap_or(u32::MAX));
         let root = self.root(path, named)?;
         let root = environment::apply(root, self.environment, named.is_some(), self.problems);
         let index = self.trees.len();
         self.trees.push(None);
-        self.known.insert(path.to_path_buf(), index);
+        self.known.insert(identity.clone(), (index, file));
         let base = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
-        way.push(path.to_path_buf());
+        way.push((identity, path.to_path_buf()));
         let mut modules = BTreeMap::new();
         for (name, node) in root.get("modules").map(Node::entries).unwrap_or_default() {
             let Some(Node { content: Content::String(source), span }) = node.get("source") else { continue };
@@ -145,10 +152,10 @@ fn is_elsewhere(source: &str) -> bool {
 }
 
 /// What is wrong with a module that stands in itself, or too deep.
-fn recursion(path: &Path, named: &Named<'_>, way: &[PathBuf]) -> Option<Diagnostic> {
-    if let Some(first) = way.iter().position(|before| before == path) {
-        let files: Vec<String> =
-            way[first..].iter().map(PathBuf::as_path).chain([path]).map(|file| file.display().to_string()).collect();
+fn recursion(path: &Path, identity: &Path, named: &Named<'_>, way: &[Around]) -> Option<Diagnostic> {
+    if let Some(first) = way.iter().position(|(before, _)| before == identity) {
+        let files = way[first..].iter().map(|(_, file)| file.as_path()).chain([path]);
+        let files: Vec<String> = files.map(|file| file.display().to_string()).collect();
         let message = format!("a module can't stand in itself: {}", files.join(" -> "));
         let problem = Diagnostic::error(message).at(named.span, "this file is around this line already");
         return Some(problem.help("to make one thing for each of several, use `for_each`"));

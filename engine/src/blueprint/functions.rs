@@ -201,6 +201,7 @@ fn weigh(value: &Value, left: &mut usize) -> bool {
 }
 
 /// The items of a list as text, with something between them. minijinja would pass over what is not there.
+#[allow(clippy::needless_pass_by_value, reason = "minijinja's filters own their arguments")]
 fn join(items: &Value, between: Option<Cow<'_, str>>) -> Result<String, Error> {
     let mut joined = String::new();
     for (position, item) in items.try_iter()?.enumerate() {

@@ -51,9 +51,10 @@ fn wrong_value(text: &str, file: FileId, at: usize, info: &str) -> Option<Stumbl
     let (value, inner) = quote_in_quotes(text, at, info)?;
     let (quote, other) = if text[value.start..].starts_with('"') { ('"', '\'') } else { ('\'', '"') };
     let written = &text[value.start + 1..value.end - 1];
-    let help = match written.contains(other) {
-        true => format!("inside of `{quote}…{quote}` write text in `{other}…{other}`"),
-        false => format!("write `{quote}{}{quote}`", written.replace(quote, &other.to_string())),
+    let help = if written.contains(other) {
+        format!("inside of `{quote}…{quote}` write text in `{other}…{other}`")
+    } else {
+        format!("write `{quote}{}{quote}`", written.replace(quote, &other.to_string()))
     };
     let problem = Diagnostic::error("a quote inside of quotes ends them")
         .at(span(&(inner..inner + 1)), "YAML takes this quote for the last one")
@@ -75,7 +76,8 @@ fn quote_in_quotes(text: &str, at: usize, info: &str) -> Option<(Range<usize>, u
     }
     let begin = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let inner = text[..at].trim_end().len().checked_sub(1).filter(|inner| *inner >= begin)?;
-    let quote = text.as_bytes().get(inner).filter(|quote| matches!(quote, b'"' | b'\'')).map(|quote| char::from(*quote))?;
+    let quote =
+        text.as_bytes().get(inner).filter(|quote| matches!(quote, b'"' | b'\'')).map(|quote| char::from(*quote))?;
     let left_open = |start: usize| {
         let said = &text[start + 1..inner];
         unquoted_mark(&text[begin..], start - begin) && said.contains("{{") && !said.contains("}}")
@@ -130,9 +132,12 @@ fn earlier(text: &str, at: usize, info: &str) -> Option<(Range<usize>, &'static 
             outer().filter(full).map(|line| (line, "this has its value: text of several lines begins with `|`"))
         })
         .or_else(|| {
-            let label = |line: &Range<usize>| match text[line.clone()].starts_with("//") {
-                true => "a comment begins with `#`",
-                false => "is a `:` missing here?",
+            let label = |line: &Range<usize>| {
+                if text[line.clone()].starts_with("//") {
+                    "a comment begins with `#`"
+                } else {
+                    "is a `:` missing here?"
+                }
             };
             keyless(text, at).filter(|_| needs_key).map(|line| (line.clone(), label(&line)))
         })

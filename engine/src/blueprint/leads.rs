@@ -116,7 +116,7 @@ pub(super) fn as_expression(node: &Node, scope: &Scope) -> Option<String> {
         tokens::Token::Name(name) => Some(*name),
         _ => Some(""),
     })?;
-    let known = || scope.world.frame().names(scope.module.as_ref(), false).contains(&first);
+    let known = || scope.world.frame().has_name(scope.module.as_ref(), false, first);
     let begins = matches!(first, "var" | "each" | "module") && text.contains('.');
     let path = words.len() > 1 && words.iter().all(|(word, _)| !matches!(word, tokens::Token::Sign('/' | ':' | '-')));
     (begins || (path && known())).then(|| format!("write `\"{{{{ {} }}}}\"`", text.trim().replace('"', "'")))

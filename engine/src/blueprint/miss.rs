@@ -1,6 +1,6 @@
 //! What to say of a path that leads nowhere.
 
-use trueup_state::{Address, Map, Value};
+use trueup_state::{Address, Key, Map, Value};
 
 use super::foreign;
 use super::sight::{Held, Miss, Seen, key_text, output_names, variable_names};
@@ -59,9 +59,10 @@ impl Miss {
                 let message = format!("the {} `{inner}` has no attribute `{name}`", visible.kind);
                 let said = scope.world.schema(address).is_some_and(|schema| schema.fields().contains(&name.as_str()));
                 let help = suggest(name, &known, "its attributes are", &none);
-                match said && !help.starts_with("did you mean") {
-                    true => (message, format!("it is what the blueprint says of it: use a variable for both; {help}")),
-                    false => (message, help),
+                if said && !help.starts_with("did you mean") {
+                    (message, format!("it is what the blueprint says of it: use a variable for both; {help}"))
+                } else {
+                    (message, help)
                 }
             }
             Some(Seen::Absent) => (
@@ -93,7 +94,7 @@ fn nothing_called(scope: &Scope, name: &str) -> (String, String) {
         "each" => "`each` is there only in a resource that has `for_each`".to_owned(),
         _ if scope.variable(name).is_some() => format!("a variable is read as `var.{name}`"),
         "env" => "the environment can't be read: declare a variable, and give it by `TRUEUP_VAR_name`".to_owned(),
-        _ if scope.world.frame().names(scope.module.as_ref(), true).contains(&name) => {
+        _ if scope.world.frame().has_name(scope.module.as_ref(), true, name) => {
             format!("an output of a module is read as `module.{name}.OUTPUT`")
         }
         _ if outside(scope, name) => {
@@ -117,10 +118,9 @@ fn nothing_called(scope: &Scope, name: &str) -> (String, String) {
 fn outside(scope: &Scope, name: &str) -> bool {
     let around =
         std::iter::successors(scope.module.as_ref().map(Address::parent), |inner| inner.as_ref().map(Address::parent));
-    around.into_iter().any(|module| {
-        let names = |modules| scope.world.frame().names(module.as_ref(), modules);
-        names(false).contains(&name) || names(true).contains(&name)
-    })
+    around
+        .into_iter()
+        .any(|module| [false, true].iter().any(|modules| scope.world.frame().has_name(module.as_ref(), *modules, name)))
 }
 
 fn is_kind(name: &str) -> bool {
@@ -128,7 +128,7 @@ fn is_kind(name: &str) -> bool {
 }
 
 fn no_module_instance(scope: &Scope, call: &Address, name: &str) -> (String, String) {
-    let known: Vec<String> = scope.world.call_keys(call).iter().map(key_text).collect();
+    let known: Vec<String> = scope.world.call_keys(call).iter().take(1000).map(key_text).collect();
     let first = scope.world.call_keys(call).first().map(|key| call.with_key(key.clone()));
     if let Some(first) = first.filter(|first| output_names(scope, first).contains(&name)) {
         let message = format!("`{call}` is there several times, and `{name}` is an output of each");
@@ -139,22 +139,25 @@ fn no_module_instance(scope: &Scope, call: &Address, name: &str) -> (String, Str
 }
 
 fn no_instance(scope: &Scope, block: &Address, name: &str) -> (String, String) {
+    // Of very many keys only the first are told, and searched for what may be meant.
+    const MOST: usize = 1000;
     let keys = scope.world.keys(block);
-    let texts: Vec<String> = keys.iter().map(key_text).collect();
+    let texts: Vec<String> = keys.iter().take(MOST).map(key_text).collect();
     let first = keys.first().map(|key| block.with_key(key.clone()));
     let is_attribute = first
         .as_ref()
         .and_then(|first| scope.world.visible(first))
         .is_some_and(|seen| seen.attributes.get(name).is_some());
+    let whole = block;
     let (block, first) = (seen_from(scope, block), first.map(|first| seen_from(scope, &first)));
     if let (true, Some(first)) = (is_attribute, &first) {
         let message = format!("`{block}` stands for several resources, and `{name}` is an attribute of each");
         return (message, format!("say of which: `{first}.{name}`"));
     }
     let message = format!("`{block}` has no instance `{name}`");
-    if keys.iter().any(|key| key_text(key) == *name) {
-        let right = keys.iter().find(|key| key_text(key) == *name).map(|key| block.with_key(key.clone()).to_string());
-        return (message, format!("its keys are of another type: write `{}`", right.unwrap_or_default()));
+    let other_type = name.parse().map(Key::Integer).into_iter().chain([Key::String(name.to_owned())]);
+    if let Some(key) = other_type.into_iter().find(|key| scope.world.has_key(whole, key)) {
+        return (message, format!("its keys are of another type: write `{}`", block.with_key(key)));
     }
     let known: Vec<&str> = texts.iter().map(String::as_str).collect();
     (message, suggest(name, &known, "its keys are", "its `for_each` is empty"))

@@ -48,7 +48,7 @@ use std::{fmt, io};
 
 use trueup_state::{Address, FieldPath, KindName, Map, Place, ProviderName, Value};
 
-use crate::diagnostic::{Diagnostic, Sources, Span};
+use crate::diagnostic::{Diagnostic, Severity, Sources, Span};
 use crate::graph::Graph;
 use crate::provider::Candidate;
 use crate::schema::Schema;
@@ -66,6 +66,11 @@ pub const MAX_BYTES: usize = 10 * 1024 * 1024;
 pub trait Loader {
     /// The bytes of a file. Of one with more than [`MAX_BYTES`], more than those need not be read.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// The same for all paths that lead to one file.
+    fn identity(&self, path: &Path) -> PathBuf {
+        path.to_path_buf()
+    }
 }
 
 /// What a blueprint is loaded with.
@@ -121,6 +126,7 @@ pub struct ProviderEntry {
 
 impl ProviderEntry {
     /// Whether it makes a kind.
+    #[must_use]
     pub fn makes(&self, kind: &KindName) -> bool {
         self.kinds.contains(kind) || self.natives.iter().any(|prefix| kind.as_str().starts_with(prefix))
     }
@@ -262,6 +268,7 @@ impl Resource {
     }
 
     /// The line of a field of its spec, or of the nearest field around it; of its name where the spec has none.
+    #[must_use]
     pub fn place(&self, sources: &Sources, path: &FieldPath) -> Option<Place> {
         sources.place(self.span_of(path))
     }
@@ -272,6 +279,7 @@ impl Resource {
     }
 
     /// Where a field of its spec stands in the text, or the nearest field around it.
+    #[must_use]
     pub fn span_of(&self, path: &FieldPath) -> Span {
         if path.is_root() {
             self.span
@@ -283,37 +291,44 @@ impl Resource {
 
 impl Program {
     /// A world for this program's expressions, in which no resource is visible yet.
+    #[must_use]
     pub fn world(&self) -> Arc<World> {
         Arc::new(World::new(self.frame.clone(), Arc::default()))
     }
 
     /// How many resources a block stands for; none where there is no such block.
+    #[must_use]
     pub fn instances(&self, block: &Address) -> Option<&Instances> {
         self.frame.block(block)
     }
 
     /// The block or module that does not have what is recorded at an address any more, though it is declared, and where it is named.
+    #[must_use]
     pub fn without(&self, address: &Address) -> Option<(Address, Span)> {
         self.frame.without(address)
     }
 
     /// What was known of resources when it was expanded.
+    #[must_use]
     pub fn known(&self) -> &Known {
         &self.known
     }
 
     /// What a resource's provider is set to: by its module, or by what that stands in.
+    #[must_use]
     pub fn settings(&self, resource: &Resource, provider: &ProviderName) -> Option<&Settings> {
         settings_of(&self.rooms, resource, provider)
     }
 
     /// The tags that a resource gets from its module.
+    #[must_use]
     pub fn tags(&self, resource: &Resource) -> &Map {
         static NONE: Map = Map::new();
         self.rooms.get(&resource.module).map_or(&NONE, |room| &room.tags)
     }
 
     /// Why it is not known whether there is something at an address, if it is not.
+    #[must_use]
     pub fn deferral(&self, address: &Address) -> Option<(&Address, &Deferral)> {
         self.deferred.iter().find(|(deferred, _)| address.is_in(deferred))
     }
@@ -329,33 +344,34 @@ fn settings_of<'a>(
     around.filter_map(|module| rooms.get(&module)).find_map(|room| room.providers.get(provider))
 }
 
-/// The values of a YAML file without expressions, such as a file of variables. The error says what is wrong, with its line.
+/// The values of a YAML file without expressions, such as a file of variables. The error says what is wrong, with its line, and repeats
+/// no value: it may be secret.
 pub fn plain_values(text: &str) -> Result<Value, String> {
-    let node = whole(text)?;
-    let lines = |span: Span| text[..span.start.min(text.len())].lines().count();
+    let line = |span: Span| text[..span.start.min(text.len())].matches('\n').count() + 1;
+    let (node, problems) = parse::parse(text, crate::diagnostic::FileId(0));
+    if let Some(problem) = problems.iter().find(|problem| problem.severity == Severity::Error) {
+        let what = if problem.message.contains('`') { "a value or a key can't be read" } else { &problem.message };
+        let place = problem.labels.first().map(|label| format!("line {}: ", line(label.span))).unwrap_or_default();
+        return Err(format!("{place}{what}"));
+    }
     node.map_or(Ok(Value::Null), |node| {
-        node.literal().map_err(|span| format!("line {}: an expression can't stand here", lines(span)))
+        node.literal().map_err(|span| format!("line {}: an expression can't stand here", line(span)))
     })
 }
 
-/// The name of a blueprint, of whose text nothing else is read.
+/// The name of a blueprint, of whose text nothing else need be right.
 pub fn name_of(text: &str) -> Result<String, String> {
-    let node = whole(text)?;
+    let (node, problems) = parse::parse(text, crate::diagnostic::FileId(0));
     match node.as_ref().and_then(|node| node.get("blueprint")).map(|name| &name.content) {
         Some(Content::String(name)) => Ok(name.clone()),
-        _ => Err("it has no `blueprint: NAME`".to_owned()),
+        _ => {
+            Err(problems.into_iter().next().map_or_else(|| "it has no `blueprint: NAME`".to_owned(), |one| one.message))
+        }
     }
 }
 
 /// The name of a blueprint that comes closest to a text, such as a directory's name.
+#[must_use]
 pub fn name_from(text: &str) -> String {
     schema::as_name(text, '-', 32)
-}
-
-fn whole(text: &str) -> Result<Option<Node>, String> {
-    let (node, problems) = parse::parse(text, crate::diagnostic::FileId(0));
-    match problems.into_iter().next() {
-        None => Ok(node),
-        Some(problem) => Err(problem.message),
-    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use trueup_state::Address;
 
-use super::expand::{Expander, Stop};
+use super::expand::{Expander, MAX_MODULES, Stop};
 use super::schema::Call;
 use super::variables;
 use super::world::{Instances, Module, Scope};
@@ -28,6 +28,9 @@ impl<'a> Expander<'a, '_> {
             }
         }
         drop(outside);
+        if self.rooms.len() + present.len() > MAX_MODULES {
+            return Err(self.too_many(call.name.span, MAX_MODULES, "instances of modules"));
+        }
         let keys: Vec<_> = present.iter().filter_map(|scope| Some(scope.each.as_ref()?.key.clone())).collect();
         let instances = match (call.for_each.is_some(), present.is_empty()) {
             (true, _) => Instances::Keyed(keys.into()),

@@ -17,6 +17,9 @@ use crate::diagnostic::{Diagnostic, FileId, Span};
 /// How many levels of lists and maps may stand in each other.
 pub(super) const MAX_DEPTH: usize = 64;
 const MAX_ALIASED: usize = 100_000;
+const MAX_COPIED: usize = super::MAX_BYTES;
+/// A value inside of several anchors is kept for each.
+const MAX_ANCHORED: usize = 2_000_000;
 
 /// Reads a file's one document. None where the text is no YAML, or there is none in it.
 pub(super) fn parse(text: &str, file: FileId) -> (Option<Node>, Vec<Diagnostic>) {
@@ -35,6 +38,8 @@ pub(super) fn parse(text: &str, file: FileId) -> (Option<Node>, Vec<Diagnostic>)
             problems: Vec::new(),
             anchors: BTreeMap::new(),
             aliased: 0,
+            copied: 0,
+            anchored: 0,
             passed: &passed,
             stumble: None,
         };
@@ -71,17 +76,21 @@ struct Reader<'a> {
     offsets: Offsets,
     problems: Vec<Diagnostic>,
     anchors: BTreeMap<usize, Anchored>,
+    /// How many values, and how many bytes of text, aliases stand for, and how many values anchors name.
     aliased: usize,
+    copied: usize,
+    anchored: usize,
     /// Where values stood that are no YAML, and that the text is read without.
     passed: &'a BTreeSet<usize>,
     /// The value that can't be read, with what is wrong with it, if that is why nothing more can be.
     stumble: Option<(Range<usize>, Diagnostic)>,
 }
 
-/// What an anchor names, with its number of nodes and its depth.
+/// What an anchor names, with its number of nodes, the bytes of their text, and its depth.
 struct Anchored {
     node: Node,
     size: usize,
+    bytes: usize,
     depth: usize,
 }
 
@@ -160,8 +169,15 @@ impl<'a> Reader<'a> {
             _ => Node { span, content: Content::Null },
         };
         if anchor > 0 {
-            let (size, deep) = measure(&node);
-            self.anchors.insert(anchor, Anchored { node: node.clone(), size, depth: deep });
+            let Measure { size, bytes, depth } = measure(&node);
+            self.anchored += size;
+            if self.anchored > MAX_ANCHORED {
+                let message = format!("the anchors of this file name more than {MAX_ANCHORED} values");
+                let problem = Diagnostic::error(message).at(span, "here it is too much");
+                self.problems.push(problem.help("name by an anchor only what an alias repeats"));
+                return Err(Stop);
+            }
+            self.anchors.insert(anchor, Anchored { node: node.clone(), size, bytes, depth });
         }
         Ok(node)
     }
@@ -277,8 +293,13 @@ impl<'a> Reader<'a> {
             return Ok(Node { span, content: Content::Template(Arc::new(Template::broken())) });
         };
         self.aliased += anchored.size;
-        if self.aliased > MAX_ALIASED {
-            let message = format!("the aliases of this file stand for more than {MAX_ALIASED} values");
+        self.copied += anchored.bytes;
+        if self.aliased > MAX_ALIASED || self.copied > MAX_COPIED {
+            let message = if self.aliased > MAX_ALIASED {
+                format!("the aliases of this file stand for more than {MAX_ALIASED} values")
+            } else {
+                "the aliases of this file stand for more than 10 MiB of text".to_owned()
+            };
             self.problems.push(
                 Diagnostic::error(message)
                     .at(span, "here it is too much")
@@ -336,15 +357,27 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How many nodes a tree has, and how many levels.
-fn measure(node: &Node) -> (usize, usize) {
+/// How large a tree is.
+#[derive(Default)]
+struct Measure {
+    size: usize,
+    bytes: usize,
+    depth: usize,
+}
+
+fn measure(node: &Node) -> Measure {
     let children: Box<dyn Iterator<Item = &Node>> = match &node.content {
         Content::List(items) => Box::new(items.iter()),
         Content::Map(entries) => Box::new(entries.iter().map(|(_, node)| node)),
-        _ => return (1, 1),
+        Content::String(text) => return Measure { size: 1, bytes: text.len(), depth: 1 },
+        _ => return Measure { size: 1, bytes: 0, depth: 1 },
     };
-    let (size, depth) = children.map(measure).fold((0, 0), |(size, depth), (s, d)| (size + s, depth.max(d)));
-    (size + 1, depth + 1)
+    let all = children.map(measure).fold(Measure::default(), |all, one| Measure {
+        size: all.size + one.size,
+        bytes: all.bytes + one.bytes,
+        depth: all.depth.max(one.depth),
+    });
+    Measure { size: all.size + 1, depth: all.depth + 1, ..all }
 }
 
 /// The parser counts characters; spans count bytes.

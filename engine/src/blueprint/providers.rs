@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use trueup_state::{Address, KindName, ProviderName, Value};
+use trueup_state::{Address, FieldPath, KindName, ProviderName, Value};
 
 use super::check::Subject;
 use super::expand::{Expander, Stop};
@@ -81,6 +81,13 @@ impl<'a> Expander<'a, '_> {
         self.problems.extend(evaluated.problems);
         self.early.extend(evaluated.reads.iter().cloned());
         entry.settings.complete(&mut evaluated.value);
+        if let Some(secret) = first_secret(&evaluated.value, &FieldPath::root()) {
+            let message = format!("a setting of the provider `{provider}` can't be secret");
+            let problem = Diagnostic::error(message).at(node.nearest(&secret).unwrap_or(span), "this is secret");
+            self.problems
+                .push(problem.help("settings are recorded with what they make: name where the secret is kept"));
+            return Settings { value: Value::Unknown, reads: evaluated.reads, node: None };
+        }
         let (what, sources) = (format!("the provider `{provider}`"), &self.blueprint.sources);
         let subject = Subject { schema: entry.settings, node, span, what, sources };
         self.problems.extend(subject.problems(&evaluated.value, scope));
@@ -211,6 +218,16 @@ impl<'a> Expander<'a, '_> {
     fn makers(&self, kind: &KindName) -> Vec<&'a str> {
         let providers = self.blueprint.catalog.providers.iter();
         providers.filter(|(_, entry)| entry.makes(kind)).map(|(name, _)| name.as_str()).collect()
+    }
+}
+
+/// Where the first secret of a value stands.
+fn first_secret(value: &Value, path: &FieldPath) -> Option<FieldPath> {
+    match value {
+        Value::Secret(_) => Some(path.clone()),
+        Value::Map(map) => map.iter().find_map(|(name, value)| first_secret(value, &path.field(name))),
+        Value::List(items) => items.iter().enumerate().find_map(|(at, item)| first_secret(item, &path.index(at))),
+        _ => None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use trueup_state::{Address, FieldPath, Key, KindName, ProviderName, Value, codec};
 
 use super::check::Subject;
-use super::expand::{Expander, Stop};
+use super::expand::{Expander, MAX_RESOURCES, Stop};
 use super::fields::VALIDATE_SCHEMA;
 use super::foreign;
 use super::schema::{self, Block as Text};
@@ -14,9 +14,12 @@ use super::sight::{article, suggest};
 use super::source::{Content, Node};
 use super::world::{Instances, Scope, Visible};
 use super::{Block, Resource};
-use crate::diagnostic::{Diagnostic, with_article};
+use crate::diagnostic::{Diagnostic, Span, with_article};
 use crate::provider::Candidate;
 use crate::schema::Schema;
+
+/// What may be said of what exists already: how often it is read, and where.
+const SAID_OF_EXISTING: [&str; 7] = ["kind", "provider", "placement", "for_each", "when", "depends_on", "existing"];
 
 impl<'a> Expander<'a, '_> {
     /// Expands a block.
@@ -47,6 +50,9 @@ impl<'a> Expander<'a, '_> {
             }
         }
         drop(outside);
+        if self.resources.len() + present.len() > MAX_RESOURCES {
+            return Err(self.too_many(text.name.span, MAX_RESOURCES, "resources"));
+        }
         let Some(kind) = kind else { return Err(Stop::Wrong) };
         let block = Arc::new(Block {
             kind,
@@ -182,8 +188,22 @@ impl<'a> Expander<'a, '_> {
     ) -> Result<ProviderName, Stop> {
         match self.early(node, scope, "`provider`", reads)? {
             Value::String(name) => self.named_provider(&name, node.span, kind, scope.module.as_ref()),
-            _ => Err(self.wrong(schema::wrong_type(node, "`provider`", "a provider's name"))),
+            Value::Secret(_) => {
+                let problem = Diagnostic::error("`provider` can't be secret").at(node.span, "this is secret");
+                Err(self.wrong(problem.help("it shows in the plan: use a variable that is no secret")))
+            }
+            other => {
+                let message = format!("`provider` is {}, where a provider's name belongs", article(&other));
+                Err(self.wrong(Diagnostic::error(message).at(node.span, "this value").help("write its name: `local`")))
+            }
         }
+    }
+
+    /// Reports that a blueprint comes to too many of something, at the first that is too much, and expands no more.
+    pub(super) fn too_many(&mut self, span: Span, most: usize, what: &str) -> Stop {
+        self.stop();
+        let problem = Diagnostic::error(format!("the blueprint comes to more than {most} {what}"));
+        self.wrong(problem.at(span, "here it is too much").help("do `for_each` of modules in each other multiply?"))
     }
 
     /// Reports what is wrong.
@@ -271,6 +291,7 @@ impl<'a> Expander<'a, '_> {
                 .entries()
                 .iter()
                 .filter(|(name, _)| name.text != "provider" && !known.contains(&name.text.as_str()));
+            self.problems.extend(unfit(entry, candidate, &[provider.settings, schema]));
             for (name, _) in unknown {
                 let message = format!(
                     "`{}` is neither a setting of the provider `{}` nor a field of {}",
@@ -292,15 +313,19 @@ impl<'a> Expander<'a, '_> {
         reads: &mut BTreeSet<Address>,
     ) -> Result<Option<String>, Stop> {
         let Some(node) = text.existing else { return Ok(None) };
-        const MAY_BE_SAID: [&str; 7] = ["kind", "provider", "placement", "for_each", "when", "depends_on", "existing"];
-        let others = text.said.entries().iter().filter(|(name, _)| !MAY_BE_SAID.contains(&name.text.as_str()));
+        let others = text.said.entries().iter().filter(|(name, _)| !SAID_OF_EXISTING.contains(&name.text.as_str()));
         for (name, _) in others {
             let message = format!("`{}` can't be said of what exists already", name.text);
             let problem = Diagnostic::error(message).at(name.span, "nothing is changed by it");
             let help = "leave it out; what is there is read as it is, and never managed";
             self.problems.push(problem.at(node.span, "this is read").help(help));
         }
-        match self.early(node, scope, "`existing`", reads)?.revealed() {
+        let value = self.early(node, scope, "`existing`", reads)?;
+        if value.has_secret() {
+            let problem = Diagnostic::error("`existing` can't be secret").at(node.span, "this is secret");
+            return Err(self.wrong(problem.help("it shows in the plan: use a variable that is no secret")));
+        }
+        match value.revealed() {
             Value::String(name) if !name.is_empty() => Ok(Some(name.clone())),
             other => {
                 let message = format!("`existing` is {}, where a name or an id belongs", article(other));
@@ -309,6 +334,26 @@ impl<'a> Expander<'a, '_> {
             }
         }
     }
+}
+
+/// What is wrong with the values of an entry of a placement, each a setting of its provider or a field of the kind.
+fn unfit(entry: &Node, candidate: &Candidate, schemas: &[&Schema]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let mut taken = BTreeSet::new();
+    for schema in schemas {
+        let names: BTreeSet<&str> = schema.fields().into_iter().collect();
+        let own = candidate.fields.iter().filter(|(name, _)| names.contains(name.as_str()));
+        let own: Vec<_> = own.filter(|(name, _)| taken.insert((*name).clone())).collect();
+        let value = own.into_iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+        // What is not said here is said elsewhere.
+        let problems = schema.problems(&Value::Map(value)).into_iter().filter(|problem| !problem.path.is_root());
+        for problem in problems {
+            let message = problem.message.strip_prefix("this ").unwrap_or(&problem.message);
+            let span = entry.nearest(&problem.path).unwrap_or(entry.span);
+            found.push(Diagnostic::error(format!("`{}` {message}", problem.path)).at(span, "this value"));
+        }
+    }
+    found
 }
 
 /// What is seen of a resource of which nothing is known.

@@ -24,7 +24,7 @@ pub(super) enum Piece {
     /// Text as it stands.
     Text(String),
     /// An expression.
-    Expression(Compiled),
+    Expression(Box<Compiled>),
 }
 
 /// One expression, compiled. What is known of it beforehand are plain facts, apart from each other.
@@ -95,7 +95,7 @@ impl Template {
 
     pub(super) fn expressions(&self) -> impl Iterator<Item = &Compiled> {
         self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Expression(compiled) => Some(compiled),
+            Piece::Expression(compiled) => Some(&**compiled),
             Piece::Text(_) => None,
         })
     }
@@ -126,7 +126,7 @@ impl Template {
                 }
             };
             match Compiled::read(text, open + 2..at - 2, &written) {
-                Ok(compiled) => pieces.push(Piece::Expression(compiled)),
+                Ok(compiled) => pieces.push(Piece::Expression(Box::new(compiled))),
                 Err(problem) => problems.push(problem),
             }
         }

@@ -260,7 +260,8 @@ fn given_value(given: &Given, variable: &Declaration<'_>) -> Result<Value, Diagn
             VariableType::Boolean => "true",
             VariableType::List => "[a, b]",
             VariableType::Map => "{a: 1}",
-            VariableType::String | VariableType::Any => "text",
+            VariableType::String => "text",
+            VariableType::Any => "[a, {b: c}]",
         };
         Diagnostic::error(format!(
             "the variable `{name}` is of type {}, and what {} gives is not",
@@ -285,13 +286,15 @@ fn from_text(text: &str, kind: VariableType) -> Option<Value> {
         VariableType::Boolean => plain().filter(|value| matches!(value, Value::Bool(_))),
         VariableType::List => yaml(text).filter(|value| value.as_list().is_some()),
         VariableType::Map => yaml(text).filter(|value| value.as_map().is_some()),
+        // What begins as a list or a map is meant as one.
+        VariableType::Any if text.trim_start().starts_with(['[', '{']) => yaml(text),
         VariableType::Any => Some(yaml(text).unwrap_or_else(|| text.into())),
     }
 }
 
 fn yaml(text: &str) -> Option<Value> {
     let (node, problems) = parse::parse(text, FileId::default());
-    node.filter(|_| problems.is_empty())?.literal().ok()
+    node.filter(|_| !crate::diagnostic::any_error(&problems))?.literal().ok()
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub struct Frame {
     blocks: BTreeMap<Address, Group>,
     /// Where blocks and modules are named.
     places: BTreeMap<Address, Span>,
+    /// The names of the blocks and of the modules that stand in a module.
+    names: BTreeMap<Option<Address>, [BTreeSet<String>; 2]>,
 }
 
 /// What expressions see of a module from inside, and of its outputs from outside. The blueprint itself is the outermost one.
@@ -163,6 +165,7 @@ impl Group {
 impl Frame {
     /// Names a block of which nothing more is known.
     pub(super) fn name_block(&mut self, address: Address, instances: Instances) {
+        self.name(&address, false);
         self.blocks.insert(address, Group::new(instances, None, None));
     }
 
@@ -198,6 +201,17 @@ impl Frame {
         })
     }
 
+    fn name(&mut self, address: &Address, module: bool) {
+        let names = self.names.entry(address.parent()).or_default();
+        names[usize::from(module)].insert(address.name().to_owned());
+    }
+
+    /// Names a module of which nothing more is known.
+    pub(super) fn name_call(&mut self, address: Address) {
+        self.name(&address, true);
+        self.set_call(address, Instances::Unknown);
+    }
+
     /// Sets how often a module is there.
     pub(super) fn set_call(&mut self, address: Address, instances: Instances) {
         self.calls.insert(address, Group::new(instances, None, None));
@@ -209,19 +223,29 @@ impl Frame {
     }
 
     /// How many resources a block stands for; none where there is no such block.
+    #[must_use]
     pub fn block(&self, address: &Address) -> Option<&Instances> {
         self.blocks.get(address).map(|group| &group.instances)
     }
 
     /// How often a module is there; none where there is no such module.
+    #[must_use]
     pub fn call(&self, address: &Address) -> Option<&Instances> {
         self.calls.get(address).map(|group| &group.instances)
     }
 
     /// The names of the blocks, or of the modules, that stand in a module.
     pub(super) fn names(&self, module: Option<&Address>, modules: bool) -> Vec<&str> {
-        let groups = if modules { &self.calls } else { &self.blocks };
-        groups.keys().filter(|address| address.parent().as_ref() == module).map(Address::name).collect()
+        self.members(module, modules).into_iter().flatten().map(String::as_str).collect()
+    }
+
+    /// Whether a block, or a module, of a name stands in a module.
+    pub(super) fn has_name(&self, module: Option<&Address>, modules: bool, name: &str) -> bool {
+        self.members(module, modules).is_some_and(|names| names.contains(name))
+    }
+
+    fn members(&self, module: Option<&Address>, modules: bool) -> Option<&BTreeSet<String>> {
+        self.names.get(&module.cloned()).map(|names| &names[usize::from(modules)])
     }
 
     /// The addresses of all blocks and modules.
@@ -236,11 +260,13 @@ impl Frame {
 
 impl World {
     /// A world in which no resource is visible yet but those that are known.
+    #[must_use]
     pub fn new(frame: Arc<Frame>, known: Arc<Known>) -> Self {
         Self { frame, known, shown: RwLock::default() }
     }
 
     /// A world of variables alone.
+    #[must_use]
     pub fn of_variables(variables: Map) -> Self {
         let variables = variables.into_iter().map(|(name, value)| (name, Variable::Given(value))).collect();
         let mut frame = Frame::default();

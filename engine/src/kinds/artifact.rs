@@ -20,7 +20,7 @@ pub const MANIFEST: &str = "trueup-manifest.json";
 pub struct Spec {
     /// Its name in the bucket. Left out, one is made from the stack, the address and a hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 200), extend("x-immutable" = true))]
+    #[schemars(length(min = 1, max = 200), extend("x-immutable" = true, "x-shown" = true))]
     pub name: Option<String>,
 
     /// The bucket that keeps it. Example: `"{{ weights }}"`.
@@ -38,7 +38,7 @@ pub struct Spec {
 
     /// Where in the bucket its files go. Default: its name. Example: `models/tiny-llama`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 900), extend("x-immutable" = true))]
+    #[schemars(length(min = 1, max = 900), extend("x-immutable" = true, "x-shown" = true))]
     pub path: Option<String>,
 
     /// A label for people, written into the manifest. Example: `2026-11-01`.

@@ -17,7 +17,7 @@ super::kind! {
 pub struct Spec {
     /// The provider's name for it. Left out, one is made from the stack, the address and a hash. Example: `acme-weights`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 3, max = 222), extend("x-immutable" = true))]
+    #[schemars(length(min = 3, max = 222), extend("x-immutable" = true, "x-shown" = true))]
     pub name: Option<String>,
 
     /// Where its data is, where that is not simply the provider's region: Google's `EU` or `NAM4`.

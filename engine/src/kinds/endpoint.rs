@@ -23,7 +23,7 @@ super::kind! {
 pub struct Spec {
     /// The provider's name for it. Left out, one is made from the stack, the address and a hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), extend("x-immutable" = true))]
+    #[schemars(length(min = 1, max = 63), extend("x-immutable" = true, "x-shown" = true))]
     pub name: Option<String>,
 
     /// The container image that serves. Either this or `command` is given. Example: `"{{ chat_image.ref }}"`.

@@ -17,7 +17,7 @@ super::kind! {
 pub struct Spec {
     /// A name for it among the stack's images. Left out, one is made from the stack, the address and a hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 200), extend("x-immutable" = true))]
+    #[schemars(length(min = 1, max = 200), extend("x-immutable" = true, "x-shown" = true))]
     pub name: Option<String>,
 
     /// The registry that keeps it. Example: `"{{ images }}"`.
@@ -34,7 +34,7 @@ pub struct Spec {
 
     /// Its tags in the registry. Default: one made from its digest, which no other image can take. Example: `[v1, stable]`.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")), extend("x-unordered" = true))]
+    #[schemars(inner(regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")), extend("x-unordered" = true, "x-shown" = true))]
     pub tag: Vec<String>,
 
     /// Of an image for several platforms, take this one alone. Default: all of them. Example: `linux/amd64`.

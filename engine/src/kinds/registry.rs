@@ -18,7 +18,7 @@ super::kind! {
 pub struct Spec {
     /// The provider's name for it. Left out, one is made from the stack, the address and a hash. Example: `acme-chat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 2, max = 200), extend("x-immutable" = true))]
+    #[schemars(length(min = 2, max = 200), extend("x-immutable" = true, "x-shown" = true))]
     pub name: Option<String>,
 
     /// What it keeps: `container` (the default) or `model`.

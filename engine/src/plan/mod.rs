@@ -319,16 +319,19 @@ pub struct Summary {
 
 impl<V> Plan<V> {
     /// Whether there is anything to do, in this phase or a further one.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.changes_nothing() && self.deferred.is_empty()
     }
 
     /// Whether there is nothing to do in this phase.
+    #[must_use]
     pub fn changes_nothing(&self) -> bool {
         self.entries.is_empty() && self.operations.is_empty() && self.outputs.is_empty() && self.resumes.is_empty()
     }
 
     /// How many resources each action touches.
+    #[must_use]
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         for change in &self.changes {

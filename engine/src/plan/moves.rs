@@ -70,11 +70,13 @@ impl Moves {
     }
 
     /// Where what is recorded under an address was until now.
+    #[must_use]
     pub fn origin(&self, address: &Address) -> Option<(&Address, Option<&Place>)> {
         self.now.iter().find(|(_, to, _)| to == address).map(|(from, _, place)| (from, place.as_ref()))
     }
 
     /// Whether what is recorded under an address is to move later.
+    #[must_use]
     pub fn waits(&self, address: &Address) -> Option<&Address> {
         self.later.iter().find(|(_, from)| *from == address).map(|(to, _)| to)
     }

@@ -85,6 +85,7 @@ pub enum Reason {
 
 impl Reason {
     /// The line it points to.
+    #[must_use]
     pub fn place(&self) -> Option<&Place> {
         match self {
             Reason::New { place }
