@@ -10,7 +10,7 @@ use crate::apply::operation::{Actor, Run, Work};
 use crate::apply::remedy::{remedy, to_delete};
 use crate::blueprint::{Program, Scope as Seeing, Visible, World, evaluate};
 use crate::desired::{declared, desired};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Sources};
 use crate::estate::Estate;
 use crate::naming;
 use crate::plan::{Action, Change, Operation, Plan, Reason, diff};
@@ -138,7 +138,7 @@ impl<'a> Finisher<'a> {
         let resource = resource.ok_or_else(|| internal(format!("{} is not in the blueprint", operation.address)))?;
         let (candidate, contents) = (operation.candidate.as_ref(), &self.plan.contents);
         desired(self.program, resource, candidate, manager.as_ref(), &self.world, contents).map_err(|problems| {
-            let words: Vec<String> = problems.iter().map(with_its_field).collect();
+            let words: Vec<String> = problems.iter().map(|problem| in_words(problem, &self.program.sources)).collect();
             ProviderError::new(Class::Invalid { field: None }, words.join("; "))
         })
     }
@@ -329,13 +329,22 @@ impl<'a> Finisher<'a> {
     }
 }
 
-/// A problem on one line, with the field that its label names, where the message does not.
-fn with_its_field(problem: &Diagnostic) -> String {
-    let field = problem.labels.first().map_or("", |label| label.text.as_str());
-    if field.is_empty() || problem.message.contains(&format!("`{field}`")) {
-        return problem.message.clone();
-    }
-    format!("{field}: {}", problem.message)
+/// What is wrong, at its place, and what to do.
+fn in_words(problem: &Diagnostic, sources: &Sources) -> String {
+    let Diagnostic { message, labels, help, .. } = problem;
+    let label = labels.first();
+    let said = label.map_or("", |label| label.text.as_str());
+    let what = match said {
+        "" => message.clone(),
+        // A field that the message does not name, or what is to be said of the place.
+        field if !field.contains(' ') && message.contains(&format!("`{field}`")) => message.clone(),
+        field if !field.contains(' ') => format!("{field}: {message}"),
+        said => format!("{message}: {said}"),
+    };
+    let place = label.and_then(|label| sources.place(label.span));
+    let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+    let help = help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+    format!("{what}{place}{help}")
 }
 
 fn internal(message: String) -> ProviderError {

@@ -27,7 +27,7 @@ async fn what_a_provider_can_not_take_is_said_before_the_call_once_it_is_known()
     let house = House::new();
     let text = blueprint(&["a: { kind: box, zone: forbidden }", "b: { kind: box, note: '{{ a.zone }}' }"]);
     let report = house.run(&text).await;
-    assert_eq!(report.failed[0].message, "note: a toy takes no such note, says nobody");
+    assert_eq!(report.failed[0].message, "note: a toy takes no such note, says nobody (toy.yaml:5)");
     assert_eq!(house.cloud.take_calls(), ["create a"]);
 }
 
