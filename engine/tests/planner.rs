@@ -41,8 +41,11 @@ async fn what_a_provider_can_not_take_is_an_error_at_plan() {
     let message = "a toy takes no such note, says (secret)".to_owned();
     assert_eq!(wrong(&house, &text).await, [(message, 8, None)]);
     // What the schema does not allow is said first.
-    let text = blueprint(&["a: { kind: box, note: forbidden, placement: [{ provider: toy, size: -1 }] }"]);
-    assert_eq!(wrong(&house, &text).await, [("`size` is less than 0".to_owned(), 4, None)]);
+    house.up(&blueprint(&["b: { kind: box }"])).await;
+    house.cloud.take_calls();
+    let size = "a: { kind: box, note: forbidden, size: '{{ (b.zone | length) - 9 }}' }";
+    let said = wrong(&house, &blueprint(&["b: { kind: box }", size])).await;
+    assert_eq!(said, [("`size` is less than 0".to_owned(), 5, None)]);
     let text = blueprint(&["a: { kind: box, for_each: [x, y, z], note: forbidden }"]);
     let said = wrong(&house, &text).await;
     assert_eq!(said, [("a toy takes no such note, says nobody".to_owned(), 4, Some("a[\"x\"] and 2 more".to_owned()))]);
