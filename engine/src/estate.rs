@@ -98,7 +98,7 @@ impl Estate {
 
     /// Takes over what was observed before, under the addresses that what is recorded has now.
     pub fn take_over(&mut self, seen: &Estate, moves: &Moves) {
-        let moves: BTreeMap<&Address, &Address> = moves.now.iter().map(|(from, to, _)| (from, to)).collect();
+        let moves: BTreeMap<&Address, &Address> = moves.now.iter().map(|(to, (from, _))| (from, to)).collect();
         for ((address, generation), observation) in &seen.observations {
             let to = moves.get(address).copied().unwrap_or(address);
             self.observations.insert((to.clone(), *generation), observation.clone());

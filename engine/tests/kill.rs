@@ -9,6 +9,7 @@ use std::time::Duration;
 use support::cloud::{Fault, Manners};
 use support::crash::Moment;
 use support::{End, House, blueprint, on_paused_time, stack};
+use trueup_engine::apply::Report;
 use trueup_state::Store;
 
 /// From one blueprint to another.
@@ -77,9 +78,9 @@ async fn strike(name: &str, before: &str, after: &str, blow: Blow, polls: u32) -
     let end = house.run_to_death(after, append).await;
     let struck = matches!(end, End::Died) || matches!(blow, Blow::Reply(..)) && house.cloud.forget_nth();
     house.cloud.die_at.lock().unwrap().take();
-    if let End::Lived(report) = end {
-        let report = report.unwrap();
-        assert!(struck || report.is_complete(), "{name} {blow:?} {report:#?}");
+    if let End::Lived(reports) = end {
+        let reports = reports.unwrap();
+        assert!(struck || reports.iter().all(Report::is_complete), "{name} {blow:?} {reports:#?}");
     }
     mended(&house, &format!("{name} {blow:?} polls {polls}"), after).await;
     struck

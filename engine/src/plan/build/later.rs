@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Builder;
 use crate::blueprint::Resource;
 use crate::diagnostic::Span;
+use crate::plan::moves::deferral;
 use crate::plan::{Deferred, Mode};
 use trueup_state::{Address, Declared, Record, Value};
 
@@ -23,7 +24,7 @@ impl Builder<'_> {
             });
         }
         for record in self.input.state.into_iter().flat_map(|state| state.records.values()) {
-            if self.input.program.deferral(&record.address).is_some() {
+            if deferral(self.input.program, &record.address).is_some() {
                 self.held.extend(record.declared.dependencies.iter().cloned());
             }
         }
@@ -33,7 +34,7 @@ impl Builder<'_> {
     pub(super) fn waits(&self, resource: &Resource, declared: &Declared) -> Option<(String, Vec<Address>, Span)> {
         let program = self.input.program;
         let read = resource.reads.iter().chain(resource.depends_on.iter());
-        let read = read.filter_map(|read| program.deferral(read)).map(|(address, _)| address);
+        let read = read.filter_map(|read| deferral(program, read)).map(|(address, _)| address);
         let later = declared.dependencies.iter().filter(|dependency| self.later.contains(*dependency));
         let waits_for: BTreeSet<&Address> = read.chain(later).collect();
         if let Some(first) = waits_for.first() {
@@ -79,7 +80,7 @@ impl Builder<'_> {
 
     /// Whether a recorded resource that is not declared now may be declared in a further phase, or is needed until then.
     pub(super) fn is_held(&self, record: &Record) -> bool {
-        self.input.program.deferral(&record.address).is_some() || self.held.contains(&record.address)
+        deferral(self.input.program, &record.address).is_some() || self.held.contains(&record.address)
     }
 
     /// Notes what is known of what was read to tell which resources there are.

@@ -220,7 +220,7 @@ impl<'a> Builder<'a> {
 
     /// Why a resource can't be planned, where an operation of it has not ended: nothing may begin before that.
     fn unsettled(&self, address: &Address) -> Option<String> {
-        if let Some(from) = self.input.moves.later.get(address).filter(|from| self.open.contains_key(from)) {
+        if let Some(from) = self.input.moves.comes_from(address).filter(|from| self.open.contains_key(from)) {
             return Some(format!("it moves here from {from}, of which an operation has not ended"));
         }
         let parked = self.record(address).is_some_and(|record| record.status == Status::Parked);
