@@ -68,6 +68,7 @@ struct Inner {
     wrongs: Vec<String>,
     busy: BTreeMap<String, (usize, usize)>,
     next: u64,
+    prepares: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -174,6 +175,15 @@ impl Cloud {
         let calls = std::mem::take(&mut self.inner().calls);
         let acts = calls.into_iter().filter(|call| !matches!(call.verb, "observe" | "poll"));
         acts.map(|call| format!("{} {}", call.verb, call.address)).collect()
+    }
+
+    /// How often managers were prepared for a scope: once for each expansion that a plan needs, and once to look at what is there.
+    pub(crate) fn prepares(&self) -> usize {
+        self.inner().prepares
+    }
+
+    pub(crate) fn prepare(&self) {
+        self.inner().prepares += 1;
     }
 
     /// What was asked of it that no right caller asks.

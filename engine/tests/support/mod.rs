@@ -224,8 +224,8 @@ impl House {
         engine.recover(&stack(), &holder, &events, cancel).await?;
         let mut reports: Vec<Report> = Vec::new();
         loop {
-            // What a phase has just made is not looked at again to plan the next one.
-            let options = PlanOptions { mode, refresh: reports.is_empty() };
+            // What waited in the phase before may have drifted.
+            let options = PlanOptions { mode, refresh: true };
             let Planned { program, plan, .. } = engine.plan(&program, &stack(), options).await?;
             if plan.changes_nothing() {
                 return Ok(reports);

@@ -61,6 +61,7 @@ impl Provider for ToyProvider {
         scope: &Scope,
         kinds: &BTreeSet<KindName>,
     ) -> Result<BTreeMap<KindName, Arc<dyn Manager>>, ProviderError> {
+        self.cloud.prepare();
         let manager = |name: &KindName| {
             let manager = ToyManager { cloud: self.cloud.clone(), scope: scope.clone(), kind: kind(name.as_str()) };
             (name.clone(), Arc::new(manager) as Arc<dyn Manager>)
