@@ -144,12 +144,18 @@ impl Estate {
     }
 }
 
+/// What is known of something that is read: its attributes, those that are not there null.
+pub fn attributes_of(resource: &Resource, found: &Found) -> Value {
+    let attributes = &found.attributes;
+    resource.schema.map_or_else(|| attributes.clone(), |schema| schema.whole_attributes(attributes))
+}
+
 /// Observes things of one kind in one scope that belong to somebody else.
-async fn look(manager: Option<Arc<dyn Manager>>, names: &[(&Address, &str)]) -> Vec<(Address, Observation)> {
-    let mut found: Vec<(Address, Observation)> = Vec::new();
+async fn look(manager: Option<Arc<dyn Manager>>, names: &[(&Address, &str)]) -> BTreeMap<Address, Observation> {
+    let mut found: BTreeMap<Address, Observation> = BTreeMap::new();
     for by_name in [false, true] {
         let open: Vec<(&Address, &str)> =
-            names.iter().copied().filter(|(address, _)| !found.iter().any(|(known, _)| known == *address)).collect();
+            names.iter().copied().filter(|(address, _)| !found.contains_key(*address)).collect();
         if open.is_empty() {
             break;
         }

@@ -12,6 +12,7 @@ pub(crate) mod kinds;
 pub(crate) mod programs;
 pub(crate) mod provider;
 pub(crate) mod store;
+pub(crate) mod things;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -77,7 +77,7 @@ impl ToyManager {
             By::Token(token) => self.cloud.listed(|thing| thing.token == token.as_str()),
             By::Name(name) => {
                 let named = matches!(self.kind.safety, RetrySafety::NamedByCaller);
-                let matches = |thing: &super::cloud::Thing| thing.kind == self.kind.name && thing.name == name;
+                let matches = |thing: &super::things::Thing| thing.kind == self.kind.name && thing.name == name;
                 self.cloud.listed(|thing| named && matches(thing))
             }
         };
