@@ -166,6 +166,13 @@ impl House {
         Ok(self.engine().plan(&program, &stack(), options).await?.plan)
     }
 
+    /// A plan, and the blueprint as it is expanded for it.
+    pub(crate) async fn planned(&self, text: &str) -> Planned {
+        let options = PlanOptions { mode: Mode::Apply, refresh: true };
+        let planned = self.engine().plan(&self.load(text), &stack(), options).await;
+        planned.unwrap_or_else(|error| panic!("{error:#?}"))
+    }
+
     /// What is wrong with a blueprint, as far as only a plan can tell.
     pub(crate) async fn refused(&self, text: &str) -> Diagnostics {
         match self.try_plan(text, Mode::Apply).await {
