@@ -33,11 +33,8 @@ const CASES: [Lines; 6] = [
 
 fn cases(kind: &str) -> Vec<Case> {
     let text = |lines: &[&str]| blueprint(lines).replace("KIND", kind);
-    let case = |(before, after): &Lines| Case {
-        name: format!("{kind} {after:?}"),
-        before: text(before),
-        after: text(after),
-    };
+    let case =
+        |(before, after): &Lines| Case { name: format!("{kind} {after:?}"), before: text(before), after: text(after) };
     CASES.iter().map(case).collect()
 }
 

@@ -27,8 +27,16 @@ const CASES: [Lines; 7] = [
     // What exists in the second phase waits, changes its key, and is read.
     (
         &[],
-        &["a: { kind: KIND, shape: round }", "b: { kind: KIND, for_each: '{{ [a.id] }}' }", "r: { kind: box, depends_on: [b] }"],
-        &["a: { kind: KIND, shape: flat }", "b: { kind: KIND, for_each: '{{ [a.id] }}' }", "r: { kind: box, depends_on: [b] }"],
+        &[
+            "a: { kind: KIND, shape: round }",
+            "b: { kind: KIND, for_each: '{{ [a.id] }}' }",
+            "r: { kind: box, depends_on: [b] }",
+        ],
+        &[
+            "a: { kind: KIND, shape: flat }",
+            "b: { kind: KIND, for_each: '{{ [a.id] }}' }",
+            "r: { kind: box, depends_on: [b] }",
+        ],
     ),
     // Moved and changed, with who reads it.
     (
