@@ -217,6 +217,8 @@ async fn what_is_read_decides_what_there_is_without_a_further_phase() {
     );
     let plan = house.plan(&text).await;
     assert!(plan.deferred.is_empty() && plan.existing.len() == 2, "{plan:#?}");
+    // However often the plan was expanded, each was looked for once: `s` by id and by name, `t` by id.
+    assert_eq!(house.cloud.calls().iter().filter(|call| call.verb == "observe").count(), 3);
     house.up(&text).await;
     assert_eq!(house.cloud.one(r#"b["other-shared"]"#).region, "z5");
     house.settled(&text).await;

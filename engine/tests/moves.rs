@@ -23,6 +23,8 @@ async fn only_moves(house: &House, text: &str, moves: &[&str]) {
         let objects = expected.remove(from).unwrap();
         assert_eq!(expected.insert(to.to_owned(), objects), None, "{to}");
     }
+    let more = plan.changes.iter().filter(|change| change.action != Action::None).count();
+    assert_eq!(more, moves.len(), "what reads it follows without a word: {plan:#?}");
     assert!(house.up(text).await.done.is_empty());
     assert_eq!(house.cloud.take_calls(), Vec::<String>::new());
     assert_eq!(house.recorded().await, expected);

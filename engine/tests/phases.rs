@@ -165,6 +165,23 @@ async fn a_chain_takes_as_many_phases_as_it_has_links() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn all_of_a_for_each_becomes_known_together() {
+    for (line, waiting, second) in [
+        (
+            "c: { kind: box, for_each: \"{{ b | items | map('last') | map(attribute='id') | list }}\" }",
+            r#"c: b b["x"] b["y"]"#,
+            &[r#"create c["box-1"]"#, r#"create c["box-2"]"#][..],
+        ),
+        ("c: { kind: box, when: \"{{ 'box-2' in (b | tojson) }}\" }", "c: b", &["create c"]),
+    ] {
+        let house = House::new();
+        let text = blueprint(&["b: { kind: box, for_each: [x, y] }", line]);
+        assert_eq!(left(&house.plan(&text).await), [waiting]);
+        assert_eq!(house.phases(&text).await, [&[r#"create b["x"]"#, r#"create b["y"]"#][..], second]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_plan_expands_again_only_for_what_is_new() {
     let house = House::new();
     let expansions = async |text: &str| {

@@ -23,8 +23,8 @@ fn config() -> ProptestConfig {
 fn now(moves: &[String], recorded: &str) -> String {
     let target = |line: &String| {
         let (from, to) = line.split_once(" -> ").unwrap();
-        let key = recorded.strip_prefix(from)?;
-        (key.is_empty() || key.starts_with('[')).then(|| format!("{to}{key}"))
+        let rest = recorded.strip_prefix(from)?;
+        (rest.is_empty() || rest.starts_with(['[', '/'])).then(|| format!("{to}{rest}"))
     };
     moves.iter().find_map(target).unwrap_or_else(|| recorded.to_owned())
 }

@@ -104,12 +104,13 @@ pub(crate) enum Form {
     Other,
     /// As `m0/x`, in a module.
     Module,
+    /// As `w0/x`, in a module of another name.
+    Elsewhere,
 }
 
 /// Any forms of so many blocks.
 pub(crate) fn forms(most: usize) -> impl Strategy<Value = Vec<Form>> {
-    let form =
-        prop_oneof![2 => Just(Form::Plain), 2 => Just(Form::Renamed), 2 => Just(Form::Other), 2 => Just(Form::Module)];
+    let form = prop::sample::select(vec![Form::Plain, Form::Renamed, Form::Other, Form::Module, Form::Elsewhere]);
     prop::collection::vec(form, most)
 }
 
@@ -133,11 +134,15 @@ impl Place {
             (Form::Other, Some(_)) => None,
             (_, own) => own,
         };
-        let module = (form == Form::Module).then(|| format!("m{position}"));
+        let module = match form {
+            Form::Module => Some(format!("m{position}")),
+            Form::Elsewhere => Some(format!("w{position}")),
+            _ => None,
+        };
         let name = match form {
             Form::Plain | Form::Other => format!("r{position}"),
             Form::Renamed => format!("n{position}"),
-            Form::Module => "x".to_owned(),
+            Form::Module | Form::Elsewhere => "x".to_owned(),
         };
         let address = module.as_ref().map_or_else(|| name.clone(), |module| format!("{module}/{name}"));
         Self { address, module, name, keys }
@@ -188,6 +193,10 @@ impl Toys {
         for (position, (from, to)) in from.iter().zip(to).enumerate().filter(|(_, (from, to))| from != to) {
             let (Some(before), Some(after)) = (&self.blocks[position], &after.blocks[position]) else { continue };
             let (from, to) = (Place::new(position, before, *from), Place::new(position, after, *to));
+            if let (Some(from), Some(to)) = (&from.module, &to.module) {
+                moves.push(format!("{from} -> {to}"));
+                continue;
+            }
             // Only a form takes away or gives the one key; an edit of the `for_each` makes other things.
             let same = before.each == after.each;
             let key = |one: &Place, other: &Place| match (&one.keys, &other.keys) {
