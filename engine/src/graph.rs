@@ -79,7 +79,9 @@ impl Graph {
                 keys.iter().filter_map(|key| self.index.get(&address.with_key(key.clone())).copied()).collect()
             }
             (None, Some(_)) => {
-                resources.keys().filter(|inner| inner.is_in(address)).map(|inner| self.index[inner]).collect()
+                // What stands in a module stands together in the order of addresses.
+                let inside = resources.range(address..).map(|(inner, _)| inner);
+                inside.take_while(|inner| inner.is_in(address)).map(|inner| self.index[inner]).collect()
             }
             _ => return None,
         };
