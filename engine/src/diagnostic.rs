@@ -81,19 +81,16 @@ impl Sources {
     }
 
     /// A file.
-    #[must_use]
     pub fn get(&self, file: FileId) -> Option<&Source> {
         self.0.get(file.0 as usize)
     }
 
     /// The text of a stretch.
-    #[must_use]
     pub fn text(&self, span: Span) -> &str {
         self.get(span.file).and_then(|source| source.text.get(span.start..span.end)).unwrap_or_default()
     }
 
     /// The line on which a stretch begins.
-    #[must_use]
     pub fn place(&self, span: Span) -> Option<Place> {
         let source = self.get(span.file)?;
         Some(Place { file: source.path.clone(), line: source.line(span.start)? })
@@ -198,7 +195,6 @@ pub struct Diagnostics {
 
 impl Diagnostics {
     /// Whether any of them is an error.
-    #[must_use]
     pub fn has_errors(&self) -> bool {
         any_error(&self.list)
     }
@@ -213,7 +209,6 @@ impl Diagnostics {
 }
 
 /// Whether any of several is an error.
-#[must_use]
 pub fn any_error(list: &[Diagnostic]) -> bool {
     list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
 }
@@ -247,7 +242,6 @@ fn letters(text: &str) -> u64 {
 }
 
 /// A name with its article: `a bucket`, `an artifact`.
-#[must_use]
 pub fn with_article(name: &str) -> String {
     let article = if name.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']) { "an" } else { "a" };
     format!("{article} {name}")

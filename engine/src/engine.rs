@@ -1,6 +1,6 @@
 //! The engine as floor 4 calls it: recover, plan, apply.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -16,13 +16,13 @@ use crate::apply::schedule::Slots;
 use crate::apply::{ApplyEvent, Done, Events, Failure, Report, executor};
 use crate::blueprint::Program;
 use crate::diagnostic::Diagnostics;
-use crate::estate::{Estate, EstateError, Providers, observe};
+use crate::estate::{Estate, EstateError, Providers, attributes_of, observe};
 use crate::finish::{Checks, Finisher};
 use crate::obstacles;
 use crate::paths::file_paths;
 use crate::plan::diff::changed_paths;
 use crate::plan::moves::Moves;
-use crate::plan::{Contents, Mode, Plan, build};
+use crate::plan::{Contents, Existing, Mode, Plan, build};
 use crate::provider::Observation;
 use crate::tree::Stands;
 
@@ -76,7 +76,7 @@ pub enum EngineError {
     /// The state is another one than the plan was made for.
     #[error("the plan was made for another state of this stack")]
     OtherLineage,
-    /// What the plan would change is not what it was when the plan was made.
+    /// What the plan would change, or what it reads and does not manage, is not what it was when the plan was made.
     #[error("{} changed since the plan was made", addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     WorldMoved {
         /// The resources.
@@ -257,7 +257,7 @@ impl Engine {
         tokio::task::spawn_blocking(move || find(&paths, &look, &digest)).await.unwrap_or_default()
     }
 
-    /// Carries a plan out: takes the lease, refuses if the state or what is to change moved on, executes, gives the lease back.
+    /// Carries a plan out: takes the lease, refuses if the state, what is to change or what is read moved on, executes, gives the lease back.
     pub async fn apply(
         &self,
         plan: &Plan,
@@ -294,8 +294,15 @@ impl Engine {
             return Err(EngineError::StateMoved { found: state.serial, planned: plan.serial });
         }
         let wanted = Some(program).filter(|_| plan.mode != Mode::Destroy);
-        let estate = Estate::prepare(&self.providers, wanted, Some(&state)).await?;
-        self.verify(plan, &moved(plan, &state)?, &estate).await?;
+        let mut estate = Estate::prepare(&self.providers, wanted, Some(&state)).await?;
+        if !plan.existing.is_empty() {
+            estate.look(program).await;
+        }
+        let mut addresses = self.changed(plan, &moved(plan, &state)?, &estate).await;
+        addresses.extend(read_otherwise(plan, program, &estate));
+        if !addresses.is_empty() {
+            return Err(EngineError::WorldMoved { addresses: addresses.into_iter().collect() });
+        }
         let run = self.run(lease, state, events, cancel);
         let execute = async {
             let finisher = Finisher::new(&run, plan, program, &estate, &self.checks);
@@ -314,8 +321,8 @@ impl Engine {
         Ok(with_lease(&run, execute).await)
     }
 
-    /// Observes again what will change, and refuses what is not as it was planned from.
-    async fn verify(&self, plan: &Plan, state: &State, estate: &Estate) -> Result<(), EngineError> {
+    /// Observes again what will change: what of it is not as it was planned from.
+    async fn changed(&self, plan: &Plan, state: &State, estate: &Estate) -> BTreeSet<Address> {
         let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for operation in
             plan.operations.iter().filter(|operation| matches!(operation.verb, Verb::Update | Verb::Delete))
@@ -342,10 +349,7 @@ impl Engine {
             });
             moved.map(|((operation, _), _)| operation.address.clone()).collect::<Vec<_>>()
         });
-        let mut addresses: Vec<Address> = futures::future::join_all(checked).await.into_iter().flatten().collect();
-        addresses.sort();
-        addresses.dedup();
-        if addresses.is_empty() { Ok(()) } else { Err(EngineError::WorldMoved { addresses }) }
+        futures::future::join_all(checked).await.into_iter().flatten().collect()
     }
 
     fn run(&self, lease: &Lease, state: State, events: &Events, cancel: &watch::Receiver<bool>) -> Run {
@@ -395,6 +399,21 @@ fn moved(plan: &Plan, state: &State) -> Result<State, EngineError> {
         state.apply(entry).map_err(StoreError::from)?;
     }
     Ok(state)
+}
+
+/// What is read and never managed, and is gone, another thing, or other than it was planned from. What can't be read now is no reason to
+/// think so.
+fn read_otherwise(plan: &Plan, program: &Program, estate: &Estate) -> impl Iterator<Item = Address> {
+    let differs = |existing: &&Existing| match estate.existing.get(&existing.address) {
+        Some(Observation::Present(found)) => {
+            let resource = program.resources.get(&existing.address);
+            let attributes = resource.map(|resource| attributes_of(resource, found));
+            found.id != existing.id || attributes.is_none_or(|attributes| !attributes.same(&existing.attributes))
+        }
+        Some(Observation::Indeterminate(_)) => false,
+        Some(Observation::Absent) | None => true,
+    };
+    plan.existing.iter().filter(differs).map(|existing| existing.address.clone())
 }
 
 fn object_of(record: &Record, generation: u64) -> Option<&trueup_state::Object> {

@@ -86,21 +86,19 @@ impl Estate {
     }
 
     /// An estate of managers that are at hand, for tests of the planner.
-    #[must_use]
     pub fn of(scopes: BTreeMap<Address, Vec<Scope>>, managers: Vec<(Scope, KindName, Arc<dyn Manager>)>) -> Self {
         let managers = managers.into_iter().map(|(scope, kind, manager)| ((scope.key(), kind), manager)).collect();
         Self { scopes, managers, ..Self::default() }
     }
 
     /// The manager of a kind in a scope.
-    #[must_use]
     pub fn manager(&self, scope: &Scope, kind: &KindName) -> Option<&Arc<dyn Manager>> {
         self.managers.get(&(scope.key(), kind.clone()))
     }
 
     /// Takes over what was observed before, under the addresses that what is recorded has now.
     pub fn take_over(&mut self, seen: &Estate, moves: &Moves) {
-        let moves: BTreeMap<&Address, &Address> = moves.now.iter().map(|(from, to, _)| (from, to)).collect();
+        let moves: BTreeMap<&Address, &Address> = moves.now.iter().map(|(to, (from, _))| (from, to)).collect();
         for ((address, generation), observation) in &seen.observations {
             let to = moves.get(address).copied().unwrap_or(address);
             self.observations.insert((to.clone(), *generation), observation.clone());
@@ -146,12 +144,18 @@ impl Estate {
     }
 }
 
+/// What is known of something that is read: its attributes, those that are not there null.
+pub fn attributes_of(resource: &Resource, found: &Found) -> Value {
+    let attributes = &found.attributes;
+    resource.schema.map_or_else(|| attributes.clone(), |schema| schema.whole_attributes(attributes))
+}
+
 /// Observes things of one kind in one scope that belong to somebody else.
-async fn look(manager: Option<Arc<dyn Manager>>, names: &[(&Address, &str)]) -> Vec<(Address, Observation)> {
-    let mut found: Vec<(Address, Observation)> = Vec::new();
+async fn look(manager: Option<Arc<dyn Manager>>, names: &[(&Address, &str)]) -> BTreeMap<Address, Observation> {
+    let mut found: BTreeMap<Address, Observation> = BTreeMap::new();
     for by_name in [false, true] {
         let open: Vec<(&Address, &str)> =
-            names.iter().copied().filter(|(address, _)| !found.iter().any(|(known, _)| known == *address)).collect();
+            names.iter().copied().filter(|(address, _)| !found.contains_key(*address)).collect();
         if open.is_empty() {
             break;
         }

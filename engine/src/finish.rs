@@ -52,7 +52,6 @@ pub struct Finisher<'a> {
 
 impl Finish {
     /// Whether a new object is made as planned.
-    #[must_use]
     pub fn is_full(&self) -> bool {
         self.strength == Strength::Full
     }
@@ -278,7 +277,6 @@ impl<'a> Finisher<'a> {
     }
 
     /// What to do about the failure of an operation.
-    #[must_use]
     pub fn remedy(&self, index: usize, verb: Verb, error: &ProviderError) -> Option<String> {
         let operation = &self.plan.operations[index];
         if let (Verb::Delete, Class::Invalid { field: Some(field) }) = (verb, &error.class) {
@@ -312,7 +310,6 @@ impl<'a> Finisher<'a> {
     }
 
     /// The entry that sets the outputs; none where they stay. An output that is not known keeps what it was.
-    #[must_use]
     pub fn outputs(&self) -> Option<Event> {
         let before = self.run.state().outputs.clone();
         let seeing = Seeing { world: self.world.clone(), module: None, each: None };

@@ -87,7 +87,9 @@ impl Graph {
                 keys.iter().filter_map(|key| self.index.get(&address.with_key(key.clone())).copied()).collect()
             }
             (None, Some(_)) => {
-                resources.keys().filter(|inner| inner.is_in(address)).map(|inner| self.index[inner]).collect()
+                // What stands in a module stands together in the order of addresses.
+                let inside = resources.range(address..).map(|(inner, _)| inner);
+                inside.take_while(|inner| inner.is_in(address)).map(|inner| self.index[inner]).collect()
             }
             _ => return None,
         };
@@ -166,7 +168,6 @@ impl Graph {
     }
 
     /// The resources, each after what it depends on; among those that are free in order of address.
-    #[must_use]
     pub fn order(&self) -> Vec<Address> {
         let mut waiting: Vec<usize> = self
             .graph
@@ -192,7 +193,6 @@ impl Graph {
     }
 
     /// The resources that one depends on directly, groups resolved to their instances.
-    #[must_use]
     pub fn dependencies(&self, address: &Address) -> Vec<Address> {
         let Some(node) = self.index.get(address) else { return Vec::new() };
         let mut found = BTreeSet::new();

@@ -48,13 +48,11 @@ impl Help {
     }
 
     /// Its first sentence.
-    #[must_use]
     pub fn summary(&self) -> &str {
         self.text.split_inclusive(". ").next().unwrap_or_default().trim()
     }
 
     /// Its examples as values, an expression as its text.
-    #[must_use]
     pub fn values(&self) -> Vec<Json> {
         self.examples.iter().filter_map(|text| serde_yaml::from_str(text).ok()).collect()
     }

@@ -34,7 +34,6 @@ impl Default for NameRule {
 
 /// The name of a new object: `{stack}-{address}-{8 hex digits}`, where the digits come from lineage, address and generation, so that
 /// no two are alike. Where it would be too long, stack and address are cut.
-#[must_use]
 pub fn name(rule: NameRule, stack: &str, lineage: &str, address: &Address, generation: Generation) -> String {
     let digest = Sha256::digest(format!("{lineage}\n{address}\n{generation}"));
     let suffix = hex::encode(&digest[..4]);
@@ -58,7 +57,6 @@ fn clean(rule: NameRule, text: &str) -> String {
 }
 
 /// The tags that say whose an object is.
-#[must_use]
 pub fn owner_tags(lineage: &str, address: &Address, generation: Generation, token: &Token) -> BTreeMap<String, String> {
     BTreeMap::from([
         (TAG_STACK.to_owned(), lineage.to_owned()),

@@ -118,7 +118,6 @@ pub trait Manager: Send + Sync {
 }
 
 /// The options that a spec has for a provider and that the provider does not have for the kind. Those for others are theirs to check.
-#[must_use]
 pub fn unknown_options(provider: &str, kind: &str, known: &[&str], spec: &Value) -> Vec<Problem> {
     let at = FieldPath::root().field("options").field(provider);
     let given = spec.at(&at).and_then(|options| options.revealed().as_map()).into_iter().flatten();

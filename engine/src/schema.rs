@@ -63,13 +63,11 @@ impl Problem {
 
 impl Schema {
     /// The schema of Rust types.
-    #[must_use]
     pub fn of<S: JsonSchema, A: JsonSchema>(version: u32, create_first: bool) -> Self {
         Self::new(version, json_schema::<S>(), json_schema::<A>(), create_first)
     }
 
     /// The schema of a spec and of attributes that came as JSON Schemas, with nothing behind references.
-    #[must_use]
     pub fn new(version: u32, spec: Json, attributes: Json, create_first: bool) -> Self {
         Self { version, spec, attributes, create_first, validator: OnceLock::new(), compares: OnceLock::new() }
     }
@@ -173,7 +171,6 @@ impl Schema {
 }
 
 /// The JSON Schema of a Rust type, everything inline.
-#[must_use]
 pub fn json_schema<T: JsonSchema>() -> Json {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
@@ -183,7 +180,6 @@ pub fn json_schema<T: JsonSchema>() -> Json {
 }
 
 /// The schema one step further down, through `anyOf`, `oneOf` and `allOf`.
-#[must_use]
 pub fn child<'a>(schema: &'a Json, step: &Step) -> Option<&'a Json> {
     let own = match step {
         Step::Field(name) => schema
@@ -223,7 +219,6 @@ pub fn reference_kinds(schema: &Json) -> Option<Vec<KindName>> {
 }
 
 /// Whether a key of ours is set on a schema or on one of its variants.
-#[must_use]
 pub fn marked(schema: &Json, key: &str) -> bool {
     schema.get(key).is_some_and(|mark| mark != &Json::Bool(false))
         || variants(schema).any(|variant| marked(variant, key))

@@ -60,7 +60,6 @@ pub fn tree_digest(path: &Path) -> io::Result<String> {
 }
 
 /// The digest of files, which must stand in the order of their paths.
-#[must_use]
 pub fn digest_of(files: &[TreeFile]) -> String {
     let mut hash = Sha256::new();
     for file in files {

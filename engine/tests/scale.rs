@@ -32,3 +32,38 @@ fn many_blocks_load() {
     let program = load_text(text.as_bytes(), &given(&[])).unwrap();
     assert_eq!(program.graph.order().last(), Some(&Address::root("r1999")));
 }
+
+#[test]
+fn a_module_that_is_depended_on_is_all_that_stands_in_it() {
+    let text = r#"
+blueprint: modules
+providers: { sim: {} }
+resources:
+  l: { kind: bucket }
+  m: { kind: bucket }
+  n: { kind: bucket }
+  all: { kind: bucket, depends_on: [module.mm] }
+  one: { kind: bucket, depends_on: ['module.mm["b"]'] }
+modules:
+  ma: { source: m.yaml }
+  mm: { source: m.yaml, for_each: [a, b] }
+  mz: { source: m.yaml }
+# file: m.yaml
+blueprint: m
+resources:
+  x: { kind: bucket, for_each: [1, 2] }
+modules:
+  inner: { source: inner.yaml }
+# file: inner.yaml
+blueprint: inner
+resources:
+  y: { kind: bucket }
+"#;
+    let program = load_text(text.trim_start().as_bytes(), &given(&[])).unwrap();
+    let of = |name: &str| {
+        let found = program.graph.dependencies(&Address::root(name));
+        found.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(of("one"), r#"mm["b"]/inner/y mm["b"]/x[1] mm["b"]/x[2]"#);
+    assert_eq!(of("all"), format!(r#"mm["a"]/inner/y mm["a"]/x[1] mm["a"]/x[2] {}"#, of("one")));
+}

@@ -157,7 +157,6 @@ pub struct Skipped {
 
 impl Report {
     /// Whether everything was done.
-    #[must_use]
     pub fn is_complete(&self) -> bool {
         self.failed.is_empty()
             && self.skipped.is_empty()

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use trueup_state::entry::{Entry, Event, Handle, Request};
 use trueup_state::{
-    Address, Applied, Class, Clock, Declared, Entropy, Lease, Object, OpenOperation, State, Store, StoreError, Value,
-    Verb,
+    Address, Applied, Class, Clock, Declared, Entropy, Lease, Object, OpenOperation, Record, Scope, State, Store,
+    StoreError, Value, Verb,
 };
 
 use super::recovery::{Settled, settle};
@@ -353,6 +353,10 @@ impl Drive<'_> {
                     );
                     return Err(self.fail(error).await);
                 }
+                Settled::Done(Some(found)) if self.is_recorded(&found) => {
+                    let message = format!("`{}` exists already, and is recorded elsewhere", open.request.name);
+                    return Err(self.fail(ProviderError::new(Class::AlreadyExists, message)).await);
+                }
                 Settled::Done(found) => return Err(self.succeed(found).await),
                 Settled::Failed(error) => return Err(self.fail(error).await),
                 Settled::Unanswered(reason) => return Err(Outcome::Unfinished(self.scrubbed(&reason))),
@@ -370,6 +374,16 @@ impl Drive<'_> {
                 }
             }
         }
+    }
+
+    /// Whether what is there was recorded before. What has moved has the name and the tags of its former address still, where now
+    /// another one is made.
+    fn is_recorded(&self, found: &Found) -> bool {
+        let (request, state) = (&self.work.request, self.run.state());
+        let alike = state.records.values().filter(|record| record.kind == request.kind);
+        let (name, settings) = (request.scope.provider.provider(), &request.scope.settings);
+        let there = |scope: &Scope| scope.provider.provider() == name && scope.settings == *settings;
+        alike.flat_map(Record::objects).any(|object| object.id.as_ref() == Some(&found.id) && there(&object.scope))
     }
 
     async fn settled(&self, manager: &dyn Manager, open: &OpenOperation, lineage: &str) -> Settled {

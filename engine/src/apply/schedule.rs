@@ -21,7 +21,6 @@ const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
 /// How long the longest chain is that starts with each operation: the longer, the sooner it should go.
-#[must_use]
 pub fn heights(operations: &[Operation], edges: &[(usize, usize)]) -> Vec<u64> {
     let mut graph: DiGraph<(), ()> = DiGraph::with_capacity(operations.len(), edges.len());
     for _ in operations {
@@ -83,7 +82,6 @@ impl Slots {
     }
 
     /// A place at a provider, if one is free now.
-    #[must_use]
     pub fn try_take(&self, provider: &str) -> Option<Slot> {
         let places = self.by_provider.get(provider).into_iter().chain([&self.all]);
         let permits = places.map(|places| places.clone().try_acquire_owned().ok()).collect::<Option<_>>()?;
@@ -100,7 +98,6 @@ impl Slots {
     }
 
     /// Whether no place is free at any provider.
-    #[must_use]
     pub fn is_full(&self) -> bool {
         self.all.available_permits() == 0
     }

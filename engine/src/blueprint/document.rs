@@ -25,7 +25,6 @@ const TEMPLATE: &str = "\\{\\{";
 const NAMED: [&str; 4] = ["variables", "resources", "modules", "outputs"];
 
 /// The JSON Schema of a blueprint that names these kinds and providers.
-#[must_use]
 pub fn document(catalog: &Catalog) -> Json {
     let mut language = finished(&language());
     let sections = &mut language["properties"];

@@ -56,7 +56,6 @@ pub struct Unknown {
 }
 
 /// Everything that can be explained by one word: the kinds, the sections of the language, the providers; each in their order.
-#[must_use]
 pub fn topics(catalog: &Catalog) -> Vec<Topic> {
     let kinds = catalog.kinds.iter().map(|(name, schema)| kind(name.as_str(), schema, catalog));
     let language = language();

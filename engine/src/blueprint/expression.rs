@@ -35,7 +35,6 @@ pub struct Evaluated {
 }
 
 /// Evaluates a node and everything in it.
-#[must_use]
 pub fn evaluate(node: &Node, scope: &Scope) -> Evaluated {
     let mut session = Session::new(scope, Arc::default());
     let value = session.node(node);

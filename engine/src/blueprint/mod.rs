@@ -126,7 +126,6 @@ pub struct ProviderEntry {
 
 impl ProviderEntry {
     /// Whether it makes a kind.
-    #[must_use]
     pub fn makes(&self, kind: &KindName) -> bool {
         self.kinds.contains(kind) || self.natives.iter().any(|prefix| kind.as_str().starts_with(prefix))
     }
@@ -268,7 +267,6 @@ impl Resource {
     }
 
     /// The line of a field of its spec, or of the nearest field around it; of its name where the spec has none.
-    #[must_use]
     pub fn place(&self, sources: &Sources, path: &FieldPath) -> Option<Place> {
         sources.place(self.span_of(path))
     }
@@ -279,7 +277,6 @@ impl Resource {
     }
 
     /// Where a field of its spec stands in the text, or the nearest field around it.
-    #[must_use]
     pub fn span_of(&self, path: &FieldPath) -> Span {
         if path.is_root() {
             self.span
@@ -291,44 +288,37 @@ impl Resource {
 
 impl Program {
     /// A world for this program's expressions, in which no resource is visible yet.
-    #[must_use]
     pub fn world(&self) -> Arc<World> {
         Arc::new(World::new(self.frame.clone(), Arc::default()))
     }
 
     /// How many resources a block stands for; none where there is no such block.
-    #[must_use]
     pub fn instances(&self, block: &Address) -> Option<&Instances> {
         self.frame.block(block)
     }
 
     /// The block or module that does not have what is recorded at an address any more, though it is declared, and where it is named.
-    #[must_use]
     pub fn without(&self, address: &Address) -> Option<(Address, Span)> {
         self.frame.without(address)
     }
 
     /// What was known of resources when it was expanded.
-    #[must_use]
     pub fn known(&self) -> &Known {
         &self.known
     }
 
     /// What a resource's provider is set to: by its module, or by what that stands in.
-    #[must_use]
     pub fn settings(&self, resource: &Resource, provider: &ProviderName) -> Option<&Settings> {
         settings_of(&self.rooms, resource, provider)
     }
 
     /// The tags that a resource gets from its module.
-    #[must_use]
     pub fn tags(&self, resource: &Resource) -> &Map {
         static NONE: Map = Map::new();
         self.rooms.get(&resource.module).map_or(&NONE, |room| &room.tags)
     }
 
     /// Why it is not known whether there is something at an address, if it is not.
-    #[must_use]
     pub fn deferral(&self, address: &Address) -> Option<(&Address, &Deferral)> {
         self.deferred.iter().find(|(deferred, _)| address.is_in(deferred))
     }
@@ -371,7 +361,6 @@ pub fn name_of(text: &str) -> Result<String, String> {
 }
 
 /// The name of a blueprint that comes closest to a text, such as a directory's name.
-#[must_use]
 pub fn name_from(text: &str) -> String {
     schema::as_name(text, '-', 32)
 }

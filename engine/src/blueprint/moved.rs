@@ -42,7 +42,6 @@ impl Move {
 }
 
 /// The address that a recorded one has now, and the first move that says so; none where nothing is said of it.
-#[must_use]
 pub fn target<'a>(moves: &'a [Move], address: &Address) -> Option<(Address, &'a Move)> {
     let mut found: Option<(Address, &Move)> = None;
     // What was moved may have been moved again since. Moves in a circle are refused when the blueprint is loaded.

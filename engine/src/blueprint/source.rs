@@ -46,13 +46,11 @@ pub struct Name {
 
 impl Node {
     /// An entry of a map, by name.
-    #[must_use]
     pub fn get(&self, name: &str) -> Option<&Node> {
         self.entries().iter().find(|(key, _)| key.text == name).map(|(_, node)| node)
     }
 
     /// The entries of a map; none of anything else.
-    #[must_use]
     pub fn entries(&self) -> &[(Name, Node)] {
         match &self.content {
             Content::Map(entries) => entries,
@@ -61,7 +59,6 @@ impl Node {
     }
 
     /// The span of what stands at a path, or of the last thing on the way to it that is there.
-    #[must_use]
     pub fn nearest(&self, path: &FieldPath) -> Option<Span> {
         let mut node = self;
         for step in path.steps() {
@@ -142,7 +139,6 @@ impl Node {
     }
 
     /// What it is, as errors name it.
-    #[must_use]
     pub fn type_name(&self) -> &'static str {
         match &self.content {
             Content::Null => "nothing",

@@ -223,13 +223,11 @@ impl Frame {
     }
 
     /// How many resources a block stands for; none where there is no such block.
-    #[must_use]
     pub fn block(&self, address: &Address) -> Option<&Instances> {
         self.blocks.get(address).map(|group| &group.instances)
     }
 
     /// How often a module is there; none where there is no such module.
-    #[must_use]
     pub fn call(&self, address: &Address) -> Option<&Instances> {
         self.calls.get(address).map(|group| &group.instances)
     }
@@ -260,13 +258,11 @@ impl Frame {
 
 impl World {
     /// A world in which no resource is visible yet but those that are known.
-    #[must_use]
     pub fn new(frame: Arc<Frame>, known: Arc<Known>) -> Self {
         Self { frame, known, shown: RwLock::default() }
     }
 
     /// A world of variables alone.
-    #[must_use]
     pub fn of_variables(variables: Map) -> Self {
         let variables = variables.into_iter().map(|(name, value)| (name, Variable::Given(value))).collect();
         let mut frame = Frame::default();

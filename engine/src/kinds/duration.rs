@@ -24,13 +24,11 @@ pub struct SpanError(String);
 
 impl Span {
     /// How long it is.
-    #[must_use]
     pub fn duration(&self) -> Duration {
         self.duration
     }
 
     /// A span of whole seconds.
-    #[must_use]
     pub fn seconds(seconds: u64) -> Self {
         Self { text: format!("{seconds}s"), duration: Duration::from_secs(seconds) }
     }

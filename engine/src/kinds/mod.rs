@@ -102,7 +102,6 @@ pub struct Portable {
 }
 
 /// All portable kinds, in the order of their names.
-#[must_use]
 pub fn portable() -> Vec<Portable> {
     fn of<K: Kind>(summary: &'static str) -> Portable {
         Portable { name: K::NAME, schema: K::schema(), summary }

@@ -17,7 +17,6 @@ pub fn changed_paths(schema: &Schema, before: &Value, after: &Value) -> BTreeSet
 }
 
 /// Whether two values differ, where nothing is known of their fields. What can't be opened can't be compared.
-#[must_use]
 pub fn differ(before: Option<&Value>, after: Option<&Value>) -> bool {
     let mut changed = BTreeSet::new();
     walk(None, before, after, &FieldPath::root(), &mut changed);
@@ -106,7 +105,6 @@ pub fn set(value: &mut Value, path: &FieldPath, new: Option<&Value>) {
 
 /// Whether `after` is what `before` promised: what was known is the same, what was unknown may be anything. The path of the first
 /// promise that is broken.
-#[must_use]
 pub fn broken_promise(before: &Value, after: &Value) -> Option<FieldPath> {
     broken(before, after, &FieldPath::root())
 }
@@ -133,7 +131,6 @@ fn broken(before: &Value, after: &Value, at: &FieldPath) -> Option<FieldPath> {
 }
 
 /// Marks as secret, in what was observed, each value at a path where one of `known` is secret, and each value equal to one of theirs.
-#[must_use]
 pub fn mark_secrets(observed: &Value, known: &[&Value]) -> Value {
     let mut secrets = Vec::new();
     for value in known {
@@ -182,7 +179,6 @@ fn mark(observed: &Value, known: &[&Value], secrets: &[Value]) -> Value {
 }
 
 /// A text in which each secret text of `known` reads `(secret)`: what a provider says may echo what it was sent.
-#[must_use]
 pub fn scrub(text: &str, known: &[&Value]) -> String {
     let mut secrets = Vec::new();
     known.iter().for_each(|value| collect_secrets(value, &mut secrets));

@@ -318,20 +318,18 @@ pub struct Summary {
 }
 
 impl<V> Plan<V> {
-    /// Whether there is anything to do, in this phase or a further one.
-    #[must_use]
+    /// Whether there is nothing to do, in this phase or a further one, and nothing of an earlier run is left to settle.
     pub fn is_empty(&self) -> bool {
-        self.changes_nothing() && self.deferred.is_empty()
+        self.changes_nothing() && self.deferred.is_empty() && self.resumes.is_empty()
     }
 
-    /// Whether there is nothing to do in this phase.
-    #[must_use]
+    /// Whether carrying it out would do nothing. What an earlier run left is settled before a plan is made: what is left of that then
+    /// does not come of the plan.
     pub fn changes_nothing(&self) -> bool {
-        self.entries.is_empty() && self.operations.is_empty() && self.outputs.is_empty() && self.resumes.is_empty()
+        self.entries.is_empty() && self.operations.is_empty() && self.outputs.is_empty()
     }
 
     /// How many resources each action touches.
-    #[must_use]
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         for change in &self.changes {

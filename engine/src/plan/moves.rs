@@ -6,46 +6,52 @@ use std::collections::{BTreeMap, BTreeSet};
 use trueup_state::entry::{Entry, Event};
 use trueup_state::{Address, Place, State, StoreError, Timestamp};
 
-use crate::blueprint::{Move, Program, move_target};
+use crate::blueprint::{Deferral, Move, Program, move_target};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 
 /// The moves of a blueprint as they are for a state.
 #[derive(Clone, Debug, Default)]
 pub struct Moves {
-    /// What moves now, in the order in which it can: from where to where, and where the blueprint says so.
-    pub now: Vec<(Address, Address, Option<Place>)>,
-    /// What can't move yet: its recorded address, by the one it is declared at.
-    pub later: BTreeMap<Address, Address>,
+    /// What moves now, by where it moves: its recorded address, and where the blueprint says so. Nothing of it is in another's way:
+    /// where a move ends, nothing moves on.
+    pub now: BTreeMap<Address, (Address, Option<Place>)>,
+    /// What can't move yet, by where it will: its recorded address.
+    later: BTreeMap<Address, Address>,
+    /// Where that will move, by its recorded address.
+    waiting: BTreeMap<Address, Address>,
 }
 
 impl Moves {
-    /// Finds what of a state moves. Where both the former and the present address are recorded, that is an error.
+    /// Finds what of a state moves. Where what is declared has two recorded addresses, that is an error.
     pub fn of(program: &Program, state: &State) -> Result<Self, Diagnostics> {
         let mut moves = Self::default();
         if program.moves.is_empty() {
             return Ok(moves);
         }
-        let mut wanted: BTreeMap<Address, (Address, &Move)> = BTreeMap::new();
-        for address in state.records.keys() {
-            let Some((to, by)) = move_target(&program.moves, address) else { continue };
-            let open = state.open.values().any(|open| open.request.address == *address);
-            if open || program.deferral(&to).is_some() {
-                moves.later.insert(to, address.clone());
+        let open: BTreeSet<&Address> = state.open.values().map(|open| &open.request.address).collect();
+        // What is being made is not recorded yet, and will be.
+        let begun = open.iter().copied().filter(|address| !state.records.contains_key(*address));
+        let mut list = Vec::new();
+        for from in state.records.keys().chain(begun) {
+            let Some((to, by)) = move_target(&program.moves, from) else { continue };
+            if open.contains(from) || open.contains(&to) {
+                moves.wait(from, to);
+            } else if state.records.contains_key(&to) {
+                list.push(both(from, &to, by));
+            } else if let Some(other) = moves.comes_from(&to) {
+                list.push(twice(from, &to, other, by));
+            } else if deferral(program, &to).is_some() {
+                moves.wait(from, to);
             } else {
-                wanted.insert(address.clone(), (to, by));
+                moves.now.insert(to, (from.clone(), program.sources.place(by.span)));
             }
         }
-        let mut taken: BTreeSet<Address> = state.records.keys().cloned().collect();
-        // What stands in the way of one move may be about to move itself.
-        while let Some(from) = wanted.iter().find(|(_, (to, _))| !taken.contains(to)).map(|(from, _)| from.clone()) {
-            if let Some((to, by)) = wanted.remove(&from) {
-                taken.remove(&from);
-                taken.insert(to.clone());
-                moves.now.push((from, to, program.sources.place(by.span)));
-            }
-        }
-        let list: Vec<Diagnostic> = wanted.iter().map(|(from, (to, by))| both(from, to, by)).collect();
         if list.is_empty() { Ok(moves) } else { Err(Diagnostics { sources: program.sources.clone(), list }) }
+    }
+
+    fn wait(&mut self, from: &Address, to: Address) {
+        self.waiting.insert(from.clone(), to.clone());
+        self.later.entry(to).or_insert_with(|| from.clone());
     }
 
     /// The state after them.
@@ -62,7 +68,7 @@ impl Moves {
 
     /// The journal entries that carry them out.
     pub fn entries(&self, at: Timestamp) -> impl Iterator<Item = Entry> {
-        self.now.iter().map(move |(from, to, _)| Entry {
+        self.now.iter().map(move |(to, (from, _))| Entry {
             at,
             address: Some(from.clone()),
             event: Event::Moved { to: to.clone() },
@@ -70,20 +76,39 @@ impl Moves {
     }
 
     /// Where what is recorded under an address was until now.
-    #[must_use]
     pub fn origin(&self, address: &Address) -> Option<(&Address, Option<&Place>)> {
-        self.now.iter().find(|(_, to, _)| to == address).map(|(from, _, place)| (from, place.as_ref()))
+        self.now.get(address).map(|(from, place)| (from, place.as_ref()))
     }
 
-    /// Whether what is recorded under an address is to move later.
-    #[must_use]
-    pub fn waits(&self, address: &Address) -> Option<&Address> {
-        self.later.iter().find(|(_, from)| *from == address).map(|(to, _)| to)
+    /// Where what moves to an address, now or later, is recorded.
+    pub fn comes_from(&self, address: &Address) -> Option<&Address> {
+        self.now.get(address).map(|(from, _)| from).or_else(|| self.later.get(address))
     }
+
+    /// Where what is recorded under an address is to move later.
+    pub fn waits(&self, address: &Address) -> Option<&Address> {
+        self.waiting.get(address)
+    }
+}
+
+/// What has to be known before it is known whether there is something at an address: the block or the module that waits, the outermost
+/// one.
+pub(super) fn deferral<'a>(program: &'a Program, address: &Address) -> Option<(&'a Address, &'a Deferral)> {
+    if program.deferred.is_empty() {
+        return None;
+    }
+    let outer = |length: usize| Address::from_segments(address.segments()[..length].to_vec());
+    (1..=address.segments().len()).filter_map(outer).find_map(|outer| program.deferred.get_key_value(&outer.block()))
 }
 
 fn both(from: &Address, to: &Address, by: &Move) -> Diagnostic {
     Diagnostic::error(format!("`{from}` can't move to `{to}`: both are recorded"))
         .at(by.span, "this move")
         .help(format!("take this entry out: `{from}` is deleted then, and `{to}` stays"))
+}
+
+fn twice(from: &Address, to: &Address, other: &Address, by: &Move) -> Diagnostic {
+    Diagnostic::error(format!("`{from}` can't move to `{to}`: `{other}` moves there too"))
+        .at(by.span, "this move")
+        .help("only one of them can: take the other's entry out, and it is deleted")
 }

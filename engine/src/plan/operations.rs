@@ -82,7 +82,6 @@ fn keeps_old(planned: &Planned) -> bool {
 }
 
 /// The operations of resources, and which waits for which.
-#[must_use]
 pub fn build(planned: &[Planned]) -> (Vec<Operation>, Vec<(usize, usize)>) {
     let mut builder = Builder::default();
     for planned in planned {

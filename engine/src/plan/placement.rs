@@ -6,7 +6,6 @@ use super::decide::moved;
 
 /// The candidate that a recorded object stands in: a recorded placement stays while one of the candidates is what it was made in,
 /// whatever prices do.
-#[must_use]
 pub fn recorded(scopes: &[Scope], object: &Object) -> Option<usize> {
     scopes.iter().position(|scope| moved(&object.scope, scope).is_none())
 }

@@ -85,7 +85,6 @@ pub enum Reason {
 
 impl Reason {
     /// The line it points to.
-    #[must_use]
     pub fn place(&self) -> Option<&Place> {
         match self {
             Reason::New { place }

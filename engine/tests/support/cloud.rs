@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use trueup_engine::provider::{Found, Progress, ProviderError, RetrySafety};
 use trueup_state::entry::{Class, Handle, Request};
-use trueup_state::{Object, Scope, Timestamp, Value};
+use trueup_state::{Scope, Value};
 
 use super::clock::uptime;
 use super::crash::{Crash, Moment, due};
 use super::kinds::ToyKind;
+use super::things::{Thing, found, kept, object, plain};
 
 /// What goes wrong with one call.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,21 +30,6 @@ pub(crate) enum Fault {
     BreaksPromise,
     /// It never answers, and takes no effect.
     Hangs,
-}
-
-/// One thing that is there.
-#[derive(Clone, Debug)]
-pub(crate) struct Thing {
-    pub(crate) id: String,
-    pub(crate) kind: String,
-    pub(crate) address: String,
-    pub(crate) region: String,
-    pub(crate) name: String,
-    pub(crate) token: String,
-    pub(crate) spec: Value,
-    pub(crate) owner: BTreeMap<String, String>,
-    revision: u64,
-    made_at: Duration,
 }
 
 /// One call that was made.
@@ -68,6 +54,7 @@ struct Inner {
     wrongs: Vec<String>,
     busy: BTreeMap<String, (usize, usize)>,
     next: u64,
+    prepares: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -176,6 +163,15 @@ impl Cloud {
         acts.map(|call| format!("{} {}", call.verb, call.address)).collect()
     }
 
+    /// How often managers were prepared for a scope: once for each expansion that a plan needs, and once to look at what is there.
+    pub(crate) fn prepares(&self) -> usize {
+        self.inner().prepares
+    }
+
+    pub(crate) fn prepare(&self) {
+        self.inner().prepares += 1;
+    }
+
     /// What was asked of it that no right caller asks.
     pub(crate) fn wrongs(&self) -> Vec<String> {
         self.inner().wrongs.clone()
@@ -205,6 +201,18 @@ impl Cloud {
     /// Deletes the things of an address outside the engine.
     pub(crate) fn remove(&self, address: &str) {
         self.inner().things.retain(|_, thing| thing.address != address);
+    }
+
+    /// Deletes one thing outside the engine.
+    pub(crate) fn remove_id(&self, id: &str) {
+        self.inner().things.remove(id);
+    }
+
+    /// Puts another thing in the place of one, like it in all but its id.
+    pub(crate) fn rename_id(&self, id: &str, to: &str) {
+        let mut inner = self.inner();
+        let thing = Thing { id: to.to_owned(), ..inner.things.remove(id).unwrap() };
+        inner.things.insert(to.to_owned(), thing);
     }
 
     /// Puts a thing of somebody else's there.
@@ -457,58 +465,4 @@ fn waiting(id: Option<String>, job: u64) -> Progress {
 
 fn region(scope: &Scope) -> String {
     scope.settings.get("region").and_then(|region| region.as_str()).unwrap_or_default().to_owned()
-}
-
-/// What the cloud makes of a spec: labels in lower case, a zone where none is said.
-fn kept(spec: &Value) -> Value {
-    let mut map = spec.as_map().cloned().unwrap_or_default();
-    for value in map.values_mut() {
-        *value = plain(value);
-    }
-    if let Some(Value::String(label)) = map.get_mut("label") {
-        *label = label.to_lowercase();
-    }
-    map.entry("zone".to_owned()).or_insert_with(|| "z1".into());
-    Value::Map(map)
-}
-
-/// A value as a cloud holds it: it knows no secrets.
-fn plain(value: &Value) -> Value {
-    match value.revealed() {
-        Value::Map(map) => Value::Map(map.iter().map(|(name, value)| (name.clone(), plain(value))).collect()),
-        Value::List(items) => Value::List(items.iter().map(plain).collect()),
-        other => other.clone(),
-    }
-}
-
-fn found(thing: &Thing) -> Found {
-    let mut attributes = BTreeMap::from([
-        ("id".to_owned(), Value::from(thing.id.as_str())),
-        ("zone".to_owned(), thing.spec.get("zone").cloned().unwrap_or_default()),
-        ("address".to_owned(), format!("{}.{}", thing.id, thing.revision).into()),
-    ]);
-    if let Some(password) = thing.spec.get("password") {
-        attributes.insert("echo".to_owned(), password.clone());
-    }
-    Found {
-        id: thing.id.clone(),
-        spec: thing.spec.clone(),
-        attributes: Value::Map(attributes),
-        owner: thing.owner.clone(),
-    }
-}
-
-/// What a provider says of an object that is not whole.
-fn object(request: &Request, found: Found) -> Object {
-    Object {
-        id: Some(found.id),
-        scope: request.scope.clone(),
-        generation: request.generation,
-        token: request.token.clone(),
-        sent: request.spec.clone(),
-        seen: found.spec,
-        attributes: found.attributes,
-        made_at: Timestamp(0),
-        price_at_launch: None,
-    }
 }

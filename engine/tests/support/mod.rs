@@ -12,6 +12,7 @@ pub(crate) mod kinds;
 pub(crate) mod programs;
 pub(crate) mod provider;
 pub(crate) mod store;
+pub(crate) mod things;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,6 +23,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::sync::watch;
 use trueup_engine::apply::{ApplyEvent, Events, Report};
 use trueup_engine::blueprint::{Catalog, Inputs, Program, ProviderEntry, expand};
+use trueup_engine::diagnostic::Diagnostics;
 use trueup_engine::plan::{Action, Change, Mode, Plan};
 use trueup_engine::provider::{Check, Provider};
 use trueup_engine::tree::Stands;
@@ -29,7 +31,7 @@ use trueup_engine::{Engine, EngineError, PlanOptions, Planned};
 use trueup_state::clock::SeededEntropy;
 use trueup_state::holder::Processes;
 use trueup_state::vault::Vault;
-use trueup_state::{Holder, KindName, MemoryStore, Stack, State, Store};
+use trueup_state::{Address, Holder, KindName, MemoryStore, Record, Stack, State, Store};
 
 use clock::PausedClock;
 use cloud::Cloud;
@@ -65,8 +67,12 @@ pub(crate) struct House {
 /// How a run ended that may die.
 pub(crate) enum End {
     Died,
-    Lived(Box<Result<Report, EngineError>>),
+    /// With the report of each phase.
+    Lived(Box<Result<Vec<Report>, EngineError>>),
 }
+
+/// No blueprint of a test has as many phases.
+const MOST_PHASES: usize = 10;
 
 impl House {
     pub(crate) fn new() -> Self {
@@ -116,7 +122,7 @@ impl House {
         self.try_load(text).unwrap_or_else(|problems| panic!("{text}\n{problems:#?}"))
     }
 
-    fn try_load(&self, text: &str) -> Result<Program, trueup_engine::diagnostic::Diagnostics> {
+    pub(crate) fn try_load(&self, text: &str) -> Result<Program, Diagnostics> {
         let kinds: BTreeMap<KindName, _> =
             KINDS.iter().map(|kind| (kind.name.into(), kinds::schema(kind.create_first))).collect();
         let entry =
@@ -163,11 +169,27 @@ impl House {
         Ok(self.engine().plan(&program, &stack(), options).await?.plan)
     }
 
-    /// Carries a plan out in a process of its own.
+    /// A plan, and the blueprint as it is expanded for it.
+    pub(crate) async fn planned(&self, text: &str) -> Planned {
+        let options = PlanOptions { mode: Mode::Apply, refresh: true };
+        let planned = self.engine().plan(&self.load(text), &stack(), options).await;
+        planned.unwrap_or_else(|error| panic!("{error:#?}"))
+    }
+
+    /// What is wrong with a blueprint, as far as only a plan can tell.
+    pub(crate) async fn refused(&self, text: &str) -> Diagnostics {
+        match self.try_plan(text, Mode::Apply).await {
+            Err(EngineError::Blueprint(problems)) => problems,
+            other => panic!("{other:#?}"),
+        }
+    }
+
+    /// Carries a plan out in a process of its own, as one that was saved.
     pub(crate) async fn carry_out(&self, plan: &Plan, text: &str) -> Result<Report, EngineError> {
         let (events, _kept) = events();
         let (_cancel, cancelled) = watch::channel(false);
-        self.engine().apply(plan, &self.load(text), &self.holder(), &events, &cancelled).await
+        let program = self.load(text).with_known(plan.known.clone())?;
+        self.engine().apply(plan, &program, &self.holder(), &events, &cancelled).await
     }
 
     /// One whole run: recover, plan, apply.
@@ -200,6 +222,54 @@ impl House {
         engine.apply(&plan, &program, &holder, events, cancel).await
     }
 
+    /// All phases of a run, as floor 4 goes through them: until nothing waits for one, or nothing of it can be done. The report of
+    /// each phase that had something to do.
+    pub(crate) async fn phases_with(
+        &self,
+        text: &str,
+        mode: Mode,
+        engine: &Engine,
+        cancel: &watch::Receiver<bool>,
+    ) -> Result<Vec<Report>, EngineError> {
+        let ((events, _kept), program, holder) = (events(), self.load(text), self.holder());
+        engine.recover(&stack(), &holder, &events, cancel).await?;
+        let mut reports: Vec<Report> = Vec::new();
+        loop {
+            // What waited in the phase before may have drifted.
+            let options = PlanOptions { mode, refresh: true };
+            let Planned { program, plan, .. } = engine.plan(&program, &stack(), options).await?;
+            if plan.changes_nothing() {
+                return Ok(reports);
+            }
+            reports.push(engine.apply(&plan, &program, &holder, &events, cancel).await?);
+            if plan.deferred.is_empty() || !reports.iter().all(Report::is_complete) {
+                return Ok(reports);
+            }
+            assert!(reports.len() < MOST_PHASES, "there is no end of phases: {plan:#?}");
+        }
+    }
+
+    pub(crate) async fn try_phases(&self, text: &str) -> Result<Vec<Report>, EngineError> {
+        let (_cancel, cancelled) = watch::channel(false);
+        self.phases_with(text, Mode::Apply, &self.engine(), &cancelled).await
+    }
+
+    /// All phases of a run that must do everything: what each of them did.
+    pub(crate) async fn phases(&self, text: &str) -> Vec<Vec<String>> {
+        let reports = self.try_phases(text).await.unwrap_or_else(|error| panic!("{error:#?}"));
+        assert!(reports.iter().all(Report::is_complete), "{reports:#?}");
+        let plan = self.plan(text).await;
+        assert!(plan.is_empty() && plan.drift.is_empty(), "{plan:#?}");
+        reports.iter().map(done).collect()
+    }
+
+    /// What is recorded at each address: the ids of its objects, the current one first.
+    pub(crate) async fn recorded(&self) -> BTreeMap<String, Vec<String>> {
+        let records = self.store_state().await.map(|state| state.records).unwrap_or_default();
+        let ids = |record: &Record| record.objects().filter_map(|object| object.id.clone()).collect();
+        records.values().map(|record| (record.address.to_string(), ids(record))).collect()
+    }
+
     /// A whole run that must do everything.
     pub(crate) async fn up(&self, text: &str) -> Report {
         let report = self.run(text).await;
@@ -213,15 +283,14 @@ impl House {
         assert!(plan.is_empty() && plan.drift.is_empty(), "{plan:#?}");
     }
 
-    /// A whole run that dies at an append or at a call, if it comes to it.
+    /// A run of all phases that dies at an append or at a call, if it comes to it.
     pub(crate) async fn run_to_death(&self, text: &str, append: Option<(usize, Moment)>) -> End {
-        let (events, _kept) = events();
         let (_cancel, cancelled) = watch::channel(false);
         let engine = self.engine_dying_at_append(append);
         tokio::select! {
             biased;
             () = self.crash.died() => End::Died,
-            ended = self.run_with(text, Mode::Apply, &engine, &events, &cancelled) => End::Lived(Box::new(ended)),
+            ended = self.phases_with(text, Mode::Apply, &engine, &cancelled) => End::Lived(Box::new(ended)),
         }
     }
 }
@@ -248,6 +317,36 @@ pub(crate) fn blueprint_with(head: &str, resources: &[&str]) -> String {
     let lines: Vec<String> = resources.iter().map(|line| format!("  {line}")).collect();
     let resources = if lines.is_empty() { " {}".to_owned() } else { format!("\n{}", lines.join("\n")) };
     format!("blueprint: toy\n{head}\nresources:{resources}\n")
+}
+
+/// A blueprint with these moves, each as `a -> b`.
+pub(crate) fn moved(moves: &[&str], resources: &[&str]) -> String {
+    with_moves(moves, &blueprint(resources))
+}
+
+pub(crate) fn with_moves(moves: &[&str], text: &str) -> String {
+    let entry = |line: &&str| {
+        let (from, to) = line.split_once(" -> ").unwrap();
+        format!("  - {{ from: '{from}', to: '{to}' }}\n")
+    };
+    let entries: String = moves.iter().map(entry).collect();
+    text.replacen("resources:", &format!("moved:\n{entries}resources:"), 1)
+}
+
+/// A blueprint that uses a module, of which this is the text, once for each of these lines of `modules`.
+pub(crate) fn using(calls: &[&str], resources: &[&str], module: &str) -> String {
+    let calls = calls.iter().map(|call| format!("  {call}\n")).collect::<Vec<_>>().concat();
+    format!("{}modules:\n{calls}# file: m.yaml\n{module}", blueprint(resources))
+}
+
+pub(crate) fn address(text: &str) -> Address {
+    text.parse().unwrap()
+}
+
+/// What the first error points at.
+pub(crate) fn pointed<'a>(text: &'a str, problems: &Diagnostics) -> &'a str {
+    let span = problems.list[0].labels[0].span;
+    &text[span.start..span.end]
 }
 
 pub(crate) fn change<'a>(plan: &'a Plan, address: &str) -> &'a Change {

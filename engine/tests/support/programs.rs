@@ -93,7 +93,121 @@ pub(crate) fn edited(most: usize) -> impl Strategy<Value = (Toys, Toys)> {
     })
 }
 
+/// Where a block stands, and under which name: it may have another address and be the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As `r0`.
+    Plain,
+    /// As `n0`.
+    Renamed,
+    /// As `r0`, and the only one of a `for_each`; one that is the only one of a `for_each` already is without.
+    Other,
+    /// As `m0/x`, in a module.
+    Module,
+    /// As `w0/x`, in a module of another name.
+    Elsewhere,
+}
+
+/// Any forms of so many blocks.
+pub(crate) fn forms(most: usize) -> impl Strategy<Value = Vec<Form>> {
+    let form = prop::sample::select(vec![Form::Plain, Form::Renamed, Form::Other, Form::Module, Form::Elsewhere]);
+    prop::collection::vec(form, most)
+}
+
+/// A block in its form.
+struct Place {
+    /// Its address, without a key.
+    address: String,
+    /// The module that it stands in.
+    module: Option<String>,
+    /// The name there.
+    name: String,
+    /// Its keys, where it has a `for_each`.
+    keys: Option<Vec<String>>,
+}
+
+impl Place {
+    fn new(position: usize, block: &Block, form: Form) -> Self {
+        let own = block.each.map(|count| (0..count).map(|key| format!("k{key}")).collect::<Vec<_>>());
+        let keys = match (form, own) {
+            (Form::Other, None) => Some(vec!["only".to_owned()]),
+            (Form::Other, Some(_)) => None,
+            (_, own) => own,
+        };
+        let module = match form {
+            Form::Module => Some(format!("m{position}")),
+            Form::Elsewhere => Some(format!("w{position}")),
+            _ => None,
+        };
+        let name = match form {
+            Form::Plain | Form::Other => format!("r{position}"),
+            Form::Renamed => format!("n{position}"),
+            Form::Module | Form::Elsewhere => "x".to_owned(),
+        };
+        let address = module.as_ref().map_or_else(|| name.clone(), |module| format!("{module}/{name}"));
+        Self { address, module, name, keys }
+    }
+
+    /// How an expression reads an attribute of it.
+    fn reads(&self, attribute: &str) -> String {
+        match (&self.module, &self.keys) {
+            (Some(module), _) => format!("{{{{ module.{module}.{attribute} }}}}"),
+            (None, Some(keys)) => format!("{{{{ {}[\"{}\"].{attribute} }}}}", self.name, keys[0]),
+            (None, None) => format!("{{{{ {}.{attribute} }}}}", self.name),
+        }
+    }
+
+    /// How `depends_on` names it.
+    fn needed(&self) -> String {
+        self.module.as_ref().map_or_else(|| self.name.clone(), |module| format!("module.{module}"))
+    }
+}
+
+/// What a block reads of others.
+#[derive(Default)]
+struct Reads {
+    /// The texts of fields.
+    fields: Vec<(&'static str, String)>,
+    needs: Vec<String>,
+}
+
 impl Toys {
+    /// The forms that the blocks of two blueprints can both have: what is not the same in both is no instance of one and none of the
+    /// other.
+    pub(crate) fn fit(&self, other: &Toys, forms: &[Form]) -> Vec<Form> {
+        let fit = |(position, form): (usize, &Form)| match (form, &self.blocks[position], &other.blocks[position]) {
+            (Form::Other, Some(own), Some(other))
+                if own.each == other.each && own.each.is_none_or(|count| count == 1) =>
+            {
+                Form::Other
+            }
+            (Form::Other, ..) => Form::Renamed,
+            (form, ..) => *form,
+        };
+        forms.iter().enumerate().map(fit).collect()
+    }
+
+    /// What moves when the blocks of another blueprint take other forms, each as `a -> b`.
+    pub(crate) fn moves(&self, after: &Toys, from: &[Form], to: &[Form]) -> Vec<String> {
+        let mut moves = Vec::new();
+        for (position, (from, to)) in from.iter().zip(to).enumerate().filter(|(_, (from, to))| from != to) {
+            let (Some(before), Some(after)) = (&self.blocks[position], &after.blocks[position]) else { continue };
+            let (from, to) = (Place::new(position, before, *from), Place::new(position, after, *to));
+            if let (Some(from), Some(to)) = (&from.module, &to.module) {
+                moves.push(format!("{from} -> {to}"));
+                continue;
+            }
+            // Only a form takes away or gives the one key; an edit of the `for_each` makes other things.
+            let same = before.each == after.each;
+            let key = |one: &Place, other: &Place| match (&one.keys, &other.keys) {
+                (Some(keys), None) if same => format!("[\"{}\"]", keys[0]),
+                _ => String::new(),
+            };
+            moves.push(format!("{}{} -> {}{}", from.address, key(&from, &to), to.address, key(&to, &from)));
+        }
+        moves
+    }
+
     /// The blocks that one reads, with how.
     fn reads(&self, position: usize, block: &Block) -> Vec<(usize, How)> {
         let earlier = |other: usize| if self.reversed { other > position } else { other < position };
@@ -105,55 +219,89 @@ impl Toys {
     }
 
     pub(crate) fn text(&self) -> String {
-        let mut text = "blueprint: toy\nproviders: { toy: {} }\nresources:\n".to_owned();
-        if self.blocks.iter().all(Option::is_none) {
-            return text.replace("resources:\n", "resources: {}\n");
-        }
-        for (position, block) in self.blocks.iter().enumerate() {
-            if let Some(block) = block {
-                self.write(&mut text, position, block);
-            }
-        }
-        text
+        self.text_in(&vec![Form::Plain; self.blocks.len()])
     }
 
-    fn write(&self, text: &mut String, position: usize, block: &Block) {
-        let shape = if block.shape { "round" } else { "flat" };
-        let kind = KINDS[block.kind];
-        write!(text, "  r{position}:\n    kind: {kind}\n    size: {}\n    shape: {shape}\n", block.size).unwrap();
-        if let Some(note) = block.note {
-            writeln!(text, "    note: n{note}").unwrap();
+    /// The blueprint with each block in its form.
+    pub(crate) fn text_in(&self, forms: &[Form]) -> String {
+        let (mut resources, mut calls, mut files) = (String::new(), String::new(), String::new());
+        for (position, block) in self.blocks.iter().enumerate() {
+            let Some(block) = block else { continue };
+            let (place, reads) = (Place::new(position, block, forms[position]), self.read(position, block, forms));
+            match &place.module {
+                None => write_block(&mut resources, block, &place, &reads),
+                Some(module) => {
+                    write_call(&mut calls, module, &reads);
+                    write_module(&mut files, module, block, &place, &reads);
+                }
+            }
         }
-        let tags: Vec<String> = (0..block.tags).map(|tag| format!("t{tag}: x")).collect();
-        writeln!(text, "    tags: {{ {} }}", tags.join(", ")).unwrap();
-        if let Some(count) = block.each {
-            let keys: Vec<String> = (0..count).map(|key| format!("k{key}")).collect();
-            writeln!(text, "    for_each: [{}]", keys.join(", ")).unwrap();
-        }
-        if let Some(first) = block.create_first {
-            writeln!(text, "    replace: {}", if first { "create_first" } else { "destroy_first" }).unwrap();
-        }
-        if block.verify {
-            writeln!(text, "    validate: {{ level: quick }}").unwrap();
-        }
+        let section = |name: &str, text: &str| {
+            if text.is_empty() { format!("{name}: {{}}\n") } else { format!("{name}:\n{text}") }
+        };
+        let (resources, calls) = (section("resources", &resources), section("modules", &calls));
+        format!("blueprint: toy\nproviders: {{ toy: {{}} }}\n{resources}{calls}{files}")
+    }
+
+    fn read(&self, position: usize, block: &Block, forms: &[Form]) -> Reads {
         let (mut host, mut base, mut needs) = (String::new(), String::new(), Vec::new());
         for (other, how) in self.reads(position, block) {
-            let keyed = self.blocks[other].as_ref().is_some_and(|other| other.each.is_some());
+            let Some(read) = &self.blocks[other] else { continue };
+            let place = Place::new(other, read, forms[other]);
             match how {
-                _ if keyed => needs.push(format!("r{other}")),
-                How::Id => write!(host, "{{{{ r{other}.id }}}}").unwrap(),
-                How::Base => write!(base, "{{{{ r{other}.id }}}}").unwrap(),
-                How::Volatile => write!(host, "{{{{ r{other}.address }}}}").unwrap(),
-                How::Says => needs.push(format!("r{other}")),
+                _ if read.each.is_some() => needs.push(place.needed()),
+                How::Id => host.push_str(&place.reads("id")),
+                How::Base => base.push_str(&place.reads("id")),
+                How::Volatile => host.push_str(&place.reads("address")),
+                How::Says => needs.push(place.needed()),
             }
         }
-        for (field, value) in [("host", host), ("base", base)] {
-            if !value.is_empty() {
-                writeln!(text, "    {field}: '{value}'").unwrap();
-            }
-        }
-        if !needs.is_empty() {
-            writeln!(text, "    depends_on: [{}]", needs.join(", ")).unwrap();
-        }
+        let fields = [("host", host), ("base", base)].into_iter().filter(|(_, value)| !value.is_empty());
+        Reads { fields: fields.collect(), needs }
     }
+}
+
+fn write_block(text: &mut String, block: &Block, place: &Place, reads: &Reads) {
+    let shape = if block.shape { "round" } else { "flat" };
+    let (name, kind) = (&place.name, KINDS[block.kind]);
+    write!(text, "  {name}:\n    kind: {kind}\n    size: {}\n    shape: {shape}\n", block.size).unwrap();
+    if let Some(note) = block.note {
+        writeln!(text, "    note: n{note}").unwrap();
+    }
+    let tags: Vec<String> = (0..block.tags).map(|tag| format!("t{tag}: x")).collect();
+    writeln!(text, "    tags: {{ {} }}", tags.join(", ")).unwrap();
+    if let Some(keys) = &place.keys {
+        writeln!(text, "    for_each: [{}]", keys.join(", ")).unwrap();
+    }
+    if let Some(first) = block.create_first {
+        writeln!(text, "    replace: {}", if first { "create_first" } else { "destroy_first" }).unwrap();
+    }
+    if block.verify {
+        writeln!(text, "    validate: {{ level: quick }}").unwrap();
+    }
+    for (field, value) in &reads.fields {
+        writeln!(text, "    {field}: '{value}'").unwrap();
+    }
+    if !reads.needs.is_empty() {
+        writeln!(text, "    depends_on: [{}]", reads.needs.join(", ")).unwrap();
+    }
+}
+
+/// The use of a module: it is given what its block reads.
+fn write_call(text: &mut String, module: &str, reads: &Reads) {
+    let inputs: Vec<String> = reads.fields.iter().map(|(field, value)| format!("{field}: '{value}'")).collect();
+    let (inputs, needs) = (inputs.join(", "), reads.needs.join(", "));
+    writeln!(text, "  {module}: {{ source: {module}.yaml, inputs: {{ {inputs} }}, depends_on: [{needs}] }}").unwrap();
+}
+
+fn write_module(text: &mut String, module: &str, block: &Block, place: &Place, reads: &Reads) {
+    let variables: Vec<String> = reads.fields.iter().map(|(field, _)| format!("{field}: {{ type: string }}")).collect();
+    write!(text, "# file: {module}.yaml\nblueprint: {module}\nvariables: {{ {} }}\n", variables.join(", ")).unwrap();
+    if block.each.is_none() {
+        writeln!(text, "outputs: {{ id: '{{{{ x.id }}}}', address: '{{{{ x.address }}}}' }}").unwrap();
+    }
+    let given = |(field, _): &(&'static str, String)| (*field, format!("{{{{ var.{field} }}}}"));
+    let inside = Reads { fields: reads.fields.iter().map(given).collect(), needs: Vec::new() };
+    text.push_str("resources:\n");
+    write_block(text, block, place, &inside);
 }

@@ -61,6 +61,7 @@ impl Provider for ToyProvider {
         scope: &Scope,
         kinds: &BTreeSet<KindName>,
     ) -> Result<BTreeMap<KindName, Arc<dyn Manager>>, ProviderError> {
+        self.cloud.prepare();
         let manager = |name: &KindName| {
             let manager = ToyManager { cloud: self.cloud.clone(), scope: scope.clone(), kind: kind(name.as_str()) };
             (name.clone(), Arc::new(manager) as Arc<dyn Manager>)
@@ -76,7 +77,7 @@ impl ToyManager {
             By::Token(token) => self.cloud.listed(|thing| thing.token == token.as_str()),
             By::Name(name) => {
                 let named = matches!(self.kind.safety, RetrySafety::NamedByCaller);
-                let matches = |thing: &super::cloud::Thing| thing.kind == self.kind.name && thing.name == name;
+                let matches = |thing: &super::things::Thing| thing.kind == self.kind.name && thing.name == name;
                 self.cloud.listed(|thing| named && matches(thing))
             }
         };

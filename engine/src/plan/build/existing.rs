@@ -3,9 +3,10 @@
 use super::Builder;
 use crate::blueprint::Resource;
 use crate::diagnostic::{Diagnostic, with_article};
+use crate::estate::attributes_of;
 use crate::plan::diff::mark_secrets;
 use crate::plan::operations::Planned;
-use crate::plan::{Action, Change, Existing, Order, Reason};
+use crate::plan::{Action, Change, Existing, Mode, Notice, Order, Reason};
 use crate::provider::{Found, Observation};
 use trueup_state::{Event, Record, Scope, Value};
 
@@ -27,10 +28,8 @@ impl<'a> Builder<'a> {
                 return self.not_read(resource, message, "nothing can be planned from it until it can be read");
             }
         };
-        let schema = resource.schema;
-        let attributes =
-            schema.map_or_else(|| found.attributes.clone(), |schema| schema.whole_attributes(&found.attributes));
-        let stable = schema.map_or_else(|| attributes.clone(), |schema| schema.stable_attributes(&attributes));
+        let attributes = attributes_of(resource, found);
+        let stable = resource.schema.map_or_else(|| attributes.clone(), |schema| schema.stable_attributes(&attributes));
         self.show(resource, attributes.clone(), stable);
         self.plan.existing.push(Existing {
             address: resource.address.clone(),
@@ -55,6 +54,14 @@ impl<'a> Builder<'a> {
 
     /// What was managed under this address: the same thing is only forgotten, another one goes.
     fn release(&mut self, record: &'a Record, found: &Found, scope: &Scope) {
+        if self.input.mode == Mode::Correct {
+            return self
+                .notice(&record.address, "it is only read from now on; `trueup apply` gives up the one it manages");
+        }
+        if let Some(message) = self.unsettled(&record.address) {
+            self.plan.notices.push(Notice { address: Some(record.address.clone()), message, stops: true });
+            return;
+        }
         let Some(current) = record.current.as_ref().filter(|object| object.id.as_deref() == Some(&found.id)) else {
             return self.removed(record);
         };

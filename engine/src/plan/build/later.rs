@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::Builder;
-use crate::blueprint::Resource;
+use crate::blueprint::{Program, Resource, Settings};
 use crate::diagnostic::Span;
+use crate::plan::moves::deferral;
 use crate::plan::{Deferred, Mode};
 use trueup_state::{Address, Declared, Record, Value};
 
-impl Builder<'_> {
+const UNKNOWN_SETTINGS: &str = "the settings of its provider are known only after apply";
+
+impl<'a> Builder<'a> {
     /// Leaves the blocks and modules of which it is not known how often they are there.
     pub(super) fn blocks_left(&mut self) {
         if self.input.mode == Mode::Destroy {
@@ -23,7 +26,8 @@ impl Builder<'_> {
             });
         }
         for record in self.input.state.into_iter().flat_map(|state| state.records.values()) {
-            if self.input.program.deferral(&record.address).is_some() {
+            let moves_later = self.input.moves.waits(&record.address).is_some();
+            if moves_later || deferral(self.input.program, &record.address).is_some() {
                 self.held.extend(record.declared.dependencies.iter().cloned());
             }
         }
@@ -32,8 +36,7 @@ impl Builder<'_> {
     /// Why a resource has to be left to a further phase, if it has; what it waits for, and where that is said.
     pub(super) fn waits(&self, resource: &Resource, declared: &Declared) -> Option<(String, Vec<Address>, Span)> {
         let program = self.input.program;
-        let read = resource.reads.iter().chain(resource.depends_on.iter());
-        let read = read.filter_map(|read| program.deferral(read)).map(|(address, _)| address);
+        let read = resource.reads.iter().chain(resource.depends_on.iter()).filter_map(|read| waiting(program, read));
         let later = declared.dependencies.iter().filter(|dependency| self.later.contains(*dependency));
         let waits_for: BTreeSet<&Address> = read.chain(later).collect();
         if let Some(first) = waits_for.first() {
@@ -43,11 +46,36 @@ impl Builder<'_> {
         if self.input.estate.scopes.contains_key(&resource.address) {
             return None;
         }
+        Some((UNKNOWN_SETTINGS.to_owned(), self.settings_read(resource), resource.span))
+    }
+
+    /// What the settings of a resource's providers read.
+    fn settings_read(&self, resource: &Resource) -> Vec<Address> {
+        let reads: BTreeSet<&Address> = self.settings(resource).flat_map(|settings| &settings.reads).collect();
+        reads.into_iter().cloned().collect()
+    }
+
+    fn settings<'r>(&self, resource: &'r Resource) -> impl Iterator<Item = &'r Settings>
+    where
+        'a: 'r,
+    {
+        let program = self.input.program;
         let candidates = resource.candidates.iter().map(|candidate| &candidate.provider);
-        let settings = candidates.chain([&resource.provider]).filter_map(|name| program.settings(resource, name));
-        let reads: BTreeSet<Address> = settings.flat_map(|settings| settings.reads.iter().cloned()).collect();
-        let reason = "the settings of its provider are known only after apply".to_owned();
-        Some((reason, reads.into_iter().collect(), resource.span))
+        candidates.chain([&resource.provider]).filter_map(move |name| program.settings(resource, name))
+    }
+
+    /// What exists stays where it is for as long as the settings of its provider are not known. Whether they are others then is for a
+    /// further phase to see; a correction leaves that to an apply.
+    pub(super) fn look_again(&mut self, resource: &Resource) {
+        let unknown = self.settings(resource).any(|settings| settings.value.has_unknown());
+        if unknown && self.input.mode == Mode::Apply {
+            self.plan.deferred.push(Deferred {
+                address: resource.address.clone(),
+                reason: UNKNOWN_SETTINGS.to_owned(),
+                waits_for: self.settings_read(resource),
+                source: self.input.program.sources.place(resource.span),
+            });
+        }
     }
 
     /// Leaves a resource as it is to a further phase. What it is then is not known to those that read it.
@@ -62,7 +90,15 @@ impl Builder<'_> {
             waits_for,
             source: self.input.program.sources.place(span),
         });
+        self.tell_move(resource);
         self.show(resource, Value::Unknown, Value::Unknown);
+    }
+
+    /// Says that what is left as it is moves all the same: no change tells it.
+    pub(super) fn tell_move(&mut self, resource: &Resource) {
+        if let Some((from, _)) = self.input.moves.origin(&resource.address) {
+            self.notice(&resource.address, format!("it moves here from {from}, and stays as it is otherwise"));
+        }
     }
 
     /// What is held holds what it depends on in turn.
@@ -79,7 +115,7 @@ impl Builder<'_> {
 
     /// Whether a recorded resource that is not declared now may be declared in a further phase, or is needed until then.
     pub(super) fn is_held(&self, record: &Record) -> bool {
-        self.input.program.deferral(&record.address).is_some() || self.held.contains(&record.address)
+        deferral(self.input.program, &record.address).is_some() || self.held.contains(&record.address)
     }
 
     /// Notes what is known of what was read to tell which resources there are.
@@ -101,4 +137,10 @@ impl Builder<'_> {
             }
         }
     }
+}
+
+/// What of something that is read, or depended on as a whole, waits: what it stands in, or the first that stands in it.
+fn waiting<'a>(program: &'a Program, read: &Address) -> Option<&'a Address> {
+    let within = || program.deferred.range(read.clone()..).next().map(|(address, _)| address);
+    deferral(program, read).map(|(address, _)| address).or_else(|| within().filter(|address| address.is_in(read)))
 }

@@ -191,6 +191,7 @@ impl<'a> Builder<'a> {
         if object.is_some_and(|object| object.sent.has_locked()) {
             self.notice(&resource.address, "its secrets are sealed for a key that is not here, and can't be compared");
         }
+        self.look_again(resource);
         let decision = decide(&wanted, record, observation, options.manager.as_ref());
         let decision = match self.input.mode {
             Mode::Correct => {
@@ -220,7 +221,7 @@ impl<'a> Builder<'a> {
 
     /// Why a resource can't be planned, where an operation of it has not ended: nothing may begin before that.
     fn unsettled(&self, address: &Address) -> Option<String> {
-        if let Some(from) = self.input.moves.later.get(address).filter(|from| self.open.contains_key(from)) {
+        if let Some(from) = self.input.moves.comes_from(address).filter(|from| self.open.contains_key(from)) {
             return Some(format!("it moves here from {from}, of which an operation has not ended"));
         }
         let parked = self.record(address).is_some_and(|record| record.status == Status::Parked);
@@ -238,6 +239,7 @@ impl<'a> Builder<'a> {
     fn stop(&mut self, resource: &Resource, record: Option<&Record>, reason: String) {
         self.stopped.insert(resource.address.clone());
         self.plan.notices.push(Notice { address: Some(resource.address.clone()), message: reason, stops: true });
+        self.tell_move(resource);
         let attributes = record.and_then(|record| record.current.as_ref()).map(|object| object.attributes.clone());
         let attributes = attributes.unwrap_or(Value::Unknown);
         self.show(resource, attributes.clone(), attributes);
@@ -388,6 +390,17 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Without operations nothing becomes known: an output that is not known stays what it was, and what a correction leaves waits for
+    /// an apply.
+    fn without_operations(&mut self) {
+        self.plan.outputs.retain(|_, change| !change.after.as_ref().is_some_and(Value::has_unknown));
+        if self.input.mode == Mode::Correct {
+            for left in std::mem::take(&mut self.plan.deferred) {
+                self.notice(&left.address, format!("{}; it waits for an apply", left.reason));
+            }
+        }
+    }
+
     /// Objects of this stack that its state does not know: an operation that has not ended may yet claim its own.
     fn orphans(&mut self) {
         let begun: BTreeSet<&str> = self.open.values().map(|open| open.request.token.as_str()).collect();
@@ -411,6 +424,9 @@ impl<'a> Builder<'a> {
             return Err(Diagnostics { sources: sources.clone(), list });
         }
         let (operations, edges) = operations::build(&self.planned);
+        if operations.is_empty() {
+            self.without_operations();
+        }
         self.plan.operations = operations;
         self.plan.edges = edges;
         self.plan.changes = self.planned.into_iter().map(|planned| planned.change).collect();

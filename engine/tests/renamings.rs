@@ -1,0 +1,132 @@
+//! Whatever is renamed, and wherever it is put, keeps what it is: an edit does with a renaming what it does without.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use support::programs::{edited, forms, toys};
+use support::{House, on_paused_time, with_moves};
+use trueup_engine::EngineError;
+use trueup_engine::plan::{Action, Mode, Plan, Reason};
+
+const MOST: usize = 6;
+
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(96);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// Where what is recorded at an address is after these moves.
+fn now(moves: &[String], recorded: &str) -> String {
+    let target = |line: &String| {
+        let (from, to) = line.split_once(" -> ").unwrap();
+        let rest = recorded.strip_prefix(from)?;
+        (rest.is_empty() || rest.starts_with(['[', '/'])).then(|| format!("{to}{rest}"))
+    };
+    moves.iter().find_map(target).unwrap_or_else(|| recorded.to_owned())
+}
+
+/// How often a plan does what.
+fn actions(plan: &Plan) -> BTreeMap<String, usize> {
+    let mut actions = BTreeMap::new();
+    let done = plan.changes.iter().filter(|change| !matches!(change.action, Action::None | Action::Record));
+    done.for_each(|change| *actions.entry(format!("{:?}", change.action)).or_default() += 1);
+    actions
+}
+
+/// What becomes of an edit.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    actions: BTreeMap<String, usize>,
+    /// How often each verb was called.
+    calls: BTreeMap<String, usize>,
+    /// The things that were there before, and are still.
+    survivors: BTreeSet<String>,
+}
+
+/// Changes what is there outside the engine, and applies; none where that can't be planned.
+async fn outcome(before: &str, after: &str, drift: &[u8]) -> Option<Outcome> {
+    let house = House::new();
+    if !house.try_plan(before, Mode::Apply).await.is_ok_and(|plan| !plan.operations.is_empty()) {
+        return None;
+    }
+    house.up(before).await;
+    let things = house.cloud.things();
+    for (thing, choice) in things.iter().zip(drift) {
+        match choice % 5 {
+            0 => house.cloud.edit_id(&thing.id, "size", Some(77_i64.into())),
+            1 => house.cloud.edit_id(&thing.id, "shape", Some("bent".into())),
+            2 => house.cloud.remove_id(&thing.id),
+            _ => {}
+        }
+    }
+    house.cloud.take_calls();
+    let plan = match house.try_plan(after, Mode::Apply).await {
+        Ok(plan) => plan,
+        Err(EngineError::Blueprint(_)) => return None,
+        Err(other) => panic!("{other:#?}"),
+    };
+    house.up(after).await;
+    let mut calls = BTreeMap::new();
+    for call in house.cloud.take_calls() {
+        *calls.entry(call.split(' ').next().unwrap().to_owned()).or_default() += 1;
+    }
+    house.settled(after).await;
+    assert!(house.cloud.wrongs().is_empty(), "{:?}", house.cloud.wrongs());
+    let left: BTreeSet<String> = house.cloud.things().into_iter().map(|thing| thing.id).collect();
+    let survivors = things.into_iter().map(|thing| thing.id).filter(|id| left.contains(id)).collect();
+    Some(Outcome { actions: actions(&plan), calls, survivors })
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_renaming_alone_calls_nothing(toys in toys(MOST), from in forms(MOST), to in forms(MOST)) {
+        on_paused_time(async {
+            let (from, to) = (toys.fit(&toys, &from), toys.fit(&toys, &to));
+            let (before, moves) = (toys.text_in(&from), toys.moves(&toys, &from, &to));
+            let lines: Vec<&str> = moves.iter().map(String::as_str).collect();
+            let after = if moves.is_empty() { toys.text_in(&to) } else { with_moves(&lines, &toys.text_in(&to)) };
+            let house = House::new();
+            house.run(&before).await;
+            house.settled(&before).await;
+            let recorded = house.recorded().await;
+            house.cloud.take_calls();
+            let plan = house.plan(&after).await;
+            assert!(plan.operations.is_empty(), "{before}\n{after}\n{plan:#?}");
+            for change in &plan.changes {
+                let renamed = matches!(change.reasons[..], [Reason::Renamed { .. }]);
+                assert_eq!(change.action, if renamed { Action::Record } else { Action::None }, "{}", change.address);
+            }
+            house.run(&after).await;
+            assert!(house.cloud.take_calls().is_empty());
+            let expected = recorded.into_iter().map(|(address, ids)| (now(&moves, &address), ids)).collect();
+            assert_eq!(house.recorded().await, expected, "{before}\n{after}");
+            house.settled(&after).await;
+            for record in house.state().await.records.values() {
+                assert!(record.declared.dependencies.iter().all(|needed| expected.contains_key(&needed.to_string())));
+            }
+        });
+    }
+
+    #[test]
+    fn an_edit_does_with_a_renaming_what_it_does_without(
+        (old, new) in edited(MOST),
+        from in forms(MOST),
+        to in forms(MOST),
+        drift in prop::collection::vec(any::<u8>(), 12),
+    ) {
+        on_paused_time(async {
+            let (from, to) = (old.fit(&new, &from), old.fit(&new, &to));
+            let (before, moves) = (old.text_in(&from), old.moves(&new, &from, &to));
+            let lines: Vec<&str> = moves.iter().map(String::as_str).collect();
+            let renamed = if moves.is_empty() { new.text_in(&to) } else { with_moves(&lines, &new.text_in(&to)) };
+            let (with, without) = (outcome(&before, &renamed, &drift).await, outcome(&before, &new.text_in(&from), &drift).await);
+            assert_eq!(with, without, "{before}\n{renamed}");
+        });
+    }
+}
