@@ -1,8 +1,8 @@
 //! What is typed out of habit from another tool, and what is typed here instead.
 
 /// What to type instead of the first word that another tool has and this one has not.
-pub(crate) fn hint(words: impl Iterator<Item = String>) -> Option<&'static str> {
-    words.filter_map(|word| instead_of(word.split('=').next().unwrap_or_default())).next()
+pub(crate) fn hint(mut words: impl Iterator<Item = String>) -> Option<&'static str> {
+    words.find_map(|word| instead_of(word.split('=').next().unwrap_or_default()))
 }
 
 fn instead_of(word: &str) -> Option<&'static str> {
@@ -11,13 +11,12 @@ fn instead_of(word: &str) -> Option<&'static str> {
         "-var-file" => "write `--var-file FILE`",
         "-out" => "write `--out FILE`",
         "-json" => "write `--json`",
-        "-destroy" | "--destroy" => "write `trueup destroy`",
         "-auto-approve" | "--auto-approve" | "--yes-all" | "-y" => "write `--yes`",
         "-refresh-only" | "--refresh-only" | "refresh" => "write `trueup drift`",
         "-chdir" => "name the blueprint as the last argument",
         "workspace" => "a workspace is an environment here: write `--env NAME`",
         "up" | "deploy" | "launch" => "write `trueup apply`",
-        "down" | "delete" | "rm" => "write `trueup destroy`",
+        "-destroy" | "--destroy" | "down" | "delete" | "rm" => "write `trueup destroy`",
         "diff" | "preview" => "write `trueup plan`",
         "fmt" | "format" => "a blueprint is YAML: any formatter of YAML will do",
         "get" | "providers" => "nothing is to be fetched: providers are built in",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use trueup_state::{Address, FieldPath, KindName, Value};
 
-use crate::blueprint::{Program, Resource, World, evaluate, move_target};
+use crate::blueprint::{Program, Resource, World, evaluate};
 use crate::diagnostic::Diagnostic;
 use crate::paths::resolve_paths;
 use crate::plan::Contents;
@@ -52,7 +52,7 @@ pub(crate) fn said_now(program: &Program, resource: &Resource, schema: &Schema) 
 
 /// The resource of a blueprint that something recorded is, under its address or the one that it moves to.
 pub(crate) fn declared<'a>(program: &'a Program, recorded: &Address, kind: &KindName) -> Option<&'a Resource> {
-    let moved = move_target(&program.moves, recorded).map(|(to, _)| to);
+    let moved = program.moves.target(recorded).map(|(to, _)| to);
     let resource = program.resources.get(moved.as_ref().unwrap_or(recorded))?;
     (resource.kind == *kind && resource.existing.is_none()).then_some(resource)
 }

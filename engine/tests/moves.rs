@@ -5,7 +5,8 @@
 mod support;
 
 use support::{House, action, address, blueprint, change, done, moved, operations, pointed, using, with_moves};
-use trueup_engine::plan::{Action, Reason};
+use trueup_engine::EngineError;
+use trueup_engine::plan::{Action, Mode, Reason};
 
 const MODULE: &str = "blueprint: m\nresources:\n  x: { kind: box }\n  y: { kind: named, host: '{{ x.id }}' }\n";
 
@@ -192,4 +193,18 @@ async fn where_both_addresses_are_recorded_nothing_is_done_and_the_entry_is_poin
     house.cloud.take_calls();
     house.up(&blueprint(&["b: { kind: box }"])).await;
     assert_eq!(house.cloud.take_calls(), ["delete a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_a_key_moves_to_nothing_without_one() {
+    let house = House::new();
+    house.up(&blueprint(&["a: { kind: box, for_each: [x, y] }", "b: { kind: box }"])).await;
+    house.cloud.take_calls();
+    let single = moved(&["a -> z"], &["z: { kind: box }", "b: { kind: box }"]);
+    let several = moved(&["b -> z"], &["a: { kind: box, for_each: [x, y] }", "z: { kind: box, for_each: [x] }"]);
+    for (text, said) in [(single, "and there is no `for_each`"), (several, "which is a `for_each`")] {
+        let Err(EngineError::Blueprint(problems)) = house.try_plan(&text, Mode::Apply).await else { panic!("{text}") };
+        assert!(problems.list.iter().all(|problem| problem.message.contains(said)), "{problems:#?}");
+        assert!(house.cloud.take_calls().is_empty());
+    }
 }

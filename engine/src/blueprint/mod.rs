@@ -54,7 +54,7 @@ use crate::provider::Candidate;
 use crate::schema::Schema;
 
 pub use expression::{Evaluated, Template, evaluate};
-pub use moved::{Move, target as move_target};
+pub use moved::{Move, MoveTable};
 pub(crate) use sight::is_reference;
 pub use source::{Content, Node};
 pub use world::{Each, EachValue, Frame, Instances, Known, Scope, Visible, World};
@@ -151,7 +151,7 @@ pub struct Program {
     /// Its outputs.
     pub outputs: BTreeMap<String, Output>,
     /// What has got another address.
-    pub moves: Vec<Move>,
+    pub moves: MoveTable,
     /// The blocks and modules of which only apply can tell how often they are there.
     pub deferred: BTreeMap<Address, Deferral>,
     /// The resources, or blocks as a whole, that were read to tell which resources there are.
@@ -295,6 +295,11 @@ impl Program {
     /// How many resources a block stands for; none where there is no such block.
     pub fn instances(&self, block: &Address) -> Option<&Instances> {
         self.frame.block(block)
+    }
+
+    /// Whether an address has keys where, and only where, what is declared there has instances.
+    pub fn has_shape_of(&self, address: &Address) -> bool {
+        self.frame.has_shape_of(address)
     }
 
     /// The block or module that does not have what is recorded at an address any more, though it is declared, and where it is named.

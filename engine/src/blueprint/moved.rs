@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use trueup_state::{Address, Segment};
 
 use super::expand::Room;
-use super::schema::File;
+use super::schema::{self, File};
 use super::sight::suggest;
 use super::world::{Frame, Instances};
 use crate::diagnostic::{Diagnostic, Span};
@@ -19,6 +19,16 @@ pub struct Move {
     pub to: Address,
     /// Where the blueprint says so.
     pub span: Span,
+    /// Where it says the address now.
+    pub to_span: Span,
+}
+
+/// All moves of a blueprint, found by what has moved.
+#[derive(Clone, Debug, Default)]
+pub struct MoveTable {
+    list: Vec<Move>,
+    /// The moves of a block or a module, or of instances of it.
+    by_block: BTreeMap<Address, Vec<usize>>,
 }
 
 impl Move {
@@ -41,17 +51,40 @@ impl Move {
     }
 }
 
-/// The address that a recorded one has now, and the first move that says so; none where nothing is said of it.
-pub fn target<'a>(moves: &'a [Move], address: &Address) -> Option<(Address, &'a Move)> {
-    let mut found: Option<(Address, &Move)> = None;
-    // What was moved may have been moved again since. Moves in a circle are refused when the blueprint is loaded.
-    for _ in 0..moves.len() {
-        let now = found.as_ref().map_or(address, |(now, _)| now);
-        let Some((next, by)) = moves.iter().find_map(|by| Some((by.target(now)?, by))) else { break };
-        let by = found.as_ref().map_or(by, |(_, first)| first);
-        found = Some((next, by));
+impl MoveTable {
+    fn new(list: Vec<Move>) -> Self {
+        let mut by_block: BTreeMap<Address, Vec<usize>> = BTreeMap::new();
+        for (position, entry) in list.iter().enumerate() {
+            by_block.entry(entry.from.block()).or_default().push(position);
+        }
+        Self { list, by_block }
     }
-    found
+
+    /// Whether nothing has moved.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// What an address is after the first move that is about it or about what it stands in, the outermost first.
+    fn step(&self, address: &Address) -> Option<(Address, &Move)> {
+        let around: Vec<Address> = std::iter::successors(Some(address.clone()), Address::parent).collect();
+        let blocks = around.iter().rev().filter_map(|part| self.by_block.get(&part.block()));
+        let mut entries = blocks.flatten().map(|position| &self.list[*position]);
+        entries.find_map(|entry| Some((entry.target(address)?, entry)))
+    }
+
+    /// The address that a recorded one has now, and the first move that says so; none where nothing is said of it.
+    pub fn target(&self, address: &Address) -> Option<(Address, &Move)> {
+        let mut found: Option<(Address, &Move)> = None;
+        // What was moved may have been moved again since. Moves in a circle are refused when the blueprint is loaded.
+        for _ in 0..self.list.len() {
+            let now = found.as_ref().map_or(address, |(now, _)| now);
+            let Some((next, by)) = self.step(now) else { break };
+            let by = found.as_ref().map_or(by, |(_, first)| first);
+            found = Some((next, by));
+        }
+        found
+    }
 }
 
 /// The moves of a blueprint and of its modules.
@@ -60,27 +93,24 @@ pub(super) fn moves(
     rooms: &BTreeMap<Option<Address>, Room<'_>>,
     frame: &Frame,
     problems: &mut Vec<Diagnostic>,
-) -> Vec<Move> {
-    let mut moves = Vec::new();
-    let mut places = Vec::new();
+) -> MoveTable {
+    let mut list = Vec::new();
     for (module, room) in rooms {
         let inside = |address: &Address| match module {
             Some(module) => join(module, address.segments()),
             None => address.clone(),
         };
-        for entry in &files[room.file].moved {
-            moves.push(Move { from: inside(&entry.from.0), to: inside(&entry.to.0), span: entry.from.1 });
-            places.push(entry.to.1);
-        }
+        let entry = |entry: &schema::Move| {
+            let ((from, span), (to, to_span)) = (&entry.from, &entry.to);
+            Move { from: inside(from), to: inside(to), span: *span, to_span: *to_span }
+        };
+        list.extend(files[room.file].moved.iter().map(entry));
     }
-    let before = problems.len();
-    for (entry, to) in moves.iter().zip(places) {
-        problems.extend(wrong(entry, to, &moves, frame));
-    }
-    if problems.len() == before {
-        problems.extend(circle(&moves));
-    }
-    moves
+    let table = MoveTable::new(list);
+    let found: Vec<Diagnostic> = table.list.iter().filter_map(|entry| wrong(entry, &table, frame)).collect();
+    let circle = if found.is_empty() { circle(&table) } else { None };
+    problems.extend(found.into_iter().chain(circle));
+    table
 }
 
 fn join(module: &Address, inner: &[Segment]) -> Address {
@@ -88,14 +118,18 @@ fn join(module: &Address, inner: &[Segment]) -> Address {
     Address::from_segments(segments).unwrap_or_else(|| module.clone())
 }
 
-fn wrong(entry: &Move, to_span: Span, moves: &[Move], frame: &Frame) -> Option<Diagnostic> {
-    let Move { from, to, span } = entry;
+fn wrong(entry: &Move, table: &MoveTable, frame: &Frame) -> Option<Diagnostic> {
+    let Move { from, to, span, to_span } = entry;
     if from == to {
         let problem = Diagnostic::error(format!("`{from}` is said to have moved to itself"));
         return Some(problem.at(*span, "this address").help("take this entry out"));
     }
-    let twin = moves.iter().find(|other| other.from == *from && (other.to != *to) && other.span < *span);
-    if let Some(twin) = twin {
+    if is_inside(from, to) || is_inside(to, from) {
+        let problem = Diagnostic::error(format!("`{from}` can't have moved to `{to}`: one is a part of the other"));
+        return Some(problem.at(*span, "this entry").help("take this entry out"));
+    }
+    let others = || table.by_block.get(&from.block()).into_iter().flatten().map(|position| &table.list[*position]);
+    if let Some(twin) = others().find(|other| other.from == *from && other.to != *to && other.span < *span) {
         let problem = Diagnostic::error(format!("`{from}` is said to have moved twice")).at(*span, "to here");
         return Some(problem.at(twin.span, "and to here").help("keep one of them"));
     }
@@ -104,19 +138,23 @@ fn wrong(entry: &Move, to_span: Span, moves: &[Move], frame: &Frame) -> Option<D
         let problem = problem.at(*span, "the blueprint declares this address");
         return Some(problem.help("take its block out, or this entry"));
     }
-    let goes_on = moves.iter().any(|other| other.target(to).is_some());
-    if goes_on || can_take(to, from, frame) {
+    if table.step(to).is_some() || can_take(to, from, frame) {
         return None;
     }
     let known = frame.addresses();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    let problem = Diagnostic::error(format!("nothing is declared at `{to}`, where `{from}` is said to have moved"));
     let plain = to.to_string().strip_prefix("module.").map(str::to_owned).filter(|name| known.contains(&name.as_str()));
     let help = match plain {
         Some(name) => format!("write `{name}`: an address has no `module.` in it"),
         None => suggest(&to.to_string(), &known, "there are", "declare it first"),
     };
-    Some(problem.at(to_span, "this address").help(help))
+    let problem = Diagnostic::error(format!("nothing is declared at `{to}`, where `{from}` is said to have moved"));
+    Some(problem.at(*to_span, "this address").help(help))
+}
+
+/// Whether an address stands in a module or an instance at another.
+fn is_inside(inner: &Address, outer: &Address) -> bool {
+    inner.segments().len() > outer.segments().len() && inner.is_in(outer)
 }
 
 /// Whether the blueprint has something at an address, other than the block that it moved into.
@@ -151,17 +189,21 @@ fn can_take(to: &Address, from: &Address, frame: &Frame) -> bool {
     }
 }
 
-fn circle(moves: &[Move]) -> Option<Diagnostic> {
-    for entry in moves {
-        let mut seen = BTreeSet::from([entry.from.clone()]);
-        let mut now = entry.to.clone();
-        while let Some(next) = moves.iter().find_map(|other| other.target(&now)) {
-            if !seen.insert(now.clone()) || next == entry.from {
-                let problem = Diagnostic::error(format!("`{}` is said to have moved back to where it was", entry.from));
-                return Some(problem.at(entry.span, "this move").help("take one of these entries out"));
+/// A move from which others lead back, or on without an end.
+fn circle(table: &MoveTable) -> Option<Diagnostic> {
+    // Addresses from which moves are known to come to rest.
+    let mut at_rest: BTreeSet<Address> = BTreeSet::new();
+    for entry in &table.list {
+        let mut way = vec![entry.to.clone()];
+        while let Some((next, _)) = way.last().filter(|now| !at_rest.contains(*now)).and_then(|now| table.step(now)) {
+            if way.len() > table.list.len() {
+                let problem = Diagnostic::error(format!("`{}` is said to have moved in a circle", entry.from));
+                let problem = problem.at(entry.span, "from here, moves lead on without an end");
+                return Some(problem.help("take one of these entries out"));
             }
-            now = next;
+            way.push(next);
         }
+        at_rest.extend(way);
     }
     None
 }

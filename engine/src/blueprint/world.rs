@@ -212,6 +212,20 @@ impl Frame {
         self.set_call(address, Instances::Unknown);
     }
 
+    /// Whether an address has keys where, and only where, what is declared has instances. What is not declared says nothing.
+    pub(super) fn has_shape_of(&self, address: &Address) -> bool {
+        let mut around = std::iter::successors(Some(address.clone()), Address::parent);
+        around.all(|part| {
+            let block = part.block();
+            let group = self.blocks.get(&block).or_else(|| self.calls.get(&block));
+            match (group.map(|group| &group.instances), part.key()) {
+                (Some(Instances::One), key) => key.is_none(),
+                (Some(Instances::Keyed(_)), key) => key.is_some(),
+                _ => true,
+            }
+        })
+    }
+
     /// Sets how often a module is there.
     pub(super) fn set_call(&mut self, address: Address, instances: Instances) {
         self.calls.insert(address, Group::new(instances, None, None));

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use trueup_state::entry::{Entry, Event};
 use trueup_state::{Address, Place, State, StoreError, Timestamp};
 
-use crate::blueprint::{Deferral, Move, Program, move_target};
+use crate::blueprint::{Deferral, Move, Program};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 
 /// The moves of a blueprint as they are for a state.
@@ -33,8 +33,10 @@ impl Moves {
         let begun = open.iter().copied().filter(|address| !state.records.contains_key(*address));
         let mut list = Vec::new();
         for from in state.records.keys().chain(begun) {
-            let Some((to, by)) = move_target(&program.moves, from) else { continue };
-            if open.contains(from) || open.contains(&to) {
+            let Some((to, by)) = program.moves.target(from) else { continue };
+            if !program.has_shape_of(&to) {
+                list.push(misshapen(from, &to, by));
+            } else if open.contains(from) || open.contains(&to) {
                 moves.wait(from, to);
             } else if state.records.contains_key(&to) {
                 list.push(both(from, &to, by));
@@ -99,6 +101,16 @@ pub(super) fn deferral<'a>(program: &'a Program, address: &Address) -> Option<(&
     }
     let outer = |length: usize| Address::from_segments(address.segments()[..length].to_vec());
     (1..=address.segments().len()).filter_map(outer).find_map(|outer| program.deferred.get_key_value(&outer.block()))
+}
+
+/// What is recorded has a key and what is declared has none, or the other way about.
+fn misshapen(from: &Address, to: &Address, by: &Move) -> Diagnostic {
+    let message = format!("`{from}` would move to `{to}`, and there is no `for_each` that could have it");
+    let message =
+        if to.key().is_some() { message } else { format!("`{from}` would move to `{to}`, which is a `for_each`") };
+    Diagnostic::error(message)
+        .at(by.span, "this move")
+        .help("move one instance: `{ from: 'a[\"x\"]', to: b }`, or `{ from: a, to: 'b[\"x\"]' }`")
 }
 
 fn both(from: &Address, to: &Address, by: &Move) -> Diagnostic {

@@ -1,7 +1,6 @@
 //! What is recorded and no longer wanted, or no longer there.
 
 use super::Builder;
-use crate::blueprint::move_target;
 use crate::desired::{declared, said_now};
 use crate::plan::diff;
 use crate::plan::operations::Planned;
@@ -25,9 +24,7 @@ impl<'a> Builder<'a> {
         if let Some(to) = self.input.moves.waits(&record.address) {
             return self.notice(&record.address, format!("it moves to {to}, which waits"));
         }
-        if let (Mode::Correct, Some((to, _))) =
-            (self.input.mode, move_target(&self.input.program.moves, &record.address))
-        {
+        if let (Mode::Correct, Some((to, _))) = (self.input.mode, self.input.program.moves.target(&record.address)) {
             return self.notice(&record.address, format!("it moves to {to}; `trueup apply` does that"));
         }
         if self.input.mode != Mode::Destroy && self.is_held(record) {
