@@ -377,7 +377,7 @@ fn moved(plan: &Plan, state: &State) -> Result<State, EngineError> {
 
 /// What is read and never managed, and is gone, another thing, or other than it was planned from. What can't be read now is no reason to
 /// think so.
-fn read_otherwise<'a>(plan: &'a Plan, program: &Program, estate: &Estate) -> impl Iterator<Item = Address> {
+fn read_otherwise(plan: &Plan, program: &Program, estate: &Estate) -> impl Iterator<Item = Address> {
     let differs = |existing: &&Existing| match estate.existing.get(&existing.address) {
         Some(Observation::Present(found)) => {
             let resource = program.resources.get(&existing.address);
