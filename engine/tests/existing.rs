@@ -163,7 +163,13 @@ async fn what_was_read_and_is_managed_from_now_on_is_made() {
 async fn all_of_a_for_each_and_what_stands_in_a_module_is_read() {
     let house = house();
     house.cloud.plant("named", "second");
-    let module = "blueprint: m\nvariables: { name: { type: string } }\nresources:\n  u: { kind: named, existing: '{{ var.name }}' }\noutputs: { id: '{{ u.id }}' }\n";
+    let module = [
+        "blueprint: m",
+        "variables: { name: { type: string } }",
+        "resources:",
+        "  u: { kind: named, existing: '{{ var.name }}' }",
+        "outputs: { id: '{{ u.id }}' }",
+    ];
     let text = using(
         &["m: { source: m.yaml, for_each: [shared], inputs: { name: '{{ each.key }}' } }"],
         &[
@@ -171,7 +177,7 @@ async fn all_of_a_for_each_and_what_stands_in_a_module_is_read() {
             "b: { kind: box, for_each: '{{ s }}', host: '{{ each.value.id }}' }",
             "c: { kind: box, host: \"{{ module.m['shared'].id }}\" }",
         ],
-        module,
+        &module.join("\n"),
     );
     let plan = house.plan(&text).await;
     let found: Vec<_> =
