@@ -9,7 +9,6 @@ use support::{House, action, address, blueprint, blueprint_with, change, operati
 use trueup_engine::EngineError;
 use trueup_engine::plan::{Action, Existing, Mode, Plan, Reason};
 use trueup_state::entry::Class;
-use trueup_state::{Value, codec};
 
 /// A house in which somebody else has things: a `named` of the name `shared`, in zone z5, and a `box` without one.
 fn house() -> House {
@@ -164,7 +163,13 @@ async fn what_was_read_and_is_managed_from_now_on_is_made() {
 async fn all_of_a_for_each_and_what_stands_in_a_module_is_read() {
     let house = house();
     house.cloud.plant("named", "second");
-    let module = "blueprint: m\nvariables: { name: { type: string } }\nresources:\n  u: { kind: named, existing: '{{ var.name }}' }\noutputs: { id: '{{ u.id }}' }\n";
+    let module = [
+        "blueprint: m",
+        "variables: { name: { type: string } }",
+        "resources:",
+        "  u: { kind: named, existing: '{{ var.name }}' }",
+        "outputs: { id: '{{ u.id }}' }",
+    ];
     let text = using(
         &["m: { source: m.yaml, for_each: [shared], inputs: { name: '{{ each.key }}' } }"],
         &[
@@ -172,7 +177,7 @@ async fn all_of_a_for_each_and_what_stands_in_a_module_is_read() {
             "b: { kind: box, for_each: '{{ s }}', host: '{{ each.value.id }}' }",
             "c: { kind: box, host: \"{{ module.m['shared'].id }}\" }",
         ],
-        module,
+        &module.join("\n"),
     );
     let plan = house.plan(&text).await;
     let found: Vec<_> =
@@ -265,10 +270,8 @@ async fn reading(house: &House) -> (Plan, String) {
 async fn a_saved_plan_carries_what_it_read() {
     let house = house();
     let (plan, text) = reading(&house).await;
-    let sealed: Plan<serde_json::Value> = plan.try_map(&mut |value| codec::seal(value, house.vault.as_ref())).unwrap();
-    let read: Plan<serde_json::Value> = serde_json::from_slice(&serde_json::to_vec(&sealed).unwrap()).unwrap();
-    let opened: Plan = read.try_map(&mut |json| codec::open(json, house.vault.as_ref())).unwrap();
-    assert_eq!((&opened, opened.existing.len()), (&plan, 2));
+    let opened = house.saved(&plan);
+    assert_eq!(opened.existing.len(), 2);
     assert!(house.carry_out(&opened, &text).await.unwrap().is_complete());
     assert_eq!(house.cloud.one("b").spec.get("host"), Some(&"other-shared".into()));
     house.settled(&text).await;
@@ -276,17 +279,15 @@ async fn a_saved_plan_carries_what_it_read() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_read_and_is_gone_or_other_by_then_refuses_the_plan() {
-    let zone = |value: Value| move |house: &House| house.cloud.edit_id("other-shared", "zone", Some(value.clone()));
-    let renamed = |house: &House| {
-        // Another thing has its name by now; its attributes but one are alike.
-        house.cloud.rename_id("other-shared", "other-new");
-    };
-    let gone = |house: &House| house.cloud.remove_id("other-shared");
-    let moves: [(&str, &dyn Fn(&House)); 3] = [("gone", &gone), ("another", &renamed), ("other", &zone("z6".into()))];
-    for (what, moves) in moves {
+    for what in ["gone", "another", "other"] {
         let house = house();
         let (plan, text) = reading(&house).await;
-        moves(&house);
+        match what {
+            "gone" => house.cloud.remove_id("other-shared"),
+            // Another thing has its name by now, and is like it.
+            "another" => house.cloud.rename_id("other-shared", "other-new"),
+            _ => house.cloud.edit_id("other-shared", "zone", Some("z6".into())),
+        }
         let refused = house.carry_out(&plan, &text).await;
         let Err(EngineError::WorldMoved { addresses }) = refused else { panic!("{what}: {refused:#?}") };
         assert_eq!(addresses, [address("s")], "{what}");

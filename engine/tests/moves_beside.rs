@@ -7,9 +7,9 @@ mod support;
 use support::cloud::{Fault, Manners};
 use support::{House, action, address, blueprint, change, done, moved, operations, stack, using};
 use trueup_engine::EngineError;
-use trueup_engine::plan::{Action, Mode, Order, Plan, Reason};
+use trueup_engine::plan::{Action, Mode, Order, Reason};
 use trueup_state::entry::{Class, Resolution};
-use trueup_state::{Entry, Event, FieldPath, Status, Store, codec};
+use trueup_state::{Entry, Event, FieldPath, Status, Store};
 
 fn renamed(from: &str) -> impl Fn(&Reason) -> bool {
     let from = address(from);
@@ -174,10 +174,7 @@ async fn a_saved_plan_moves_too_and_is_refused_once_the_state_moved_on() {
     house.up(&blueprint(&["a: { kind: box, size: 1 }", "c: { kind: box }"])).await;
     let text = moved(&["a -> b"], &["b: { kind: box, size: 2 }", "c: { kind: box }"]);
     let plan = house.plan(&text).await;
-    let sealed: Plan<serde_json::Value> = plan.try_map(&mut |value| codec::seal(value, house.vault.as_ref())).unwrap();
-    let read: Plan<serde_json::Value> = serde_json::from_slice(&serde_json::to_vec(&sealed).unwrap()).unwrap();
-    let opened: Plan = read.try_map(&mut |json| codec::open(json, house.vault.as_ref())).unwrap();
-    assert_eq!(opened, plan);
+    let opened = house.saved(&plan);
     house.cloud.edit("a", "note", Some("by hand".into()));
     let refused = house.carry_out(&opened, &text).await;
     let Err(EngineError::WorldMoved { addresses }) = refused else { panic!("{refused:#?}") };

@@ -81,7 +81,14 @@ async fn what_is_told_by_a_wait_is_what_comes_of_it() {
 
 #[tokio::test(start_paused = true)]
 async fn what_depends_on_what_waits_waits_too() {
-    let module = "blueprint: m\nvariables: { id: { type: string, default: none } }\nresources:\n  x: { kind: box }\n  y: { kind: box, for_each: '{{ [var.id] }}' }\noutputs: { y: '{{ y }}', x: '{{ x.id }}' }\n";
+    let module = [
+        "blueprint: m",
+        "variables: { id: { type: string, default: none } }",
+        "resources:",
+        "  x: { kind: box }",
+        "  y: { kind: box, for_each: '{{ [var.id] }}' }",
+        "outputs: { y: '{{ y }}', x: '{{ x.id }}' }",
+    ];
     for (line, waits_for) in [
         ("r: { kind: box, depends_on: [b] }", "b"),
         ("r: { kind: box, needs: '{{ b | list }}' }", "b"),
@@ -99,7 +106,7 @@ async fn what_depends_on_what_waits_waits_too() {
             "n: { source: m.yaml, when: \"{{ a.zone == 'z1' }}\" }",
         ];
         let lines = ["a: { kind: box }", "b: { kind: box, for_each: '{{ [a.id] }}' }", line];
-        let text = using(&calls, &lines, module);
+        let text = using(&calls, &lines, &module.join("\n"));
         let plan = house.plan(&text).await;
         assert_eq!(operations(&plan), ["create a", "create m/x"], "{line}");
         assert!(left(&plan).contains(&format!("r: {waits_for}")), "{line} {:?}", left(&plan));

@@ -7,9 +7,10 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use support::programs::{edited, forms, toys};
+use support::programs::{Form, Toys, Waits, edited, forms, toys, waits};
 use support::{House, on_paused_time, with_moves};
 use trueup_engine::EngineError;
+use trueup_engine::apply::Report;
 use trueup_engine::plan::{Action, Mode, Plan, Reason};
 
 const MOST: usize = 6;
@@ -37,7 +38,15 @@ fn actions(plan: &Plan) -> BTreeMap<String, usize> {
     actions
 }
 
-/// What becomes of an edit.
+/// A blueprint in other forms, with the moves from those that it had.
+fn renamed(old: &Toys, new: &Toys, from: &[Form], to: &[Form], waits: &Waits) -> (Vec<String>, String) {
+    let (moves, text) = (old.moves(new, from, to), new.text_in(to, waits));
+    let lines: Vec<&str> = moves.iter().map(String::as_str).collect();
+    let text = if moves.is_empty() { text } else { with_moves(&lines, &text) };
+    (moves, text)
+}
+
+/// What becomes of an edit: what is planned at first, and in the end.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     actions: BTreeMap<String, usize>,
@@ -53,7 +62,7 @@ async fn outcome(before: &str, after: &str, drift: &[u8]) -> Result<Outcome, Str
     if !house.try_plan(before, Mode::Apply).await.is_ok_and(|plan| !plan.operations.is_empty()) {
         return Err("there is nothing to edit".to_owned());
     }
-    house.up(before).await;
+    house.phases(before).await;
     let things = house.cloud.things();
     for (thing, choice) in things.iter().zip(drift) {
         match choice % 5 {
@@ -69,7 +78,12 @@ async fn outcome(before: &str, after: &str, drift: &[u8]) -> Result<Outcome, Str
         Err(EngineError::Blueprint(problems)) => return Err(problems.list[0].message.clone()),
         Err(other) => panic!("{other:#?}"),
     };
-    house.up(after).await;
+    let phases = match house.try_phases(after).await {
+        Ok(phases) => phases,
+        Err(EngineError::Blueprint(problems)) => return Err(problems.list[0].message.clone()),
+        Err(other) => panic!("{other:#?}"),
+    };
+    assert!(phases.iter().all(Report::is_complete), "{phases:#?}");
     let mut calls = BTreeMap::new();
     for call in house.cloud.take_calls() {
         *calls.entry(call.split(' ').next().unwrap().to_owned()).or_default() += 1;
@@ -85,19 +99,16 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn a_renaming_alone_calls_nothing(toys in toys(MOST), from in forms(MOST), to in forms(MOST)) {
+    fn a_renaming_alone_calls_nothing(toys in toys(MOST), from in forms(MOST), to in forms(MOST), waits in waits(MOST)) {
         on_paused_time(async {
             let (from, to) = (toys.fit(&toys, &from), toys.fit(&toys, &to));
-            let (before, moves) = (toys.text_in(&from), toys.moves(&toys, &from, &to));
-            let lines: Vec<&str> = moves.iter().map(String::as_str).collect();
-            let after = if moves.is_empty() { toys.text_in(&to) } else { with_moves(&lines, &toys.text_in(&to)) };
+            let (before, (moves, after)) = (toys.text_in(&from, &waits), renamed(&toys, &toys, &from, &to, &waits));
             let house = House::new();
-            house.run(&before).await;
-            house.settled(&before).await;
+            house.phases(&before).await;
             let recorded = house.recorded().await;
             house.cloud.take_calls();
             let plan = house.plan(&after).await;
-            assert!(plan.operations.is_empty(), "{before}\n{after}\n{plan:#?}");
+            assert!(plan.operations.is_empty() && plan.deferred.is_empty(), "{before}\n{after}\n{plan:#?}");
             for change in &plan.changes {
                 let renamed = matches!(change.reasons[..], [Reason::Renamed { .. }]);
                 assert_eq!(change.action, if renamed { Action::Record } else { Action::None }, "{}", change.address);
@@ -107,7 +118,7 @@ proptest! {
             let expected = recorded.into_iter().map(|(address, ids)| (now(&moves, &address), ids)).collect();
             assert_eq!(house.recorded().await, expected, "{before}\n{after}");
             house.settled(&after).await;
-            for record in house.state().await.records.values() {
+            for record in house.store_state().await.iter().flat_map(|state| state.records.values()) {
                 assert!(record.declared.dependencies.iter().all(|needed| expected.contains_key(&needed.to_string())));
             }
         });
@@ -118,17 +129,22 @@ proptest! {
         (old, new) in edited(MOST),
         from in forms(MOST),
         to in forms(MOST),
+        waits in waits(MOST),
         drift in prop::collection::vec(any::<u8>(), 12),
     ) {
         on_paused_time(async {
             let (from, to) = (old.fit(&new, &from), old.fit(&new, &to));
-            let (before, moves) = (old.text_in(&from), old.moves(&new, &from, &to));
-            let lines: Vec<&str> = moves.iter().map(String::as_str).collect();
-            let renamed = if moves.is_empty() { new.text_in(&to) } else { with_moves(&lines, &new.text_in(&to)) };
-            let (with, without) = (outcome(&before, &renamed, &drift).await, outcome(&before, &new.text_in(&from), &drift).await);
+            let (before, edited) = (old.text_in(&from, &waits), new.text_in(&from, &waits));
+            let (_, renamed) = renamed(&old, &new, &from, &to, &waits);
+            let (with, without) = (outcome(&before, &renamed, &drift).await, outcome(&before, &edited, &drift).await);
+            let (mut with, mut without) = (with, without);
+            if waits.iter().any(Option::is_some) {
+                // What waits in one form may go at once in another: only in the end it comes to the same.
+                [&mut with, &mut without].into_iter().flatten().for_each(|outcome| outcome.actions.clear());
+            }
             match with {
                 // An edit that gives it a `for_each`, or takes it away, leaves it no place to move to: nobody is to lose it unasked.
-                Err(message) if message.contains("would move to") => assert!(!moves.is_empty()),
+                Err(message) if message.contains("would move to") => {}
                 with => assert_eq!(with.ok(), without.ok(), "{before}\n{renamed}"),
             }
         });

@@ -1,6 +1,5 @@
 //! A scalar with `{{ }}`, compiled once.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -200,10 +199,10 @@ impl Compiled {
         let compile = |text: &str| functions::environment().compile_expression_owned(text.to_owned());
         let mut code = compile(text).map_err(|error| unreadable(&error, text, &words, within))?;
         check_names(&words, within)?;
-        // The truth about names is minijinja's; the chains say where they stand.
-        let free: BTreeSet<String> = code.undeclared_variables(false).into_iter().collect();
+        // An expression binds no names, so each that it begins a path with is one of the blueprint's. minijinja's own list of them passes
+        // over what is sliced.
         let mut chains = tokens::chains(&words);
-        chains.retain(|chain| free.contains(&chain.root) && !FUNCTIONS.contains(&chain.root.as_str()));
+        chains.retain(|chain| !FUNCTIONS.contains(&chain.root.as_str()));
         let is_path = matches!(&chains[..], [chain] if chain.exact && chain.at.start == 0
             && words.iter().all(|(word, _)| !matches!(word, Token::Sign(sign) if !".[]".contains(*sign)))
             && words.iter().filter(|(word, _)| !matches!(word, Token::Sign(_))).count() == chain.hops.len() + 1);

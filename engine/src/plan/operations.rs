@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use petgraph::algo::kosaraju_scc;
 use petgraph::graphmap::DiGraphMap;
+use petgraph::visit::Dfs;
 use trueup_state::{Address, Declared, Generation, Object, Record, Scope, Status, Value, Verb};
 
 use super::decide::Verdict;
@@ -245,21 +246,47 @@ impl Builder {
     }
 
     /// Breaks circles. What was depended on before and what is depended on now may be at odds: in a chain whose middle goes and whose
-    /// beginning is replaced destroy-first, the end can't change before the middle goes. Then what was gives way.
+    /// beginning is replaced destroy-first, the end can't change before the middle goes. Then what was gives way, as far as it must.
     fn let_go(&mut self) {
+        let mut given_way = Vec::new();
         for yields in [Yields::Changed, Yields::Gone] {
             let graph = DiGraphMap::<usize, ()>::from_edges(&self.edges);
             let circles = kosaraju_scc(&graph).into_iter().filter(|circle| circle.len() > 1).enumerate();
             let circle: BTreeMap<usize, usize> =
                 circles.flat_map(|(number, nodes)| nodes.into_iter().map(move |node| (node, number))).collect();
             if circle.is_empty() {
+                break;
+            }
+            let gives_way = |edge: &(usize, usize)| {
+                let inside = circle.get(&edge.0).is_some_and(|number| circle.get(&edge.1) == Some(number));
+                inside && self.yielding.get(edge) == Some(&yields)
+            };
+            let edges: Vec<(usize, usize)> = self.edges.iter().filter(|edge| gives_way(edge)).copied().collect();
+            self.edges.retain(|edge| edges.binary_search(edge).is_err());
+            given_way.splice(0..0, edges);
+        }
+        self.hold_on(&given_way);
+    }
+
+    /// Takes edges back that make no circle with the others. What that would cost grows with the edges alone: beyond it, the rest stays
+    /// away.
+    fn hold_on(&mut self, given_way: &[(usize, usize)]) {
+        const VISITS_AN_EDGE: usize = 64;
+        let mut graph = DiGraphMap::<usize, ()>::from_edges(&self.edges);
+        let mut visits = (self.edges.len() + given_way.len()) * VISITS_AN_EDGE;
+        for (from, to) in given_way {
+            let mut way_back = Dfs::new(&graph, *to);
+            let reached = std::iter::from_fn(|| way_back.next(&graph)).take(visits);
+            let mut seen = 0;
+            let is_circle = reached.inspect(|_| seen += 1).any(|node| node == *from);
+            visits -= seen;
+            if visits == 0 {
                 return;
             }
-            let yielding = &self.yielding;
-            self.edges.retain(|edge| {
-                let inside = circle.get(&edge.0).is_some_and(|number| circle.get(&edge.1) == Some(number));
-                !(inside && yielding.get(edge) == Some(&yields))
-            });
+            if !is_circle {
+                graph.add_edge(*from, *to, ());
+                self.edges.insert((*from, *to));
+            }
         }
     }
 }

@@ -31,7 +31,7 @@ use trueup_engine::{Engine, EngineError, PlanOptions, Planned};
 use trueup_state::clock::SeededEntropy;
 use trueup_state::holder::Processes;
 use trueup_state::vault::Vault;
-use trueup_state::{Address, Holder, KindName, MemoryStore, Record, Stack, State, Store};
+use trueup_state::{Address, Holder, KindName, MemoryStore, Record, Stack, State, Store, Value, codec};
 
 use clock::PausedClock;
 use cloud::Cloud;
@@ -184,6 +184,16 @@ impl House {
         }
     }
 
+    /// A plan after it was saved and read again.
+    pub(crate) fn saved(&self, plan: &Plan) -> Plan {
+        let seal = &mut |value: &Value| codec::seal(value, self.vault.as_ref());
+        let sealed: Plan<serde_json::Value> = plan.try_map(seal).unwrap();
+        let read: Plan<serde_json::Value> = serde_json::from_slice(&serde_json::to_vec(&sealed).unwrap()).unwrap();
+        let opened: Plan = read.try_map(&mut |json| codec::open(json, self.vault.as_ref())).unwrap();
+        assert_eq!(opened, *plan);
+        opened
+    }
+
     /// Carries a plan out in a process of its own, as one that was saved.
     pub(crate) async fn carry_out(&self, plan: &Plan, text: &str) -> Result<Report, EngineError> {
         let (events, _kept) = events();
@@ -327,16 +337,15 @@ pub(crate) fn moved(moves: &[&str], resources: &[&str]) -> String {
 pub(crate) fn with_moves(moves: &[&str], text: &str) -> String {
     let entry = |line: &&str| {
         let (from, to) = line.split_once(" -> ").unwrap();
-        format!("  - {{ from: '{from}', to: '{to}' }}\n")
+        format!("  - {{ from: '{from}', to: '{to}' }}")
     };
-    let entries: String = moves.iter().map(entry).collect();
-    text.replacen("resources:", &format!("moved:\n{entries}resources:"), 1)
+    let entries: Vec<String> = moves.iter().map(entry).collect();
+    text.replacen("resources:", &format!("moved:\n{}\nresources:", entries.join("\n")), 1)
 }
 
 /// A blueprint that uses a module, of which this is the text, once for each of these lines of `modules`.
 pub(crate) fn using(calls: &[&str], resources: &[&str], module: &str) -> String {
-    let calls = calls.iter().map(|call| format!("  {call}\n")).collect::<Vec<_>>().concat();
-    format!("{}modules:\n{calls}# file: m.yaml\n{module}", blueprint(resources))
+    format!("{}modules:\n  {}\n# file: m.yaml\n{module}", blueprint(resources), calls.join("\n  "))
 }
 
 pub(crate) fn address(text: &str) -> Address {

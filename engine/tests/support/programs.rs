@@ -114,6 +114,13 @@ pub(crate) fn forms(most: usize) -> impl Strategy<Value = Vec<Form>> {
     prop::collection::vec(form, most)
 }
 
+/// For each block another that it must know early: whether it is there depends on that one, always with the same answer.
+pub(crate) type Waits = Vec<Option<usize>>;
+
+pub(crate) fn waits(most: usize) -> impl Strategy<Value = Waits> {
+    prop::collection::vec(prop::option::weighted(0.4, 0..most), most)
+}
+
 /// A block in its form.
 struct Place {
     /// Its address, without a key.
@@ -149,12 +156,16 @@ impl Place {
     }
 
     /// How an expression reads an attribute of it.
-    fn reads(&self, attribute: &str) -> String {
+    fn path(&self, attribute: &str) -> String {
         match (&self.module, &self.keys) {
-            (Some(module), _) => format!("{{{{ module.{module}.{attribute} }}}}"),
-            (None, Some(keys)) => format!("{{{{ {}[\"{}\"].{attribute} }}}}", self.name, keys[0]),
-            (None, None) => format!("{{{{ {}.{attribute} }}}}", self.name),
+            (Some(module), _) => format!("module.{module}.{attribute}"),
+            (None, Some(keys)) => format!("{}[\"{}\"].{attribute}", self.name, keys[0]),
+            (None, None) => format!("{}.{attribute}", self.name),
         }
+    }
+
+    fn reads(&self, attribute: &str) -> String {
+        format!("{{{{ {} }}}}", self.path(attribute))
     }
 
     /// How `depends_on` names it.
@@ -169,6 +180,7 @@ struct Reads {
     /// The texts of fields.
     fields: Vec<(&'static str, String)>,
     needs: Vec<String>,
+    when: Option<String>,
 }
 
 impl Toys {
@@ -219,15 +231,17 @@ impl Toys {
     }
 
     pub(crate) fn text(&self) -> String {
-        self.text_in(&vec![Form::Plain; self.blocks.len()])
+        self.text_in(&vec![Form::Plain; self.blocks.len()], &vec![None; self.blocks.len()])
     }
 
-    /// The blueprint with each block in its form.
-    pub(crate) fn text_in(&self, forms: &[Form]) -> String {
+    /// The blueprint with each block in its form, and waiting for what it must know.
+    pub(crate) fn text_in(&self, forms: &[Form], waits: &Waits) -> String {
         let (mut resources, mut calls, mut files) = (String::new(), String::new(), String::new());
         for (position, block) in self.blocks.iter().enumerate() {
             let Some(block) = block else { continue };
-            let (place, reads) = (Place::new(position, block, forms[position]), self.read(position, block, forms));
+            let place = Place::new(position, block, forms[position]);
+            let when = waits[position].and_then(|other| self.when(position, other, forms));
+            let reads = Reads { when, ..self.read(position, block, forms) };
             match &place.module {
                 None => write_block(&mut resources, block, &place, &reads),
                 Some(module) => {
@@ -257,7 +271,15 @@ impl Toys {
             }
         }
         let fields = [("host", host), ("base", base)].into_iter().filter(|(_, value)| !value.is_empty());
-        Reads { fields: fields.collect(), needs }
+        Reads { fields: fields.collect(), needs, when: None }
+    }
+
+    /// A condition that holds as soon as another block is known.
+    fn when(&self, position: usize, other: usize, forms: &[Form]) -> Option<String> {
+        let earlier = if self.reversed { other > position } else { other < position };
+        let read = self.blocks[other].as_ref().filter(|read| earlier && read.each.is_none())?;
+        let path = Place::new(other, read, forms[other]).path("address");
+        Some(format!("{{{{ {path} != 'none' }}}}").replace('"', "\\\""))
     }
 }
 
@@ -272,6 +294,9 @@ fn write_block(text: &mut String, block: &Block, place: &Place, reads: &Reads) {
     writeln!(text, "    tags: {{ {} }}", tags.join(", ")).unwrap();
     if let Some(keys) = &place.keys {
         writeln!(text, "    for_each: [{}]", keys.join(", ")).unwrap();
+    }
+    if let Some(when) = &reads.when {
+        writeln!(text, "    when: \"{when}\"").unwrap();
     }
     if let Some(first) = block.create_first {
         writeln!(text, "    replace: {}", if first { "create_first" } else { "destroy_first" }).unwrap();
@@ -291,7 +316,9 @@ fn write_block(text: &mut String, block: &Block, place: &Place, reads: &Reads) {
 fn write_call(text: &mut String, module: &str, reads: &Reads) {
     let inputs: Vec<String> = reads.fields.iter().map(|(field, value)| format!("{field}: '{value}'")).collect();
     let (inputs, needs) = (inputs.join(", "), reads.needs.join(", "));
-    writeln!(text, "  {module}: {{ source: {module}.yaml, inputs: {{ {inputs} }}, depends_on: [{needs}] }}").unwrap();
+    let when = reads.when.as_ref().map(|when| format!(", when: \"{when}\"")).unwrap_or_default();
+    writeln!(text, "  {module}: {{ source: {module}.yaml, inputs: {{ {inputs} }}, depends_on: [{needs}]{when} }}")
+        .unwrap();
 }
 
 fn write_module(text: &mut String, module: &str, block: &Block, place: &Place, reads: &Reads) {
@@ -301,7 +328,7 @@ fn write_module(text: &mut String, module: &str, block: &Block, place: &Place, r
         writeln!(text, "outputs: {{ id: '{{{{ x.id }}}}', address: '{{{{ x.address }}}}' }}").unwrap();
     }
     let given = |(field, _): &(&'static str, String)| (*field, format!("{{{{ var.{field} }}}}"));
-    let inside = Reads { fields: reads.fields.iter().map(given).collect(), needs: Vec::new() };
+    let inside = Reads { fields: reads.fields.iter().map(given).collect(), ..Reads::default() };
     text.push_str("resources:\n");
     write_block(text, block, place, &inside);
 }

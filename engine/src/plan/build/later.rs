@@ -11,7 +11,7 @@ use trueup_state::{Address, Declared, Record, Value};
 
 const UNKNOWN_SETTINGS: &str = "the settings of its provider are known only after apply";
 
-impl<'a> Builder<'a> {
+impl Builder<'_> {
     /// Leaves the blocks and modules of which it is not known how often they are there.
     pub(super) fn blocks_left(&mut self) {
         if self.input.mode == Mode::Destroy {
@@ -55,10 +55,7 @@ impl<'a> Builder<'a> {
         reads.into_iter().cloned().collect()
     }
 
-    fn settings<'r>(&self, resource: &'r Resource) -> impl Iterator<Item = &'r Settings>
-    where
-        'a: 'r,
-    {
+    fn settings<'r>(&'r self, resource: &'r Resource) -> impl Iterator<Item = &'r Settings> {
         let program = self.input.program;
         let candidates = resource.candidates.iter().map(|candidate| &candidate.provider);
         candidates.chain([&resource.provider]).filter_map(move |name| program.settings(resource, name))
