@@ -257,11 +257,11 @@ impl Builder {
             if circle.is_empty() {
                 break;
             }
-            let gives_way = |edge: &(usize, usize)| {
+            let yields_here = |edge: &(usize, usize)| {
                 let inside = circle.get(&edge.0).is_some_and(|number| circle.get(&edge.1) == Some(number));
                 inside && self.yielding.get(edge) == Some(&yields)
             };
-            let edges: Vec<(usize, usize)> = self.edges.iter().filter(|edge| gives_way(edge)).copied().collect();
+            let edges: Vec<(usize, usize)> = self.edges.iter().filter(|edge| yields_here(edge)).copied().collect();
             self.edges.retain(|edge| edges.binary_search(edge).is_err());
             given_way.splice(0..0, edges);
         }
