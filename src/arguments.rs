@@ -61,10 +61,11 @@ pub(crate) enum Command {
     #[command(after_help = "Example: trueup validate blueprints/quickstart.yaml")]
     Validate(ValidateArgs),
     /// Show what an apply would do; touches nothing
-    #[command(after_help = "Example: trueup plan blueprints/quickstart.yaml --out plan.trueup")]
+    #[command(after_help = "Examples: trueup plan blueprints/quickstart.yaml --out plan.trueup\n          \
+        trueup plan blueprints/quickstart.yaml --view full")]
     Plan(PlanArgs),
     /// Show a saved plan; needs no provider and no key
-    #[command(after_help = "Example: trueup show plan.trueup")]
+    #[command(after_help = "Example: trueup show plan.trueup --view brief")]
     Show(ShowArgs),
     /// Bring the stack level with its blueprint, or carry out a saved plan
     #[command(
@@ -168,10 +169,32 @@ pub(crate) struct ValidateArgs {
     pub(crate) stack: StackArgs,
 }
 
+/// How much of a plan is shown to people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum View {
+    /// One line for each resource
+    Brief,
+    /// What is said of new resources, what changes of others, and why
+    #[default]
+    Normal,
+    /// Every field, every reason, and what depends on what
+    Full,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct ViewArgs {
+    /// How much of it to show
+    #[arg(long, value_enum, value_name = "VIEW", default_value_t)]
+    pub(crate) view: View,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) stack: StackArgs,
+
+    #[command(flatten)]
+    pub(crate) view: ViewArgs,
 
     /// Save the plan, for `trueup apply FILE`
     #[arg(long, value_name = "FILE")]
@@ -190,6 +213,9 @@ pub(crate) struct PlanArgs {
 pub(crate) struct ShowArgs {
     /// The saved plan
     pub(crate) plan: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) view: ViewArgs,
 }
 
 /// How operations are carried out.
@@ -207,6 +233,9 @@ pub(crate) struct RunArgs {
     /// Wait for another run to finish instead of giving up
     #[arg(long)]
     pub(crate) wait: bool,
+
+    #[command(flatten)]
+    pub(crate) view: ViewArgs,
 }
 
 /// What is answered beforehand.

@@ -7,6 +7,7 @@ use super::apply::Task;
 use super::load;
 use crate::arguments::DriftArgs;
 use crate::draw;
+use crate::draw::plan::Shown;
 use crate::exit::{Exit, Failure};
 use crate::workplace::Workplace;
 
@@ -19,11 +20,13 @@ pub(super) async fn run(arguments: &DriftArgs, json: bool) -> Result<Exit, Failu
         return task.plan_and_carry_out(&loaded).await;
     }
     let options = PlanOptions { mode: Mode::Correct, refresh: true };
-    let Planned { plan, snapshot, .. } = workplace.engine.plan(&loaded.program, &loaded.stack, options).await?;
+    let Planned { program, plan, snapshot } = workplace.engine.plan(&loaded.program, &loaded.stack, options).await?;
     if json {
-        draw::json(&draw::terraform::plan(&plan));
+        draw::json(&draw::terraform::plan(&plan, Some(&program)));
     } else {
-        draw::put(&draw::plan::drift(&plan, &snapshot.location, snapshot.serial()));
+        let (location, serial) = (snapshot.location.as_str(), snapshot.serial());
+        let view = arguments.run.view.view;
+        draw::put(&draw::plan::drift(&Shown { plan: &plan, program: Some(&program), location, serial, view }));
     }
     Ok(if plan.drift.is_empty() { Exit::Done } else { Exit::Changes })
 }

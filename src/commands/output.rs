@@ -34,7 +34,7 @@ pub(super) async fn run(arguments: &OutputArgs, json: bool) -> Result<Exit, Fail
         Some(name) => {
             let value = shown(one(&state, name)?);
             match value.as_str() {
-                Some(text) if !json => draw::put(&format!("{text}\n")),
+                Some(text) if !json => draw::put_value(&format!("{text}\n")),
                 _ => draw::json(&value),
             }
         }

@@ -2,6 +2,7 @@
 //! and named in `*_sensitive` and `after_unknown`.
 
 use serde_json::{Map as JsonMap, Value as Json, json};
+use trueup_engine::blueprint::Program;
 use trueup_engine::plan::{Action, Change, Drift, Existing, Order, OutputChange, Plan};
 use trueup_state::codec::{Redaction, redact};
 use trueup_state::{Key, Value};
@@ -9,8 +10,9 @@ use trueup_state::{Key, Value};
 /// The version of Terraform's format that this follows.
 const FORMAT_VERSION: &str = "1.2";
 
-/// The whole plan.
-pub(crate) fn plan(plan: &Plan) -> Json {
+/// The whole plan. `program`: the blueprint, where it is at hand.
+pub(crate) fn plan(plan: &Plan, program: Option<&Program>) -> Json {
+    let _ = program;
     let changes = plan.changes.iter().filter(|change| !matches!(change.action, Action::None)).map(resource_change);
     let outputs: JsonMap<_, _> =
         plan.outputs.iter().map(|(name, change)| (name.clone(), output_change(change))).collect();

@@ -16,6 +16,7 @@ mod oci;
 mod phases;
 #[path = "../support/python.rs"]
 mod python;
+mod safe;
 mod schema;
 mod secrets;
 mod snapshots;

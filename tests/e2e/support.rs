@@ -174,6 +174,22 @@ impl Place {
         Ran { code, out: text(output.stdout), err: text(output.stderr) }
     }
 
+    /// Runs the program without a home and any other variable.
+    #[track_caller]
+    pub(crate) fn run_bare(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.command(arguments);
+        command.env_clear();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Running(child).wait()
+    }
+
+    /// Runs the program with its standard output in a file.
+    pub(crate) fn run_into(&self, arguments: &[&str], file: fs::File) -> Ran {
+        let mut command = self.command(arguments);
+        let child = command.stdin(Stdio::null()).stdout(file).stderr(Stdio::piped()).spawn().unwrap();
+        Running(child).wait()
+    }
+
     /// Starts the program and goes on.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         let mut command = self.command(arguments);
@@ -194,10 +210,13 @@ impl Place {
         let mut keyboard = child.stdin.take().unwrap();
         let mut screen = child.stdout.take().unwrap();
         let (mut shown, mut byte) = (Vec::new(), [0]);
-        while !String::from_utf8_lossy(&shown).contains("does it: ") && screen.read(&mut byte).unwrap() == 1 {
+        let asks = |shown: &[u8]| shown.ends_with(b"does it: ");
+        while !asks(&shown) && screen.read(&mut byte).unwrap() == 1 {
             shown.push(byte[0]);
         }
-        keyboard.write_all(typed).unwrap();
+        // Who asks nothing may be gone by now.
+        let typing = keyboard.write_all(typed);
+        assert!(typing.is_ok() || !asks(&shown), "{typing:?}");
         screen.read_to_end(&mut shown).unwrap();
         let code = child.wait().unwrap().code().unwrap();
         Ran { code, out: String::from_utf8_lossy(&shown).into_owned(), err: String::new() }

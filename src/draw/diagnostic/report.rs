@@ -5,9 +5,9 @@ use std::fmt::{self, Display, Write};
 use miette::{Diagnostic as Miette, GraphicalReportHandler, GraphicalTheme, LabeledSpan, Severity as Level};
 use trueup_engine::diagnostic::{Diagnostic, FileId, Label, Severity, Sources};
 
-use super::excerpt::{Excerpt, harmless};
+use super::excerpt::Excerpt;
 use super::message;
-use crate::draw::value;
+use crate::draw::{safe, value};
 
 /// How wide text is set, and the longest that a message may be: what is quoted in it may be anything.
 const WIDTH: usize = 110;
@@ -50,7 +50,7 @@ pub(super) fn draw(sources: &Sources, diagnostic: &Diagnostic) -> String {
 
 /// Words as a terminal may have them.
 fn shown(text: &str) -> String {
-    value::cut(&text.chars().map(harmless).collect::<String>(), LONGEST)
+    value::cut(&safe::lines(text), LONGEST)
 }
 
 fn spans(labels: &[&Label], excerpt: &Excerpt) -> Vec<LabeledSpan> {

@@ -7,7 +7,7 @@ use trueup_state::Address;
 use unicode_width::UnicodeWidthStr;
 
 use super::picture::{Fate, Node, Picture, What};
-use crate::draw::count;
+use crate::draw::{count, safe};
 
 /// The whole graph. What other resources share is shown at length once; of another module only the name.
 pub(crate) fn text(picture: &Picture) -> String {
@@ -16,7 +16,7 @@ pub(crate) fn text(picture: &Picture) -> String {
     for (module, roots) in tree.roots() {
         text.push('\n');
         if let Some(module) = &module {
-            text.push_str(&format!("{} {}\n", "module".dimmed(), module.bold()));
+            text.push_str(&format!("{} {}\n", "module".dimmed(), safe::line(module).bold()));
         }
         let lines = tree.lines(&roots);
         let width = lines.iter().map(|line| line.stem.width() + line.name.width()).max().unwrap_or(0);
