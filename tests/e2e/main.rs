@@ -21,3 +21,4 @@ mod schema;
 mod secrets;
 mod snapshots;
 mod support;
+mod terraform;
