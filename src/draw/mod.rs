@@ -4,9 +4,11 @@
 pub(crate) mod diagnostic;
 pub(crate) mod explain;
 pub(crate) mod graph;
+pub(crate) mod markdown;
 pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod safe;
+pub(crate) mod schedule;
 pub(crate) mod state;
 pub(crate) mod terraform;
 pub(crate) mod value;
@@ -97,6 +99,14 @@ pub(crate) fn time(at: Timestamp) -> String {
 /// `1 resource`, `2 resources`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Why a command failed, as a part of an answer.
+pub(crate) fn failure_json(failure: &Failure) -> Json {
+    let diagnostics = failure.diagnostics.iter().flat_map(|diagnostics| {
+        diagnostics.list.iter().map(|one| diagnostic::json::diagnostic(&diagnostics.sources, one))
+    });
+    json_of!({ "message": failure.message, "help": failure.help, "diagnostics": diagnostics.collect::<Vec<_>>() })
 }
 
 /// Says why a command failed, and how the program ends.

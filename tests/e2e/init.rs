@@ -71,7 +71,7 @@ fn a_cloud_that_is_not_in_this_program_is_said_so() {
         let at = format!("{provider}/blueprint.yaml");
         let validate = [&["validate", &at], given].concat();
         place.run(&["init", provider, "--provider", provider]).exits(0).says(&format!("no provider `{provider}`"));
-        place.run(&validate).exits(1).complains(&format!("there is no provider `{provider}`"));
+        place.run(&validate).exits(1).complains(&format!("no provider `{provider}`"));
         let elsewhere = format!("{provider}-2");
         let told = place.run(&["init", &elsewhere, "--provider", provider, "--json"]).exits(0).json();
         assert!(told["missing"].as_str().unwrap().contains(provider), "{told}");

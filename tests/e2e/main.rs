@@ -4,6 +4,7 @@
 
 mod commands;
 mod diagnostics;
+mod drift;
 mod everything;
 mod explain;
 mod graph;
@@ -17,6 +18,7 @@ mod phases;
 #[path = "../support/python.rs"]
 mod python;
 mod safe;
+mod schedule;
 mod schema;
 mod secrets;
 mod snapshots;

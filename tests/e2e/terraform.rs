@@ -172,7 +172,7 @@ fn tofui_draws_each_change() {
 /// The address as Terraform writes it, of the parts that each change has.
 fn terraforms_address(change: &Json) -> String {
     let module = change.get("module_address").and_then(Json::as_str);
-    let module = module.map(|path| path.split('/').map(|name| format!("module.{name}.")).collect::<String>());
+    let module = module.map(|path| format!("module.{}.", path.replace('/', ".module.")));
     let index = change.get("index").map(|index| format!("[{index}]")).unwrap_or_default();
     let text = |name: &str| change[name].as_str().unwrap().to_owned();
     format!("{}{}.{}{index}", module.unwrap_or_default(), text("type"), text("name"))

@@ -35,9 +35,9 @@ pub(super) struct Drawing<'a> {
 impl<'a> Drawing<'a> {
     pub(super) fn new(shown: &'a Shown<'a>) -> Self {
         let plan = shown.plan;
-        let changed = || plan.changes.iter().filter(|change| change.action != Action::None);
+        let done = || plan.changes.iter().filter(|change| change.action != Action::None);
         let existing = plan.existing.iter().map(|existing| (&existing.address, &existing.kind));
-        let widths = Widths::of(changed().map(|change| (&change.address, &change.kind)).chain(existing));
+        let widths = Widths::of(done().map(|change| (&change.address, &change.kind)).chain(existing));
         let reasons = (shown.view != View::Brief).then(|| {
             let whys = Whys::new(plan, shown.program);
             let takes = Takes::new(plan, &whys);
@@ -46,7 +46,7 @@ impl<'a> Drawing<'a> {
         let full = plan.operations.iter().filter(|_| shown.view == View::Full);
         let dependencies =
             full.map(|operation| (&operation.address, operation.declared.dependencies.iter().collect())).collect();
-        let changes = changed().map(|change| (&change.address, change)).collect();
+        let changes = done().map(|change| (&change.address, change)).collect();
         Self { shown, widths, changes, reasons, dependencies }
     }
 

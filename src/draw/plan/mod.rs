@@ -21,7 +21,7 @@ use trueup_engine::blueprint::Program;
 use trueup_engine::plan::{Action, Plan};
 use trueup_state::{Address, FieldPath, KindName, Place, Serial};
 
-pub(crate) use drift::drift;
+pub(crate) use drift::{drift, found_fate};
 
 use super::safe;
 use crate::arguments::View;

@@ -20,8 +20,13 @@ pub(crate) struct Takes<'a>(BTreeMap<&'a Address, BTreeMap<&'a Address, Action>>
 
 impl<'a> Takes<'a> {
     pub(crate) fn new(plan: &'a Plan, whys: &Whys<'a>) -> Self {
-        let mut takes =
-            Self(plan.changes.iter().filter(goes).map(|change| (&change.address, BTreeMap::new())).collect());
+        let mut takes = Self(
+            plan.changes
+                .iter()
+                .filter(|change| goes(change))
+                .map(|change| (&change.address, BTreeMap::new()))
+                .collect(),
+        );
         if takes.0.is_empty() {
             return takes;
         }
@@ -65,7 +70,7 @@ impl<'a> Takes<'a> {
     }
 }
 
-fn goes(change: &&Change) -> bool {
+fn goes(change: &Change) -> bool {
     matches!(change.action, Action::Replace(_) | Action::Delete)
 }
 
@@ -79,7 +84,7 @@ fn plural(becomes: &str) -> String {
 
 /// What is lost with a thing that goes: a thing that holds others says whether they go too.
 pub(super) fn lost(change: &Change) -> Option<&'static str> {
-    if !goes(&change) {
+    if !goes(change) {
         return None;
     }
     match change.before.get(WITH_ALL)? {

@@ -82,7 +82,7 @@ impl<'a> Whys<'a> {
             let fields: Vec<FieldPath> = path_of(reason).map(|path| field(change, path)).into_iter().collect();
             match (reason, reads) {
                 // It says of a field that is told already what follows from its change.
-                (Reason::Immutable { .. }, _) => continue,
+                (Reason::Immutable { .. }, _) => {}
                 (Reason::Reads { path, .. }, Some(reads)) => {
                     let others = self.read_from(at, change, path, reads);
                     for other in &others {

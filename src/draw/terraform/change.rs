@@ -77,7 +77,7 @@ fn takes_along(change: &Change, takes: &Takes<'_>) -> Option<Vec<String>> {
     goes.then(|| takes.along(&change.address).map(ToString::to_string).collect())
 }
 
-fn sides(actions: Json, before: &Value, after: &Value) -> Json {
+fn sides(actions: &[&str], before: &Value, after: &Value) -> Json {
     json!({
         "actions": actions,
         "before": known(before),
@@ -88,16 +88,16 @@ fn sides(actions: Json, before: &Value, after: &Value) -> Json {
     })
 }
 
-fn actions(action: Action) -> Json {
+fn actions(action: Action) -> &'static [&'static str] {
     match action {
-        Action::None | Action::Record | Action::Adopt => json!(["no-op"]),
-        Action::Create => json!(["create"]),
-        Action::Update => json!(["update"]),
-        Action::Replace(Order::CreateFirst) => json!(["create", "delete"]),
-        Action::Replace(Order::DestroyFirst) => json!(["delete", "create"]),
-        Action::Delete => json!(["delete"]),
-        Action::Forget => json!(["forget"]),
-        Action::Read => json!(["read"]),
+        Action::None | Action::Record | Action::Adopt => &["no-op"],
+        Action::Create => &["create"],
+        Action::Update => &["update"],
+        Action::Replace(Order::CreateFirst) => &["create", "delete"],
+        Action::Replace(Order::DestroyFirst) => &["delete", "create"],
+        Action::Delete => &["delete"],
+        Action::Forget => &["forget"],
+        Action::Read => &["read"],
     }
 }
 
@@ -137,7 +137,7 @@ pub(super) fn deposed(plan: &Plan) -> impl Iterator<Item = Json> + '_ {
             head(&operation.address, "managed", &operation.kind, operation.scope.provider.provider()),
             json!({
                 "deposed": operation.generation.to_string(),
-                "change": sides(json!(["delete"]), &before, &Value::Null),
+                "change": sides(&["delete"], &before, &Value::Null),
             }),
         )
     })
@@ -149,7 +149,7 @@ pub(super) fn existing(existing: &Existing) -> Json {
         head(&existing.address, "data", &existing.kind, existing.scope.provider.provider()),
         json!({
             "id": existing.id,
-            "change": sides(json!(["no-op"]), &existing.attributes, &existing.attributes),
+            "change": sides(&["no-op"], &existing.attributes, &existing.attributes),
             "source": existing.source,
         }),
     )
@@ -176,7 +176,7 @@ fn drifted(change: Option<&Change>, drift: &Drift) -> Json {
             }
         }
     }
-    let (actions, after) = if drift.gone { (json!(["delete"]), Value::Null) } else { (json!(["update"]), after) };
+    let (actions, after): (&[&str], _) = if drift.gone { (&["delete"], Value::Null) } else { (&["update"], after) };
     let provider = change.map(|change| change.scope.provider.provider()).unwrap_or_default();
     with(
         head(&drift.address, "managed", &drift.kind, provider),
