@@ -106,6 +106,14 @@ fn every_part_of_the_representation_is_there() {
     );
     assert_eq!(data["takes_along"], json!(["weights"]));
 
+    let gone = &changes["images"]["change"];
+    assert_eq!(
+        (&gone["after"], &gone["after_unknown"], &gone["after_sensitive"]),
+        (&Json::Null, &json!({}), &json!(false))
+    );
+    let fresh = &changes["fresh"]["change"];
+    assert_eq!((&fresh["before"], &fresh["before_sensitive"]), (&Json::Null, &json!(false)));
+
     let chat = &changes["chat"]["change"];
     assert!(chat["after"].get("model").is_none(), "what is not known is left out");
     assert_eq!(chat["after_unknown"]["model"], true);

@@ -37,18 +37,12 @@ impl Row {
 
 /// What becomes of a value, and lines for what is too long for one.
 fn words(before: Option<&Value>, after: Option<&Value>, whole: bool) -> (String, Vec<String>) {
-    if let (Some(before), Some(after)) = (before, after)
-        && let Some(list) = lists::change(before, after, whole)
-    {
-        return list;
-    }
-    let text = if whole {
+    if whole {
         let side = |side: Option<&Value>| side.map_or_else(|| value::NONE.to_owned(), value::whole);
-        format!("{} → {}", side(before), side(after))
-    } else {
-        value::change(before, after)
-    };
-    (text, Vec::new())
+        return (format!("{} → {}", side(before), side(after)), Vec::new());
+    }
+    let list = before.zip(after).and_then(|(before, after)| lists::change(before, after));
+    list.unwrap_or_else(|| (value::change(before, after), Vec::new()))
 }
 
 /// Lines under a resource, what they are about in a column.

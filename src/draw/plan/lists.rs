@@ -10,8 +10,8 @@ use crate::draw::{count, value};
 const MOST: usize = 10;
 
 /// What becomes of a list, in a few words and a line for each item that goes or comes. None where it fits on one line as it is, or
-/// where one side is no list. `whole`: nothing is left out.
-pub(super) fn change(before: &Value, after: &Value, whole: bool) -> Option<(String, Vec<String>)> {
+/// where one side is no list.
+pub(super) fn change(before: &Value, after: &Value) -> Option<(String, Vec<String>)> {
     let (before, after) = (before.as_list()?, after.as_list()?);
     if [before, after].iter().all(|list| value::fits(&Value::List(list.to_vec()))) {
         return None;
@@ -22,12 +22,11 @@ pub(super) fn change(before: &Value, after: &Value, whole: bool) -> Option<(Stri
         let words = if before.iter().chain(after).any(Value::has_secret) { "a secret item" } else { "the order" };
         return Some((format!("{words} of {same} changes"), Vec::new()));
     }
-    let most = if whole { usize::MAX } else { MOST };
     let mut lines = Vec::new();
     for (sign, items) in [("-", &gone), ("+", &came)] {
-        lines.extend(items.iter().take(most).map(|item| format!("{sign} {item}")));
-        if items.len() > most {
-            lines.push(format!("{sign} … and {} more", items.len() - most));
+        lines.extend(items.iter().take(MOST).map(|item| format!("{sign} {item}")));
+        if items.len() > MOST {
+            lines.push(format!("{sign} … and {} more", items.len() - MOST));
         }
     }
     Some((format!("{same} unchanged, {} gone, {} new", gone.len(), came.len()), lines))
@@ -61,33 +60,32 @@ mod tests {
 
     #[test]
     fn what_stays_is_counted_and_what_does_not_is_shown() {
-        let (words, lines) = change(&list(0..100), &list(2..101), false).unwrap();
+        let (words, lines) = change(&list(0..100), &list(2..101)).unwrap();
         assert_eq!(words, "98 items unchanged, 2 gone, 1 new");
         assert_eq!(lines, [r#"- "argument-0""#, r#"- "argument-1""#, r#"+ "argument-100""#]);
-        let (_, lines) = change(&list(0..100), &list(50..100), false).unwrap();
+        let (_, lines) = change(&list(0..100), &list(50..100)).unwrap();
         assert_eq!((lines.len(), lines[10].as_str()), (11, "- … and 40 more"));
-        assert_eq!(change(&list(0..100), &list(50..100), true).unwrap().1.len(), 50);
     }
 
     #[test]
     fn an_item_twice_is_not_the_same_as_once() {
         let twice: Value = json!(["x".repeat(40), "x".repeat(40)]).into();
         let once: Value = json!(["x".repeat(40)]).into();
-        assert_eq!(change(&twice, &once, false).unwrap().0, "1 item unchanged, 1 gone, 0 new");
+        assert_eq!(change(&twice, &once).unwrap().0, "1 item unchanged, 1 gone, 0 new");
     }
 
     #[test]
     fn order_and_secrets_are_told_where_nothing_else_differs() {
         let back = Value::List(list(0..20).as_list().unwrap().iter().rev().cloned().collect());
-        assert_eq!(change(&list(0..20), &back, false).unwrap(), ("the order of 20 items changes".to_owned(), vec![]));
+        assert_eq!(change(&list(0..20), &back).unwrap(), ("the order of 20 items changes".to_owned(), vec![]));
         let secret = |text: &str| Value::List(vec![Value::secret(text.into()), Value::from("x".repeat(70))]);
-        let (words, lines) = change(&secret("hunter2"), &secret("hunter3"), false).unwrap();
+        let (words, lines) = change(&secret("hunter2"), &secret("hunter3")).unwrap();
         assert_eq!((words.as_str(), lines.len()), ("a secret item of 2 items changes", 0));
     }
 
     #[test]
     fn short_lists_stand_on_one_line() {
-        assert_eq!(change(&list(0..2), &list(0..1), false), None);
-        assert_eq!(change(&Value::Null, &list(0..100), false), None);
+        assert_eq!(change(&list(0..2), &list(0..1)), None);
+        assert_eq!(change(&Value::Null, &list(0..100)), None);
     }
 }

@@ -45,8 +45,8 @@ fn address(text: &str) -> Address {
     text.parse().unwrap()
 }
 
-fn line(line: usize) -> Option<Place> {
-    Some(Place { file: "blueprint.yaml".into(), line })
+fn line(line: usize) -> Place {
+    Place { file: "blueprint.yaml".into(), line }
 }
 
 fn spec(json: serde_json::Value) -> Value {
@@ -61,7 +61,7 @@ fn change(name: &str, action: Action, fields: &[(&str, Option<&str>)], reasons: 
         before: Some("old".into()),
         after: Some(after.map_or(Value::Unknown, Value::from)),
         replaces,
-        source: line(3),
+        source: Some(line(3)),
     };
     let (mut before, mut after) = (Value::Null, Value::Null);
     for (path, value) in fields {
@@ -79,7 +79,7 @@ fn change(name: &str, action: Action, fields: &[(&str, Option<&str>)], reasons: 
         attributes_after: Value::Map([("uri".to_owned(), Value::Unknown)].into()),
         fields: fields.iter().map(field).collect(),
         reasons,
-        source: line(2),
+        source: Some(line(2)),
         candidates: Vec::new(),
     }
 }
@@ -104,11 +104,11 @@ fn operation(name: &str, verb: Verb, dependencies: &[&str]) -> Operation {
 }
 
 fn reads(path: &str) -> Reason {
-    Reason::Reads { path: FieldPath::parse(path), place: line(3) }
+    Reason::Reads { path: FieldPath::parse(path), place: Some(line(3)) }
 }
 
 fn edited(path: &str) -> Reason {
-    Reason::Edited { path: FieldPath::parse(path), place: line(24) }
+    Reason::Edited { path: FieldPath::parse(path), place: Some(line(24)) }
 }
 
 /// Resources in a row, each of which reads the one before; the first is replaced because it was edited.
@@ -146,7 +146,7 @@ fn a_chain_is_followed_to_its_line() {
     );
     let whys = Whys::new(&plan, None);
     let chains = whys.chains(&address("n2"));
-    assert_eq!(chains[0].place(), line(24).as_ref());
+    assert_eq!(chains[0].place(), Some(&line(24)));
     insta::assert_snapshot!(serde_json::to_string_pretty(&chains[0].json()).unwrap());
 }
 
@@ -247,6 +247,8 @@ fn a_list_that_is_long_is_folded() {
     (one.fields[0].before, one.fields[0].after) = (Some(list(0..60)), Some(list(1..61)));
     plan.changes = vec![one];
     insta::assert_snapshot!(shown(&plan, View::Normal));
+    let full = shown(&plan, View::Full);
+    assert!(!full.contains("unchanged"), "{full}");
 }
 
 #[test]

@@ -82,7 +82,8 @@ fn sides(actions: &[&str], before: &Value, after: &Value) -> Json {
         "actions": actions,
         "before": known(before),
         "after": known(after),
-        "after_unknown": unknown(after),
+        // Of what goes, nothing is unknown; readers expect an object all the same.
+        "after_unknown": if *after == Value::Null { json!({}) } else { unknown(after) },
         "before_sensitive": sensitive(before),
         "after_sensitive": sensitive(after),
     })
