@@ -14,12 +14,13 @@ pub(crate) mod terraform;
 pub(crate) mod value;
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use owo_colors::OwoColorize;
+use serde::Serialize;
 use serde_json::{Value as Json, json as json_of};
 use trueup_engine::apply::{Done, Report};
 use trueup_engine::diagnostic::{Diagnostic, Diagnostics, Sources};
@@ -66,13 +67,23 @@ pub(crate) fn note(text: &str) {
 }
 
 /// Writes JSON for people's eyes too.
-pub(crate) fn json(value: &Json) {
-    put_exactly(&format!("{}\n", safe::json(value, true)));
+pub(crate) fn json(value: &impl Serialize) {
+    put_json(value, true);
 }
 
 /// Writes JSON on one line, one of several.
-pub(crate) fn json_line(value: &Json) {
-    put_exactly(&format!("{}\n", safe::json(value, false)));
+pub(crate) fn json_line(value: &impl Serialize) {
+    put_json(value, false);
+}
+
+fn put_json(value: &impl Serialize, wide: bool) {
+    let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+    let result = safe::write_json(&mut out, value, wide).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+    if result.is_err() {
+        // What could not be written is not tried again.
+        drop(out.into_parts());
+    }
+    written(result);
 }
 
 fn written(result: io::Result<()>) {

@@ -6,8 +6,11 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::io::{self, Write};
 
+use serde::Serialize;
 use serde_json::Value as Json;
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
 /// Whether a character is obeyed rather than shown: the controls of ASCII and of Latin-1, DEL, what turns the direction of writing,
 /// and what ends a line for some and not for others.
@@ -31,9 +34,65 @@ pub(crate) fn lines(text: impl Display) -> String {
 
 /// JSON in which everything that would be obeyed is escaped, which says the same to whoever parses it. `wide`: on several lines.
 pub(crate) fn json(value: &Json, wide: bool) -> String {
-    let text = if wide { format!("{value:#}") } else { value.to_string() };
-    // A line's end inside a text is escaped already: what is left of them lies between values.
-    escaped(text.into(), |c| c == '\n').into_owned()
+    let mut bytes = Vec::new();
+    // Neither the value nor memory fails, and what is written are characters.
+    let _ = write_json(&mut bytes, value, wide);
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// The same, written as it is made: a large answer is never held as a whole.
+pub(crate) fn write_json(to: &mut impl Write, value: &impl Serialize, wide: bool) -> io::Result<()> {
+    if wide {
+        value.serialize(&mut Serializer::with_formatter(to, Escaping(PrettyFormatter::new())))?;
+    } else {
+        value.serialize(&mut Serializer::with_formatter(to, Escaping(CompactFormatter)))?;
+    }
+    Ok(())
+}
+
+/// Writes JSON as another formatter does, but for what would be obeyed in texts.
+struct Escaping<F>(F);
+
+impl<F: Formatter> Formatter for Escaping<F> {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, to: &mut W, fragment: &str) -> io::Result<()> {
+        to.write_all(escaped(fragment.into(), |_| false).as_bytes())
+    }
+
+    fn begin_array<W: ?Sized + Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.0.begin_array(to)
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.0.end_array(to)
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, to: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_array_value(to, first)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.0.end_array_value(to)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.0.begin_object(to)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.0.end_object(to)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, to: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_object_key(to, first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(to)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.0.end_object_value(to)
+    }
 }
 
 /// Text with colours of our own, as the last look at it before it is written: whatever else is in it that would be obeyed, and was

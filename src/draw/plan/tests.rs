@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use trueup_engine::plan::{Action, Change, FORMAT, FieldChange, Mode, Operation, Order, Plan, Reason};
+use trueup_engine::plan::{Action, Change, Existing, FORMAT, FieldChange, Mode, Operation, Order, Plan, Reason};
+use trueup_engine::provider::Candidate;
 use trueup_state::{Address, Declared, FieldPath, Place, Scope, Stack, Timestamp, Value, Verb};
 
 use super::takes::Takes;
@@ -249,6 +250,36 @@ fn a_list_that_is_long_is_folded() {
     insta::assert_snapshot!(shown(&plan, View::Normal));
     let full = shown(&plan, View::Full);
     assert!(!full.contains("unchanged"), "{full}");
+}
+
+/// What may be in a plan that nothing makes on this machine: candidates, objects that were superseded, what is only read.
+#[test]
+fn what_no_small_blueprint_has() {
+    let mut plan = plan();
+    let candidate = |position, provider: &str, fields: serde_json::Value| {
+        let fields = fields.as_object().unwrap().clone().into_iter().collect();
+        Candidate { position, provider: provider.into(), fields }
+    };
+    let mut trainer =
+        change("trainer", Action::Replace(Order::CreateFirst), &[("gpu.count", Some("8"))], vec![edited("gpu.count")]);
+    trainer.candidates = vec![
+        candidate(0, "aws", serde_json::json!({ "region": "us-east-1", "market": "spot" })),
+        candidate(1, "aws.eu", serde_json::json!({})),
+    ];
+    let calm = Change { action: Action::None, ..change("calm", Action::None, &[], Vec::new()) };
+    plan.changes = vec![trainer, calm];
+    let old = Operation { id: Some("calm-1".to_owned()), ..operation("calm", Verb::Delete, &[]) };
+    plan.operations = vec![operation("trainer", Verb::Create, &["weights", "images"]), old];
+    plan.existing = vec![Existing {
+        address: address("shared"),
+        kind: "bucket".into(),
+        scope: scope(),
+        id: "acme-shared".to_owned(),
+        attributes: Value::Null,
+        source: Some(line(9)),
+    }];
+    let views = [View::Brief, View::Normal, View::Full];
+    insta::assert_snapshot!(views.map(|view| shown(&plan, view)).join("\n----\n"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod change;
 mod value;
 mod values;
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map as JsonMap, Value as Json, json};
 use trueup_engine::blueprint::Program;
 use trueup_engine::plan::{Deferred, OutputChange, Plan};
@@ -20,34 +21,61 @@ use value::{known, unknown};
 /// The version of Terraform's format that this follows.
 const FORMAT_VERSION: &str = "1.2";
 
+/// The whole plan, which is written as it is made: of a hundred thousand resources one at a time.
+pub(crate) struct Document<'a> {
+    plan: &'a Plan,
+    reasons: Reasons<'a>,
+}
+
 /// The whole plan. `program`: the blueprint, where it is at hand.
-pub(crate) fn plan(plan: &Plan, program: Option<&Program>) -> Json {
+pub(crate) fn plan<'a>(plan: &'a Plan, program: Option<&'a Program>) -> Document<'a> {
     let whys = Whys::new(plan, program);
-    let reasons = Reasons { takes: Takes::new(plan, &whys), whys };
-    let changes = plan.changes.iter().map(|change| change::resource(change, &reasons));
-    let changes = changes.chain(change::deposed(plan)).chain(plan.existing.iter().map(change::existing));
-    let variables: JsonMap<_, _> =
-        plan.variables.iter().map(|(name, value)| (name.clone(), json!({ "value": known(value) }))).collect();
-    let outputs: JsonMap<_, _> = plan.outputs.iter().map(|(name, change)| (name.clone(), output(change))).collect();
-    json!({
-        "format_version": FORMAT_VERSION,
-        "stack": plan.stack.to_string(),
-        "serial": plan.serial,
-        "timestamp": super::time(plan.at),
-        "applyable": !plan.is_empty() && plan.refusals.is_empty(),
-        "complete": plan.notices.iter().all(|notice| !notice.stops) && plan.deferred.is_empty(),
-        "errored": false,
-        "variables": variables,
-        "planned_values": values::planned(plan),
-        "resource_drift": change::drift(plan),
-        "resource_changes": changes.collect::<Vec<_>>(),
-        "deferred_changes": plan.deferred.iter().map(deferred).collect::<Vec<_>>(),
-        "output_changes": outputs,
-        "prior_state": values::prior(plan),
-        "resumes": plan.resumes,
-        "refusals": plan.refusals,
-        "notices": plan.notices,
-    })
+    Document { plan, reasons: Reasons { takes: Takes::new(plan, &whys), whys } }
+}
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { plan, reasons } = self;
+        let changes = Each(|| {
+            let changes = plan.changes.iter().map(|change| change::resource(change, reasons));
+            changes.chain(change::deposed(plan)).chain(plan.existing.iter().map(change::existing))
+        });
+        let variables = plan.variables.iter().map(|(name, value)| (name.clone(), json!({ "value": known(value) })));
+        let outputs = plan.outputs.iter().map(|(name, change)| (name.clone(), output(change)));
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("format_version", FORMAT_VERSION)?;
+        map.serialize_entry("stack", &plan.stack.to_string())?;
+        map.serialize_entry("serial", &plan.serial)?;
+        map.serialize_entry("timestamp", &super::time(plan.at))?;
+        map.serialize_entry("applyable", &(!plan.is_empty() && plan.refusals.is_empty()))?;
+        map.serialize_entry("complete", &is_complete(plan))?;
+        map.serialize_entry("errored", &false)?;
+        map.serialize_entry("variables", &variables.collect::<JsonMap<_, _>>())?;
+        map.serialize_entry("planned_values", &values::planned(plan))?;
+        map.serialize_entry("resource_drift", &change::drift(plan))?;
+        map.serialize_entry("resource_changes", &changes)?;
+        map.serialize_entry("deferred_changes", &plan.deferred.iter().map(deferred).collect::<Vec<_>>())?;
+        map.serialize_entry("output_changes", &outputs.collect::<JsonMap<_, _>>())?;
+        map.serialize_entry("prior_state", &values::prior(plan))?;
+        map.serialize_entry("resumes", &plan.resumes)?;
+        map.serialize_entry("refusals", &plan.refusals)?;
+        map.serialize_entry("notices", &plan.notices)?;
+        map.end()
+    }
+}
+
+/// Whether the plan leaves nothing out that the blueprint has.
+fn is_complete(plan: &Plan) -> bool {
+    plan.notices.iter().all(|notice| !notice.stops) && plan.deferred.is_empty()
+}
+
+/// A list of which each entry is made as it is written.
+pub(super) struct Each<F>(pub(super) F);
+
+impl<T: Serialize, I: Iterator<Item = T>, F: Fn() -> I> Serialize for Each<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0())
+    }
 }
 
 fn output(change: &OutputChange) -> Json {

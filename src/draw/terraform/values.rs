@@ -2,16 +2,35 @@
 
 use std::collections::BTreeMap;
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map as JsonMap, Value as Json, json};
 use trueup_engine::plan::{Change, Plan};
 use trueup_state::{Address, Value};
 
+use super::Each;
 use super::change::head;
 use super::value::{known, merged, sensitive};
 
 /// What there is to be, as far as it is known.
-pub(super) fn planned(plan: &Plan) -> Json {
-    let after = |change: &Change| merged(&change.after, &change.attributes_after);
+#[derive(serde::Serialize)]
+pub(super) struct Planned<'a> {
+    outputs: JsonMap<String, Json>,
+    root_module: Module<'a>,
+}
+
+/// What there is now.
+#[derive(serde::Serialize)]
+pub(super) struct Prior<'a> {
+    format_version: &'static str,
+    values: PriorValues<'a>,
+}
+
+#[derive(serde::Serialize)]
+struct PriorValues<'a> {
+    root_module: Module<'a>,
+}
+
+pub(super) fn planned(plan: &Plan) -> Planned<'_> {
     let mut outputs = JsonMap::new();
     for (name, output) in &plan.outputs {
         if let Some(after) = &output.after {
@@ -22,57 +41,67 @@ pub(super) fn planned(plan: &Plan) -> Json {
             outputs.insert(name.clone(), shown);
         }
     }
-    json!({ "outputs": outputs, "root_module": modules(plan, after) })
+    Planned { outputs, root_module: modules(plan, &SIDES[1]) }
 }
 
-/// What there is now.
-pub(super) fn prior(plan: &Plan) -> Json {
-    let before = |change: &Change| merged(&change.before, &change.attributes_before);
-    json!({ "format_version": "1.0", "values": { "root_module": modules(plan, before) } })
+pub(super) fn prior(plan: &Plan) -> Prior<'_> {
+    Prior { format_version: "1.0", values: PriorValues { root_module: modules(plan, &SIDES[0]) } }
 }
 
-/// The resources of each module, the modules in each other. Nothing is there of what does not exist on that side.
-fn modules(plan: &Plan, side: impl Fn(&Change) -> Value) -> Json {
-    let mut modules: BTreeMap<Option<Address>, Module> = BTreeMap::from([(None, Module::default())]);
-    for change in &plan.changes {
-        let value = side(change);
-        if value == Value::Null {
-            continue;
+/// The two sides of a change: spec and attributes before, and after. Where the spec is nothing, nothing is there.
+type Side = fn(&Change) -> (&Value, &Value);
+
+const SIDES: [Side; 2] =
+    [|change| (&change.before, &change.attributes_before), |change| (&change.after, &change.attributes_after)];
+
+/// A module with what is in it.
+struct Module<'a> {
+    address: Option<Address>,
+    resources: Vec<&'a Change>,
+    inner: Vec<Module<'a>>,
+    side: &'static Side,
+}
+
+impl Serialize for Module<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(address) = &self.address {
+            map.serialize_entry("address", address)?;
         }
+        map.serialize_entry("resources", &Each(|| self.resources.iter().map(|change| resource(change, self.side))))?;
+        map.serialize_entry("child_modules", &self.inner)?;
+        map.end()
+    }
+}
+
+fn resource(change: &Change, side: &Side) -> Json {
+    let (spec, attributes) = side(change);
+    let value = merged(spec, attributes);
+    let mut resource = head(&change.address, "managed", &change.kind, change.scope.provider.provider());
+    resource.insert("values".to_owned(), known(&value));
+    resource.insert("sensitive_values".to_owned(), sensitive(&value));
+    Json::Object(resource)
+}
+
+/// The resources of each module, the modules in each other.
+fn modules<'a>(plan: &'a Plan, side: &'static Side) -> Module<'a> {
+    let module = |address| Module { address, resources: Vec::new(), inner: Vec::new(), side };
+    let mut modules: BTreeMap<Option<Address>, Module<'a>> = BTreeMap::from([(None, module(None))]);
+    for change in plan.changes.iter().filter(|change| *side(change).0 != Value::Null) {
         let path = change.address.parent();
-        let mut inner = path.clone();
-        while let Some(module) = inner {
-            modules.entry(Some(module.clone())).or_default();
-            inner = module.parent();
+        let mut around = path.clone();
+        while let Some(address) = around {
+            around = address.parent();
+            modules.entry(Some(address.clone())).or_insert_with(|| module(Some(address)));
         }
-        let mut resource = head(&change.address, "managed", &change.kind, change.scope.provider.provider());
-        resource.insert("values".to_owned(), known(&value));
-        resource.insert("sensitive_values".to_owned(), sensitive(&value));
-        modules.entry(path).or_default().resources.push(Json::Object(resource));
+        modules.entry(path.clone()).or_insert_with(|| module(path)).resources.push(change);
     }
-    nested(modules)
-}
-
-#[derive(Default)]
-struct Module {
-    resources: Vec<Json>,
-    inner: Vec<Json>,
-}
-
-/// Puts each module into the one around it, the innermost first: an address stands after the one it is in.
-fn nested(mut modules: BTreeMap<Option<Address>, Module>) -> Json {
-    while let Some((path, Module { resources, mut inner })) = modules.pop_last() {
-        inner.reverse();
-        let mut object = JsonMap::new();
-        if let Some(path) = &path {
-            object.insert("address".to_owned(), json!(path));
-        }
-        object.insert("resources".to_owned(), Json::Array(resources));
-        object.insert("child_modules".to_owned(), Json::Array(inner));
-        match path {
-            Some(path) => modules.entry(path.parent()).or_default().inner.push(Json::Object(object)),
-            None => return Json::Object(object),
-        }
+    // The innermost first: an address stands after the one it is in.
+    while let Some((path, mut inner)) = modules.pop_last() {
+        inner.inner.reverse();
+        let Some(path) = path else { return inner };
+        let around = path.parent();
+        modules.entry(around.clone()).or_insert_with(|| module(around)).inner.push(inner);
     }
-    Json::Null
+    module(None)
 }
