@@ -41,25 +41,30 @@ pub(super) fn planned(plan: &Plan) -> Planned<'_> {
             outputs.insert(name.clone(), shown);
         }
     }
-    Planned { outputs, root_module: modules(plan, &SIDES[1]) }
+    Planned { outputs, root_module: modules(plan, after) }
 }
 
 pub(super) fn prior(plan: &Plan) -> Prior<'_> {
-    Prior { format_version: "1.0", values: PriorValues { root_module: modules(plan, &SIDES[0]) } }
+    Prior { format_version: "1.0", values: PriorValues { root_module: modules(plan, before) } }
 }
 
-/// The two sides of a change: spec and attributes before, and after. Where the spec is nothing, nothing is there.
+/// One side of a change: spec and attributes before, or after. Where the spec is nothing, nothing is there.
 type Side = fn(&Change) -> (&Value, &Value);
 
-const SIDES: [Side; 2] =
-    [|change| (&change.before, &change.attributes_before), |change| (&change.after, &change.attributes_after)];
+fn before(change: &Change) -> (&Value, &Value) {
+    (&change.before, &change.attributes_before)
+}
+
+fn after(change: &Change) -> (&Value, &Value) {
+    (&change.after, &change.attributes_after)
+}
 
 /// A module with what is in it.
 struct Module<'a> {
     address: Option<Address>,
     resources: Vec<&'a Change>,
     inner: Vec<Module<'a>>,
-    side: &'static Side,
+    side: Side,
 }
 
 impl Serialize for Module<'_> {
@@ -74,7 +79,7 @@ impl Serialize for Module<'_> {
     }
 }
 
-fn resource(change: &Change, side: &Side) -> Json {
+fn resource(change: &Change, side: Side) -> Json {
     let (spec, attributes) = side(change);
     let value = merged(spec, attributes);
     let mut resource = head(&change.address, "managed", &change.kind, change.scope.provider.provider());
@@ -84,9 +89,9 @@ fn resource(change: &Change, side: &Side) -> Json {
 }
 
 /// The resources of each module, the modules in each other.
-fn modules<'a>(plan: &'a Plan, side: &'static Side) -> Module<'a> {
+fn modules(plan: &Plan, side: Side) -> Module<'_> {
     let module = |address| Module { address, resources: Vec::new(), inner: Vec::new(), side };
-    let mut modules: BTreeMap<Option<Address>, Module<'a>> = BTreeMap::from([(None, module(None))]);
+    let mut modules: BTreeMap<Option<Address>, Module<'_>> = BTreeMap::from([(None, module(None))]);
     for change in plan.changes.iter().filter(|change| *side(change).0 != Value::Null) {
         let path = change.address.parent();
         let mut around = path.clone();
