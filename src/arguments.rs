@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::draw::schedule::Every;
+
 /// The blueprint that is read where none is named.
 pub(crate) const DEFAULT_BLUEPRINT: &str = "blueprint.yaml";
 
@@ -61,10 +63,11 @@ pub(crate) enum Command {
     #[command(after_help = "Example: trueup validate blueprints/quickstart.yaml")]
     Validate(ValidateArgs),
     /// Show what an apply would do; touches nothing
-    #[command(after_help = "Example: trueup plan blueprints/quickstart.yaml --out plan.trueup")]
+    #[command(after_help = "Examples: trueup plan blueprints/quickstart.yaml --out plan.trueup\n          \
+        trueup plan blueprints/quickstart.yaml --view full")]
     Plan(PlanArgs),
     /// Show a saved plan; needs no provider and no key
-    #[command(after_help = "Example: trueup show plan.trueup")]
+    #[command(after_help = "Example: trueup show plan.trueup --view brief")]
     Show(ShowArgs),
     /// Bring the stack level with its blueprint, or carry out a saved plan
     #[command(
@@ -75,7 +78,8 @@ pub(crate) enum Command {
     #[command(after_help = "Example: trueup destroy blueprints/quickstart.yaml --yes")]
     Destroy(DestroyArgs),
     /// Show what was changed outside Trueup, and put it right with --correct
-    #[command(after_help = "Example: trueup drift blueprints/quickstart.yaml --correct --yes")]
+    #[command(after_help = "Examples: trueup drift blueprints/quickstart.yaml --correct --yes\n          \
+        trueup drift --all . --markdown")]
     Drift(DriftArgs),
     /// Print the stack's outputs
     #[command(after_help = "Examples: trueup output url\n          trueup output try blueprints/quickstart.yaml")]
@@ -87,6 +91,9 @@ pub(crate) enum Command {
     /// Look into the state
     #[command(subcommand, after_help = "Example: trueup state list blueprints/quickstart.yaml")]
     State(StateCommand),
+    /// Print what runs a drift correction again and again
+    #[command(subcommand, after_help = "Example: trueup schedule print systemd blueprints/quickstart.yaml --every 1h")]
+    Schedule(ScheduleCommand),
     /// Free the lease of a run that is gone
     #[command(after_help = "Example: trueup unlock blueprints/quickstart.yaml")]
     Unlock(UnlockArgs),
@@ -168,10 +175,32 @@ pub(crate) struct ValidateArgs {
     pub(crate) stack: StackArgs,
 }
 
+/// How much of a plan is shown to people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum View {
+    /// One line for each resource
+    Brief,
+    /// What is said of new resources, what changes of others, and why
+    #[default]
+    Normal,
+    /// Every field, every reason, and what depends on what
+    Full,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct ViewArgs {
+    /// How much of it to show
+    #[arg(long, value_enum, value_name = "VIEW", default_value_t)]
+    pub(crate) view: View,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) stack: StackArgs,
+
+    #[command(flatten)]
+    pub(crate) view: ViewArgs,
 
     /// Save the plan, for `trueup apply FILE`
     #[arg(long, value_name = "FILE")]
@@ -190,6 +219,9 @@ pub(crate) struct PlanArgs {
 pub(crate) struct ShowArgs {
     /// The saved plan
     pub(crate) plan: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) view: ViewArgs,
 }
 
 /// How operations are carried out.
@@ -207,6 +239,9 @@ pub(crate) struct RunArgs {
     /// Wait for another run to finish instead of giving up
     #[arg(long)]
     pub(crate) wait: bool,
+
+    #[command(flatten)]
+    pub(crate) view: ViewArgs,
 }
 
 /// What is answered beforehand.
@@ -249,8 +284,73 @@ pub(crate) struct DriftArgs {
     #[arg(long)]
     pub(crate) correct: bool,
 
+    /// Answer in Markdown: a report for a pull request or an issue
+    #[arg(long, conflicts_with_all = ["correct", "json", "format"])]
+    pub(crate) markdown: bool,
+
+    /// Look at every blueprint below a directory that has a state, in each of its environments
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["correct", "blueprint", "variables", "variable_files"])]
+    pub(crate) all: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) run: RunArgs,
+}
+
+/// What can be done about schedules.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ScheduleCommand {
+    /// Print what runs `trueup drift --correct --yes` again and again: a unit and its timer, a line of a crontab, a workflow, a `CronJob`
+    #[command(after_help = "Examples: trueup schedule print cron blueprints/quickstart.yaml\n          \
+        trueup schedule print systemd --env prod --every 15m --out /etc/systemd/system\n          \
+        trueup schedule print kubernetes --image registry.example/trueup:1 --claim infra")]
+    Print(SchedulePrintArgs),
+}
+
+/// What can run something again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scheduler {
+    /// A service and a timer of systemd
+    Systemd,
+    /// A line of a crontab
+    Cron,
+    /// A workflow of GitHub Actions, for a runner of your own
+    GithubActions,
+    /// A `CronJob` of Kubernetes
+    Kubernetes,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchedulePrintArgs {
+    /// What is to run it
+    #[arg(value_enum)]
+    pub(crate) scheduler: Scheduler,
+
+    #[command(flatten)]
+    pub(crate) stack: StackArgs,
+
+    /// How often: 5m, 10m, 15m, 20m, 30m, 1h, 2h, 3h, 4h, 6h, 8h, 12h or 1d
+    #[arg(long, value_name = "PERIOD", default_value = "1h")]
+    pub(crate) every: Every,
+
+    /// Where the program is on the machine that runs it [default: where this one is]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) program: Option<PathBuf>,
+
+    /// The image that has the program (`kubernetes` alone, which needs it)
+    #[arg(long, value_name = "IMAGE", required_if_eq("scheduler", "kubernetes"))]
+    pub(crate) image: Option<String>,
+
+    /// The claim of the volume that keeps the working directory (`kubernetes` alone) [default: the schedule's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) claim: Option<String>,
+
+    /// The label of the runner on the machine that keeps the working directory (`github-actions` alone)
+    #[arg(long, value_name = "LABEL", default_value = "self-hosted")]
+    pub(crate) runner: String,
+
+    /// Write the files into a directory, under their names
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -33,10 +33,10 @@ fn main() -> std::process::ExitCode {
             return draw::failure(&exit::Failure::new(format!("the program can't start: {error}"))).into();
         }
     };
-    let exit = match runtime.block_on(commands::run(arguments)) {
+    let exit = draw::finish(match runtime.block_on(commands::run(arguments)) {
         Ok(exit) => exit,
         Err(failure) => draw::failure(&failure),
-    };
+    });
     // Work that blocks, such as a copy, is resumed by the next run: nothing is waited for.
     runtime.shutdown_background();
     exit.into()

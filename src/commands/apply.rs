@@ -48,7 +48,7 @@ async fn apply_saved(workplace: &Workplace, path: &Path, run: &RunArgs, json: bo
     }
     // A saved plan ends where what is left must be planned anew.
     if !json {
-        let left: Vec<String> = plan.deferred.iter().map(|left| left.address.to_string()).collect();
+        let left: Vec<String> = plan.deferred.iter().map(|left| draw::safe::line(&left.address)).collect();
         draw::put(&format!("\nLeft for another plan, now that this is done: {}.\n", left.join(", ")));
     }
     Ok(Exit::Changes)
@@ -111,7 +111,8 @@ impl Task<'_> {
         let recovered = self.waiting(watch, || engine.recover(stack, holder, &watch.events, &watch.cancel)).await?;
         watch.settle().await;
         for failure in recovered.failed.iter().filter(|_| !self.json) {
-            draw::note(&format!("  {}: could not {}: {}", failure.address, failure.verb.as_str(), failure.message));
+            let (address, message) = (draw::safe::line(&failure.address), draw::safe::lines(&failure.message));
+            draw::note(&format!("  {address}: could not {}: {message}", failure.verb.as_str()));
         }
         if recovered.stopped.is_some() || recovered.interrupted {
             draw::report(&recovered, self.json);
@@ -133,9 +134,9 @@ impl Task<'_> {
         }
         if self.json {
             // One of several answers, so one line, as the events after it.
-            draw::json_line(&draw::terraform::plan(plan));
+            draw::json_line(&draw::terraform::plan(plan, Some(program)));
         } else {
-            show_plan(plan, &standing, false);
+            show_plan(plan, Some(program), &standing, self.run.view.view, false);
         }
         if !plan.refusals.is_empty() {
             return Ok(Exit::Refused);
@@ -187,7 +188,7 @@ impl Task<'_> {
             match call().await {
                 Err(EngineError::Store(StoreError::Held(holder))) if self.run.wait && !*watch.cancel.borrow() => {
                     if !std::mem::replace(&mut told, true) && !self.json {
-                        draw::note(&format!("Waiting for {holder}…"));
+                        draw::note(&format!("Waiting for {}…", draw::safe::line(&holder)));
                     }
                     self.workplace.engine.clock.sleep(Duration::from_secs(1)).await;
                 }

@@ -21,10 +21,16 @@ pub(super) async fn run(arguments: &GraphArgs, format: Format) -> Result<Exit, F
     let picture = Picture::new(loaded.stack.to_string(), program, known);
     let picture = if arguments.each { picture } else { picture.folded() };
     let text = drawn(&picture, format)?;
+    let is_for_people = matches!(format, Format::Text | Format::Github);
     match &arguments.out {
-        Some(path) => std::fs::write(path, anstream::adapter::strip_str(&text).to_string())
-            .map_err(|error| Failure::new(format!("{} can't be written: {error}", path.display())))?,
-        None => draw::put(&text),
+        Some(path) => {
+            // Only a terminal wants the colours.
+            let text = if is_for_people { anstream::adapter::strip_str(&text).to_string() } else { text };
+            std::fs::write(path, text)
+                .map_err(|error| Failure::new(format!("{} can't be written: {error}", path.display())))?;
+        }
+        None if is_for_people => draw::put(&text),
+        None => draw::put_exactly(&text),
     }
     Ok(Exit::Done)
 }
@@ -37,6 +43,7 @@ async fn plan(workplace: &Workplace, loaded: &Loaded) -> Result<Option<Planned>,
         Ok(planned) => Ok(Some(planned)),
         Err(EngineError::Blueprint(diagnostics)) => Err(diagnostics.into()),
         Err(error) => {
+            let error = draw::safe::lines(error);
             draw::note(&format!("What would change is not shown: {error}. `--no-plan` leaves it out."));
             Ok(None)
         }
@@ -46,7 +53,7 @@ async fn plan(workplace: &Workplace, loaded: &Loaded) -> Result<Option<Planned>,
 fn drawn(picture: &Picture, format: Format) -> Result<String, Failure> {
     match format {
         Format::Text | Format::Github => Ok(draw::graph::text(picture)),
-        Format::Json => Ok(format!("{:#}\n", draw::graph::json(picture))),
+        Format::Json => Ok(format!("{}\n", draw::safe::json(&draw::graph::json(picture), true))),
         Format::Dot => Ok(draw::graph::dot(picture)),
         Format::Svg if picture.nodes.len() > MOST_NODES => {
             let failure = Failure::new(format!("{} nodes are too many for a drawing", picture.nodes.len()));

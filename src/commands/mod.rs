@@ -7,6 +7,7 @@ mod graph;
 mod init;
 mod output;
 mod plan;
+mod schedule;
 mod schema;
 mod state;
 mod unlock;
@@ -39,6 +40,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Output(arguments) => output::run(&arguments, json).await,
         Command::Graph(arguments) => graph::run(&arguments, format).await,
         Command::State(command) => state::run(&command, json).await,
+        Command::Schedule(command) => schedule::run(&command, json),
         Command::Unlock(arguments) => unlock::run(&arguments, json).await,
         Command::Explain(arguments) => explain::run(&arguments, json),
         Command::Schema => schema::run(),

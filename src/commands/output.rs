@@ -24,7 +24,7 @@ pub(super) async fn run(arguments: &OutputArgs, json: bool) -> Result<Exit, Fail
     match &name {
         None if json => {
             let all: JsonMap<_, _> = state.outputs.iter().map(|(name, value)| (name.clone(), shown(value))).collect();
-            draw::json(&all.into());
+            draw::json(&all);
         }
         None if arguments.reveal => {
             let revealed = state.outputs.iter().map(|(name, value)| (name.clone(), value.revealed().clone())).collect();
@@ -34,7 +34,7 @@ pub(super) async fn run(arguments: &OutputArgs, json: bool) -> Result<Exit, Fail
         Some(name) => {
             let value = shown(one(&state, name)?);
             match value.as_str() {
-                Some(text) if !json => draw::put(&format!("{text}\n")),
+                Some(text) if !json => draw::put_value(&format!("{text}\n")),
                 _ => draw::json(&value),
             }
         }

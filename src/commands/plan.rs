@@ -1,11 +1,13 @@
 //! `trueup plan` and `trueup show`.
 
+use trueup_engine::blueprint::Program;
 use trueup_engine::plan::{Mode, Plan};
 use trueup_engine::{PlanOptions, Planned};
 
 use super::{Standing, load};
-use crate::arguments::{PlanArgs, ShowArgs};
+use crate::arguments::{PlanArgs, ShowArgs, View};
 use crate::draw;
+use crate::draw::plan::Shown;
 use crate::exit::{Exit, Failure};
 use crate::planfile;
 use crate::workplace::Workplace;
@@ -15,33 +17,41 @@ pub(super) async fn run(arguments: &PlanArgs, json: bool) -> Result<Exit, Failur
     let loaded = load(&workplace, &arguments.stack)?;
     let mode = if arguments.destroy { Mode::Destroy } else { Mode::Apply };
     let options = PlanOptions { mode, refresh: !arguments.no_refresh };
-    let Planned { plan, snapshot, .. } = workplace.engine.plan(&loaded.program, &loaded.stack, options).await?;
+    let Planned { program, plan, snapshot } = workplace.engine.plan(&loaded.program, &loaded.stack, options).await?;
     if let Some(path) = &arguments.out {
         planfile::save(path, &plan, workplace.vault.as_ref())?;
     }
     draw::warnings(&loaded.program.sources, &loaded.program.warnings, json);
     let serial = snapshot.serial();
-    show_plan(&plan, &Standing { location: snapshot.location, serial }, json);
+    let standing = Standing { location: snapshot.location, serial };
+    show_plan(&plan, Some(&program), &standing, arguments.view.view, json);
     if let (Some(path), false) = (&arguments.out, json) {
-        draw::put(&format!("\nSaved as {0}; `trueup apply {0}` carries it out.\n", path.display()));
+        let name = draw::safe::line(path.display());
+        draw::put(&format!("\nSaved as {name}; `trueup apply {name}` carries it out.\n"));
     }
     Ok(exit_of(&plan))
 }
 
 pub(super) fn show(arguments: &ShowArgs, json: bool) -> Result<Exit, Failure> {
-    let workplace = Workplace::here(1)?;
-    let plan = planfile::read(&arguments.plan, workplace.vault.as_ref())?;
+    // A plan holds all there is to show: what is missing here, a key or a provider, only leaves out what it would add.
+    let workplace = Workplace::here(1).ok();
+    let plan = match &workplace {
+        Some(workplace) => planfile::read(&arguments.plan, workplace.vault.as_ref())?,
+        None => planfile::read(&arguments.plan, &planfile::NoKey)?,
+    };
+    let program = workplace.and_then(|workplace| workplace.reload(&plan).ok());
     let standing = Standing { location: arguments.plan.display().to_string(), serial: plan.serial };
-    show_plan(&plan, &standing, json);
+    show_plan(&plan, program.as_ref(), &standing, arguments.view.view, json);
     Ok(Exit::Done)
 }
 
-/// Draws a plan, or prints it in the shape of Terraform's.
-pub(super) fn show_plan(plan: &Plan, standing: &Standing, json: bool) {
+/// Draws a plan, or prints it in the shape of Terraform's. `program`: the blueprint, where it is at hand.
+pub(super) fn show_plan(plan: &Plan, program: Option<&Program>, standing: &Standing, view: View, json: bool) {
     if json {
-        draw::json(&draw::terraform::plan(plan));
+        draw::json(&draw::terraform::plan(plan, program));
     } else {
-        draw::put(&draw::plan::text(plan, &standing.location, standing.serial));
+        let shown = Shown { plan, program, location: &standing.location, serial: standing.serial, view };
+        draw::put(&draw::plan::text(&shown));
     }
 }
 

@@ -30,7 +30,8 @@ pub(super) async fn run(arguments: &UnlockArgs, json: bool) -> Result<Exit, Fail
     if json {
         draw::json(&json!({ "holder": holder, "freed": true }));
     } else {
-        draw::put(&format!("{stack} is free. It was held by {holder}, since {}.\n", draw::time(holder.since)));
+        let who = draw::safe::line(&holder);
+        draw::put(&format!("{stack} is free. It was held by {who}, since {}.\n", draw::time(holder.since)));
     }
     Ok(Exit::Done)
 }

@@ -11,7 +11,7 @@ use trueup_engine::apply::ApplyEvent;
 use trueup_engine::provider::{Amount, Unit};
 use trueup_state::{Address, Verb};
 
-use super::{json_line, note, put};
+use super::{json_line, note, put, safe};
 
 /// Draws events.
 pub(crate) struct Progress {
@@ -36,29 +36,34 @@ impl Progress {
         match event {
             ApplyEvent::Planned { .. } => {}
             ApplyEvent::Resuming { address, verb } => {
+                let address = safe::line(address);
                 self.line(&format!("  {address}: settling the {} of an earlier run", verb.as_str()));
             }
             ApplyEvent::Started { address, verb } => self.start(address, verb),
             ApplyEvent::Progress { address, verb, amount, note } => self.go_on(address, verb, amount, note),
             ApplyEvent::Retrying { address, verb, attempt, after, error } => {
-                let after = seconds(after);
+                let (address, error, after) = (safe::line(address), safe::line(error), seconds(after));
                 self.line(&format!("  {address}: {error}; try {attempt} of its {} in {after}", verb.as_str()));
             }
             ApplyEvent::NextCandidate { address, error } => {
+                let (address, error) = (safe::line(address), safe::line(error));
                 self.line(&format!("  {address}: {error}; the next candidate is tried"));
             }
             ApplyEvent::Finished { address, verb, took } => {
                 self.end(&address, verb);
+                let address = safe::line(address);
                 self.line(&format!("  {} {address}  {} in {}", "✓".green(), past(verb), seconds(took)));
             }
             ApplyEvent::NotNeeded { address, verb } => {
                 self.end(&address, verb);
+                let address = safe::line(address);
                 self.line(&format!("  {} {address}  needs no {} after all", "✓".green(), verb.as_str()));
             }
             ApplyEvent::Failed { address, verb, error } => {
                 self.end(&address, verb);
                 // The report has the rest of it.
                 let (first, more) = error.split_once('\n').map_or((error.as_str(), ""), |(first, _)| (first, " …"));
+                let (address, first) = (safe::line(address), safe::line(first));
                 self.line(&format!("  {} {address}  could not {}: {first}{more}", "✗".red(), verb.as_str()));
             }
         }
@@ -80,13 +85,14 @@ impl Progress {
 
     fn start(&mut self, address: Address, verb: Verb) {
         let Some(bars) = &self.bars else { return };
-        let bar = bars.add(ProgressBar::new_spinner().with_message(format!("{address}  {}", present(verb))));
+        let message = format!("{}  {}", safe::line(&address), present(verb));
+        let bar = bars.add(ProgressBar::new_spinner().with_message(message));
         bar.enable_steady_tick(Duration::from_millis(120));
         self.under_way.insert((address, verb), bar);
     }
 
     fn go_on(&mut self, address: Address, verb: Verb, amount: Option<Amount>, note: Option<String>) {
-        let words = note.unwrap_or_else(|| present(verb).to_owned());
+        let words = note.map_or_else(|| present(verb).to_owned(), safe::line);
         let key = (address, verb);
         if let Some(bar) = self.under_way.get(&key) {
             if let Some(amount) = amount {
@@ -94,9 +100,9 @@ impl Progress {
                 bar.set_length(amount.total);
                 bar.set_position(amount.done);
             }
-            bar.set_message(format!("{}  {words}", key.0));
+            bar.set_message(format!("{}  {words}", safe::line(&key.0)));
         } else if self.bars.is_none() && self.told.get(&key) != Some(&words) {
-            put(&format!("  {}: {words}\n", key.0));
+            put(&format!("  {}: {words}\n", safe::line(&key.0)));
             self.told.insert(key, words);
         }
     }

@@ -6,24 +6,24 @@ use trueup_state::codec::{Redaction, redact};
 use trueup_state::entry::Event;
 use trueup_state::{Entry, Object, Record, Stack, State, Status, Value};
 
-use super::{count, time, value};
+use super::{count, safe, time, value};
 
 /// What is recorded, one a line.
 pub(crate) fn list(state: &State, stack: &Stack, location: &str) -> String {
     let mut text = format!(
         "{}   {}\n\n",
         stack.to_string().bold(),
-        format!("state: {location}, serial {}", state.serial).dimmed()
+        format!("state: {}, serial {}", safe::line(location), state.serial).dimmed()
     );
-    let width = state.records.keys().map(|address| address.to_string().chars().count()).max().unwrap_or(0);
+    let width = state.records.keys().map(|address| safe::line(address).chars().count()).max().unwrap_or(0);
     let kinds = state.records.values().map(|record| record.kind.as_str().len()).max().unwrap_or(0);
     for record in state.records.values() {
-        let id = record.current.as_ref().and_then(|object| object.id.as_deref()).unwrap_or("-");
+        let id = safe::line(record.current.as_ref().and_then(|object| object.id.as_deref()).unwrap_or("-"));
         let deposed = match record.deposed.len() {
             0 => String::new(),
             more => format!("  and {more} deposed"),
         };
-        let address = record.address.to_string();
+        let address = safe::line(&record.address);
         let gap = " ".repeat(width - address.chars().count());
         text.push_str(&format!("  {address}{gap}  {:kinds$}  {id}{}{deposed}\n", record.kind, status(record.status)));
     }
@@ -45,15 +45,15 @@ fn status(status: Status) -> &'static str {
 
 /// Everything of one record.
 pub(crate) fn record(record: &Record) -> String {
-    let mut text = format!("{}  {}{}\n", record.address.bold(), record.kind, status(record.status));
+    let mut text = format!("{}  {}{}\n", safe::line(&record.address).bold(), record.kind, status(record.status));
     if let Some(place) = &record.declared.source {
-        text.push_str(&format!("  declared in   {place}\n"));
+        text.push_str(&format!("  declared in   {}\n", safe::line(place)));
     }
     if record.declared.protect {
         text.push_str("  protected     yes\n");
     }
     if !record.declared.dependencies.is_empty() {
-        let names: Vec<String> = record.declared.dependencies.iter().map(ToString::to_string).collect();
+        let names: Vec<String> = record.declared.dependencies.iter().map(safe::line).collect();
         text.push_str(&format!("  depends on    {}\n", names.join(", ")));
     }
     if let Some(object) = &record.current {
@@ -71,7 +71,7 @@ fn object_text(object: &Object, role: &str) -> String {
         object.generation,
         time(object.made_at),
         object.scope.provider,
-        object.id.as_deref().unwrap_or("-")
+        safe::line(object.id.as_deref().unwrap_or("-"))
     );
     text.push_str(&fields("spec", &object.sent));
     text.push_str(&fields("attributes", &object.attributes));
@@ -97,7 +97,8 @@ fn flatten<'a>(path: &str, value: &'a Value, lines: &mut Vec<(String, &'a Value)
     match value {
         Value::Map(map) => {
             for (name, inner) in map {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                let name = safe::line(name);
+                let path = if path.is_empty() { name } else { format!("{path}.{name}") };
                 flatten(&path, inner, lines);
             }
         }
@@ -111,8 +112,9 @@ pub(crate) fn history(entries: &[Entry]) -> String {
     let mut text = String::new();
     for (serial, entry) in (1..).zip(entries) {
         let address = entry.address.as_ref().map(ToString::to_string).or_else(|| begun(&entry.event));
-        let subject = address.map(|address| format!("{address}: ")).unwrap_or_default();
-        text.push_str(&format!("{serial:>6}  {}  {subject}{}\n", time(entry.at).dimmed(), words(&entry.event)));
+        let subject = address.map(|address| format!("{}: ", safe::line(address))).unwrap_or_default();
+        let words = safe::line(words(&entry.event));
+        text.push_str(&format!("{serial:>6}  {}  {subject}{words}\n", time(entry.at).dimmed()));
     }
     text
 }

@@ -1,6 +1,8 @@
-//! Values on one line.
+//! Values on one line, fit to be shown.
 
 use trueup_state::{Value, codec};
+
+use super::safe;
 
 /// The longest that a value may be on a line, in characters.
 const LONGEST: usize = 60;
@@ -10,29 +12,59 @@ const DIGEST: &str = "sha256:";
 
 /// A value as JSON, cut where it is long. Secrets and unknowns read as such.
 pub(crate) fn short(value: &Value) -> String {
-    let text = match value {
-        Value::Unknown => "(known after apply)".to_owned(),
-        Value::Secret(_) => "(secret)".to_owned(),
-        other => codec::redact(other, codec::Redaction::Words).to_string(),
-    };
     match value {
         // The first digits of a digest tell two apart; the rest is in the JSON.
-        Value::String(digest) if digest.starts_with(DIGEST) => head(digest, DIGEST.len() + 12),
-        _ => cut(&text, LONGEST),
+        Value::String(digest) if digest.starts_with(DIGEST) => safe::line(head(digest, DIGEST.len() + 12)),
+        _ => cut(&whole(value), LONGEST),
     }
 }
 
 /// A value as JSON, however long it is: for who looks at one thing.
 pub(crate) fn whole(value: &Value) -> String {
     match value {
+        Value::Unknown => "(known after apply)".to_owned(),
         Value::Secret(_) => "(secret)".to_owned(),
-        other => codec::redact(other, codec::Redaction::Words).to_string(),
+        other => safe::json(&codec::redact(other, codec::Redaction::Words), false),
     }
+}
+
+/// Stands where there is no value.
+pub(crate) const NONE: &str = "(none)";
+
+/// Whether the whole of a value stands on a line.
+pub(crate) fn fits(value: &Value) -> bool {
+    whole(value).chars().count() <= LONGEST
 }
 
 /// A value that may not be there.
 pub(crate) fn optional(value: Option<&Value>) -> String {
-    value.map_or_else(|| "(none)".to_owned(), short)
+    value.map_or_else(|| NONE.to_owned(), short)
+}
+
+/// A value and what it becomes. Of two long ones, the part in which they differ first.
+pub(crate) fn change(before: Option<&Value>, after: Option<&Value>) -> String {
+    let is_cut = |value: &&Value| short(value).contains('…') && !is_digest(value);
+    match (before.filter(is_cut), after.filter(is_cut)) {
+        (Some(before), Some(after)) => {
+            let (before, after): (Vec<char>, Vec<char>) =
+                (whole(before).chars().collect(), whole(after).chars().collect());
+            let same = before.iter().zip(&after).take_while(|(before, after)| before == after).count();
+            format!("{} → {}", window(&before, same), window(&after, same))
+        }
+        _ => format!("{} → {}", optional(before), optional(after)),
+    }
+}
+
+/// What stands around a place of a long text.
+fn window(text: &[char], place: usize) -> String {
+    let start = place.saturating_sub(LONGEST / 4).min(text.len().saturating_sub(LONGEST));
+    let end = (start + LONGEST).min(text.len());
+    let (before, after) = (if start > 0 { "…" } else { "" }, if end < text.len() { "…" } else { "" });
+    format!("{before}{}{after}", text[start..end].iter().collect::<String>())
+}
+
+fn is_digest(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.starts_with(DIGEST))
 }
 
 /// The first characters of a text.
@@ -61,6 +93,18 @@ mod tests {
         let text = cut(&format!("start{}end", "x".repeat(100)), 11);
         assert_eq!(text, "start…xxend");
         assert_eq!(cut("äöü", 3), "äöü");
+    }
+
+    #[test]
+    fn of_two_long_values_the_part_that_differs_is_shown() {
+        let text = |middle: &str| Value::from(format!("{}{middle}{}", "a".repeat(100), "b".repeat(100)));
+        let shown = change(Some(&text("one")), Some(&text("two")));
+        assert!(shown.contains("aaaone") && shown.contains("aaatwo"), "{shown}");
+        assert_eq!(shown.chars().count(), 2 * (LONGEST + 2) + 3);
+        assert_eq!(change(Some(&"x".into()), Some(&text("one"))), format!("\"x\" → {}", short(&text("one"))));
+        assert_eq!(change(None, Some(&true.into())), "(none) → true");
+        let digest = |digit: &str| Value::from(format!("sha256:{}", digit.repeat(64)));
+        assert_eq!(change(Some(&digest("0")), Some(&digest("1"))), "sha256:000000000000… → sha256:111111111111…");
     }
 
     #[test]

@@ -30,6 +30,7 @@ fn every_help_has_an_example() {
         "drift",
         "output",
         "graph",
+        "schedule print",
         "state list",
         "state show",
         "state history",
@@ -160,6 +161,24 @@ fn a_saved_plan_is_shown_and_carried_out() {
     place.run(&["apply", "plan.trueup", "--yes"]).exits(0).says("Done: 4 operations.");
     place.write("blueprint.yaml", DEMO);
     place.run(&["plan"]).exits(0);
+}
+
+#[test]
+fn a_saved_plan_is_shown_with_nothing_but_itself() {
+    let place = Place::with(&DEMO.replace("type: string, default", "type: string, secret: true, default"));
+    let made = place.run(&["plan", "--out", "plan.trueup", "--view", "full"]).exits(2);
+    let (plan, _) = made.out.split_once("\nSaved as").unwrap();
+    let elsewhere = Place::new();
+    fs::copy(place.path("plan.trueup"), elsewhere.path("plan.trueup")).unwrap();
+    // No home, no key, no state, no blueprint.
+    let bare = |arguments: &[&str]| elsewhere.run_bare(&[&["show", "plan.trueup"], arguments].concat());
+    let shown =
+        bare(&["--view", "full"]).exits(0).says("env.WORDS             (secret)").says("depends on  weights").out;
+    assert_eq!(plan.lines().skip(1).collect::<Vec<_>>().len(), shown.lines().skip(1).collect::<Vec<_>>().len());
+    bare(&[]).exits(0).says("4 to create").says(r#"source  "model""#);
+    bare(&["--view", "brief"]).exits(0).says("chat     endpoint  local");
+    assert_eq!(bare(&["--json"]).exits(0).json()["resource_changes"].as_array().unwrap().len(), 4);
+    assert!(!elsewhere.path(".trueup").exists());
 }
 
 #[test]

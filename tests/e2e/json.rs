@@ -38,7 +38,9 @@ fn a_plan_has_the_shape_of_terraforms() {
 fn each_action_has_terraforms_name() {
     let place = Place::applied(DEMO);
     let nothing = place.run(&["plan", "--json"]).exits(0).json();
-    assert_eq!(nothing["resource_changes"], json!([]));
+    let changes = nothing["resource_changes"].as_array().unwrap();
+    assert_eq!(changes.len(), 4);
+    assert!(changes.iter().all(|one| one["change"]["actions"] == json!(["no-op"])), "{changes:?}");
     assert_eq!(nothing["applyable"], false);
 
     place.edit("team: a", "team: b");

@@ -5,6 +5,7 @@
 mod at_plan;
 mod commands;
 mod diagnostics;
+mod drift;
 mod environments;
 mod everything;
 mod explain;
@@ -18,7 +19,10 @@ mod oci;
 mod phases;
 #[path = "../support/python.rs"]
 mod python;
+mod safe;
+mod schedule;
 mod schema;
 mod secrets;
 mod snapshots;
 mod support;
+mod terraform;

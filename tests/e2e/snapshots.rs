@@ -39,6 +39,67 @@ fn a_plan_with_every_action() {
     assert_shown!(&place, place.run(&["plan"]).exits(2).out);
 }
 
+/// A bucket that is made anew takes with it who reads it, at any remove; a module reads it under another name.
+const ROW: &str = r#"blueprint: demo
+tags: { team: search }
+providers: { local: {} }
+variables:
+  token: { type: string, secret: true, default: hunter2 }
+resources:
+  data: { kind: bucket, name: data-one, force_destroy: true, tags: { stage: dev } }
+  other: { kind: bucket, name: other-one }
+  weights: { kind: artifact, bucket: "{{ data }}", source: ./model }
+  chat:
+    kind: endpoint
+    command: [python3, serve.py]
+    working_dir: .
+    model: "{{ weights.uri }}"
+    env: { TOKEN: "{{ var.token }}", OTHER: "{{ other.uri }}" }
+  images: { kind: registry }
+modules:
+  eval: { source: ./eval.yaml, inputs: { bucket: "{{ data }}" } }
+"#;
+
+const EVAL: &str = r#"blueprint: eval
+variables: { bucket: {} }
+resources:
+  results: { kind: artifact, bucket: "{{ var.bucket }}", source: ./model }
+"#;
+
+fn views(place: &Place) -> String {
+    let views = ["brief", "normal", "full"];
+    views.map(|view| format!("--- {view}\n{}", place.run(&["plan", "--view", view]).exits(2).out)).join("\n")
+}
+
+#[test]
+fn three_views_of_a_first_plan() {
+    let place = Place::with(ROW);
+    place.write("eval.yaml", EVAL);
+    assert_shown!(&place, views(&place));
+}
+
+#[test]
+fn three_views_of_a_plan_in_which_one_change_leads_to_the_next() {
+    let place = Place::with(ROW);
+    place.write("eval.yaml", EVAL);
+    place.run(&["apply", "--yes"]).exits(0);
+    place.edit("data-one", "data-two");
+    place.edit("other-one", "other-two");
+    place.edit("  images: { kind: registry }\n", "");
+    place.edit("command: [python3, serve.py]", "command: [python3, -u, serve.py]");
+    assert_shown!(&place, views(&place));
+}
+
+#[test]
+fn three_views_of_drift() {
+    let place = Place::applied(DEMO);
+    fs::remove_dir_all(place.made("demo-images")).unwrap();
+    fs::write(place.made("weights.bin"), "tampered").unwrap();
+    let views = ["brief", "normal", "full"];
+    let drift = |view| format!("--- {view}\n{}", place.run(&["drift", "--view", view]).exits(2).out);
+    assert_shown!(&place, views.map(drift).join("\n"));
+}
+
 #[test]
 fn a_plan_over_drift() {
     let place = Place::applied(DEMO);

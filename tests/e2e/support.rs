@@ -167,11 +167,34 @@ impl Place {
     /// Runs the program with more environment variables.
     #[track_caller]
     pub(crate) fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
+        self.run_in(&self.path(""), arguments, environment)
+    }
+
+    /// Runs the program in another working directory.
+    #[track_caller]
+    pub(crate) fn run_in(&self, directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
         let mut command = assert_cmd::Command::from_std(self.command(arguments));
-        let output = command.envs(environment.iter().copied()).timeout(LONGEST).output().unwrap();
+        command.current_dir(directory).envs(environment.iter().copied());
+        let output = command.timeout(LONGEST).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let code = output.status.code().expect("it ends by itself and in time");
         Ran { code, out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// Runs the program without a home and any other variable.
+    #[track_caller]
+    pub(crate) fn run_bare(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.command(arguments);
+        command.env_clear();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Running(child).wait()
+    }
+
+    /// Runs the program with its standard output in a file.
+    pub(crate) fn run_into(&self, arguments: &[&str], file: fs::File) -> Ran {
+        let mut command = self.command(arguments);
+        let child = command.stdin(Stdio::null()).stdout(file).stderr(Stdio::piped()).spawn().unwrap();
+        Running(child).wait()
     }
 
     /// Starts the program and goes on.
@@ -194,10 +217,13 @@ impl Place {
         let mut keyboard = child.stdin.take().unwrap();
         let mut screen = child.stdout.take().unwrap();
         let (mut shown, mut byte) = (Vec::new(), [0]);
-        while !String::from_utf8_lossy(&shown).contains("does it: ") && screen.read(&mut byte).unwrap() == 1 {
+        let asks = |shown: &[u8]| shown.ends_with(b"does it: ");
+        while !asks(&shown) && screen.read(&mut byte).unwrap() == 1 {
             shown.push(byte[0]);
         }
-        keyboard.write_all(typed).unwrap();
+        // Who asks nothing may be gone by now.
+        let typing = keyboard.write_all(typed);
+        assert!(typing.is_ok() || !asks(&shown), "{typing:?}");
         screen.read_to_end(&mut shown).unwrap();
         let code = child.wait().unwrap().code().unwrap();
         Ran { code, out: String::from_utf8_lossy(&shown).into_owned(), err: String::new() }
@@ -205,7 +231,19 @@ impl Place {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("trueup"));
-        command.args(arguments).current_dir(self.path("")).env_clear().env("PATH", search_path());
+        command.args(arguments);
+        self.at_home(command)
+    }
+
+    /// A shell with a command of its own, at home here.
+    pub(crate) fn shell(&self, line: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]);
+        self.at_home(command)
+    }
+
+    fn at_home(&self, mut command: Command) -> Command {
+        command.current_dir(self.path("")).env_clear().env("PATH", search_path());
         command.env("HOME", self.0.path().join("home")).env("XDG_STATE_HOME", self.0.path().join("machine"));
         command
     }
@@ -271,8 +309,14 @@ impl Place {
     /// The only file or directory with this name, or with a name that begins so, below `.trueup/local`.
     #[track_caller]
     pub(crate) fn made(&self, start: &str) -> PathBuf {
+        Self::made_in(&self.path(""), start)
+    }
+
+    /// The same in another working directory.
+    #[track_caller]
+    pub(crate) fn made_in(directory: &Path, start: &str) -> PathBuf {
         let mut found = Vec::new();
-        walk(&self.path(".trueup/local"), &mut |path| {
+        walk(&directory.join(".trueup/local"), &mut |path| {
             let is_card = path.extension().is_some_and(|extension| extension == "json");
             if !is_card && path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start)) {
                 found.push(path.to_owned());

@@ -8,6 +8,7 @@ use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanConten
 use trueup_engine::diagnostic::{Label, Source, Sources, Span};
 
 use super::position;
+use crate::draw::safe;
 
 /// The longest that a line may be, in characters, and how much of a longer one stands before what is pointed at.
 const WIDEST: usize = 120;
@@ -50,7 +51,7 @@ impl Excerpt {
         let skipped = line_of(first).saturating_sub(AROUND);
         let end = (line_of(last) + AROUND + 1).min(all.len());
         let mut excerpt = Self {
-            name: source.path.display().to_string(),
+            name: safe::line(source.path.display()),
             text: String::new(),
             skipped,
             lines: Vec::new(),
@@ -121,15 +122,13 @@ fn window(text: &str, line: &Range<usize>, pointed: Option<usize>) -> Range<usiz
     starts[first]..end
 }
 
-/// A character that a terminal only shows. As long as before, so that places stay right.
-pub(super) fn harmless(character: char) -> char {
-    match character {
-        '\t' | '\n' => character,
-        '\0'..='\x1f' | '\x7f' => '?',
-        '\u{80}'..='\u{9f}' => '·',
-        // These turn the direction of what is written, so that it reads as something else.
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        other => other,
+/// A character that a terminal only shows. As many bytes as before, so that places stay right: nothing can be escaped here.
+fn harmless(character: char) -> char {
+    match character.len_utf8() {
+        _ if matches!(character, '\t' | '\n') || !safe::is_obeyed(character) => character,
+        1 => '?',
+        2 => '·',
+        _ => '\u{fffd}',
     }
 }
 

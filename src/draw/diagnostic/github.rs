@@ -5,7 +5,11 @@
 
 use trueup_engine::diagnostic::{Diagnostic, Severity, Sources};
 
-use super::{Extent, extent, message};
+use super::{Extent, extent, labels, message};
+use crate::draw::value;
+
+/// The longest that a title may be: what is quoted in it may be anything.
+const LONGEST: usize = 600;
 
 /// A diagnostic at its first place; the others stand in its text.
 pub(super) fn annotation(sources: &Sources, diagnostic: &Diagnostic) -> String {
@@ -15,7 +19,8 @@ pub(super) fn annotation(sources: &Sources, diagnostic: &Diagnostic) -> String {
     };
     let mut properties: Vec<(&str, String)> = Vec::new();
     let mut data = Vec::new();
-    for (at, label) in diagnostic.labels.iter().enumerate() {
+    let (places, left) = labels(diagnostic);
+    for (at, label) in places.iter().enumerate() {
         let Some(source) = sources.get(label.span.file) else { continue };
         let Extent { line, column, end_line, end_column } = extent(source, label.span);
         let file = source.path.display().to_string();
@@ -33,7 +38,8 @@ pub(super) fn annotation(sources: &Sources, diagnostic: &Diagnostic) -> String {
             properties.extend([("col", column.to_string()), ("endColumn", last.to_string())]);
         }
     }
-    let message = message(diagnostic);
+    data.extend(left);
+    let message = value::cut(&message(diagnostic), LONGEST);
     data.extend(diagnostic.help.as_ref().map(|help| format!("help: {help}")));
     // A title alone is not shown as one: without anything to add, the message is the data.
     if data.is_empty() {

@@ -7,7 +7,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use trueup_engine::diagnostic::{Diagnostic, Diagnostics, Severity, Source, Span};
+use trueup_engine::diagnostic::{Diagnostic, Diagnostics, Label, Severity, Source, Span};
 
 use super::{count, json_line, note, put};
 use crate::arguments::Format;
@@ -17,6 +17,9 @@ const MOST: usize = 50;
 
 /// The most diagnostics that machines are told.
 const MOST_JSON: usize = 1000;
+
+/// The most places of one diagnostic that people are shown: a circle may have thousands of links.
+const MOST_LABELS: usize = 12;
 
 /// Says what is wrong, the first of it at length, and how much there is. `done`: whether an earlier phase was carried out.
 pub(crate) fn show(diagnostics: &Diagnostics, format: Format, done: bool) {
@@ -62,6 +65,12 @@ fn message(diagnostic: &Diagnostic) -> String {
     }
 }
 
+/// The places that are shown, and in words how many are not.
+fn labels(diagnostic: &Diagnostic) -> (&[Label], Option<String>) {
+    let (shown, left) = diagnostic.labels.split_at(diagnostic.labels.len().min(MOST_LABELS));
+    (shown, (!left.is_empty()).then(|| format!("… and {}", count(left.len(), "more place"))))
+}
+
 /// Where a stretch begins and ends. Lines and columns count from 1, columns in characters; the end is the first column after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Extent {
@@ -78,8 +87,7 @@ fn extent(source: &Source, span: Span) -> Extent {
 }
 
 fn position(source: &Source, offset: usize) -> (usize, usize) {
-    let before = source.text.get(..offset).unwrap_or(&source.text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    (line, column)
+    let end = if source.text.is_char_boundary(offset) { offset } else { source.text.len() };
+    let column = source.text[..end].rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (source.line(end).unwrap_or(1), column)
 }

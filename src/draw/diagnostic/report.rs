@@ -5,9 +5,9 @@ use std::fmt::{self, Display, Write};
 use miette::{Diagnostic as Miette, GraphicalReportHandler, GraphicalTheme, LabeledSpan, Severity as Level};
 use trueup_engine::diagnostic::{Diagnostic, FileId, Label, Severity, Sources};
 
-use super::excerpt::{Excerpt, harmless};
-use super::message;
-use crate::draw::value;
+use super::excerpt::Excerpt;
+use super::{labels, message};
+use crate::draw::{safe, value};
 
 /// How wide text is set, and the longest that a message may be: what is quoted in it may be anything.
 const WIDTH: usize = 110;
@@ -16,16 +16,20 @@ const LONGEST: usize = 600;
 /// One diagnostic with the lines that it points to, those of its own file first.
 pub(super) fn draw(sources: &Sources, diagnostic: &Diagnostic) -> String {
     let mut files: Vec<FileId> = Vec::new();
-    for label in &diagnostic.labels {
+    let (places, left) = labels(diagnostic);
+    for label in places {
         if !files.contains(&label.span.file) {
             files.push(label.span.file);
         }
     }
     let of = |file: &FileId| {
-        let labels = diagnostic.labels.iter().filter(|label| label.span.file == *file).collect::<Vec<_>>();
+        let labels = places.iter().filter(|label| label.span.file == *file).collect::<Vec<_>>();
         Excerpt::new(sources, &labels).map(|excerpt| Picture { labels: spans(&labels, &excerpt), excerpt })
     };
-    let help = diagnostic.help.as_deref().map(shown);
+    let help = match (diagnostic.help.as_deref().map(shown), left) {
+        (Some(help), Some(left)) => Some(format!("{left}; {help}")),
+        (help, left) => help.or(left),
+    };
     let mut pictures: Vec<Picture> = files.iter().filter_map(of).collect();
     let rest = if pictures.is_empty() { Vec::new() } else { pictures.split_off(1) };
     let report = Report {
@@ -50,7 +54,7 @@ pub(super) fn draw(sources: &Sources, diagnostic: &Diagnostic) -> String {
 
 /// Words as a terminal may have them.
 fn shown(text: &str) -> String {
-    value::cut(&text.chars().map(harmless).collect::<String>(), LONGEST)
+    value::cut(&safe::lines(text), LONGEST)
 }
 
 fn spans(labels: &[&Label], excerpt: &Excerpt) -> Vec<LabeledSpan> {

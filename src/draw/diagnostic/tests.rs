@@ -2,7 +2,7 @@
 
 use trueup_engine::diagnostic::{Diagnostic, FileId, Sources, Span};
 
-use super::{json, report};
+use super::{github, json, report};
 
 const PARENT: &str = "blueprint: demo\nmodules:\n  eval: { source: ./eval.yaml, inputs: { bucket: 3 } }\n";
 const MODULE: &str =
@@ -67,4 +67,28 @@ fn the_documented_shape_is_the_printed_one() {
     for line in printed {
         assert!(page.contains(&line), "docs/json.md does not have\n{line}");
     }
+}
+
+/// A circle of thousands is drawn as quickly as one of a dozen, and says how much of it is not shown.
+#[test]
+fn of_many_places_a_dozen_is_drawn() {
+    let mut sources = Sources::default();
+    let text = (0..5_000).map(|at| format!("a{at}: reads")).collect::<Vec<_>>().join("\n");
+    let starts: Vec<usize> = text.match_indices("reads").map(|(start, _)| start).collect();
+    let file = sources.add("a.yaml", text);
+    let mut diagnostic = Diagnostic::error(format!("a circle: {}", "a -> ".repeat(5_000))).help("take one out");
+    for start in starts {
+        diagnostic = diagnostic.at(Span { file, start, end: start + 5 }, "this one");
+    }
+    let drawn = report::draw(&sources, &diagnostic);
+    assert_eq!(drawn.matches("this one").count(), 12, "{drawn}");
+    assert!(drawn.contains("… and 4988 more places; take one out"), "{drawn}");
+    assert!(drawn.len() < 4_000, "{}", drawn.len());
+    let annotation = github::annotation(&sources, &diagnostic);
+    assert!(annotation.contains("%0A… and 4988 more places%0Ahelp: take one out"), "{annotation}");
+    assert!(annotation.len() < 4_000, "{}", annotation.len());
+    // Machines are told all of them, each with its line.
+    let json = json::diagnostic(&sources, &diagnostic);
+    assert_eq!(json["labels"][4_999]["line"], 5_000);
+    assert_eq!(json["labels"][4_999]["column"], 8);
 }

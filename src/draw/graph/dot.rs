@@ -6,6 +6,7 @@ use trueup_state::Address;
 
 use super::paint::{self, Paint};
 use super::picture::{Fate, Node, Picture, What, own_name};
+use crate::draw::safe;
 
 /// The whole graph, a cluster a module.
 pub(crate) fn dot(picture: &Picture) -> String {
@@ -90,5 +91,5 @@ fn quoted(text: &str) -> String {
 
 /// A text as it stands between quotes: DOT reads `\n`, `\l`, `\N`, … in labels, so a backslash is doubled.
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    safe::line(text).replace('\\', "\\\\").replace('"', "\\\"")
 }

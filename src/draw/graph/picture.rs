@@ -9,6 +9,8 @@ use trueup_engine::graph::GraphNode;
 use trueup_engine::plan::{Action, Plan};
 use trueup_state::{Address, KindName, State};
 
+use crate::draw::safe;
+
 /// Nodes and the dependencies between them: plain data, from which every drawing is made.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Picture {
@@ -121,7 +123,7 @@ impl Node {
     /// The same with the modules it stands in.
     pub(crate) fn full_label(&self) -> String {
         match self.address.parent() {
-            Some(parent) => format!("{parent}/{}", self.label()),
+            Some(parent) => format!("{}/{}", safe::line(parent), self.label()),
             None => self.label(),
         }
     }
@@ -151,10 +153,10 @@ impl Node {
     }
 }
 
-/// The last part of an address: `chat["a"]` of `serving/chat["a"]`.
+/// The last part of an address, fit to be shown: `chat["a"]` of `serving/chat["a"]`.
 pub(crate) fn own_name(address: &Address) -> String {
     let last = address.segments().last().cloned().into_iter().collect();
-    Address::from_segments(last).map(|name| name.to_string()).unwrap_or_default()
+    Address::from_segments(last).map(safe::line).unwrap_or_default()
 }
 
 impl Picture {

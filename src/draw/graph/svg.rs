@@ -9,7 +9,7 @@ use super::layers::{Lane, Point, Size};
 use super::layout::{self, Layout, Rect};
 use super::paint::{self, Paint};
 use super::picture::{Fate, Node, Picture, What, own_name};
-use crate::draw::value;
+use crate::draw::{safe, value};
 
 /// The most nodes that are drawn: more are no picture any more.
 pub(crate) const MOST_NODES: usize = 5000;
@@ -261,17 +261,16 @@ fn cut(text: &str, longest: usize) -> String {
     value::cut(text, longest)
 }
 
-/// A text as XML has it. What XML can't hold at all is shown as missing.
+/// A text as XML has it. What XML can't hold at all, and no reader would see, is shown as JSON writes it.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in safe::line(text).chars() {
         match character {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
-            '\t' | '\n' | '\r' => escaped.push(' '),
-            '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
+            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
             other => escaped.push(other),
         }
     }

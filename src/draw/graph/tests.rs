@@ -180,6 +180,37 @@ fn long_chains_and_wide_fans_are_drawn() {
     assert_eq!(text(&fan).lines().count(), 2 + 2 * 599 + 2);
 }
 
+/// What is written of a chain, and of many that read many, grows with the picture and no faster.
+#[test]
+fn text_grows_with_the_picture() {
+    let nodes =
+        |count: usize| -> Vec<Node> { (0..count).map(|at| node(&format!("a[{at}]"), "bucket", Fate::Stays)).collect() };
+    let chain = |length: usize| {
+        let mut chain = picture(nodes(length), &[]);
+        chain.edges = (1..length).map(|at| (at - 1, at)).collect();
+        let text = anstream::adapter::strip_str(&text(&chain)).to_string();
+        assert_eq!(text.lines().count(), length + 4);
+        text
+    };
+    let (small, large) = (chain(500), chain(5_000));
+    assert!(large.len() < 12 * small.len(), "{} bytes of 500, {} of 5,000", small.len(), large.len());
+    assert!(small.contains("⋮499 a[0]"), "{small}");
+    assert!(small.contains("beyond a depth of 16, `⋮` says how deep."), "{small}");
+
+    // Each of the second half reads the first half as a whole.
+    let count = 1_000;
+    let mut all = nodes(2 * count);
+    all.push(Node { address: Address::root("a"), what: What::Group });
+    let mut many = picture(all, &[]);
+    let group = many.nodes.iter().position(|node| node.what == What::Group).unwrap();
+    let others: Vec<usize> = (0..many.nodes.len()).filter(|at| *at != group).collect();
+    many.edges.extend(others[..count].iter().map(|at| (*at, group)));
+    many.edges.extend(others[count..].iter().map(|at| (group, *at)));
+    let text = anstream::adapter::strip_str(&text(&many)).to_string();
+    assert!(text.lines().count() < 4 * count, "{} lines of {} nodes", text.lines().count(), 2 * count);
+    assert_eq!(text.matches("all of a").count(), count);
+}
+
 /// A drawing as a reader of XML sees it.
 struct Drawn {
     /// What each node's box says when it is pointed at, with its place.

@@ -7,26 +7,34 @@ use trueup_state::Address;
 use unicode_width::UnicodeWidthStr;
 
 use super::picture::{Fate, Node, Picture, What};
-use crate::draw::count;
+use crate::draw::{count, safe};
+
+/// How deep a line stands at most: one that is deeper has a number that says how deep. A blueprint may be a chain of thousands.
+const DEEPEST: usize = 16;
+
+/// The most lines that reading a block as a whole may take, for all who read it: beyond that, the block has a line of its own.
+const MOST_THROUGH: usize = 2_000;
 
 /// The whole graph. What other resources share is shown at length once; of another module only the name.
 pub(crate) fn text(picture: &Picture) -> String {
     let tree = Tree::new(picture);
+    let mut deep = false;
     let mut text = format!("{}\n", picture.title.bold());
     for (module, roots) in tree.roots() {
         text.push('\n');
         if let Some(module) = &module {
-            text.push_str(&format!("{} {}\n", "module".dimmed(), module.bold()));
+            text.push_str(&format!("{} {}\n", "module".dimmed(), safe::line(module).bold()));
         }
         let lines = tree.lines(&roots);
+        deep |= lines.iter().any(|line| line.stem.contains('⋮'));
         let width = lines.iter().map(|line| line.stem.width() + line.name.width()).max().unwrap_or(0);
         lines.iter().for_each(|line| text.push_str(&line.shown(width, picture.planned)));
     }
-    text.push_str(&summary(picture));
+    text.push_str(&summary(picture, deep));
     text
 }
 
-/// What is under what. Groups are left out: who reads one depends on all that feed it.
+/// What is under what. Small groups are left out: who reads one depends on all that feed it.
 struct Tree<'a> {
     picture: &'a Picture,
     dependencies: BTreeMap<usize, BTreeSet<usize>>,
@@ -49,9 +57,12 @@ impl<'a> Tree<'a> {
         for (from, to) in &picture.edges {
             feeds.entry(*to).or_default().insert(*from);
         }
-        let is_group = |at: &usize| picture.nodes[*at].what == What::Group;
-        let through = |at: usize| if is_group(&at) { feeds.get(&at).cloned().unwrap_or_default() } else { [at].into() };
-        let resolved = feeds.iter().filter(|(to, _)| !is_group(to));
+        let small = small_groups(picture, &feeds);
+        let through = |at: usize| match feeds.get(&at).filter(|_| small.contains(&at)) {
+            Some(feeding) => feeding.clone(),
+            None => [at].into(),
+        };
+        let resolved = feeds.iter().filter(|(to, _)| !small.contains(to));
         let dependencies =
             resolved.map(|(to, from)| (*to, from.iter().flat_map(|at| through(*at)).collect())).collect();
         let modules = picture.nodes.iter().map(|node| node.address.parent()).collect();
@@ -81,12 +92,14 @@ impl<'a> Tree<'a> {
         let mut lines = Vec::new();
         let mut told = BTreeSet::new();
         for root in roots {
-            let mut open = vec![(*root, String::new(), String::new(), self.modules[*root].clone())];
-            while let Some((at, stem, rest, module)) = open.pop() {
+            let module = &self.modules[*root];
+            let mut open = vec![(*root, String::new(), String::new(), 0)];
+            while let Some((at, stem, rest, depth)) = open.pop() {
                 let node = &self.picture.nodes[at];
-                let elsewhere = self.modules[at] != module;
+                let elsewhere = self.modules[at] != *module;
                 let again = !told.insert((at, elsewhere)) && self.below(at).next().is_some();
                 let name = if elsewhere { node.full_label() } else { node.label() };
+                let name = if node.what == What::Group { format!("all of {name}") } else { name };
                 let remark = match (elsewhere, again) {
                     (true, _) => "elsewhere",
                     (false, true) => "above",
@@ -97,13 +110,28 @@ impl<'a> Tree<'a> {
                     continue;
                 }
                 for (place, below) in self.below(at).rev().enumerate() {
-                    let (branch, gap) = if place == 0 { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-                    open.push((below, format!("{rest}{branch}"), format!("{rest}{gap}"), module.clone()));
+                    let (branch, gap) = match place {
+                        _ if depth >= DEEPEST => (format!("⋮{} ", depth + 1), ""),
+                        0 => ("└─ ".to_owned(), "   "),
+                        _ => ("├─ ".to_owned(), "│  "),
+                    };
+                    open.push((below, format!("{rest}{branch}"), format!("{rest}{gap}"), depth + 1));
                 }
             }
         }
         lines
     }
+}
+
+/// The groups that are left out: those of which a line for each that feeds it, under each that reads it, are not too many.
+fn small_groups(picture: &Picture, feeds: &BTreeMap<usize, BTreeSet<usize>>) -> BTreeSet<usize> {
+    let mut readers: BTreeMap<usize, usize> = BTreeMap::new();
+    for (from, _) in &picture.edges {
+        *readers.entry(*from).or_default() += 1;
+    }
+    let count = |group: usize| feeds.get(&group).map_or(0, BTreeSet::len) * readers.get(&group).copied().unwrap_or(0);
+    let groups = (0..picture.nodes.len()).filter(|at| picture.nodes[*at].what == What::Group);
+    groups.filter(|group| count(*group) <= MOST_THROUGH).collect()
 }
 
 impl Line<'_> {
@@ -130,7 +158,7 @@ fn colour(fate: Fate) -> AnsiColors {
     }
 }
 
-fn summary(picture: &Picture) -> String {
+fn summary(picture: &Picture, deep: bool) -> String {
     let resources: usize = picture.nodes.iter().map(Node::count).sum();
     if resources == 0 {
         return "\nThere are no resources.\n".to_owned();
@@ -141,6 +169,7 @@ fn summary(picture: &Picture) -> String {
             text.push_str(&format!(", {count} to {}", fate.word()));
         }
     }
-    text.push_str(". What stands under a line is what it depends on.\n");
+    text.push_str(". What stands under a line is what it depends on");
+    text.push_str(if deep { "; beyond a depth of 16, `⋮` says how deep.\n" } else { ".\n" });
     text
 }

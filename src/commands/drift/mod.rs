@@ -1,0 +1,63 @@
+//! `trueup drift`: what was changed outside, and with `--correct`, bringing it back.
+
+mod all;
+
+use trueup_engine::plan::Mode;
+use trueup_engine::{PlanOptions, Planned};
+
+use super::apply::Task;
+use super::{Loaded, load};
+use crate::arguments::DriftArgs;
+use crate::draw;
+use crate::draw::markdown::Looked;
+use crate::draw::plan::Shown;
+use crate::exit::{Exit, Failure};
+use crate::workplace::Workplace;
+
+pub(super) async fn run(arguments: &DriftArgs, json: bool) -> Result<Exit, Failure> {
+    if let Some(directory) = &arguments.all {
+        return all::run(directory, arguments, json).await;
+    }
+    let workplace = Workplace::here(arguments.run.parallelism)?;
+    let loaded = load(&workplace, &arguments.stack)?;
+    if arguments.correct {
+        let task =
+            Task { workplace: &workplace, run: &arguments.run, json, name: "drift --correct", mode: Mode::Correct };
+        return task.plan_and_carry_out(&loaded).await;
+    }
+    let planned = look(&workplace, &loaded).await?;
+    if json {
+        draw::json(&draw::terraform::plan(&planned.plan, Some(&planned.program)));
+    } else if arguments.markdown {
+        draw::put_value(&draw::markdown::one(&Looked {
+            stack: loaded.stack.to_string(),
+            file: arguments.stack.blueprint.clone(),
+            environment: arguments.stack.inputs.env.clone(),
+            home: None,
+            found: Ok(&planned.plan),
+        }));
+    } else {
+        draw::put(&draw::plan::drift(&shown(&planned, arguments)));
+    }
+    Ok(exit_of(&planned))
+}
+
+/// What is different outside. Nothing is brought back.
+async fn look(workplace: &Workplace, loaded: &Loaded) -> Result<Planned, Failure> {
+    let options = PlanOptions { mode: Mode::Correct, refresh: true };
+    Ok(workplace.engine.plan(&loaded.program, &loaded.stack, options).await?)
+}
+
+fn shown<'a>(planned: &'a Planned, arguments: &DriftArgs) -> Shown<'a> {
+    Shown {
+        plan: &planned.plan,
+        program: Some(&planned.program),
+        location: &planned.snapshot.location,
+        serial: planned.snapshot.serial(),
+        view: arguments.run.view.view,
+    }
+}
+
+fn exit_of(planned: &Planned) -> Exit {
+    if planned.plan.drift.is_empty() { Exit::Done } else { Exit::Changes }
+}

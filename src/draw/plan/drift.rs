@@ -1,0 +1,69 @@
+//! What differs outside, as text.
+
+use owo_colors::OwoColorize;
+use trueup_engine::plan::{Drift, Plan};
+
+use super::fields::{Row, rows_of};
+use super::{Shown, Widths, around, blank_line, field_names, place};
+use crate::arguments::View;
+use crate::draw::count;
+
+/// Only what differs outside.
+pub(crate) fn drift(shown: &Shown<'_>) -> String {
+    let plan = shown.plan;
+    let mut text = around::heading(shown);
+    text.push_str(&found(plan, shown.view, found_fate));
+    text.push_str(&around::notices(&plan.notices));
+    blank_line(&mut text);
+    if plan.drift.is_empty() {
+        text.push_str("No drift: everything is as it was last seen.\n");
+    } else {
+        let what = count(plan.drift.len(), "resource");
+        text.push_str(&format!("{what} drifted. `trueup drift --correct` brings back what it may.\n"));
+    }
+    text
+}
+
+/// What becomes of a drifted resource as the plan is carried out.
+pub(super) fn planned_fate(drift: &Drift) -> &'static str {
+    match (drift.gone, drift.corrected) {
+        (true, true) => "is gone; it is made again",
+        (true, false) => "is gone",
+        (false, true) => "is brought back",
+        (false, false) => "is left as it is",
+    }
+}
+
+/// What happened to a drifted resource, and whether `--correct` leaves it alone: looking brings nothing back.
+pub(crate) fn found_fate(drift: &Drift) -> &'static str {
+    match (drift.gone, drift.corrected) {
+        (true, true) => "is gone",
+        (true, false) => "is gone, and is not made again",
+        (false, true) => "was changed",
+        (false, false) => "was changed, and is left as it is",
+    }
+}
+
+pub(super) fn found(plan: &Plan, view: View, fate: fn(&Drift) -> &'static str) -> String {
+    if plan.drift.is_empty() {
+        return String::new();
+    }
+    let widths = Widths::of(plan.drift.iter().map(|drift| (&drift.address, &drift.kind)));
+    let mut text = format!("{}\n", "Changed outside Trueup since the last apply:".bold());
+    for one in &plan.drift {
+        let columns = widths.columns(&one.address, &one.kind);
+        let fields = if view == View::Brief && !one.fields.is_empty() {
+            format!(": {}", field_names(one.fields.iter().map(|field| &field.path)))
+        } else {
+            String::new()
+        };
+        let mark = "!".yellow();
+        text.push_str(&format!("  {} {columns}  {}{fields}{}\n", mark.bold(), fate(one), place(one.source.as_ref())));
+        if view != View::Brief {
+            let rows = one.fields.iter().map(|field| Row::of_field(field, view == View::Full)).collect();
+            text.push_str(&rows_of(rows));
+        }
+    }
+    text.push('\n');
+    text
+}

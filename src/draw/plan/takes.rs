@@ -1,0 +1,95 @@
+//! What a delete or a replacement takes with it: who depended on what goes, and what is lost that no blueprint brings back.
+
+use std::collections::BTreeMap;
+
+use trueup_engine::plan::{Action, Change, Mode, Plan};
+use trueup_state::{Address, Value, Verb};
+
+use super::names;
+use super::why::{Whys, becomes};
+use crate::draw::safe;
+
+/// The field that lets a thing go with all that is in it, in each kind that can hold something.
+const WITH_ALL: &str = "force_destroy";
+
+/// The most resources that are named in one go.
+const MOST: usize = 4;
+
+/// Who goes or changes because of whom.
+pub(crate) struct Takes<'a>(BTreeMap<&'a Address, BTreeMap<&'a Address, Action>>);
+
+impl<'a> Takes<'a> {
+    pub(crate) fn new(plan: &'a Plan, whys: &Whys<'a>) -> Self {
+        let mut takes = Self(
+            plan.changes
+                .iter()
+                .filter(|change| goes(change))
+                .map(|change| (&change.address, BTreeMap::new()))
+                .collect(),
+        );
+        if takes.0.is_empty() {
+            return takes;
+        }
+        for (from, to) in whys.dependants() {
+            takes.add(from, to, whys);
+        }
+        // A delete waits for whoever depended on what goes. Where everything is to go, that is no news.
+        for (before, delete) in plan.edges.iter().filter(|_| plan.mode != Mode::Destroy) {
+            let (before, delete) = (&plan.operations[*before], &plan.operations[*delete]);
+            let is_dependency = delete.declared.dependencies.contains(&before.address);
+            if delete.verb == Verb::Delete && before.address != delete.address && !is_dependency {
+                takes.add(&delete.address, &before.address, whys);
+            }
+        }
+        takes
+    }
+
+    fn add(&mut self, goes: &Address, follows: &'a Address, whys: &Whys<'a>) {
+        if let (Some(along), Some(change)) = (self.0.get_mut(goes), whys.change(follows)) {
+            along.insert(follows, change.action);
+        }
+    }
+
+    /// Who goes or changes because a resource goes.
+    pub(crate) fn along(&self, address: &Address) -> impl Iterator<Item = &'a Address> + '_ {
+        self.0.get(address).into_iter().flatten().map(|(follows, _)| *follows)
+    }
+
+    /// The same in words: `because of it chat, report and 2 more change; old is deleted`.
+    pub(super) fn words(&self, address: &Address) -> Option<String> {
+        let mut by_action: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+        for (follows, action) in self.0.get(address).into_iter().flatten() {
+            by_action.entry(becomes(*action)).or_default().push(safe::line(follows));
+        }
+        let part = |(becomes, who): (&str, Vec<String>)| {
+            let becomes = if who.len() == 1 { becomes.to_owned() } else { plural(becomes) };
+            format!("{} {becomes}", names(who.into_iter(), MOST))
+        };
+        let parts: Vec<String> = by_action.into_iter().map(part).collect();
+        (!parts.is_empty()).then(|| format!("because of it {}", parts.join("; ")))
+    }
+}
+
+fn goes(change: &Change) -> bool {
+    matches!(change.action, Action::Replace(_) | Action::Delete)
+}
+
+/// `is deleted` of one, `are deleted` of several.
+fn plural(becomes: &str) -> String {
+    match becomes.strip_prefix("is ") {
+        Some(rest) => format!("are {rest}"),
+        None => becomes.trim_end_matches('s').to_owned(),
+    }
+}
+
+/// What is lost with a thing that goes: a thing that holds others says whether they go too.
+pub(super) fn lost(change: &Change) -> Option<&'static str> {
+    if !goes(change) {
+        return None;
+    }
+    match change.before.get(WITH_ALL)? {
+        Value::Bool(true) => Some("it goes with all that is in it: force_destroy is true"),
+        Value::Bool(false) => Some("it goes only if nothing is in it: force_destroy is false"),
+        _ => None,
+    }
+}
