@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::draw::schedule::Every;
+use crate::files::from_here;
 
 /// The blueprint that is read where none is named.
 pub(crate) const DEFAULT_BLUEPRINT: &str = "blueprint.yaml";
@@ -146,7 +147,7 @@ pub(crate) struct ExplainArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StackArgs {
     /// The blueprint's file
-    #[arg(default_value = DEFAULT_BLUEPRINT)]
+    #[arg(default_value = DEFAULT_BLUEPRINT, value_parser = from_here)]
     pub(crate) blueprint: PathBuf,
 
     #[command(flatten)]
@@ -256,7 +257,7 @@ pub(crate) enum Yes {
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
     /// The blueprint's file, or a saved plan
-    #[arg(default_value = DEFAULT_BLUEPRINT, value_name = "BLUEPRINT | PLAN")]
+    #[arg(default_value = DEFAULT_BLUEPRINT, value_name = "BLUEPRINT | PLAN", value_parser = from_here)]
     pub(crate) file: PathBuf,
 
     #[command(flatten)]
@@ -391,7 +392,7 @@ pub(crate) enum StateCommand {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StateArgs {
     /// The blueprint's file
-    #[arg(default_value = DEFAULT_BLUEPRINT)]
+    #[arg(default_value = DEFAULT_BLUEPRINT, value_parser = from_here)]
     pub(crate) blueprint: PathBuf,
 
     /// The environment

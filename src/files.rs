@@ -25,6 +25,15 @@ impl Loader for Disk {
     }
 }
 
+/// A path as it is given, relative to the working directory where it is below it: however a blueprint is named, what is recorded of its
+/// paths stays the same.
+pub(crate) fn from_here(given: &str) -> Result<PathBuf, std::convert::Infallible> {
+    let path = Path::new(given);
+    let here = std::env::current_dir().ok();
+    let below = here.as_ref().and_then(|here| path.strip_prefix(here).ok());
+    Ok(below.filter(|path| !path.as_os_str().is_empty()).unwrap_or(path).to_path_buf())
+}
+
 /// Opens a file. What is none is refused before: to open a pipe may wait for ever, and a device may never end.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let about = std::fs::metadata(path)?;

@@ -12,7 +12,7 @@ use trueup_engine::{EngineError, PlanOptions, Planned};
 use trueup_state::{Holder, Stack, State, StoreError};
 
 use super::plan::show_plan;
-use super::{Loaded, Standing, load, state_of};
+use super::{Loaded, Standing, load, state_of, warn_of_twin};
 use crate::arguments::{ApplyArgs, DestroyArgs, RunArgs, StackArgs, Yes};
 use crate::draw::{self, progress::Progress};
 use crate::exit::{Exit, Failure};
@@ -78,8 +78,8 @@ impl Task<'_> {
         draw::warnings(&loaded.program.sources, &loaded.program.warnings, self.json);
         let mut phase = Phase::First;
         loop {
-            // What a phase has just made need not be looked at again to plan the next one.
-            let options = PlanOptions { mode: self.mode, refresh: phase == Phase::First };
+            // What had to wait is compared with what is there only now.
+            let options = PlanOptions { mode: self.mode, refresh: true };
             let planned = self.workplace.engine.plan(&loaded.program, &loaded.stack, options).await;
             let Planned { program, plan, snapshot } = planned.map_err(|error| match phase {
                 Phase::First => Failure::from(error),
@@ -89,6 +89,9 @@ impl Task<'_> {
             if self.mode != Mode::Destroy && snapshot.state.as_ref().is_some_and(State::has_locked) {
                 let failure = Failure::new("the state has secrets that are sealed for a key that is not here");
                 return Err(failure.help("set TRUEUP_KEY to that key, or to the path of a file with it"));
+            }
+            if phase == Phase::First {
+                warn_of_twin(loaded, &snapshot, self.json);
             }
             let serial = snapshot.serial();
             let standing = Standing { location: snapshot.location, serial };

@@ -20,7 +20,8 @@ use crate::exit::{Exit, Failure};
 use crate::workplace::{Workplace, stack, stack_of};
 use crate::{draw, files};
 use trueup_engine::blueprint::{Program, name_of};
-use trueup_state::{Serial, Stack, State};
+use trueup_engine::diagnostic::Diagnostic;
+use trueup_state::{Serial, Snapshot, Stack, State};
 
 /// Runs a command.
 pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
@@ -63,6 +64,21 @@ fn load(workplace: &Workplace, arguments: &StackArgs) -> Result<Loaded, Failure>
     let program = workplace.load(&arguments.blueprint, &files::inputs(&arguments.inputs)?)?;
     let stack = stack(&program, &arguments.blueprint);
     Ok(Loaded { program, stack })
+}
+
+/// Warns of another file with the same name, which shares the state: to apply one would delete what the other made.
+fn warn_of_twin(loaded: &Loaded, snapshot: &Snapshot, json: bool) {
+    let Some(other) = snapshot.file.as_ref().filter(|file| **file != loaded.stack.file) else { return };
+    let same = |text: String| name_of(&text).is_ok_and(|name| name == loaded.stack.blueprint);
+    // A file that was moved is no longer there.
+    if !files::read_text(other).is_ok_and(same) {
+        return;
+    }
+    let (name, other, this) = (&loaded.stack.blueprint, other.display(), loaded.stack.file.display());
+    let problem =
+        Diagnostic::warning(format!("{other} and {this} are both the blueprint `{name}`, and share one state"));
+    let help = format!("give one of them another name, or remove {other}: what only that file has is deleted here");
+    draw::warnings(&loaded.program.sources, &[problem.help(help)], json);
 }
 
 /// The stack of a blueprint's file, of which only the name is read: its variables need not be given.

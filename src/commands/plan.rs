@@ -4,7 +4,7 @@ use trueup_engine::blueprint::Program;
 use trueup_engine::plan::{Mode, Plan};
 use trueup_engine::{PlanOptions, Planned};
 
-use super::{Standing, load};
+use super::{Standing, load, warn_of_twin};
 use crate::arguments::{PlanArgs, ShowArgs, View};
 use crate::draw;
 use crate::draw::plan::Shown;
@@ -22,6 +22,7 @@ pub(super) async fn run(arguments: &PlanArgs, json: bool) -> Result<Exit, Failur
         planfile::save(path, &plan, workplace.vault.as_ref())?;
     }
     draw::warnings(&loaded.program.sources, &loaded.program.warnings, json);
+    warn_of_twin(&loaded, &snapshot, json);
     let serial = snapshot.serial();
     let standing = Standing { location: snapshot.location, serial };
     show_plan(&plan, Some(&program), &standing, arguments.view.view, json);

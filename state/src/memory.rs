@@ -229,12 +229,12 @@ impl Drop for Ticket<'_> {
 #[async_trait]
 impl Store for MemoryStore {
     async fn snapshot(&self, stack: &Stack) -> Result<Snapshot, StoreError> {
-        let live = match self.disk().book(stack)? {
-            Some(book) => book.replay()?,
-            None => None,
+        let (file, live) = match self.disk().book(stack)? {
+            Some(book) => (Some(book.file.clone()), book.replay()?),
+            None => (None, None),
         };
         let state = live.map(|live| journal::open_state(&live.state, &*self.vault)).transpose()?;
-        Ok(Snapshot { state, location: LOCATION.to_owned() })
+        Ok(Snapshot { state, location: LOCATION.to_owned(), file })
     }
 
     async fn lease(&self, stack: &Stack, holder: &Holder) -> Result<Lease, StoreError> {

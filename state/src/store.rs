@@ -61,6 +61,8 @@ pub struct Snapshot {
     pub state: Option<State>,
     /// Where it is kept, as people are told: a path or a URL.
     pub location: String,
+    /// The blueprint's file as it was last leased with; none where it never was.
+    pub file: Option<PathBuf>,
 }
 
 impl Snapshot {

@@ -68,3 +68,29 @@ fn what_is_only_odd_stands_in_nobodys_way() {
     place.run(&["plan"]).exits(1);
     place.run(&["state", "list"]).exits(0).says("b");
 }
+
+#[test]
+fn two_files_of_one_name_are_warned_of() {
+    let place = Place::with(TEXT);
+    place.run(&["apply", "--yes"]).exits(0);
+    place.write("other.yaml", &TEXT.replace("  a: {", "  c: {"));
+    let warning = "blueprint.yaml and other.yaml are both the blueprint `demo`, and share one state";
+    place.run(&["plan", "other.yaml"]).exits(2).complains(warning);
+    // A file that was moved is no twin, nor is one that has another name by now.
+    std::fs::remove_file(place.path("other.yaml")).unwrap();
+    std::fs::rename(place.path("blueprint.yaml"), place.path("other.yaml")).unwrap();
+    let ran = place.run(&["plan", "other.yaml"]).exits(0);
+    assert!(!ran.err.contains("share one state"), "{}", ran.err);
+}
+
+#[test]
+fn a_blueprint_is_the_same_however_it_is_named() {
+    let place = Place::with(
+        "blueprint: demo\nproviders: { local: {} }\nresources:\n  data: { kind: bucket, force_destroy: true }\n  \
+         weights: { kind: artifact, bucket: \"{{ data }}\", source: ./model }\n",
+    );
+    place.run(&["apply", "--yes"]).exits(0);
+    let absolute = place.path("blueprint.yaml").canonicalize().unwrap();
+    place.run(&["plan", absolute.to_str().unwrap()]).exits(0).says("Nothing to do.");
+    place.run(&["plan", "./blueprint.yaml"]).exits(0).says("Nothing to do.");
+}

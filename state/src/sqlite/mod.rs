@@ -106,11 +106,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Store for SqliteStore {
     async fn snapshot(&self, stack: &Stack) -> Result<Snapshot, StoreError> {
         let found = reader::find(&self.shared.path, stack, Ask::State).await?;
-        let state = match found.and_then(|found| found.journal) {
+        let (file, journal) = found.map(|found| (found.file, found.journal)).unzip();
+        let state = match journal.flatten() {
             Some(journal) => Some(journal::open_state(&journal.replay()?.state, &*self.shared.vault)?),
             None => None,
         };
-        Ok(Snapshot { state, location: self.shared.path.display().to_string() })
+        Ok(Snapshot { state, location: self.shared.path.display().to_string(), file })
     }
 
     async fn lease(&self, stack: &Stack, holder: &Holder) -> Result<Lease, StoreError> {

@@ -3,7 +3,7 @@
 //! SQLite puts two files of its own beside a database in WAL mode, even to read it. Where none is there no one writes: the file is
 //! read as one that can't change, and looked at again afterwards. Where one is there, reading with it adds nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
@@ -32,6 +32,8 @@ pub(super) enum Ask<'a> {
 /// What is kept of a stack.
 #[derive(Debug)]
 pub(super) struct Found {
+    /// The blueprint's file as it was last leased with.
+    pub(super) file: PathBuf,
     pub(super) lease: Kept,
     pub(super) journal: Option<Journal>,
     pub(super) note: Option<(Version, Vec<u8>)>,
@@ -89,7 +91,7 @@ async fn find_in(connection: &mut SqliteConnection, stack: &Stack, ask: Ask<'_>)
         Ask::Note(name) => tables::note(connection, id, name).await?,
         _ => None,
     };
-    Ok(Some(Found { lease, journal, note }))
+    Ok(Some(Found { file: known.file, lease, journal, note }))
 }
 
 /// What is asked for of a stack's journal.
