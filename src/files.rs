@@ -27,6 +27,7 @@ impl Loader for Disk {
 
 /// A path as it is given, relative to the working directory where it is below it: however a blueprint is named, what is recorded of its
 /// paths stays the same.
+#[expect(clippy::unnecessary_wraps, reason = "what reads an argument may refuse it")]
 pub(crate) fn from_here(given: &str) -> Result<PathBuf, std::convert::Infallible> {
     let path = Path::new(given);
     let here = std::env::current_dir().ok();
