@@ -88,8 +88,11 @@ fn lost(astray: Astray, span: Span) -> Diagnostic {
 /// What is wrong with a variable as its module reads it.
 pub(super) fn variable_problems(scope: &Scope, name: &str) -> Vec<Diagnostic> {
     let tracker = Tracker::default();
-    if let Err(miss) = Seen::Variables.step(scope, &Hop::Name(name), &tracker) {
-        tracker.problem(lost_at(&miss, Span::default(), scope));
+    match Seen::Variables.step(scope, &Hop::Name(name), &tracker) {
+        // All of it, whichever of its entries are read.
+        Ok(seen @ Seen::Written(_)) => drop(seen.take(scope, &tracker)),
+        Ok(_) => {}
+        Err(miss) => tracker.problem(lost_at(&miss, Span::default(), scope)),
     }
     tracker.problems()
 }
@@ -312,7 +315,8 @@ impl<'a> Session<'a> {
             (scope, minijinja::Value::from_object(context))
         });
         self.tracker.begin();
-        let result = compiled.code.eval(names.clone());
+        let Some(code) = &compiled.code else { return Ok(Value::Unknown) };
+        let result = code.eval(names.clone());
         let unknown = self.tracker.unknown();
         if unknown {
             self.read_all(compiled, result.is_err() || compiled.branches);

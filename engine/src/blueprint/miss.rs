@@ -70,6 +70,11 @@ impl Miss {
                 "its `when` is false: ask for it first, `{{ a.b if a else c }}`".to_owned(),
             ),
             Some(Seen::Held(held)) => no_part(scope, held, name),
+            Some(Seen::Written(map)) => {
+                let message = format!("there is no `{name}` in `{}`", map.name);
+                let known: Vec<&str> = map.node.entries().iter().map(|(name, _)| name.text.as_str()).collect();
+                (message, suggest(name, &known, "there are", "check what it holds"))
+            }
             Some(_) => (format!("there is no `{name}` here"), "read one of its attributes by name".to_owned()),
         };
         (message, label.to_owned(), help)

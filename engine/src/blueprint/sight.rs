@@ -6,7 +6,7 @@ use trueup_state::{Address, Key, Map, Secret, Step, Value};
 
 use super::expression::see;
 pub(super) use super::miss::{article, suggest};
-use super::source::Node;
+use super::source::{Content, Node};
 use super::tracking::Tracker;
 use super::world::{EachValue, Instances, Scope, Variable, Visible};
 
@@ -27,12 +27,23 @@ pub(super) enum Seen {
     Group(Address),
     /// One resource; what is visible of it.
     Resource(Address, Option<Arc<Visible>>),
+    /// A map that a file writes out, as the scope sees it that it is written in: of its entries only those that are read are evaluated.
+    Written(Arc<WrittenMap>),
     /// A value, or a part of one.
     Held(Held),
     /// A resource that is not there.
     Absent,
     /// Something that only apply can tell.
     Unknown,
+}
+
+/// A map that a file writes out.
+#[derive(Debug)]
+pub(super) struct WrittenMap {
+    /// The path to it, as the blueprint writes it.
+    pub(super) name: String,
+    pub(super) node: Arc<Node>,
+    scope: Scope,
 }
 
 /// A part of a value that something else owns, so that a large one is not copied for each who reads from it.
@@ -226,6 +237,16 @@ impl Seen {
                 Held { root, path: Vec::new(), secret: false }.step(scope, hop)
             }
             (Seen::Held(held), _) => held.step(scope, hop),
+            (Seen::Written(map), Hop::Name(name)) => map
+                .node
+                .get(name)
+                .map(|node| see(node, &map.scope, tracker, &format!("{}.{name} as it is given", map.name)))
+                .map(|seen| seen.freed(format!("{}.{name}", map.name), &map.scope, tracker)),
+            (Seen::Written(_), Hop::Unknown) => {
+                // It may be any of them.
+                self.take(scope, tracker);
+                Some(Seen::Unknown)
+            }
             _ => None,
         };
         found.ok_or_else(|| self.miss(hop))
@@ -257,6 +278,7 @@ impl Seen {
                 let attributes = visible.as_ref().and_then(|seen| seen.attributes.revealed().as_map());
                 named(attributes.into_iter().flat_map(|map| map.keys().map(String::as_str)).collect())
             }
+            Seen::Written(map) => named(map.node.entries().iter().map(|(name, _)| name.text.as_str()).collect()),
             Seen::Held(_) | Seen::Absent | Seen::Unknown => None,
         }
     }
@@ -274,6 +296,9 @@ impl Seen {
                 Value::Map(scope.world.keys(block).iter().map(reference).collect())
             }
             Seen::Resource(address, visible) => reference(address, visible.as_deref()),
+            Seen::Written(map) => {
+                see(&map.node, &map.scope, tracker, &format!("{} as it is given", map.name)).take(&map.scope, tracker)
+            }
             Seen::Held(held) if held.secret => Value::secret(held.value(scope).clone()),
             Seen::Held(held) => held.value(scope).clone(),
             Seen::Absent => Value::Null,
@@ -317,6 +342,9 @@ fn variable(scope: &Scope, name: &str, tracker: &Tracker) -> Option<Seen> {
         Variable::Input(input) => {
             let name = format!("var.{name}");
             let outside = scope.of_inputs()?;
+            if input.declared.takes_maps_as_they_are() && matches!(input.node.content, Content::Map(_)) {
+                return Some(Seen::Written(Arc::new(WrittenMap { name, node: input.node.clone(), scope: outside })));
+            }
             let seen = see(&input.node, &outside, tracker, &entered(scope.module.as_ref(), &name));
             Some(input.declared.take(seen, name, &outside, input.node.span, tracker))
         }

@@ -45,8 +45,8 @@ pub(super) struct Compiled {
     pub(super) guarded: bool,
     /// Whether what it reads may depend on what it finds.
     pub(super) branches: bool,
-    /// What minijinja made of it.
-    pub(super) code: Expression<'static, 'static>,
+    /// What minijinja made of it; none where it is a path, which is followed without minijinja.
+    pub(super) code: Option<Expression<'static, 'static>>,
     /// What that was made of, where it was not the text itself.
     rewritten: Option<Rewritten>,
 }
@@ -216,6 +216,7 @@ impl Compiled {
         if let Some(rewritten) = &rewritten {
             code = compile(&rewritten.text).map_err(|error| unreadable(&error, text, &words, within))?;
         }
+        let code = (!is_path).then_some(code);
         let span = within(&(0..text.len()));
         let written = written.clone();
         Ok(Self { text: text.to_owned(), span, written, start, chains, is_path, guarded, branches, code, rewritten })

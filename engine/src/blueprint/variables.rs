@@ -188,7 +188,8 @@ impl Declared {
 
     /// What an input is to who reads the variable: the very thing where it is one, a checked value otherwise.
     pub(super) fn take(&self, seen: Seen, name: String, outside: &Scope, span: Span, tracker: &Tracker) -> Seen {
-        let is_thing = matches!(seen, Seen::Resource(..) | Seen::Group(_) | Seen::Call(_) | Seen::Calls(_));
+        let is_thing =
+            matches!(seen, Seen::Resource(..) | Seen::Group(_) | Seen::Call(_) | Seen::Calls(_) | Seen::Written(_));
         if is_thing && !self.secret && matches!(self.kind, VariableType::Any | VariableType::Map) {
             return seen;
         }
@@ -201,6 +202,11 @@ impl Declared {
             Value::Unknown if self.secret => Seen::owned(name, Value::secret(Value::Unknown)),
             value => Seen::owned(name, self.sealed(value)),
         }
+    }
+
+    /// Whether any map will do, and is no secret for being one.
+    pub(super) fn takes_maps_as_they_are(&self) -> bool {
+        !self.secret && self.limits.is_empty() && matches!(self.kind, VariableType::Any | VariableType::Map)
     }
 
     /// Checks a value against the variable's type and limits. The error repeats no value, which may be secret.
