@@ -2,9 +2,12 @@
 //!
 //! A fence `yaml` is a whole blueprint; one that begins with the comment of a path is a module's file, for the next ones. A fence
 //! `yaml resources` or `yaml variables` is put into a blueprint of that section alone. With `fails`, the `text` fence after it says why.
+//! In `yaml values` the comments say, as JSON, what the outputs come to. `text plan` is what `trueup plan` says of the blueprint before it.
 
 use std::fs;
 use std::path::Path;
+
+use serde_json::Value as Json;
 
 use crate::support::Place;
 
@@ -44,6 +47,23 @@ fn around(section: &str, text: &str) -> String {
     format!("blueprint: example\nproviders: {{ local: {{}} }}\n{section}:\n{}\n", inner.join("\n"))
 }
 
+/// Each output of a fence `yaml values` comes to what the comment beside it says.
+fn values(place: &Place, fence: &Fence) {
+    let planned = place.run(&["plan", "--json"]).json();
+    let (_, outputs) = fence.text.split_once("\noutputs:\n").expect("values are outputs");
+    for (line, name) in outputs.lines().filter_map(|line| Some((line, line.trim().split_once(':')?.0))) {
+        let said = line.rsplit_once(" # ").map(|(_, said)| serde_json::from_str::<Json>(said));
+        let Some(Ok(said)) = said else { panic!("line {}: `{name}` has no comment that is JSON", fence.line) };
+        assert_eq!(planned["output_changes"][name]["after"], said, "line {}: `{name}`", fence.line);
+    }
+}
+
+/// A plan as it is said, without the spaces that lines end with.
+fn plan(place: &Place) -> String {
+    let lines: Vec<String> = place.run(&["plan"]).exits(2).out.lines().map(|line| line.trim_end().to_owned()).collect();
+    lines.join("\n")
+}
+
 #[test]
 fn every_example_is_checked() {
     let fences = fences();
@@ -52,12 +72,16 @@ fn every_example_is_checked() {
     for (position, fence) in fences.iter().enumerate() {
         let mut words = fence.info.split_whitespace();
         let Some("yaml") = words.next() else {
-            assert_eq!(fence.info, "text", "line {}: this fence is of no sort that is known here", fence.line);
+            match fence.info.as_str() {
+                "text plan" => assert_eq!(plan(&place), fence.text.trim_end(), "line {}", fence.line),
+                "text" => {}
+                _ => panic!("line {}: this fence is of no sort that is known here", fence.line),
+            }
             continue;
         };
         let words: Vec<&str> = words.collect();
         let text = match words.first() {
-            None => fence.text.clone(),
+            None | Some(&"values") => fence.text.clone(),
             Some(section @ (&"resources" | &"variables")) => around(section, &fence.text),
             Some(other) => panic!("line {}: `{other}` is no section that is known here", fence.line),
         };
@@ -76,10 +100,13 @@ fn every_example_is_checked() {
             let said = &fences[position + 1];
             assert_eq!(said.info, "text", "line {}: what is said of it is missing", fence.line);
             assert_eq!(ran.code, 1, "line {}", fence.line);
-            assert!(ran.err.contains(said.text.trim()), "line {}:\n{}", fence.line, ran.err);
+            assert!(ran.err.contains(said.text.trim_end()), "line {}:\n{}", fence.line, ran.err);
             wrong += 1;
         } else {
             assert_eq!(ran.code, 0, "line {}:\n{}{}", fence.line, ran.out, ran.err);
+            if words.contains(&"values") {
+                values(&place, fence);
+            }
             right += 1;
         }
     }
