@@ -86,7 +86,8 @@ fn within(problem: Diagnostic, resource: &Resource) -> Diagnostic {
     if tells { problem } else { problem.within(resource.address.to_string()) }
 }
 
-fn override_fields(spec: &mut Value, candidate: Option<&Candidate>, schema: &Schema) {
+/// Puts a candidate's fields over what is said of a resource.
+pub(crate) fn override_fields(spec: &mut Value, candidate: Option<&Candidate>, schema: &Schema) {
     let fields = schema.fields();
     for (name, value) in candidate.into_iter().flat_map(|candidate| &candidate.fields) {
         if fields.contains(&name.as_str()) {

@@ -328,3 +328,17 @@ async fn what_is_released_while_an_operation_has_not_ended_waits() {
     assert!(house.recorded().await.is_empty());
     assert_eq!(house.cloud.of("a").len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_made_by_what_it_depends_on_is_read_in_a_further_phase() {
+    let house = House::new();
+    let text = blueprint(&["own: { kind: named, name: n }", "one: { kind: named, existing: n, depends_on: [own] }"]);
+    let plan = house.plan(&text).await;
+    assert_eq!((operations(&plan), plan.deferred.len()), (vec!["create own".to_owned()], 1));
+    assert!(plan.deferred[0].reason.contains("there is no named `n` yet"), "{}", plan.deferred[0].reason);
+    house.phases(&text).await;
+    house.settled(&text).await;
+    // Where nothing is about to make it, it is missing.
+    let missing = blueprint(&["own: { kind: named, name: n }", "one: { kind: named, existing: m, depends_on: [own] }"]);
+    assert!(house.try_plan(&missing, Mode::Apply).await.is_err());
+}

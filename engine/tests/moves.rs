@@ -208,3 +208,20 @@ async fn what_has_a_key_moves_to_nothing_without_one() {
         assert!(house.cloud.take_calls().is_empty());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_new_at_a_former_address_has_a_name_of_its_own() {
+    let house = House::new();
+    let named = |name: &str| format!("{name}: {{ kind: named }}");
+    house.up(&blueprint(&[&named("a")])).await;
+    house.up(&moved(&["a -> b"], &[&named("b")])).await;
+    house.up(&blueprint(&[&named("a"), &named("b")])).await;
+    // Again, and with a replacement at both.
+    house.up(&moved(&["b -> c"], &[&named("a"), &named("c")])).await;
+    let shaped = |name: &str| format!("{name}: {{ kind: named, shape: round }}");
+    house.up(&blueprint(&[&shaped("a"), &shaped("b"), &shaped("c")])).await;
+    let different: std::collections::BTreeSet<String> =
+        house.cloud.things().into_iter().map(|thing| thing.name).collect();
+    assert_eq!(different.len(), 3, "{different:?}");
+    house.settled(&blueprint(&[&shaped("a"), &shaped("b"), &shaped("c")])).await;
+}

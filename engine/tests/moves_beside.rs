@@ -283,9 +283,7 @@ async fn a_new_one_under_a_former_address_is_another_thing() {
             house.up(&blueprint(&[&line("a", "")])).await;
             let old = house.recorded().await.remove("a");
             house.up(&moved(&["a -> b"], &[&line("b", "")])).await;
-            // What the caller names needs another name than the one that was made for the former address.
-            let name = if kind == "named" { ", name: new" } else { "" };
-            let text = blueprint(&[&line("a", name), &line("b", "")]);
+            let text = blueprint(&[&line("a", ""), &line("b", "")]);
             house.cloud.fail("create a", fault);
             house.run(&text).await;
             house.up(&text).await;
@@ -300,11 +298,11 @@ async fn a_new_one_under_a_former_address_is_another_thing() {
 #[tokio::test(start_paused = true)]
 async fn what_is_recorded_elsewhere_is_not_what_an_operation_made() {
     let house = House::new();
-    house.up(&blueprint(&["a: { kind: named }"])).await;
-    house.up(&moved(&["a -> b"], &["b: { kind: named }"])).await;
-    // The thing at `b` has the name and the tags of what would be made at `a`.
+    house.up(&blueprint(&["a: { kind: named, name: n }"])).await;
+    house.up(&moved(&["a -> b"], &["b: { kind: named, name: n }"])).await;
+    // The thing at `b` has the name that would be made at `a`, and the tags of what was there.
     house.cloud.fail("create a", Fault::LostBefore);
-    let report = house.run(&blueprint(&["a: { kind: named }", "b: { kind: named }"])).await;
+    let report = house.run(&blueprint(&["a: { kind: named, name: n }", "b: { kind: named, name: n }"])).await;
     assert_eq!(report.failed[0].address, address("a"), "{report:#?}");
     assert_eq!(house.recorded().await.into_keys().collect::<Vec<_>>(), ["b"]);
 }

@@ -24,9 +24,8 @@ fn config() -> ProptestConfig {
 /// Nothing is done to what waits, and what it needs, at any remove, does not go.
 fn keeps_what_waits(plan: &Plan, state: Option<&State>) {
     // A block or a module of which it is not known what there is waits with all that is in it; a resource only for itself.
-    let covers = |left: &Deferred, address: &Address| match left.reason.starts_with("its ") {
-        true => address.is_in(&left.address),
-        false => *address == left.address,
+    let covers = |left: &Deferred, address: &Address| {
+        *address == left.address || (left.reason.starts_with("its ") && address.is_in(&left.address))
     };
     let waits = |address: &Address| plan.deferred.iter().any(|left| covers(left, address));
     for operation in &plan.operations {

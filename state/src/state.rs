@@ -43,6 +43,9 @@ pub struct State<V = Value> {
     pub open: BTreeMap<Token, OpenOperation<V>>,
     /// The stack's outputs.
     pub outputs: BTreeMap<String, V>,
+    /// The generations that resources had reached at addresses from which they moved away: their objects' names are made of these.
+    #[serde(default)]
+    pub former: BTreeMap<Address, Generation>,
 }
 
 /// An entry that can't follow what came before it.
@@ -64,6 +67,7 @@ impl<V> State<V> {
             records: BTreeMap::new(),
             open: BTreeMap::new(),
             outputs: BTreeMap::new(),
+            former: BTreeMap::new(),
         }
     }
 
@@ -89,6 +93,7 @@ impl<V> State<V> {
         for (name, value) in &self.outputs {
             state.outputs.insert(name.clone(), f(value)?);
         }
+        state.former.clone_from(&self.former);
         Ok(state)
     }
 }
@@ -330,6 +335,8 @@ impl<V: Clone> State<V> {
             return Err(format!("an operation of {from} or {to} has not ended"));
         }
         let mut record = self.records.remove(from).ok_or_else(|| format!("{from} has no record"))?;
+        let former = self.former.entry(from.clone()).or_default();
+        *former = record.generation.max(*former);
         record.address = to.clone();
         self.records.insert(to.clone(), record);
         for record in self.records.values_mut() {

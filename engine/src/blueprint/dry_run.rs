@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use trueup_state::Address;
+use trueup_state::{Address, ProviderName};
 
 use super::alike::Sample;
 use super::check::Subject;
@@ -11,6 +11,7 @@ use super::expand::{Expander, Room};
 use super::expression::unresolved;
 use super::world::{Known, World};
 use super::{Block, Evaluated, Resource, evaluate};
+use crate::desired::override_fields;
 use crate::diagnostic::{Diagnostic, Sources, Span, with_article};
 
 /// How many resources a thread of its own is worth.
@@ -87,12 +88,15 @@ fn with_inputs(mut problem: Diagnostic, resource: &Resource, world: &Arc<World>)
     problem
 }
 
-/// What the settings of a resource's provider read: it depends on that too.
+/// What the settings of a resource's providers read: it depends on that too.
 fn read_by_settings(rooms: &BTreeMap<Option<Address>, Room<'_>>, resource: &Resource) -> BTreeSet<Address> {
-    let around = std::iter::successors(Some(resource.module.clone()), |inner| inner.as_ref().map(Address::parent));
-    let mut rooms = around.filter_map(|module| rooms.get(&module));
-    let configured = rooms.find_map(|room| room.providers.get(&resource.provider));
-    configured.map(|configured| configured.settings.reads.clone()).unwrap_or_default()
+    let around = || std::iter::successors(Some(resource.module.clone()), |inner| inner.as_ref().map(Address::parent));
+    let configured = |provider: &ProviderName| {
+        around().filter_map(|module| rooms.get(&module)).find_map(|room| room.providers.get(provider))
+    };
+    let candidates = resource.candidates.iter().map(|candidate| &candidate.provider);
+    let all = candidates.chain([&resource.provider]).filter_map(configured);
+    all.flat_map(|configured| configured.settings.reads.iter().cloned()).collect()
 }
 
 /// What is wrong with a resource. `sample`: an instance of which nothing is wrong.
@@ -110,6 +114,8 @@ fn resource_problems(
         return found;
     }
     let mut whole = value.clone();
+    // What each place says itself need not be said for all: the others were checked where they stand.
+    override_fields(&mut whole, resource.candidates.first(), schema);
     schema.complete(&mut whole);
     let what = with_article(resource.kind.as_str());
     let subject = Subject { schema, node: &resource.spec, span: resource.span, what, sources };

@@ -12,7 +12,7 @@ pub mod operations;
 pub mod placement;
 pub mod reason;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use trueup_state::{
@@ -157,6 +157,8 @@ pub struct Drift<V = Value> {
     pub source: Option<Place>,
     /// Whether this plan puts it right.
     pub corrected: bool,
+    /// The fields that stay as they are all the same: what may be corrected does not name them.
+    pub kept: BTreeSet<FieldPath>,
 }
 
 /// The order of a replacement.
@@ -412,6 +414,7 @@ impl<V> Drift<V> {
             fields: self.fields.iter().map(|field| field.try_map(f)).collect::<Result<_, E>>()?,
             source: self.source.clone(),
             corrected: self.corrected,
+            kept: self.kept.clone(),
         })
     }
 }

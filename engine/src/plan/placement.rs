@@ -1,20 +1,44 @@
 //! Where a resource may go, and where it is.
 
-use trueup_state::{Object, Scope};
+use trueup_state::{Object, Scope, Value};
 
 use super::decide::moved;
+use crate::provider::Candidate;
 
 /// The candidate that a recorded object stands in: a recorded placement stays while one of the candidates is what it was made in,
 /// whatever prices do.
-pub fn recorded(scopes: &[Scope], object: &Object) -> Option<usize> {
-    scopes.iter().position(|scope| moved(&object.scope, scope).is_none())
+///
+/// Candidates may share a scope and differ only in fields: of those, it is the one whose fields were sent, and where none were, as they
+/// were edited since, the first.
+pub fn recorded(scopes: &[Scope], candidates: &[Candidate], object: &Object) -> Option<usize> {
+    let fits = |position: &usize| moved(&object.scope, &scopes[*position]).is_none();
+    let was_sent = |position: &usize| {
+        let fields = candidates.get(*position).into_iter().flat_map(|candidate| &candidate.fields);
+        fields.into_iter().all(|(name, value)| {
+            let sent = object.sent.get(name);
+            // What was never sent is a setting of the provider: the scope has it.
+            sent.is_none_or(|sent| holds(sent, &value.clone().into()))
+        })
+    };
+    let here = || (0..scopes.len()).filter(fits);
+    here().find(was_sent).or_else(|| here().next())
+}
+
+/// Whether a value has all that another says; defaults that were filled in since count for nothing.
+fn holds(sent: &Value, said: &Value) -> bool {
+    match (sent.revealed(), said.revealed()) {
+        (Value::Map(sent), Value::Map(said)) => {
+            said.iter().all(|(name, said)| sent.get(name).is_some_and(|sent| holds(sent, said)))
+        }
+        (sent, said) => sent.same(said),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use trueup_state::{ProviderName, Timestamp, Token, Value};
+    use trueup_state::{ProviderName, Timestamp, Token};
 
     use super::*;
 
@@ -24,18 +48,33 @@ mod tests {
 
     #[test]
     fn an_object_stays_where_it_is() {
-        let object = Object {
+        let object = |sent: serde_json::Value| Object {
             id: None,
             scope: scope("b"),
             generation: 0,
             token: Token::from("t"),
-            sent: Value::Null,
+            sent: sent.into(),
             seen: Value::Null,
             attributes: Value::Null,
             made_at: Timestamp(0),
             price_at_launch: None,
         };
-        assert_eq!(recorded(&[scope("a"), scope("b")], &object), Some(1));
-        assert_eq!(recorded(&[scope("a")], &object), None);
+        let none = object(serde_json::json!({}));
+        assert_eq!(recorded(&[scope("a"), scope("b")], &[], &none), Some(1));
+        assert_eq!(recorded(&[scope("a")], &[], &none), None);
+        let candidate = |position, gpu: serde_json::Value| Candidate {
+            position,
+            provider: "sim".into(),
+            fields: BTreeMap::from([("gpu".to_owned(), gpu)]),
+        };
+        let candidates = [candidate(0, serde_json::json!({ "model": "H100" })), candidate(1, "none".into())];
+        let both = [scope("b"), scope("b")];
+        for (sent, stands) in [
+            (serde_json::json!({ "gpu": { "model": "H100", "count": 1 } }), 0),
+            (serde_json::json!({ "gpu": "none" }), 1),
+            (serde_json::json!({ "gpu": { "model": "L4" } }), 0),
+        ] {
+            assert_eq!(recorded(&both, &candidates, &object(sent)), Some(stands));
+        }
     }
 }

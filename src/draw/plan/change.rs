@@ -85,7 +85,7 @@ impl<'a> Drawing<'a> {
             text.push_str(&format!("      {}\n", format!("and for {} more reasons", told.len() - MOST).dimmed()));
         }
         let along = takes.words(&change.address).filter(|_| self.shown.plan.mode != Mode::Destroy);
-        for line in takes::lost(change).map(str::to_owned).into_iter().chain(along) {
+        for line in takes::lost(change, self.shown.plan).map(str::to_owned).into_iter().chain(along) {
             text.push_str(&format!("      {}\n", line.dimmed()));
         }
     }
@@ -105,7 +105,7 @@ impl<'a> Drawing<'a> {
         for (position, candidate) in (1..).zip(&change.candidates) {
             rows.push(Row::of("candidate", format!("{position}. {}", candidate_words(candidate))));
         }
-        rows.extend(takes::lost(change).map(|words| Row::of("takes", words.to_owned())));
+        rows.extend(takes::lost(change, self.shown.plan).map(|words| Row::of("takes", words.to_owned())));
         rows.extend(takes.words(&change.address).map(|words| Row::of("takes", words)));
         text.push_str(&rows_of(rows));
     }

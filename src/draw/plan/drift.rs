@@ -1,7 +1,7 @@
 //! What differs outside, as text.
 
 use owo_colors::OwoColorize;
-use trueup_engine::plan::{Drift, Plan};
+use trueup_engine::plan::{Drift, FieldChange, Plan};
 
 use super::fields::{Row, rows_of};
 use super::{Shown, Widths, around, blank_line, field_names, place};
@@ -60,7 +60,11 @@ pub(super) fn found(plan: &Plan, view: View, fate: fn(&Drift) -> &'static str) -
         let mark = "!".yellow();
         text.push_str(&format!("  {} {columns}  {}{fields}{}\n", mark.bold(), fate(one), place(one.source.as_ref())));
         if view != View::Brief {
-            let rows = one.fields.iter().map(|field| Row::of_field(field, view == View::Full)).collect();
+            let row = |field: &FieldChange| {
+                let row = Row::of_field(field, view == View::Full);
+                if one.kept.contains(&field.path) { row.and("stays as it is now") } else { row }
+            };
+            let rows = one.fields.iter().map(row).collect();
             text.push_str(&rows_of(rows));
         }
     }

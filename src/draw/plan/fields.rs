@@ -29,6 +29,12 @@ impl Row {
         Self { name: safe::line(&field.path), words: format!("{words}{}", place(field.source.as_ref())), more }
     }
 
+    /// The same with more to be said of it.
+    pub(super) fn and(mut self, words: &str) -> Self {
+        self.words = format!("{}, {words}", self.words);
+        self
+    }
+
     /// A name and what is to be said of it.
     pub(super) fn of(name: &str, words: String) -> Self {
         Self { name: name.to_owned(), words, more: Vec::new() }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use trueup_engine::plan::{Action, Change, Mode, Plan};
+use trueup_engine::plan::{Action, Change, Mode, Operation, Plan};
 use trueup_state::{Address, Value, Verb};
 
 use super::names;
@@ -82,12 +82,13 @@ fn plural(becomes: &str) -> String {
     }
 }
 
-/// What is lost with a thing that goes: a thing that holds others says whether they go too.
-pub(super) fn lost(change: &Change) -> Option<&'static str> {
+/// What is lost with a thing that goes: one that holds others says whether they go too. What counts is what is sent to delete it.
+pub(super) fn lost(change: &Change, plan: &Plan) -> Option<&'static str> {
     if !goes(change) {
         return None;
     }
-    match change.before.get(WITH_ALL)? {
+    let is_it = |operation: &&Operation| operation.verb == Verb::Delete && operation.address == change.address;
+    match plan.operations.iter().find(is_it)?.spec.get(WITH_ALL)? {
         Value::Bool(true) => Some("it goes with all that is in it: force_destroy is true"),
         Value::Bool(false) => Some("it goes only if nothing is in it: force_destroy is false"),
         _ => None,

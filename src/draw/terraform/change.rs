@@ -184,6 +184,7 @@ fn drifted(change: Option<&Change>, drift: &Drift) -> Json {
         json!({
             "change": sides(actions, &before, &after),
             "corrected": drift.corrected,
+            "kept": drift.kept.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "source": drift.source,
         }),
     )

@@ -44,13 +44,17 @@ impl Builder<'_> {
             replaces: false,
             source: resource.place(&self.input.program.sources, path),
         };
+        let corrected = matches!(decision.verdict, Verdict::Create | Verdict::Update | Verdict::Replace);
+        let kept = decision.drifted.iter().filter(|path| corrected && !decision.fields.contains(*path)).cloned();
+        let kept = if decision.gone { BTreeSet::new() } else { kept.collect() };
         self.plan.drift.push(Drift {
             address: resource.address.clone(),
             kind: resource.kind.clone(),
             gone: decision.gone,
             fields: decision.drifted.iter().map(field).collect(),
             source: self.input.program.sources.place(resource.span),
-            corrected: matches!(decision.verdict, Verdict::Create | Verdict::Update | Verdict::Replace),
+            corrected,
+            kept,
         });
     }
 

@@ -8,16 +8,29 @@ use crate::plan::diff::mark_secrets;
 use crate::plan::operations::Planned;
 use crate::plan::{Action, Change, Existing, Mode, Notice, Order, Reason};
 use crate::provider::{Found, Observation};
-use trueup_state::{Event, Record, Scope, Value};
+use std::collections::BTreeSet;
+use trueup_state::{Address, Event, Record, Scope, Value};
 
 impl<'a> Builder<'a> {
     /// A resource that is read.
-    pub(super) fn existing(&mut self, resource: &Resource, name: &str, record: Option<&'a Record>) {
+    pub(super) fn existing(
+        &mut self,
+        resource: &Resource,
+        name: &str,
+        record: Option<&'a Record>,
+        dependencies: &BTreeSet<Address>,
+    ) {
         let scope = self.input.estate.scopes.get(&resource.address).and_then(|scopes| scopes.first());
         let (Some(scope), observation) = (scope, self.input.estate.existing.get(&resource.address)) else { return };
         let found = match observation {
             Some(Observation::Present(found)) => found,
             Some(Observation::Absent) | None => {
+                let made: Vec<Address> =
+                    dependencies.iter().filter(|needed| self.changing.contains(*needed)).cloned().collect();
+                if !made.is_empty() {
+                    let reason = format!("there is no {} `{name}` yet, and what it depends on changes", resource.kind);
+                    return self.leave(resource, reason, made, resource.existing_span.unwrap_or(resource.span));
+                }
                 let kind = with_article(resource.kind.as_str());
                 let message = format!("there is no {} `{name}` at {}", resource.kind, scope.provider);
                 let help = format!("say what {kind} is called there, or leave out `existing` and let Trueup make it");

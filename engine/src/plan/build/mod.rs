@@ -169,7 +169,7 @@ impl<'a> Builder<'a> {
             return self.leave(resource, reason, waits_for, span);
         }
         if let Some(name) = &resource.existing {
-            return self.existing(resource, name, record);
+            return self.existing(resource, name, record, &declared.dependencies);
         }
         if let Some(reason) = self.stopped_by(&resource.address, &declared) {
             return self.stop(resource, record, reason);
@@ -178,7 +178,7 @@ impl<'a> Builder<'a> {
         let create_first = resource.create_first.unwrap_or(options.manager.schema().create_first);
         let declared = Declared { create_first, ..declared };
         let object = record.and_then(|record| record.current.as_ref());
-        let standing = object.map(|object| placement::recorded(&options.scopes, object));
+        let standing = object.map(|object| placement::recorded(&options.scopes, &resource.candidates, object));
         let chosen = standing.flatten().unwrap_or(0);
         let branch = &options.branches[chosen];
         options.standing.clone_from(&branch.candidate);
@@ -309,9 +309,13 @@ impl<'a> Builder<'a> {
             self.changing.insert(resource.address.clone());
         }
         let change = self.change(resource, &wanted.scope, &decision, order, attributes.clone());
-        let generation = record.map_or(0, |record| match decision.verdict {
+        // What was here and has moved away since has the names of its generations still.
+        let former = self.input.state.and_then(|state| state.former.get(&resource.address)).copied();
+        let next = former.map_or(0, |former| former + 1);
+        let former = former.unwrap_or_default();
+        let generation = record.map_or(next, |record| match decision.verdict {
             Verdict::Create if decision.gone => record.generation,
-            Verdict::Create | Verdict::Replace => record.generation + 1,
+            Verdict::Create | Verdict::Replace => record.generation.max(former) + 1,
             _ => record.generation,
         });
         let left = record.map(|record| {
