@@ -11,10 +11,11 @@ use trueup_engine::kinds;
 use trueup_engine::plan::Plan;
 use trueup_engine::tree;
 use trueup_state::clock::{SystemClock, SystemEntropy};
+use trueup_state::codec::VaultError;
 use trueup_state::holder::ThisHost;
 use trueup_state::sqlite::SqliteStore;
 use trueup_state::vault::Vault;
-use trueup_state::{Clock, Entropy, Holder, Stack, Store};
+use trueup_state::{Clock, Entropy, Holder, Stack, Store, StoreError};
 
 use crate::exit::Failure;
 use crate::files::{Disk, Saved};
@@ -106,14 +107,19 @@ pub(crate) fn stack_of(blueprint: String, environment: Option<String>, file: &Pa
     Stack { blueprint, environment, file: file.to_path_buf() }
 }
 
+/// What seals secrets. A key that was given is read at once: what needs it may come only after much was done.
 fn vault() -> Result<Vault, Failure> {
-    match std::env::var(KEY) {
-        Err(_) => Ok(Vault::at(Path::new(HOME).join("key"))),
-        Ok(text) if text.trim_start().starts_with("AGE-SECRET-KEY-") => {
-            Vault::from_identity(&text).map_err(|error| Failure::new(format!("{KEY}: {error}")))
-        }
-        Ok(path) => Ok(Vault::existing(path)),
+    let fail = |error: VaultError| Failure::from(StoreError::from(error));
+    let Some(given) = std::env::var_os(KEY) else { return Ok(Vault::at(Path::new(HOME).join("key"))) };
+    if let Some(text) = given.to_str().filter(|text| text.trim_start().starts_with("AGE-SECRET-KEY-")) {
+        return Vault::from_identity(text).map_err(fail);
     }
+    let vault = Vault::existing(&given);
+    if vault.recipient().map_err(fail)?.is_none() {
+        let reason = "there is no such file".to_owned();
+        return Err(fail(VaultError::Key { location: Path::new(&given).display().to_string(), reason }));
+    }
+    Ok(vault)
 }
 
 #[cfg_attr(

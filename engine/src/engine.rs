@@ -277,14 +277,8 @@ impl Engine {
         Ok(report)
     }
 
-    async fn apply_leased(
-        &self,
-        plan: &Plan,
-        program: &Program,
-        lease: &Lease,
-        events: &Events,
-        cancel: &watch::Receiver<bool>,
-    ) -> Result<Report, EngineError> {
+    /// The state that a plan was made for. Refuses the plan if that is another now, or has moved on.
+    pub async fn state_of(&self, plan: &Plan) -> Result<State, EngineError> {
         let snapshot = self.store.snapshot(&plan.stack).await?;
         let state = snapshot.state.unwrap_or_else(|| State::new(plan.lineage.clone().unwrap_or_default()));
         if plan.lineage.as_ref().is_some_and(|lineage| *lineage != state.lineage) {
@@ -293,6 +287,18 @@ impl Engine {
         if state.serial != plan.serial {
             return Err(EngineError::StateMoved { found: state.serial, planned: plan.serial });
         }
+        Ok(state)
+    }
+
+    async fn apply_leased(
+        &self,
+        plan: &Plan,
+        program: &Program,
+        lease: &Lease,
+        events: &Events,
+        cancel: &watch::Receiver<bool>,
+    ) -> Result<Report, EngineError> {
+        let state = self.state_of(plan).await?;
         let wanted = Some(program).filter(|_| plan.mode != Mode::Destroy);
         let mut estate = Estate::prepare(&self.providers, wanted, Some(&state)).await?;
         if !plan.existing.is_empty() {

@@ -348,6 +348,24 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn text_is_put_together_alike_inside_an_expression_and_around_it(
+        (a, b) in (expression(), expression()), known in prop::option::of("[xy]")
+    ) {
+        let of = |expression: &str| program(expression, "x").map(|program| result(&program, known.as_deref()));
+        let around = format!("\"-\" }}}}{{{{ {a} }}}}{{{{ {b} }}}}{{{{ \"\"");
+        let (Some(inside), Some(around)) = (of(&format!("'-' ~ {a} ~ {b}")), of(&around)) else { return Ok(()) };
+        if inside.problems.is_empty() && around.problems.is_empty() {
+            let (inside, around) = (inside.value, around.value);
+            let known = |value: &Value| value.revealed().as_str().is_some();
+            prop_assert!(!known(&inside) || !known(&around) || inside.revealed() == around.revealed(), "{inside:?}, {around:?}");
+        }
+    }
+}
+
 #[test]
 fn a_path_alone_keeps_its_type() {
     for (path, expected) in [

@@ -41,8 +41,12 @@ async fn apply_saved(workplace: &Workplace, path: &Path, run: &RunArgs, json: bo
     let plan = planfile::read(path, workplace.vault.as_ref())?;
     let program = workplace.reload(&plan)?;
     let task = Task { workplace, run, json, name: "apply", mode: plan.mode };
+    let watch = Watch::start(json);
+    // A plan that was made before what this settles is refused, and the next one is whole.
+    task.recover(&plan.stack, &workplace.holder(task.name), &watch).await?;
+    workplace.engine.state_of(&plan).await?;
     let standing = Standing { location: path.display().to_string(), serial: plan.serial };
-    let exit = task.show_and_carry_out(&plan, &program, standing, &Watch::start(json), Phase::First).await?;
+    let exit = task.show_and_carry_out(&plan, &program, standing, &watch, Phase::First).await?;
     if exit != Exit::Done || plan.deferred.is_empty() {
         return Ok(exit);
     }

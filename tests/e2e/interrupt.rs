@@ -64,6 +64,23 @@ fn a_killed_apply_is_finished_by_the_next() {
 }
 
 #[test]
+fn a_saved_plan_is_applied_only_once_what_a_killed_apply_left_is_settled() {
+    let place = gated();
+    let running = place.start(&["apply", "--yes"]);
+    eventually("the replica runs", || !place.replicas().is_empty());
+    running.signal(Signal::KILL);
+    running.wait();
+    place.write("open", "");
+    place.run(&["plan", "--out", "first.plan"]).exits(2);
+    let stale = place.run(&["apply", "first.plan", "--yes"]).exits(1).says("settling the create of an earlier run");
+    stale.complains("the plan was made at 1");
+    place.run(&["plan", "--out", "second.plan"]).exits(2);
+    place.run(&["apply", "second.plan", "--yes"]).exits(0);
+    place.run(&["plan"]).exits(0).says("Nothing to do.");
+    assert_eq!(place.replicas().len(), 1);
+}
+
+#[test]
 fn an_apply_killed_at_any_moment_converges() {
     let blueprint = "blueprint: demo\nproviders: { local: {} }\nresources:\n  data: { kind: bucket }\n  \
                      files: { kind: artifact, for_each: [a, b, c, d], bucket: \"{{ data }}\", source: ./model }\n";

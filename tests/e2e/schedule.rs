@@ -4,6 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use trueup_state::codec::Seal;
+use trueup_state::vault::Vault;
+
 use crate::python::python;
 use crate::support::{BUCKETS, Place, require};
 
@@ -30,7 +33,10 @@ fn printed(form: &[&str]) -> (Place, PathBuf) {
     let (path, note) = (out.display().to_string(), "note=100% $(id) `id` ${{ secrets.X }}");
     let rest = ["a b.yaml", "--env", "prod", "--var", note, "--out", &path];
     let arguments = [&["schedule", "print"], form, &rest].concat();
-    place.run_in(&directory, &arguments, &[("TRUEUP_KEY", "/nowhere")]).exits(0).says("is written.");
+    let key = place.path("its.key");
+    Vault::at(&key).seal(b"so that there is a key").unwrap();
+    let key = key.display().to_string();
+    place.run_in(&directory, &arguments, &[("TRUEUP_KEY", &key)]).exits(0).says("is written.");
     (place, out)
 }
 

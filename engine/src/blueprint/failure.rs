@@ -112,10 +112,13 @@ fn help(detail: &str) -> Option<&'static str> {
         _ if detail.ends_with("is too large") => "data of that size belongs in a file of its own",
         _ if detail.starts_with("cannot convert string to") => "this takes a number: text becomes one by `a | int`",
         _ if detail.starts_with("cannot round") => "this takes a number: text becomes one by `a | int` or `a | float`",
-        _ if detail.starts_with("this filter takes text, not a list") => {
+        _ if detail.starts_with("text is wanted here, and this is a list") => {
             "for each of its items: `a | map(\"upper\") | list`; to make text of it: `a | join(\",\")`"
         }
-        _ if detail.starts_with("this filter takes text") => "make text of it: `a | tojson`",
+        _ if detail.starts_with("text is wanted here, and this is nothing") => {
+            "say what stands for it: `a or \"none\"`"
+        }
+        _ if detail.starts_with("text is wanted here") => "make text of it: `a | tojson`",
         _ if detail.contains("containment check") => "`in` looks into a list, a map or text",
         _ if detail.contains("calculate length") => "a list, a map and text have a length",
         _ if detail.ends_with("number that a blueprint can hold") => {

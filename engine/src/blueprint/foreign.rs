@@ -120,9 +120,10 @@ const ROOTS: &Words = &[
     (&["tostring", "str"], "write `a | string`"),
     (&["tonumber", "parseint"], "write `a | int` or `a | float`"),
     (&["lookup", "get", "element"], "write `a[\"key\"]`, with `| default(b)` where it may be missing"),
-    (&["try", "coalesce"], "write `a | default(b)`"),
+    (&["try"], "write `a | default(b)`: `b` stands for what is not there"),
+    (&["coalesce"], "write `a or b`: that is `b` where `a` is nothing or empty"),
     (&["concat", "flatten"], "write `a | chain(b) | list`, or `a + b`"),
-    (&["merge"], "maps can't be merged: write the one that is meant, or use a YAML anchor"),
+    (&["merge"], "write `a | chain(b)`: what `b` has counts"),
     (
         &["file", "templatefile", "env", "getenv"],
         "nothing is read from outside: give it by a variable, or name a path where one belongs",

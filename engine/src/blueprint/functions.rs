@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value, filters};
 
-use super::{comparison, tracking};
+use super::{operators, tracking};
 
 /// The filters there are.
 pub(super) const FILTERS: [&str; 45] = [
@@ -97,7 +97,7 @@ pub(super) const FUNCTIONS: [&str; 2] = ["dict", "range"];
 
 /// Whether expressions can call something of this name.
 pub(super) fn is_function(name: &str) -> bool {
-    FUNCTIONS.contains(&name) || [comparison::ORDERED, comparison::LIGHT].contains(&name)
+    FUNCTIONS.contains(&name) || [operators::ORDERED, operators::LIGHT, operators::TEXT].contains(&name)
 }
 
 /// What one evaluation may cost. minijinja counts an instruction as 1, and 64 bytes of data as 1: lists of 100,000 are sorted within it,
@@ -116,13 +116,14 @@ pub(super) fn environment() -> &'static Environment<'static> {
         for global in ["debug", "namespace"] {
             environment.remove_global(global);
         }
-        comparison::add(&mut environment);
+        operators::add(&mut environment);
         environment.add_filter("tojson", to_json);
         add_thorough(&mut environment);
         environment.add_filter("format", format);
         environment.add_filter("join", join);
         environment.add_filter("values", values);
         environment.add_filter("keys", keys);
+        environment.add_filter("string", text_of);
         environment.add_filter("upper", |value: &Value| text(value).map(|text| text.to_uppercase()));
         environment.add_filter("lower", |value: &Value| text(value).map(|text| text.to_lowercase()));
         environment.add_filter("title", |value: &Value| text(value).map(filters::title));
@@ -131,16 +132,24 @@ pub(super) fn environment() -> &'static Environment<'static> {
     &ENVIRONMENT
 }
 
-/// What a filter for text is given. minijinja would make text of a list's spelling, which nobody means.
+/// A value as text, as it is put into text around an expression. minijinja would spell a list, or nothing, which nobody means.
 fn text(value: &Value) -> Result<Cow<'_, str>, Error> {
     match value.kind() {
         ValueKind::Undefined => Err(ErrorKind::UndefinedError.into()),
-        ValueKind::Seq | ValueKind::Iterable | ValueKind::Map => {
-            let what = if value.kind() == ValueKind::Map { "map" } else { "list" };
-            Err(Error::new(ErrorKind::InvalidOperation, format!("this filter takes text, not a {what}")))
+        ValueKind::Bool => Ok(if value.is_true() { "true" } else { "false" }.into()),
+        ValueKind::Number => Ok(tracking::read(value)?.to_string().into()),
+        kind @ (ValueKind::None | ValueKind::Seq | ValueKind::Iterable | ValueKind::Map) => {
+            let detail = format!("text is wanted here, and this is {}", operators::article(kind));
+            Err(Error::new(ErrorKind::InvalidOperation, detail))
         }
         _ => Ok(value.as_str().map_or_else(|| value.to_string().into(), Cow::Borrowed)),
     }
+}
+
+/// The same, of what is known.
+#[allow(clippy::needless_pass_by_value, reason = "minijinja's filters own their arguments")]
+pub(super) fn text_of(value: &Value) -> Result<Value, Error> {
+    if tracking::is_unknown(value) { Ok(value.clone()) } else { text(value).map(Value::from) }
 }
 
 fn to_json(value: &Value) -> Result<String, Error> {
@@ -170,10 +179,6 @@ fn add_thorough(environment: &mut Environment<'_>) {
             filter(state, value, named)
         });
     }
-    environment.add_filter("string", |state: &State<'_, '_>, value: &Value| {
-        light(value)?;
-        filters::string(state, value)
-    });
 }
 
 /// Refuses what is too large to be gone through.

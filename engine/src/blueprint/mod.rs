@@ -6,7 +6,6 @@
 mod alike;
 mod bytes;
 mod check;
-mod comparison;
 mod depend;
 pub mod document;
 mod dry_run;
@@ -25,6 +24,7 @@ mod leads;
 mod miss;
 mod modules;
 mod moved;
+mod operators;
 mod parse;
 mod providers;
 mod resources;

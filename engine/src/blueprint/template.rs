@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use minijinja::Expression;
 
-use super::comparison::{self, Rewritten};
 use super::functions::{self, FILTERS, FUNCTIONS, TESTS};
+use super::operators::{self, Rewritten};
 use super::source::Content;
 use super::tokens::{self, Chain, Hop, KEYWORDS, Token};
 use super::written::Written;
@@ -212,7 +212,7 @@ impl Compiled {
         };
         let guarded = words.iter().any(|(word, _)| asks(word));
         let branches = words.iter().any(|(word, _)| matches!(word, Token::Name("if" | "and" | "or" | "default" | "d")));
-        let rewritten = comparison::rewritten(text, &words);
+        let rewritten = operators::rewritten(text, &words);
         if let Some(rewritten) = &rewritten {
             code = compile(&rewritten.text).map_err(|error| unreadable(&error, text, &words, within))?;
         }

@@ -1,7 +1,8 @@
-//! `<` and its like. minijinja orders what has no order by its type, which nobody means: here that is an error.
+//! `<` and `~`. minijinja orders what has no order by its type, and puts text together of how Python would spell a value, which nobody
+//! means: here these are errors.
 //!
-//! minijinja has no hook for an operator, so each chain of comparisons becomes the call of a function: `a < b` is compiled as
-//! `__ordered(a, "<", b)`. What an error says of the compiled text is said of the original's.
+//! minijinja has no hook for an operator, so functions are called: `a < b` is compiled as `__ordered(a, "<", b)`, and `a ~ b` as
+//! `__text(a) ~ __text(b)`. What an error says of the compiled text is said of the original's.
 //!
 //! Nor does it count what a comparison of two large lists costs: where an expression may repeat something, what is compared is weighed
 //! first, `__light(a) == __light(b)`.
@@ -12,7 +13,7 @@ use std::ops::Range;
 use minijinja::value::{Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
 
-use super::functions::light;
+use super::functions::{light, text_of};
 use super::tokens::Token;
 use super::tracking::is_unknown;
 
@@ -22,7 +23,10 @@ pub(super) const ORDERED: &str = "__ordered";
 /// The function that gives what it is given, unless that is too large to be compared.
 pub(super) const LIGHT: &str = "__light";
 
-/// An expression with its comparisons made calls.
+/// The function that makes text of what `~` puts together.
+pub(super) const TEXT: &str = "__text";
+
+/// An expression with operators made calls.
 #[derive(Debug)]
 pub(super) struct Rewritten {
     /// What is compiled.
@@ -37,17 +41,27 @@ struct Edit {
     text: String,
 }
 
-/// What stands between two boundaries in one pair of brackets.
+/// What stands between two boundaries in one pair of brackets: a chain of comparisons.
 struct Level {
     /// The word that the chain begins with.
     first: usize,
     /// The comparisons in it, as words.
     operators: Vec<Range<usize>>,
+    /// What stands between two of them, or between those that add: a chain of `~`.
+    text: Joined,
+}
+
+/// A chain of `~`.
+struct Joined {
+    /// The word that it begins with.
+    first: usize,
+    /// Each `~` in it.
+    operators: Vec<usize>,
 }
 
 impl Level {
     fn new(first: usize) -> Self {
-        Self { first, operators: Vec::new() }
+        Self { first, operators: Vec::new(), text: Joined { first, operators: Vec::new() } }
     }
 }
 
@@ -55,6 +69,7 @@ impl Level {
 pub(super) fn add(environment: &mut Environment<'_>) {
     environment.add_function(ORDERED, chain);
     environment.add_function(LIGHT, |value: Value| light(&value).map(|()| value));
+    environment.add_function(TEXT, |value: Value| text_of(&value));
     for (name, operator) in
         [("lt", "<"), ("lessthan", "<"), ("le", "<="), ("gt", ">"), ("greaterthan", ">"), ("ge", ">=")]
     {
@@ -62,13 +77,14 @@ pub(super) fn add(environment: &mut Environment<'_>) {
     }
 }
 
-/// An expression that minijinja can read, with its comparisons made calls; none where it has none.
+/// An expression that minijinja can read, with operators made calls; none where it has none of these.
 pub(super) fn rewritten(text: &str, words: &[(Token<'_>, Range<usize>)]) -> Option<Rewritten> {
     let mut edits = edits(text, words);
     if edits.is_empty() {
         return None;
     }
-    edits.sort_by_key(|edit| (edit.at.start, edit.at.end));
+    // `~` binds tighter than a comparison.
+    edits.sort_by_key(|edit| (edit.at.start, edit.at.end, edit.text.starts_with(TEXT)));
     let (mut compiled, mut copied) = (String::with_capacity(text.len() * 2), 0);
     for edit in &edits {
         compiled.push_str(&text[copied..edit.at.start]);
@@ -117,11 +133,9 @@ fn edits(text: &str, words: &[(Token<'_>, Range<usize>)]) -> Vec<Edit> {
             Token::Name("is") => width = if is_name(words, position + 1, "not") { 3 } else { 2 },
             Token::Name("not") if is_name(words, position + 1, "in") => {
                 width = 2;
-                levels.last_mut().into_iter().for_each(|level| level.operators.push(position..position + 2));
+                writer.compare(levels.last_mut(), position..position + 2);
             }
-            Token::Name("in") => {
-                levels.last_mut().into_iter().for_each(|level| level.operators.push(position..position + 1));
-            }
+            Token::Name("in") => writer.compare(levels.last_mut(), position..position + 1),
             Token::Name("and" | "or" | "not" | "if" | "else") | Token::Sign(',' | ':') => {
                 writer.finish(levels.last_mut(), position);
             }
@@ -137,9 +151,15 @@ fn edits(text: &str, words: &[(Token<'_>, Range<usize>)]) -> Vec<Edit> {
                 if text[words[position].1.start..].starts_with('=') && width == 1 {
                     // The name of an argument ends here.
                     writer.finish(levels.last_mut(), position);
-                } else if let Some(level) = levels.last_mut() {
-                    level.operators.push(position..position + width);
+                } else {
+                    writer.compare(levels.last_mut(), position..position + width);
                 }
+            }
+            Token::Sign('~') => {
+                levels.last_mut().into_iter().for_each(|level| level.text.operators.push(position));
+            }
+            Token::Sign('+' | '-') if position > 0 && ends_value(&words[position - 1].0) => {
+                writer.join(levels.last_mut(), position, position + 1);
             }
             _ => {}
         }
@@ -151,6 +171,15 @@ fn edits(text: &str, words: &[(Token<'_>, Range<usize>)]) -> Vec<Edit> {
 
 fn is_name(words: &[(Token<'_>, Range<usize>)], position: usize, name: &str) -> bool {
     matches!(words.get(position), Some((Token::Name(found), _)) if *found == name)
+}
+
+/// Whether a word ends a value, so that a sign after it is no sign of a number.
+fn ends_value(word: &Token<'_>) -> bool {
+    match word {
+        Token::Name(name) => !["and", "or", "not", "in", "is", "if", "else"].contains(name),
+        Token::Text(_) | Token::Number(_) => true,
+        Token::Sign(sign) => ")]}".contains(*sign),
+    }
 }
 
 /// How many words an operator of comparison has: `<=` are two signs without a gap.
@@ -169,10 +198,31 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
+    /// Notes a comparison.
+    fn compare(&mut self, level: Option<&mut Level>, at: Range<usize>) {
+        let Some(level) = level else { return };
+        self.join(Some(level), at.start, at.end);
+        level.operators.push(at);
+    }
+
+    /// Ends a chain of `~` before a word, and begins the next at another.
+    fn join(&mut self, level: Option<&mut Level>, end: usize, next: usize) {
+        let Some(level) = level else { return };
+        let begun = Joined { first: next, operators: Vec::new() };
+        let Joined { first, operators } = std::mem::replace(&mut level.text, begun);
+        if operators.is_empty() {
+            return;
+        }
+        let starts = std::iter::once(first).chain(operators.iter().map(|at| at + 1));
+        let ends = operators.iter().copied().chain([end]);
+        starts.zip(ends).for_each(|(start, end)| self.call(TEXT, start..end));
+    }
+
     /// Ends a chain before a word, and begins the next after it.
     fn finish(&mut self, level: Option<&mut Level>, end: usize) {
         let Some(level) = level else { return };
-        let Level { first, operators } = std::mem::replace(level, Level::new(end + 1));
+        self.join(Some(level), end, end + 1);
+        let Level { first, operators, .. } = std::mem::replace(level, Level::new(end + 1));
         let is = |at: &Range<usize>, marks: &[&str]| marks.iter().any(|mark| self.written(at).starts_with(mark));
         let orders = operators.iter().any(|at| is(at, &["<", ">"]));
         let looks_in = operators.iter().any(|at| is(at, &["in", "not"]));
@@ -253,7 +303,8 @@ fn order(left: &Value, right: &Value) -> Result<Ordering, Error> {
     }
 }
 
-fn article(kind: ValueKind) -> &'static str {
+/// What a value is, with an article.
+pub(super) fn article(kind: ValueKind) -> &'static str {
     match kind {
         ValueKind::None => "nothing (null)",
         ValueKind::Bool => "a boolean",
@@ -277,7 +328,12 @@ mod tests {
             ("a in b", None),
             ("a | default(1)", None),
             ("a < b", Some(r#"__ordered(a ,"<", b)"#)),
-            ("a.x[0] <= b ~ 'c'", Some(r#"__ordered(a.x[0] ,"<=", b ~ 'c')"#)),
+            ("a.x[0] <= b ~ 'c'", Some(r#"__ordered(a.x[0] ,"<=", __text(b) ~ __text('c'))"#)),
+            ("a ~ b < c ~ d", Some(r#"__ordered(__text(a) ~ __text(b) ,"<", __text(c) ~ __text(d))"#)),
+            ("a + b ~ -c ~ d - 1", Some("a + __text(b) ~ __text(-c) ~ __text(d) - 1")),
+            ("a ~ (b ~ c) | upper", Some("__text(a) ~ __text((__text(b) ~ __text(c)) | upper)")),
+            ("1 if a ~ b == c else [d ~ e]", Some("1 if __text(a) ~ __text(b) == c else [__text(d) ~ __text(e)]")),
+            ("f(k=a ~ b, x['a' ~ b])", Some("f(k=__text(a) ~ __text(b), x[__text('a') ~ __text(b)])")),
             ("not a < b and c > -d", Some(r#"not __ordered(a ,"<", b) and __ordered(c ,">", -d)"#)),
             ("a < b == c", Some(r#"__ordered(a ,"<", b ,"==", c)"#)),
             ("x if a>=1 else y", Some(r#"x if __ordered(a,">=",1) else y"#)),
@@ -287,7 +343,7 @@ mod tests {
             ("a is not none and a < 1", Some(r#"a is not none and __ordered(a ,"<", 1)"#)),
             ("a not in b and c < 1", Some(r#"a not in b and __ordered(c ,"<", 1)"#)),
             ("a | select('odd') | length > 2", Some(r#"__ordered(a | select('odd') | length ,">", 2)"#)),
-            ("'<' ~ a", None),
+            ("'<~' | upper", None),
             ("a * 2 == b", Some("__light(a * 2) == __light(b)")),
             ("1 not in ([a] * 9)", Some("__light(1) not in __light(([a] * 9))")),
             ("a * 2 < b", Some(r#"__ordered(a * 2 ,"<", b)"#)),
