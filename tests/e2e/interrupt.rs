@@ -27,6 +27,17 @@ fn gated() -> Place {
     place
 }
 
+/// An apply was killed while it waited for the endpoint, which will be healthy from now on.
+fn killed() -> Place {
+    let place = gated();
+    let running = place.start(&["apply", "--yes"]);
+    eventually("the replica runs", || !place.replicas().is_empty());
+    running.signal(Signal::KILL);
+    running.wait();
+    place.write("open", "");
+    place
+}
+
 #[test]
 fn an_interrupted_apply_starts_nothing_new_and_is_resumed() {
     let place = gated();
@@ -51,12 +62,7 @@ fn an_interrupted_apply_starts_nothing_new_and_is_resumed() {
 
 #[test]
 fn a_killed_apply_is_finished_by_the_next() {
-    let place = gated();
-    let running = place.start(&["apply", "--yes"]);
-    eventually("the replica runs", || !place.replicas().is_empty());
-    running.signal(Signal::KILL);
-    running.wait();
-    place.write("open", "");
+    let place = killed();
     place.run(&["apply", "--yes"]).exits(0);
     assert_eq!(place.replicas().len(), 1);
     place.run(&["plan"]).exits(0).says("Nothing to do.");
@@ -65,12 +71,7 @@ fn a_killed_apply_is_finished_by_the_next() {
 
 #[test]
 fn a_saved_plan_is_applied_only_once_what_a_killed_apply_left_is_settled() {
-    let place = gated();
-    let running = place.start(&["apply", "--yes"]);
-    eventually("the replica runs", || !place.replicas().is_empty());
-    running.signal(Signal::KILL);
-    running.wait();
-    place.write("open", "");
+    let place = killed();
     place.run(&["plan", "--out", "first.plan"]).exits(2);
     let stale = place.run(&["apply", "first.plan", "--yes"]).exits(1).says("settling the create of an earlier run");
     stale.complains("now, and the plan was made at");

@@ -45,6 +45,23 @@ pub struct Planned {
     pub record: Option<Record>,
 }
 
+impl Planned {
+    /// One that nothing is made for: `left` of its record goes, or is forgotten.
+    pub(crate) fn going(change: Change, left: Record, observed: Value) -> Self {
+        Self {
+            change,
+            verdict: None,
+            order: Order::DestroyFirst,
+            generation: left.generation,
+            declared: left.declared.clone(),
+            standing: None,
+            branches: Vec::new(),
+            observed,
+            record: Some(left),
+        }
+    }
+}
+
 /// A resource that keeps an old object until a new one is ready needs all that it depends on, at any remove, to be there before and
 /// after: what of that is replaced too is create-first as well. `planned` is in the order of dependencies.
 pub fn share_order(planned: &mut [Planned]) {

@@ -6,7 +6,7 @@ use crate::diagnostic::{Diagnostic, with_article};
 use crate::estate::attributes_of;
 use crate::plan::diff::mark_secrets;
 use crate::plan::operations::Planned;
-use crate::plan::{Action, Change, Existing, Mode, Notice, Order, Reason};
+use crate::plan::{Action, Change, Existing, Mode, Notice, Reason};
 use crate::provider::{Found, Observation};
 use std::collections::BTreeSet;
 use trueup_state::{Address, Event, Record, Scope, Value};
@@ -96,16 +96,6 @@ impl<'a> Builder<'a> {
             source: record.declared.source.clone(),
             candidates: Vec::new(),
         };
-        self.planned.push(Planned {
-            change,
-            verdict: None,
-            order: Order::DestroyFirst,
-            generation: record.generation,
-            declared: record.declared.clone(),
-            standing: None,
-            branches: Vec::new(),
-            observed: Value::Null,
-            record: Some(left),
-        });
+        self.planned.push(Planned::going(change, left, Value::Null));
     }
 }

@@ -4,7 +4,7 @@ use super::Builder;
 use crate::desired::{declared, said_now};
 use crate::plan::diff;
 use crate::plan::operations::Planned;
-use crate::plan::{Action, Change, Mode, Notice, Order, Reason, Refusal};
+use crate::plan::{Action, Change, Mode, Notice, Reason, Refusal};
 use crate::provider::Observation;
 use crate::schema::Schema;
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,17 +77,7 @@ impl<'a> Builder<'a> {
             source: record.declared.source.clone(),
             candidates: Vec::new(),
         };
-        self.planned.push(Planned {
-            change,
-            verdict: None,
-            order: Order::DestroyFirst,
-            generation: record.generation,
-            declared: record.declared.clone(),
-            standing: None,
-            branches: Vec::new(),
-            observed,
-            record: Some(left),
-        });
+        self.planned.push(Planned::going(change, left, observed));
     }
 
     /// What is left of a record that is deleted though the blueprint has the resource still: what the blueprint says of the deletion
