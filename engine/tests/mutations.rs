@@ -254,7 +254,8 @@ proptest! {
     fn an_error_is_where_the_fault_is(which: Index, mutation in mutation(), first: Index, second: Index) {
         let good = good();
         let (shelf, good) = which.get(&good);
-        prop_assert!(load_from(*shelf, good.as_bytes(), &given(&[])).is_ok());
+        let read = load_from(*shelf, good.as_bytes(), &given(&[]));
+        prop_assert!(read.is_ok(), "{}", draw(&read.unwrap_err()));
         let Some(faulty) = mutate(good, mutation, first, second) else { return Err(TestCaseError::reject("no place")) };
         let Err(errors) = load_from(*shelf, faulty.text.as_bytes(), &given(&[])) else { return Ok(()) };
         let places = concerned(good, &faulty);

@@ -21,7 +21,6 @@ fn place() -> Place {
     place
 }
 
-/// Not in it: a native kind, which no provider here makes.
 #[test]
 fn it_uses_the_whole_language() {
     let text: String = FILES.map(checked_in).concat();
@@ -44,6 +43,8 @@ fn it_uses_the_whole_language() {
         "\ntags:",
         "\nproviders:",
         "local.second",
+        "sim.far: { region:",
+        "Sim::Thing",
         "\nenvironments:",
         "for_each: \"{{ var.regions }}\"",
         "for_each: \"{{ range(",
@@ -85,6 +86,7 @@ fn it_goes_up_in_two_phases_and_down() {
     place.run(&["plan"]).exits(2).says("Planned once this is done:").says("mirror").says("report");
     place.run(&["apply", "--yes"]).exits(0).says("What had to wait for that:").says("mirror[");
     place.run(&["plan"]).exits(0).says("Nothing to do.").says("only read");
+    place.run(&["sim", "objects"]).exits(0).says("eu-west-2/gpu_instance/").says("us-east-1/Sim::Thing/");
     place.run(&["state", "list"]).exits(0).says("eval/inner[\"a\"]/note").says("copy[\"north\"]").says_not("shared");
 
     place.edit("title: \"{{ each.value | title }}", "title: \"{{ each.value | upper }}");
@@ -105,6 +107,7 @@ fn it_goes_up_in_two_phases_and_down() {
 
     place.run(&["destroy", "--yes"]).exits(0);
     assert!(!place.path(".trueup/local").exists(), "something is left");
+    place.run(&["sim", "objects"]).exits(0).says("0 objects.");
 }
 
 #[test]

@@ -73,11 +73,15 @@ static KINDS: LazyLock<Kinds> = LazyLock::new(|| {
 
 static SETTINGS: LazyLock<BTreeMap<&str, Schema>> = LazyLock::new(|| {
     let region = json!({ "region": { "type": "string" }, "latency": { "type": "string" } });
+    let free = json!({ "type": "object", "x-free": true });
+    let text = json!({ "type": "string" });
+    let cloud = json!({ "region": text, "latency": text, "stockouts": free, "prices": free });
     let schema = |spec| Schema::new(1, spec, json!({}), false);
     BTreeMap::from([
         ("local", schema(object(&[], &json!({ "root": { "type": "string" } })))),
         ("sim", schema(object(&[], &region))),
         ("gcp", schema(object(&["region"], &region))),
+        ("cloud", schema(object(&[], &cloud))),
     ])
 });
 
@@ -143,11 +147,11 @@ pub(crate) fn load_from(shelf: Shelf, text: &[u8], inputs: &Inputs) -> Result<Pr
         let portable = trueup_engine::kinds::portable().into_iter();
         let kinds: BTreeMap<KindName, &'static Schema> =
             portable.map(|kind| (KindName::from(kind.name), kind.schema)).collect();
-        let settings = object(&[], &json!({ "root": { "type": "string" } }));
-        let settings = Box::leak(Box::new(Schema::new(1, settings, json!({}), false)));
-        let local = ProviderEntry { kinds: kinds.keys().cloned().collect(), natives: &[], settings };
+        let made: BTreeSet<KindName> = kinds.keys().cloned().collect();
+        let local = ProviderEntry { kinds: made.clone(), natives: &[], settings: &SETTINGS["local"] };
+        let sim = ProviderEntry { kinds: made, natives: &["Sim::"], settings: &SETTINGS["cloud"] };
         let planned = BTreeSet::from(["aws".to_owned()]);
-        let providers = BTreeMap::from([("local".to_owned(), local)]);
+        let providers = BTreeMap::from([("local".to_owned(), local), ("sim".to_owned(), sim)]);
         Arc::new(Catalog { kinds, providers, planned, ..Catalog::default() })
     });
     match shelf {
