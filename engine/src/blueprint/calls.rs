@@ -185,8 +185,8 @@ fn operand(text: &str, words: &Words<'_>, at: Range<usize>) -> String {
         match word {
             Token::Sign('(' | '[' | '{') => depth += 1,
             Token::Sign(')' | ']' | '}') => depth = depth.saturating_sub(1),
-            Token::Sign('+' | '-' | '*' | '/' | '%' | '~' | '<' | '>' | '=' | '!') if depth == 0 => compound = true,
-            Token::Name("and" | "or" | "not" | "in" | "is" | "if") if depth == 0 => compound = true,
+            Token::Sign('+' | '-' | '*' | '/' | '%' | '~' | '<' | '>' | '=' | '!')
+            | Token::Name("and" | "or" | "not" | "in" | "is" | "if") => compound |= depth == 0,
             _ => {}
         }
     }
@@ -226,11 +226,8 @@ fn closing(words: &Words<'_>, open: usize) -> Option<usize> {
     })
 }
 
-fn name(word: Token<'_>) -> Option<&str> {
-    match word {
-        Token::Name(name) => Some(name),
-        _ => None,
-    }
+fn is_name(words: &Words<'_>, position: usize, name: &str) -> bool {
+    matches!(words.get(position), Some((Token::Name(found), _)) if *found == name)
 }
 
 fn sign(words: &Words<'_>, position: usize) -> Option<char> {
@@ -283,44 +280,65 @@ fn names_from(words: &Words<'_>, mut position: usize) -> (String, usize) {
 
 /// `[for x in a : x.uri]`, and its like with keys and values.
 fn loop_over(text: &str, words: &Words<'_>, position: usize) -> Option<String> {
-    const GENERAL: &str = "an expression has no loops: `a | map(attribute='uri') | list` reads the same of each, `a | map('upper') | list` does \
-                           the same to each, and `selectattr` keeps some";
-    let opening = sign(words, position).filter(|open| matches!(open, '[' | '{'))?;
-    let is =
-        |position: usize, name: &str| matches!(words.get(position), Some((Token::Name(found), _)) if *found == name);
-    if !is(position + 1, "for") {
+    const GENERAL: &str = "an expression has no loops: `a | map(attribute='uri') | list` reads the same of each, \
+                           `a | map('upper') | list` does the same to each, and `selectattr` keeps some";
+    let is_list = sign(words, position).filter(|open| matches!(open, '[' | '{'))? == '[';
+    if !is_name(words, position + 1, "for") {
         return None;
     }
-    let close = closing(words, position).unwrap_or(words.len());
-    let over = (position..close).find(|at| is(*at, "in"));
-    let colon = over.and_then(|over| (over..close).find(|at| sign(words, *at) == Some(':')));
-    let exact = |over: usize, colon: usize| {
-        let names: Vec<&str> = words[position + 2..over].iter().filter_map(|(word, _)| name(*word)).collect();
-        let (whole, value) = match names[..] {
-            [value] => (operand(text, words, over + 1..colon), value),
-            [key, _] if is(colon + 1, key) && colon + 2 == close => {
-                return Some(format!("write `{} | keys`", operand(text, words, over + 1..colon)));
-            }
-            [_, value] => (format!("{} | values", operand(text, words, over + 1..colon)), value),
+    let parts = Loop::read(words, position).filter(|_| is_list);
+    let exact = parts.and_then(|parts| parts.instead(text, words));
+    Some(exact.map_or_else(|| GENERAL.to_owned(), |exact| format!("write `{exact}`")))
+}
+
+/// The parts of a loop, as words.
+struct Loop<'a> {
+    /// What an item is called, perhaps after what its key is.
+    names: Vec<&'a str>,
+    /// What is gone through.
+    over: Range<usize>,
+    /// What each item becomes.
+    body: Range<usize>,
+}
+
+impl<'a> Loop<'a> {
+    fn read(words: &Words<'a>, open: usize) -> Option<Self> {
+        let close = closing(words, open)?;
+        let over = (open..close).find(|at| is_name(words, *at, "in"))?;
+        let colon = (over..close).find(|at| sign(words, *at) == Some(':'))?;
+        let name = |(word, _): &(Token<'a>, Range<usize>)| match word {
+            Token::Name(name) => Some(*name),
+            _ => None,
+        };
+        let names = words[open + 2..over].iter().filter_map(name).collect();
+        (over + 1 < colon).then_some(Self { names, over: over + 1..colon, body: colon + 1..close })
+    }
+
+    /// What stands for it, where there is a filter that does the same.
+    fn instead(&self, text: &str, words: &Words<'_>) -> Option<String> {
+        let over = operand(text, words, self.over.clone());
+        let body = &words[self.body.clone()];
+        let (over, value) = match (&self.names[..], body) {
+            ([key, _], [(Token::Name(found), _)]) if found == key => return Some(format!("{over} | keys")),
+            ([value], _) => (over, *value),
+            ([_, value], _) => (format!("{over} | values"), *value),
             _ => return None,
         };
-        let done = match words.get(colon + 1..close)? {
-            [(Token::Name(found), _), rest @ ..] if *found == value => match names_from(words, colon + 2) {
-                (_, end) if end != close => return None,
+        let becomes = match body {
+            [(Token::Name(found), _), rest @ ..] if *found == value => match names_from(words, self.body.start + 1) {
+                (_, end) if end != self.body.end => return None,
                 _ if rest.is_empty() => String::new(),
                 (path, _) => format!(" | map(attribute='{path}')"),
             },
-            [(Token::Name(filter), _), _, (Token::Name(found), _), _]
+            [(Token::Name(filter), _), (Token::Sign('('), _), (Token::Name(found), _), _]
                 if *found == value && FILTERS.contains(filter) =>
             {
                 format!(" | map('{filter}')")
             }
             _ => return None,
         };
-        Some(format!("write `{whole}{done} | list`"))
-    };
-    let found = over.zip(colon).filter(|(over, colon)| opening == '[' && over + 1 < *colon);
-    Some(found.and_then(|(over, colon)| exact(over, colon)).unwrap_or_else(|| GENERAL.to_owned()))
+        Some(format!("{over}{becomes} | list"))
+    }
 }
 
 #[cfg(test)]

@@ -83,7 +83,9 @@ pub(super) fn single_quotes(text: &str) -> String {
     for (token, at) in tokens(text) {
         single.push_str(&text[from..at.start]);
         match token {
-            Token::Text(inner) if !inner.contains(['\'', '\\']) => single.extend(["'", inner, "'"]),
+            Token::Text(inner) if inner.len() + 2 == at.len() && !inner.contains(['\'', '\\']) => {
+                single.extend(["'", inner, "'"]);
+            }
             _ => single.push_str(&text[at.clone()]),
         }
         from = at.end;
@@ -218,6 +220,7 @@ mod tests {
             (r#"a["x"].uri or "none""#, "a['x'].uri or 'none'"),
             (r#"a | join("it's")"#, r#"a | join("it's")"#),
             (r#"a["\"b"] "#, r#"a["\"b"] "#),
+            (r#"a["x"] ~ "left open }}"#, r#"a['x'] ~ "left open }}"#),
         ] {
             assert_eq!(single_quotes(text), expected);
         }
