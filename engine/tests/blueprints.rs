@@ -51,6 +51,12 @@ resources:
     content: |
       echo ${HOME} $(date) ${USER:-nobody}
       echo <no value>
+  more: { kind: file, provider: local, path: more.txt, content: "${join(',', var.names)}" }
+outputs:
+  model: { value: '{{ var.models["a"] }}', description: Which one, sensitive: true }
+  fixed: { value: 4 }
+  map_of_its_own: { value: 4, unit: GiB }
+variables: { models: { default: { a: b } } }
 "#;
     let program = load_text(text.as_bytes(), &given(&[])).unwrap_or_else(|errors| panic!("{}", draw(&errors)));
     let warnings = Diagnostics { sources: program.sources, list: program.warnings };

@@ -12,7 +12,7 @@ use trueup_engine::{EngineError, PlanOptions, Planned};
 use trueup_state::{Holder, Stack, State, StoreError};
 
 use super::plan::show_plan;
-use super::{Loaded, Standing, load, state_of, warn_of_twin};
+use super::{Loaded, Standing, load, no_key, state_of, warn_of_twin};
 use crate::arguments::{ApplyArgs, DestroyArgs, RunArgs, StackArgs, Yes};
 use crate::draw::{self, progress::Progress};
 use crate::exit::{Exit, Failure};
@@ -91,8 +91,7 @@ impl Task<'_> {
             })?;
             // What can't be compared can't be brought level; to delete it takes no secret.
             if self.mode != Mode::Destroy && snapshot.state.as_ref().is_some_and(State::has_locked) {
-                let failure = Failure::new("the state has secrets that are sealed for a key that is not here");
-                return Err(failure.help("set TRUEUP_KEY to that key, or to the path of a file with it"));
+                return Err(no_key("the state"));
             }
             if phase == Phase::First {
                 warn_of_twin(loaded, &snapshot, self.json);

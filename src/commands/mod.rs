@@ -96,6 +96,12 @@ fn stack_only(arguments: &StateArgs) -> Result<Stack, Failure> {
     Ok(stack_of(name, arguments.env.clone(), path))
 }
 
+/// What can't go on without the key that secrets were sealed for.
+fn no_key(what: &str) -> Failure {
+    let failure = Failure::new(format!("{what} has secrets that are sealed for a key that is not here"));
+    failure.help("set TRUEUP_KEY to that key, or to the path of a file with it")
+}
+
 /// The state of a stack, or an error that says that there is none.
 async fn state_of(workplace: &Workplace, stack: &Stack) -> Result<(State, String), Failure> {
     let snapshot = workplace.engine.store.snapshot(stack).await?;

@@ -6,7 +6,7 @@ use serde_json::Map as JsonMap;
 use trueup_state::codec::{self, Redaction};
 use trueup_state::{State, Value};
 
-use super::{stack_only, state_of};
+use super::{no_key, stack_only, state_of};
 use crate::arguments::{DEFAULT_BLUEPRINT, OutputArgs, StateArgs};
 use crate::draw;
 use crate::exit::{Exit, Failure};
@@ -17,6 +17,12 @@ pub(super) async fn run(arguments: &OutputArgs, json: bool) -> Result<Exit, Fail
     let (name, blueprint) = split(&arguments.what)?;
     let stack = stack_only(&StateArgs { blueprint, env: arguments.env.clone() })?;
     let (state, _) = state_of(&workplace, &stack).await?;
+    if arguments.reveal {
+        let asked = |(output, _): &(&String, &Value)| name.as_ref().is_none_or(|name| name == *output);
+        if let Some((locked, _)) = state.outputs.iter().filter(asked).find(|(_, value)| value.has_locked()) {
+            return Err(no_key(&format!("the output `{locked}`")));
+        }
+    }
     let shown = |value: &Value| {
         let revealed = if arguments.reveal { codec::reveal(value) } else { None };
         revealed.unwrap_or_else(|| codec::redact(value, Redaction::Words))

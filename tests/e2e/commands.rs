@@ -226,6 +226,27 @@ fn destroy_leaves_nothing_behind() {
 }
 
 #[test]
+fn outputs_alone_are_set_and_removed() {
+    let place = Place::with("blueprint: demo\nproviders: { local: {} }\nresources: {}\noutputs: { a: 1, b: 2 }\n");
+    place.run(&["apply", "--yes"]).exits(0).says("0 to destroy, 2 outputs to set.");
+    place.run(&["destroy", "--yes"]).exits(0).says("0 to destroy, 2 outputs to remove.").says_not("to set");
+}
+
+#[test]
+fn a_variable_that_is_not_declared_is_told_by_where_it_is_given() {
+    let place =
+        Place::with("blueprint: demo\nproviders: { local: {} }\nvariables: { model: { default: a } }\nresources: {}\n");
+    place.write("given.yaml", "sizes: [1]\n");
+    let declare = |what: &str| format!("declare this one, `variables: {{ {what} }}`");
+    let ran = place.run_with(&["plan"], &[("TRUEUP_VAR_token", "x"), ("COLUMNS", "300")]).exits(1);
+    ran.complains(&declare("token: { type: string }")).complains("`unset TRUEUP_VAR_token`");
+    let ran = place.run_with(&["plan"], &[("TRUEUP_VAR_modle", "x")]).exits(1);
+    ran.complains("did you mean `model`? If not").complains("`unset TRUEUP_VAR_modle`");
+    let ran = place.run_with(&["plan", "--var-file", "given.yaml"], &[]).exits(1);
+    ran.complains("sizes: { type: list }").complains("or take it");
+}
+
+#[test]
 fn drift_is_found_told_and_brought_back() {
     let place = Place::applied(DEMO);
     place.run(&["drift"]).exits(0).says("No drift");

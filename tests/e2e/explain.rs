@@ -65,7 +65,8 @@ fn a_name_that_means_nothing() {
         assert!(ran.out.is_empty(), "{}", ran.out);
         place.run(&["explain", name, "--json"]).exits(1).json_lines();
     }
-    let complaints = ["endpont", "endpoint.helth", "bucket.name.first", "zebra", "AWS::SQS::Queue"];
+    let complaints =
+        ["endpont", "bucket.versionning", "endpoint.helth", "bucket.name.first", "zebra", "AWS::SQS::Queue"];
     insta::assert_snapshot!(complaints.map(|name| place.run(&["explain", name]).err).join("---\n"));
 }
 

@@ -118,6 +118,14 @@ fn a_wrong_key_is_told_and_spoils_nothing() {
     let wrong = other.path(".trueup/key").display().to_string();
     let ran = place.run_with(&["output", "token", "--reveal"], &[("TRUEUP_KEY", &wrong)]);
     assert!(!ran.out.contains(CANARY));
+    for what in [&["token"][..], &["header"], &["token", "--json"], &[], &["--json"]] {
+        let ran = keeps_quiet(place.run_with(&[&["output", "--reveal"], what].concat(), &[("TRUEUP_KEY", &wrong)]));
+        let ran = ran.exits(1);
+        let said = format!("{}{}", ran.out, ran.err);
+        assert!(said.contains("sealed for a key that is not here") && said.contains("set TRUEUP_KEY to"), "{said}");
+    }
+    place.run_with(&["output", "url", "--reveal"], &[("TRUEUP_KEY", &wrong)]).exits(0).says("http://");
+    place.run_with(&["output", "token"], &[("TRUEUP_KEY", &wrong)]).exits(0).says("(secret)");
     let applied = place.run_with(&["apply", "--yes"], &[("TRUEUP_KEY", &wrong), ("TRUEUP_VAR_token", "another")]);
     applied.exits(1).complains("sealed for a key that is not here").complains("TRUEUP_KEY");
     let planned = place.run_with(&["plan"], &[("TRUEUP_KEY", &wrong), GIVEN[0]]).exits(0);

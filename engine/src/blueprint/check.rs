@@ -6,9 +6,10 @@ use trueup_state::{FieldPath, KindName, Step, Value};
 use super::Scope;
 use super::foreign::{self, Place};
 use super::leads::{self, Lead, as_expression, lead};
-use super::sight::{is_reference, suggest};
+use super::sight::{in_expression, is_reference, suggest};
 use super::source::{Content, Node};
-use crate::diagnostic::{Diagnostic, Sources, Span, with_article};
+use super::tokens;
+use crate::diagnostic::{Diagnostic, Sources, Span, closest, with_article};
 use crate::help::Help;
 use crate::schema::{self, Problem, Schema};
 
@@ -22,6 +23,8 @@ pub(super) struct Subject<'a> {
     pub(super) span: Span,
     /// What it is, with its article: `a bucket`.
     pub(super) what: String,
+    /// What may be said beside the fields of the schema.
+    pub(super) general: &'static [&'static str],
     /// The texts of the files.
     pub(super) sources: &'a Sources,
 }
@@ -92,7 +95,7 @@ impl Subject<'_> {
             let computed = matches!(node.content, Content::Template(_));
             return Diagnostic::error(format!("`{field}` is nothing, and must be something"))
                 .at(node.span, "this comes to nothing (null)")
-                .help(if computed { "say what stands for it: `{{ a or \"b\" }}`" } else { "write a value" });
+                .help(if computed { "say what stands for it: `{{ a or 'b' }}`" } else { "write a value" });
         }
         let span = self.span_of(path);
         if let Some(found) = value.at(path).and_then(Value::as_map).filter(|map| is_reference(map)) {
@@ -131,6 +134,10 @@ impl Subject<'_> {
         }
         let field = self.schema.field(path)?;
         let node = self.node.at(path)?;
+        let lifecycle = matches!(path.steps(), [Step::Field(only)] if only == "lifecycle");
+        if let Some(help) = Some(node).filter(|_| lifecycle).and_then(foreign::lifecycle) {
+            return Some(help);
+        }
         if let Some(kinds) = schema::reference_kinds(field) {
             let name = match value.at(path) {
                 Some(Value::String(text)) => text.clone(),
@@ -164,7 +171,8 @@ impl Subject<'_> {
                 Some(format!("leave out the quotes: `{text}`"))
             }
             Content::Template(template) if takes("integer") || takes("number") => {
-                let text = template.path().map_or("…", |(_, compiled)| compiled.text.as_str());
+                let text =
+                    template.path().map_or("…".to_owned(), |(_, compiled)| tokens::single_quotes(&compiled.text));
                 Some(format!("make a number of it: `{{{{ {text} | {number} }}}}`"))
             }
             Content::String(text) if takes("array") => {
@@ -183,6 +191,7 @@ impl Subject<'_> {
             if let Some(whole) = template.attribute_of(scope) {
                 let message = format!("`{path}` takes a whole resource, and this is one of its attributes");
                 let problem = Diagnostic::error(message).at(self.span_of(path), "this attribute");
+                let whole = in_expression(&whole);
                 wrong.push(problem.help(format!("write `\"{{{{ {whole} }}}}\"`")));
             }
         });
@@ -201,8 +210,15 @@ impl Subject<'_> {
             self.schema.field(&parent).map(schema::properties).unwrap_or_default()
         };
         let place = if parent.is_root() { self.what.clone() } else { format!("`{parent}`") };
-        let foreign = foreign::field(Place::Resource, name).filter(|_| parent.is_root()).map(str::to_owned);
-        let help = foreign.unwrap_or_else(|| suggest(name, &known, "there are", "it has no fields"));
+        let lifecycle = matches!(problem.path.steps(), [Step::Field(first), ..] if first == "lifecycle");
+        let foreign =
+            foreign::field(Place::Resource, name).filter(|_| parent.is_root() || lifecycle).map(str::to_owned);
+        let foreign = self.node.at(&problem.path).filter(|_| lifecycle).and_then(foreign::lifecycle).or(foreign);
+        // What any resource may have may be meant too.
+        let general = if parent.is_root() { self.general } else { &[] };
+        let meant =
+            || closest(name, known.iter().chain(general).copied()).map(|meant| format!("did you mean `{meant}`?"));
+        let help = foreign.or_else(meant).unwrap_or_else(|| suggest(name, &known, "there are", "it has no fields"));
         Diagnostic::error(format!("{place} has no field `{name}`")).at(span, "no field has this name").help(help)
     }
 }
@@ -240,6 +256,7 @@ fn misled(lead: &Lead, node: &Node, schema: &Json, path: &FieldPath) -> Option<D
             let message = format!("`{path}` takes one resource, and `{block}` stands for several");
             let help = match first {
                 Some(first) => {
+                    let (first, text) = (in_expression(first), tokens::single_quotes(text));
                     format!("say which: `{{{{ {first} }}}}`, or `{{{{ {text}[each.key] }}}}` in a `for_each`")
                 }
                 None => "its `for_each` is empty".to_owned(),
@@ -274,7 +291,7 @@ fn missing_field(message: &str) -> Option<&str> {
 /// A whole resource where a part of one belongs.
 fn whole_resource(path: &FieldPath, reference: &Value, span: Span) -> Diagnostic {
     let text = |name: &str| reference.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let (address, kind) = (text("address"), text("kind"));
+    let (address, kind) = (tokens::single_quotes(&text("address")), text("kind"));
     let attributes = reference.get("attributes").and_then(Value::as_map);
     let help = match attributes.filter(|map| !map.is_empty()) {
         Some(map) => {

@@ -9,6 +9,7 @@ use super::alike::Sample;
 use super::check::Subject;
 use super::expand::{Expander, Room};
 use super::expression::unresolved;
+use super::schema::META;
 use super::world::{Known, World};
 use super::{Block, Evaluated, Resource, evaluate};
 use crate::desired::override_fields;
@@ -118,7 +119,7 @@ fn resource_problems(
     override_fields(&mut whole, resource.candidates.first(), schema);
     schema.complete(&mut whole);
     let what = with_article(resource.kind.as_str());
-    let subject = Subject { schema, node: &resource.spec, span: resource.span, what, sources };
+    let subject = Subject { schema, node: &resource.spec, span: resource.span, what, general: &META, sources };
     found.extend(subject.problems(&whole, &scope));
     if found.is_empty() && resource.each.is_some() {
         *sample = Sample::of(&resource.block, schema, &value);

@@ -41,7 +41,8 @@ pub(super) fn apply(mut root: Node, chosen: Option<&str>, is_module: bool, probl
         let says = |node: &Node| !matches!(node.content, Content::Null);
         let sections =
             over.entries().iter().filter(|(name, node)| SECTIONS.contains(&name.text.as_str()) && says(node));
-        merge(&mut root, &Node { span: over.span, content: Content::Map(sections.cloned().collect()) });
+        let sections = sections.map(|(name, node)| (name.clone(), without_bare_values(name, node)));
+        merge(&mut root, &Node { span: over.span, content: Content::Map(sections.collect()) });
         return root;
     }
     if is_module {
@@ -55,6 +56,16 @@ pub(super) fn apply(mut root: Node, chosen: Option<&str>, is_module: bool, probl
     }
     problems.push(problem.help(suggest(chosen, &known, "there are", &declare)));
     root
+}
+
+/// A section without the variables that have a value in place of what is to be said of them, which was reported: merged, it would be
+/// once more.
+fn without_bare_values(name: &Name, section: &Node) -> Node {
+    let mut section = section.clone();
+    if let ("variables", Content::Map(entries)) = (name.text.as_str(), &mut section.content) {
+        entries.retain(|(_, node)| matches!(node.content, Content::Map(_)));
+    }
+    section
 }
 
 fn is_name(text: &str) -> bool {

@@ -111,7 +111,13 @@ fn below(topic: &Topic, word: &str, catalog: &Catalog) -> Result<Topic, Unknown>
     {
         return Ok(provider(word, entry));
     }
-    let known: Vec<&str> = places.iter().flat_map(|(schema, _)| inner(schema)).map(|field| field.name).collect();
+    let mut known: Vec<&str> = Vec::new();
+    for field in places.iter().flat_map(|(schema, _)| inner(schema)) {
+        // An attribute may have the name of a field.
+        if !known.contains(&field.name) {
+            known.push(field.name);
+        }
+    }
     let message = format!("`{}` has no `{word}`", topic.name);
     if known.is_empty() {
         return Err(Unknown {

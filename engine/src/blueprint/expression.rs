@@ -418,7 +418,7 @@ fn too_deep(compiled: &Compiled) -> Diagnostic {
 }
 
 fn no_text(value: &Value, compiled: &Compiled) -> Diagnostic {
-    let text = &compiled.text;
+    let text = tokens::single_quotes(&compiled.text);
     let problem = |message: String| Diagnostic::error(message).at(compiled.span, "this is not text");
     match value {
         Value::Map(map) if sight::is_reference(map) => {
@@ -428,9 +428,9 @@ fn no_text(value: &Value, compiled: &Compiled) -> Diagnostic {
                 .help(format!("name what is meant of it, such as `{{{{ {text}.{first} }}}}`"))
         }
         Value::Null => problem("nothing (null) can't stand inside text".to_owned())
-            .help(format!("say what stands for it: `{{{{ {text} or \"none\" }}}}`")),
+            .help(format!("say what stands for it: `{{{{ {text} or 'none' }}}}`")),
         Value::List(_) => problem("a list can't stand inside text".to_owned())
-            .help(format!("make text of it: `{{{{ {text} | join(\",\") }}}}`, or `| tojson`")),
+            .help(format!("make text of it: `{{{{ {text} | join(',') }}}}`, or `| tojson`")),
         _ => problem("a map can't stand inside text".to_owned())
             .help(format!("make text of it: `{{{{ {text} | tojson }}}}`")),
     }

@@ -2,7 +2,7 @@
 
 use minijinja::{Error, ErrorKind};
 
-use super::foreign;
+use super::calls;
 use super::template::Compiled;
 use super::tokens::{self, Token};
 use super::tracking;
@@ -45,7 +45,7 @@ fn in_parts(text: &str, detail: &str) -> Option<&'static str> {
             Some("an empty list has none: say what stands for it, `a | first | default(b)`")
         }
         tracking::NOT_THERE if has("map") || has("select") => {
-            Some("a map gives its keys: for what stands under them write `a | values | map(attribute=\"b\") | list`")
+            Some("a map gives its keys: for what stands under them write `a | values | map(attribute='b') | list`")
         }
         _ => None,
     }
@@ -62,9 +62,9 @@ fn problem(span: Span, detail: String, help: Option<String>) -> Diagnostic {
 fn remedy(error: &Error) -> Remedy {
     let said = |detail: &str, help: String| Remedy { detail: Some(detail.to_owned()), help: Some(help) };
     match error.kind() {
-        ErrorKind::UnknownFunction => said("there is no such function", foreign::callable()),
+        ErrorKind::UnknownFunction => said("there is no such function", calls::callable("")),
         ErrorKind::UnknownMethod => {
-            said("values have no methods", "use a filter: `a | upper`, `a | replace(\"x\", \"y\")`".to_owned())
+            said("values have no methods", "use a filter: `a | upper`, `a | replace('x', 'y')`".to_owned())
         }
         ErrorKind::OutOfFuel => said(
             "this would take too long, or too much memory",
@@ -86,16 +86,29 @@ fn remedy(error: &Error) -> Remedy {
     }
 }
 
+/// What to do where an operator is given what it does not take, by the types that it is given.
+fn of_operator(operator: &str, types: &str) -> &'static str {
+    let has = |one: &str| types.split(" and ").any(|found| found == one);
+    let is_list = has("sequence") || has("iterator");
+    match operator {
+        _ if has("none") => "one of the two is nothing (null): say what stands for it, `(a or 0) + b`",
+        "+" if has("map") => "maps are put together by a filter, in which what `b` has counts: `a | chain(b)`",
+        "+" if is_list => "a list takes another list: `a + [b]` has one item more",
+        "+" if has("string") => "text is put together by `~`: `a ~ b`; text becomes a number by `a | int`",
+        _ if has("string") => "text becomes a number by `a | int` or `a | float`",
+        _ if is_list || has("map") => {
+            "this takes numbers: of a list and a map there are `a | length` and `a | values | sum`"
+        }
+        _ => "this takes numbers",
+    }
+}
+
 /// What to do, by what minijinja says; what it repeats of values is not looked at.
 fn help(detail: &str) -> Option<&'static str> {
     let operators =
         detail.strip_prefix("tried to use ").and_then(|rest| rest.split_once(" operator on unsupported types "));
     if let Some((operator, types)) = operators {
-        return Some(match (operator, types.contains("string")) {
-            ("+", true) => "text is put together by `~`: `a ~ b`; text becomes a number by `a | int`",
-            (_, true) => "text becomes a number by `a | int` or `a | float`",
-            _ => "operators take numbers; for a list there are filters, such as `length` and `sum`",
-        });
+        return Some(of_operator(operator, types));
     }
     Some(match detail {
         _ if detail.starts_with("range has too many") => "a range has at most 100,000 numbers",
@@ -113,11 +126,9 @@ fn help(detail: &str) -> Option<&'static str> {
         _ if detail.starts_with("cannot convert string to") => "this takes a number: text becomes one by `a | int`",
         _ if detail.starts_with("cannot round") => "this takes a number: text becomes one by `a | int` or `a | float`",
         _ if detail.starts_with("text is wanted here, and this is a list") => {
-            "for each of its items: `a | map(\"upper\") | list`; to make text of it: `a | join(\",\")`"
+            "for each of its items: `a | map('upper') | list`; to make text of it: `a | join(',')`"
         }
-        _ if detail.starts_with("text is wanted here, and this is nothing") => {
-            "say what stands for it: `a or \"none\"`"
-        }
+        _ if detail.starts_with("text is wanted here, and this is nothing") => "say what stands for it: `a or 'none'`",
         _ if detail.starts_with("text is wanted here") => "make text of it: `a | tojson`",
         _ if detail.contains("containment check") => "`in` looks into a list, a map or text",
         _ if detail.contains("calculate length") => "a list, a map and text have a length",
@@ -125,7 +136,7 @@ fn help(detail: &str) -> Option<&'static str> {
             "numbers are finite, and integers have at most 64 bits"
         }
         _ if detail.ends_with("more than 64 MiB") => "data of that size belongs in a file of its own",
-        _ if detail.starts_with("the keys of a map") => "put the key in quotes: `{\"a\": 1}`",
+        _ if detail.starts_with("the keys of a map") => "put the key in quotes: `{'a': 1}`",
         _ if detail.ends_with("is not iterable") => "this takes a list or a map",
         _ => return None,
     })

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::functions::{FILTERS, FUNCTIONS};
+use super::calls;
+use super::source::{Content, Name, Node};
+use super::tokens;
 use crate::diagnostic::{Diagnostic, Span};
 
 /// Where a word stands.
@@ -112,23 +114,6 @@ const ROOTS: &Words = &[
     (&["null", "nil", "None", "undefined"], "nothing is written `none` in an expression"),
     (&["TRUE", "yes", "on"], "write `true`"),
     (&["FALSE", "no", "off"], "write `false`"),
-    (&["len", "size"], "write `a | length`"),
-    (&["jsonencode", "json", "toJson"], "write `a | tojson`"),
-    (&["yamlencode", "toYaml"], "there is `a | tojson`: JSON is YAML"),
-    (&["toset", "set", "distinct"], "write `a | unique`"),
-    (&["tolist"], "write `a | list`"),
-    (&["tostring", "str"], "write `a | string`"),
-    (&["tonumber", "parseint"], "write `a | int` or `a | float`"),
-    (&["lookup", "get", "element"], "write `a[\"key\"]`, with `| default(b)` where it may be missing"),
-    (&["try"], "write `a | default(b)`: `b` stands for what is not there"),
-    (&["coalesce"], "write `a or b`: that is `b` where `a` is nothing or empty"),
-    (&["concat", "flatten"], "write `a | chain(b) | list`, or `a + b`"),
-    (&["merge"], "write `a | chain(b)`: what `b` has counts"),
-    (
-        &["file", "templatefile", "env", "getenv"],
-        "nothing is read from outside: give it by a variable, or name a path where one belongs",
-    ),
-    (&["ceil", "floor"], "write `a | round(0, \"ceil\")` or `a | round(0, \"floor\")`"),
 ];
 
 fn find(words: &Words, word: &str) -> Option<&'static str> {
@@ -146,6 +131,55 @@ pub(super) fn field(place: Place, word: &str) -> Option<&'static str> {
     }
 }
 
+/// What stands in Terraform's `lifecycle` of a resource, written as it is here. Some kinds have a field of that name, for something
+/// else.
+pub(super) fn lifecycle(node: &Node) -> Option<String> {
+    let items = |node: &Node| match &node.content {
+        Content::List(items) => items
+            .iter()
+            .filter_map(|item| match &item.content {
+                Content::String(text) => Some(text.clone()),
+                _ => None,
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    let written = |(name, node): &(Name, Node)| match name.text.as_str() {
+        "prevent_destroy" => Some("`protect: true`".to_owned()),
+        "create_before_destroy" => Some("`replace: create_first`".to_owned()),
+        "ignore_changes" => {
+            let items: Vec<String> = items(node);
+            Some(if items.is_empty() {
+                "`ignore: [FIELD]`".to_owned()
+            } else {
+                format!("`ignore: [{}]`", items.join(", "))
+            })
+        }
+        _ => None,
+    };
+    let said: Vec<String> = node.entries().iter().filter_map(written).collect();
+    (!said.is_empty()).then(|| format!("instead of it, write {} beside `kind`", said.join(" and ")))
+}
+
+/// An output in Terraform's shape. It may be meant, so this is a warning.
+pub(super) fn output(name: &Name, node: &Node) -> Option<Diagnostic> {
+    const SAID: [&str; 7] = ["value", "description", "sensitive", "type", "depends_on", "ephemeral", "precondition"];
+    let value = node.get("value")?;
+    if !node.entries().iter().all(|(name, _)| SAID.contains(&name.text.as_str())) {
+        return None;
+    }
+    let help = match value.path() {
+        Some((_, compiled)) => {
+            format!("write `{}: \"{{{{ {} }}}}\"`", name.text, tokens::single_quotes(&compiled.text))
+        }
+        None => format!("write `{}: …`, with what stands after `value:`", name.text),
+    };
+    let secret = if node.get("sensitive").is_some() { "; what reads a secret is one by itself" } else { "" };
+    let message = format!("the output `{}` is a map with `value` in it", name.text);
+    let problem = Diagnostic::warning(message).at(name.span, "Terraform would take only the value");
+    Some(problem.help(format!("{help}{secret}")))
+}
+
 /// The kind that another tool's word means.
 pub(super) fn kind(word: &str) -> Option<&'static str> {
     KINDS.iter().find(|(_, known)| known.contains(&word)).map(|(kind, _)| *kind)
@@ -153,23 +187,16 @@ pub(super) fn kind(word: &str) -> Option<&'static str> {
 
 /// What to write instead of a name that an expression begins with.
 pub(super) fn root(word: &str) -> Option<String> {
-    let filter = || FILTERS.contains(&word).then(|| format!("`{word}` is a filter: write `a | {word}`"));
-    find(ROOTS, word).map(str::to_owned).or_else(filter)
-}
-
-/// The functions and the filters that there are, for who calls another.
-pub(super) fn callable() -> String {
-    format!("there are the functions `{}`; the rest are filters: `a | upper`", FUNCTIONS.join("`, `"))
+    find(ROOTS, word).map(str::to_owned).or_else(|| calls::named(word))
 }
 
 /// What text in it has that another tool would have replaced. It may be meant, for a shell as a rule, so this is a warning.
 pub(super) fn in_text(text: &str, span: impl Fn(&Range<usize>) -> Span) -> Option<Diagnostic> {
     if let Some(at) = interpolation(text) {
         let inner = &text[at.start + 2..at.end - 1];
-        let help = match find(ROOTS, inner.split(['.', '(', '[']).next().unwrap_or_default()) {
-            Some(help) => help.to_owned(),
-            None => format!("write `{{{{ {inner} }}}}` if the value is meant"),
-        };
+        let root = find(ROOTS, inner.split(['.', '(', '[']).next().unwrap_or_default()).map(str::to_owned);
+        let meant = calls::expression(inner).unwrap_or_else(|| inner.to_owned());
+        let help = root.unwrap_or_else(|| format!("write `{{{{ {meant} }}}}` if the value is meant"));
         let problem = Diagnostic::warning(format!("`${{{inner}}}` is text here, and no expression"));
         return Some(problem.at(span(&at), "Terraform would replace this").help(help));
     }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::foreign;
 use super::parse::MAX_DEPTH;
+use super::tokens;
 use crate::diagnostic::{Diagnostic, FileId, Span};
 
 /// What YAML stumbles over.
@@ -264,6 +265,7 @@ fn open_quote(text: &str, at: usize, info: &str) -> Option<usize> {
 /// An expression that YAML takes for a map.
 pub(super) fn unquoted(text: &str) -> Diagnostic {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = tokens::single_quotes(&line);
     let quoted = if line.contains('"') { format!("'{line}'") } else { format!("\"{line}\"") };
     Diagnostic::error("an expression needs quotes").help(format!("write `{quoted}`"))
 }

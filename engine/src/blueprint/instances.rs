@@ -70,7 +70,7 @@ impl Expander<'_, '_> {
         };
         let message = format!("{what} is {found}, where `true` or `false` belongs");
         let help = match &node.content {
-            Content::Template(_) => "compare it with something: `{{ a > 0 }}`, `{{ a == \"b\" }}`".to_owned(),
+            Content::Template(_) => "compare it with something: `{{ a > 0 }}`, `{{ a == 'b' }}`".to_owned(),
             _ => as_expression(node, scope).unwrap_or_else(|| TRUTH.to_owned()),
         };
         self.problems.push(Diagnostic::error(message).at(node.span, "this value").help(help));

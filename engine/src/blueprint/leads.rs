@@ -84,6 +84,7 @@ pub(super) fn may_be(types: &[&str], expected: &[&str]) -> bool {
 
 /// What to do about an attribute of one type where another belongs.
 pub(super) fn conversion(text: &str, types: &[&str], expected: &[&str]) -> Option<String> {
+    let text = tokens::single_quotes(text);
     let has = |name: &str| expected.contains(&name);
     match types {
         ["string"] if has("integer") => Some(format!("make a number of it: `{{{{ {text} | int }}}}`")),
@@ -91,7 +92,7 @@ pub(super) fn conversion(text: &str, types: &[&str], expected: &[&str]) -> Optio
         ["integer" | "number" | "boolean"] if has("string") => {
             Some(format!("make text of it: `{{{{ {text} | string }}}}`"))
         }
-        ["array"] if has("string") => Some(format!("make text of it: `{{{{ {text} | join(\",\") }}}}`")),
+        ["array"] if has("string") => Some(format!("make text of it: `{{{{ {text} | join(',') }}}}`")),
         ["string" | "integer"] if has("array") => Some(format!("make a list of it: `{{{{ [{text}] }}}}`")),
         _ => None,
     }
@@ -119,5 +120,5 @@ pub(super) fn as_expression(node: &Node, scope: &Scope) -> Option<String> {
     let known = || scope.world.frame().has_name(scope.module.as_ref(), false, first);
     let begins = matches!(first, "var" | "each" | "module") && text.contains('.');
     let path = words.len() > 1 && words.iter().all(|(word, _)| !matches!(word, tokens::Token::Sign('/' | ':' | '-')));
-    (begins || (path && known())).then(|| format!("write `\"{{{{ {} }}}}\"`", text.trim().replace('"', "'")))
+    (begins || (path && known())).then(|| format!("write `\"{{{{ {} }}}}\"`", tokens::single_quotes(text.trim())))
 }

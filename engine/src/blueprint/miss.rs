@@ -4,6 +4,7 @@ use trueup_state::{Address, Key, Map, Value};
 
 use super::foreign;
 use super::sight::{Held, Miss, Seen, key_text, output_names, variable_names};
+use super::tokens;
 use super::world::Scope;
 use crate::diagnostic::{closest, with_article};
 
@@ -137,7 +138,7 @@ fn no_module_instance(scope: &Scope, call: &Address, name: &str) -> (String, Str
     let first = scope.world.call_keys(call).first().map(|key| call.with_key(key.clone()));
     if let Some(first) = first.filter(|first| output_names(scope, first).contains(&name)) {
         let message = format!("`{call}` is there several times, and `{name}` is an output of each");
-        return (message, format!("say of which: `module.{first}.{name}`"));
+        return (message, format!("say of which: `module.{}.{name}`", in_expression(&first)));
     }
     let help = suggest(name, &known, "its keys are", "its `for_each` is empty");
     (format!("the module `{call}` has no instance `{name}`"), help)
@@ -157,12 +158,12 @@ fn no_instance(scope: &Scope, block: &Address, name: &str) -> (String, String) {
     let (block, first) = (seen_from(scope, block), first.map(|first| seen_from(scope, &first)));
     if let (true, Some(first)) = (is_attribute, &first) {
         let message = format!("`{block}` stands for several resources, and `{name}` is an attribute of each");
-        return (message, format!("say of which: `{first}.{name}`"));
+        return (message, format!("say of which: `{}.{name}`", in_expression(first)));
     }
     let message = format!("`{block}` has no instance `{name}`");
     let other_type = name.parse().map(Key::Integer).into_iter().chain([Key::String(name.to_owned())]);
     if let Some(key) = other_type.into_iter().find(|key| scope.world.has_key(whole, key)) {
-        return (message, format!("its keys are of another type: write `{}`", block.with_key(key)));
+        return (message, format!("its keys are of another type: write `{}`", in_expression(&block.with_key(key))));
     }
     let known: Vec<&str> = texts.iter().map(String::as_str).collect();
     (message, suggest(name, &known, "its keys are", "its `for_each` is empty"))
@@ -182,6 +183,11 @@ fn no_part(scope: &Scope, held: &Held, name: &str) -> (String, String) {
         }
         other => (format!("`{path}` is {}, and has no `{name}`", article(other)), "use it as it is".to_owned()),
     }
+}
+
+/// An address as expressions write it. Outside of them keys have double quotes, which would end a scalar that has them too.
+pub(super) fn in_expression(address: &Address) -> String {
+    tokens::single_quotes(&address.to_string())
 }
 
 /// A value's type with its article.

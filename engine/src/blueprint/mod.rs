@@ -5,7 +5,9 @@
 
 mod alike;
 mod bytes;
+mod calls;
 mod check;
+mod declaration;
 mod depend;
 pub mod document;
 mod dry_run;

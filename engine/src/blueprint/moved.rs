@@ -8,7 +8,7 @@ use trueup_state::{Address, Segment};
 use super::expand::Room;
 use super::fields::{MOVED, names};
 use super::foreign::Place;
-use super::schema::{File, known_fields, text, wrong_type};
+use super::schema::{File, known_fields, misspelt, text, wrong_type};
 use super::sight::suggest;
 use super::source::{Content, Node};
 use super::world::{Frame, Instances};
@@ -117,6 +117,9 @@ pub(super) fn read(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<Entry> {
         known_fields(node, Place::Moved, &names(&MOVED), problems);
         let mut address = |field: &str| {
             let Some(at) = node.get(field) else {
+                if misspelt(node, field, &names(&MOVED)).is_some() {
+                    return None;
+                }
                 let message = format!("an entry of `moved` has no `{field}`");
                 problems.push(Diagnostic::error(message).at(node.span, "this entry").help(EXAMPLE));
                 return None;

@@ -89,7 +89,7 @@ impl<'a> Expander<'a, '_> {
             return Settings { value: Value::Unknown, reads: evaluated.reads, node: None };
         }
         let (what, sources) = (format!("the provider `{provider}`"), &self.blueprint.sources);
-        let subject = Subject { schema: entry.settings, node, span, what, sources };
+        let subject = Subject { schema: entry.settings, node, span, what, general: &[], sources };
         self.problems.extend(subject.problems(&evaluated.value, scope));
         Settings { value: evaluated.value, reads: evaluated.reads, node: Some(Arc::new(node.clone())) }
     }

@@ -14,7 +14,7 @@ use super::sight::{article, suggest};
 use super::source::{Content, Node};
 use super::world::{Instances, Scope, Visible};
 use super::{Block, Resource};
-use crate::diagnostic::{Diagnostic, Span, with_article};
+use crate::diagnostic::{Diagnostic, Span, closest, with_article};
 use crate::provider::Candidate;
 use crate::schema::Schema;
 
@@ -248,8 +248,11 @@ impl<'a> Expander<'a, '_> {
         reads: &mut BTreeSet<Address>,
     ) -> Result<Candidate, Stop> {
         let Some(provider) = entry.get("provider") else {
-            let problem = Diagnostic::error("an entry of `placement` has no provider").at(entry.span, "this entry");
-            return Err(self.wrong(problem.help("write `{ provider: NAME }`")));
+            let problem = Diagnostic::error("an entry of `placement` has no provider");
+            return Err(self.wrong(match schema::misspelt(entry, "provider", &["provider"]) {
+                Some(name) => problem.at(name.span, "nothing has this name").help("did you mean `provider`?"),
+                None => problem.at(entry.span, "this entry").help("write `{ provider: NAME }`"),
+            }));
         };
         let provider = self.provider(provider, kind, scope, reads)?;
         let mut fields = BTreeMap::new();
@@ -272,7 +275,7 @@ impl<'a> Expander<'a, '_> {
         }
         let value = self.early(node, scope, "`validate`", reads)?;
         let (what, sources) = ("`validate`".to_owned(), &self.blueprint.sources);
-        let subject = Subject { schema: &VALIDATE_SCHEMA, node, span: node.span, what, sources };
+        let subject = Subject { schema: &VALIDATE_SCHEMA, node, span: node.span, what, general: &[], sources };
         self.problems.extend(subject.problems(&value, scope));
         Ok(value)
     }
@@ -317,7 +320,11 @@ impl<'a> Expander<'a, '_> {
         for (name, _) in others {
             let message = format!("`{}` can't be said of what exists already", name.text);
             let problem = Diagnostic::error(message).at(name.span, "nothing is changed by it");
-            let help = "leave it out; what is there is read as it is, and never managed";
+            let help =
+                match closest(&name.text, SAID_OF_EXISTING).filter(|_| !schema::META.contains(&name.text.as_str())) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => "leave it out; what is there is read as it is, and never managed".to_owned(),
+                };
             self.problems.push(problem.at(node.span, "this is read").help(help));
         }
         let value = self.early(node, scope, "`existing`", reads)?;

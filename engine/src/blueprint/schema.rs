@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::Value as Json;
 use trueup_state::FieldPath;
 
+use super::declaration::variable;
+pub(super) use super::declaration::{Variable, VariableType};
 use super::fields::{self, names};
 use super::foreign::{self, Place};
 use super::functions::FUNCTIONS;
@@ -12,12 +13,10 @@ use super::moved;
 use super::sight::suggest;
 use super::source::{Content, Name, Node};
 use super::template::is_keyword;
-use crate::diagnostic::{Diagnostic, Span, with_article};
+use crate::diagnostic::{Diagnostic, Span, closest, with_article};
 
 /// What may stand at the top of a file.
 const TOP: [&str; 10] = names(&fields::TOP);
-/// What may be said of a variable.
-const VARIABLE: [&str; 8] = names(&fields::VARIABLE);
 /// What may be said of any resource, beside the fields of its kind.
 pub(super) const META: [&str; 12] = names(&fields::RESOURCE);
 /// What may be said of a module where it is used.
@@ -47,30 +46,6 @@ pub(super) struct Broken<'a> {
     pub(super) variables: Vec<&'a str>,
     pub(super) resources: Vec<&'a str>,
     pub(super) modules: Vec<&'a str>,
-}
-
-/// A variable as it is declared.
-#[derive(Debug)]
-pub(super) struct Variable<'a> {
-    pub(super) name: &'a Name,
-    pub(super) kind: VariableType,
-    pub(super) default: Option<&'a Node>,
-    pub(super) secret: bool,
-    pub(super) description: Option<String>,
-    /// `minimum`, `maximum`, `enum` and `pattern`, as JSON Schema has them.
-    pub(super) limits: serde_json::Map<String, Json>,
-}
-
-/// What a variable can be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum VariableType {
-    String,
-    Integer,
-    Number,
-    Boolean,
-    List,
-    Map,
-    Any,
 }
 
 /// A block of `resources`.
@@ -106,45 +81,6 @@ pub(super) struct Call<'a> {
     pub(super) depends_on: Vec<(&'a str, Span)>,
 }
 
-impl VariableType {
-    pub(super) const ALL: [(&'static str, Self); 7] = [
-        ("string", Self::String),
-        ("integer", Self::Integer),
-        ("number", Self::Number),
-        ("boolean", Self::Boolean),
-        ("list", Self::List),
-        ("map", Self::Map),
-        ("any", Self::Any),
-    ];
-
-    /// Its name in a blueprint.
-    pub(super) fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("any", |(name, _)| name)
-    }
-
-    /// Whether a value is of this type.
-    fn takes(self, value: &Json) -> bool {
-        match self {
-            Self::String => value.is_string(),
-            Self::Integer => value.is_i64() || value.is_u64(),
-            Self::Number => value.is_number(),
-            Self::Boolean => value.is_boolean(),
-            Self::List => value.is_array(),
-            Self::Map => value.is_object(),
-            Self::Any => true,
-        }
-    }
-
-    /// Its name in JSON Schema.
-    pub(super) fn json(self) -> Option<&'static str> {
-        match self {
-            Self::List => Some("array"),
-            Self::Map => Some("object"),
-            Self::Any => None,
-            other => Some(other.name()),
-        }
-    }
-}
 
 /// Reads a file's tree.
 pub(super) fn read<'a>(root: &'a Node, problems: &mut Vec<Diagnostic>) -> File<'a> {
@@ -160,6 +96,7 @@ pub(super) fn read<'a>(root: &'a Node, problems: &mut Vec<Diagnostic>) -> File<'
     known_fields(root, Place::Top, &TOP, problems);
     match root.get("blueprint") {
         Some(node) => file.name = blueprint_name(node, problems).unwrap_or_default(),
+        None if misspelt(root, "blueprint", &TOP).is_some() => {}
         None => problems.push(
             Diagnostic::error("the blueprint has no name")
                 .at(start, "the file begins here")
@@ -201,6 +138,7 @@ pub(super) fn read<'a>(root: &'a Node, problems: &mut Vec<Diagnostic>) -> File<'
     file.moved = root.get("moved").map(|node| moved::read(node, problems)).unwrap_or_default();
     file.outputs = named(root.get("outputs"), "outputs", problems);
     file.outputs.retain(|(name, _)| check_name(name, "output", problems));
+    problems.extend(file.outputs.iter().filter_map(|(name, node)| foreign::output(name, node)));
     file
 }
 
@@ -232,6 +170,15 @@ pub(super) fn known_fields(node: &Node, place: Place, known: &[&str], problems: 
             );
         }
     }
+}
+
+/// The field that is there under a name like that of one that is not.
+pub(super) fn misspelt<'a>(node: &'a Node, field: &str, known: &[&str]) -> Option<&'a Name> {
+    let is_it = |name: &&Name| {
+        let text = name.text.as_str();
+        !known.contains(&text) && closest(text, known.iter().copied()).as_deref() == Some(field)
+    };
+    node.entries().iter().map(|(name, _)| name).find(is_it)
 }
 
 fn blueprint_name(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<String> {
@@ -310,7 +257,7 @@ pub(super) fn text<'a>(node: &'a Node, what: &str, problems: &mut Vec<Diagnostic
 /// What to do where a boolean belongs.
 pub(super) const TRUTH: &str = "write `true` or `false`, without quotes";
 
-fn boolean(node: &Node, what: &str, problems: &mut Vec<Diagnostic>) -> Option<bool> {
+pub(super) fn boolean(node: &Node, what: &str, problems: &mut Vec<Diagnostic>) -> Option<bool> {
     if let Content::Bool(value) = &node.content {
         return Some(*value);
     }
@@ -322,97 +269,6 @@ fn boolean(node: &Node, what: &str, problems: &mut Vec<Diagnostic>) -> Option<bo
 pub(super) fn wrong_type(node: &Node, what: &str, expected: &str) -> Diagnostic {
     let found = node.type_name();
     Diagnostic::error(format!("{what} is {found}, where {expected} belongs")).at(node.span, format!("this is {found}"))
-}
-
-fn variable<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) -> Option<Variable<'a>> {
-    let what = format!("the variable `{}`", name.text);
-    if !matches!(node.content, Content::Map(_)) {
-        let found = node.type_name();
-        problems.push(
-            Diagnostic::error(format!("{what} is {found}, where what is to be said of it belongs"))
-                .at(node.span, format!("this is {found}"))
-                .help(format!("write `{}: {{ type: string, default: … }}`", name.text)),
-        );
-        return None;
-    }
-    known_fields(node, Place::Variable, &VARIABLE, problems);
-    let kind = match node.get("type") {
-        Some(node) => variable_type(node, problems)?,
-        None => VariableType::Any,
-    };
-    let mut limits = serde_json::Map::new();
-    for limit in ["minimum", "maximum", "enum", "pattern"] {
-        if let Some(node) = node.get(limit) {
-            limits.extend(limit_value(limit, kind, node, problems).map(|value| (limit.to_owned(), value)));
-        }
-    }
-    crossed(&limits, node, problems);
-    Some(Variable {
-        name,
-        kind,
-        default: node.get("default"),
-        secret: node.get("secret").and_then(|node| boolean(node, "`secret`", problems)).unwrap_or(false),
-        description: node
-            .get("description")
-            .and_then(|node| text(node, "the description", problems))
-            .map(|(text, _)| text.to_owned()),
-        limits,
-    })
-}
-
-/// Bounds that nothing can keep.
-fn crossed(limits: &serde_json::Map<String, Json>, node: &Node, problems: &mut Vec<Diagnostic>) {
-    let bound = |name: &str| limits.get(name).and_then(Json::as_f64);
-    if let (Some(least), Some(most), Some(at)) = (bound("minimum"), bound("maximum"), node.get("minimum"))
-        && least > most
-    {
-        let problem = Diagnostic::error("`minimum` is more than `maximum`").at(at.span, "nothing can be both");
-        problems.push(problem.help("swap the two, or leave one out"));
-    }
-}
-
-fn variable_type(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<VariableType> {
-    let (name, span) = text(node, "a variable's type", problems)?;
-    let found = VariableType::ALL.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
-    if found.is_none() {
-        let known = VariableType::ALL.map(|(name, _)| name);
-        let help = match name {
-            "str" | "text" => "did you mean `string`?".to_owned(),
-            "int" => "did you mean `integer`?".to_owned(),
-            "float" => "did you mean `number`?".to_owned(),
-            "object" | "dict" => "did you mean `map`?".to_owned(),
-            "array" => "did you mean `list`?".to_owned(),
-            _ => suggest(name, &known, "there are", ""),
-        };
-        problems.push(Diagnostic::error(format!("there is no type `{name}`")).at(span, "this type").help(help));
-    }
-    found
-}
-
-fn limit_value(limit: &str, kind: VariableType, node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Json> {
-    let value = node.literal().ok().and_then(|value| trueup_state::codec::reveal(&value));
-    let fits = match (limit, &value) {
-        ("minimum" | "maximum", Some(Json::Number(_))) => matches!(kind, VariableType::Integer | VariableType::Number),
-        ("enum", Some(Json::Array(items))) => !items.is_empty() && items.iter().all(|item| kind.takes(item)),
-        ("pattern", Some(Json::String(_))) => kind == VariableType::String,
-        _ => false,
-    };
-    if !fits {
-        let expected = match limit {
-            "minimum" | "maximum" => "a number, for a variable that is an integer or a number",
-            "enum" => "a list of what the variable may be, each of its type",
-            _ => "a regular expression, for a variable that is a string",
-        };
-        problems.push(Diagnostic::error(format!("`{limit}` must be {expected}")).at(node.span, "this is not"));
-        return None;
-    }
-    if limit == "pattern" && jsonschema::validator_for(&serde_json::json!({ "pattern": value })).is_err() {
-        let problem = Diagnostic::error("`pattern` is no regular expression, or too large a one");
-        problems
-            .push(problem.at(node.span, "this can't be used").help("check its brackets and `{}`: `^[a-z]+$` is one"));
-        return None;
-    }
-    value
 }
 
 fn block<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) -> Option<Block<'a>> {
@@ -434,8 +290,12 @@ fn block<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) -> 
     let kind = node.get("kind").and_then(|kind| text(kind, "a kind", problems));
     if node.get("kind").is_none() {
         let message = format!("the resource `{}` has no kind", name.text);
-        let problem = Diagnostic::error(message).at(name.span, "this resource");
-        problems.push(problem.help("say what it is: `kind: …`"));
+        problems.push(match misspelt(node, "kind", &META) {
+            Some(found) => {
+                Diagnostic::error(message).at(found.span, "nothing has this name").help("did you mean `kind`?")
+            }
+            None => Diagnostic::error(message).at(name.span, "this resource").help("say what it is: `kind: …`"),
+        });
     }
     let fields = entries.iter().filter(|(name, _)| !META.contains(&name.text.as_str())).cloned().collect();
     Some(Block {
@@ -466,7 +326,7 @@ fn call<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) -> O
     known_fields(node, Place::Module, &CALL, problems);
     if let Some(node) = node.get("source") {
         text(node, "the source of a module", problems);
-    } else {
+    } else if misspelt(node, "source", &CALL).is_none() {
         let message = format!("the module `{}` has no source", name.text);
         let problem = Diagnostic::error(message).at(name.span, "this module");
         problems.push(problem.help("say which file it is: `source: ./FILE.yaml`"));
@@ -482,10 +342,33 @@ fn call<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) -> O
 
 fn texts<'a>(node: &'a Node, what: &str, problems: &mut Vec<Diagnostic>) -> Vec<(&'a str, Span)> {
     let Content::List(items) = &node.content else {
-        problems.push(wrong_type(node, what, "a list").help("put it in brackets: `[a, b]`"));
+        problems.push(wrong_type(node, what, "a list").help(as_list(node)));
         return Vec::new();
     };
     items.iter().filter_map(|item| text(item, &format!("an entry of {what}"), problems)).collect()
+}
+
+/// What to do where one name, or several in one text, stand for a list of them.
+fn as_list(node: &Node) -> String {
+    let quoted = |text: &str| if text.contains('"') { format!("'{text}'") } else { text.to_owned() };
+    let names: Vec<String> = match &node.content {
+        Content::Null => return "leave it out, or write a list: `[NAME]`".to_owned(),
+        // A key may have spaces.
+        Content::String(text) if text.contains('[') => vec![quoted(text)],
+        Content::String(text) => text.split([',', ' ']).filter(|name| !name.is_empty()).map(quoted).collect(),
+        Content::Template(_) => node
+            .path()
+            .filter(|(chain, _)| chain.hops.is_empty())
+            .map(|(chain, _)| chain.root.clone())
+            .into_iter()
+            .collect(),
+        _ => Vec::new(),
+    };
+    if names.is_empty() {
+        "write a list: `[NAME]`".to_owned()
+    } else {
+        format!("write a list: `[{}]`", names.join(", "))
+    }
 }
 
 fn paths(node: &Node, what: &str, problems: &mut Vec<Diagnostic>) -> Vec<(FieldPath, Span)> {

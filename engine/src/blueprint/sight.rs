@@ -5,7 +5,7 @@ use std::sync::Arc;
 use trueup_state::{Address, Key, Map, Secret, Step, Value};
 
 use super::expression::see;
-pub(super) use super::miss::{article, suggest};
+pub(super) use super::miss::{article, in_expression, suggest};
 use super::source::{Content, Node};
 use super::tracking::Tracker;
 use super::world::{EachValue, Instances, Scope, Variable, Visible};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use minijinja::Expression;
 
+use super::calls;
 use super::functions::{self, FILTERS, FUNCTIONS, TESTS};
 use super::operators::{self, Rewritten};
 use super::source::Content;
@@ -206,7 +207,7 @@ impl Compiled {
         if words.iter().any(|(word, _)| matches!(word, Token::Text(_))) {
             compile(&format!("({text})")).map_err(|error| refuse(error, 1))?;
         }
-        check_names(&words, within)?;
+        check_names(text, &words, within)?;
         // An expression binds no names, so each that it begins a path with is one of the blueprint's. minijinja's own list of them passes
         // over what is sliced.
         let mut chains = tokens::chains(&words);
@@ -264,9 +265,18 @@ impl Compiled {
     }
 }
 
-/// Whether every filter and test is one there is: minijinja only finds out when it gets there.
-fn check_names(words: &[(Token<'_>, Range<usize>)], within: impl Fn(&Range<usize>) -> Span) -> Result<(), Diagnostic> {
+/// Whether every function, filter and test is one there is: minijinja only finds out when it gets there.
+fn check_names(
+    text: &str,
+    words: &[(Token<'_>, Range<usize>)],
+    within: impl Fn(&Range<usize>) -> Span,
+) -> Result<(), Diagnostic> {
     for (position, (word, at)) in words.iter().enumerate() {
+        if let Some(help) = calls::unknown(text, words, position) {
+            return Err(Diagnostic::error(format!("there is no function `{}`", &text[at.clone()]))
+                .at(within(at), "no function has this name")
+                .help(help));
+        }
         let Token::Name(name) = *word else { continue };
         let before = |back: usize| position.checked_sub(back).map(|position| words[position].0);
         let negated = before(1) == Some(Token::Name("not")) && before(2) == Some(Token::Name("is"));
@@ -280,7 +290,9 @@ fn check_names(words: &[(Token<'_>, Range<usize>)], within: impl Fn(&Range<usize
         if !known.contains(&name) {
             let help = match closest(name, known.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("there are: {}", known.join(", ")),
+                None => calls::named(name)
+                    .filter(|_| what == "filter")
+                    .unwrap_or_else(|| format!("there are: {}", known.join(", "))),
             };
             return Err(Diagnostic::error(format!("there is no {what} `{name}`"))
                 .at(within(at), format!("no {what} has this name"))
@@ -315,7 +327,8 @@ fn unreadable(
         at = last.map_or(0..text.len(), |(_, word)| word.clone());
     }
     let found = &text[at.clone()];
-    Diagnostic::error("this expression can't be read").at(within(&at), detail).help(syntax_help(words, detail, found))
+    let help = calls::of_each(text, words).unwrap_or_else(|| syntax_help(words, detail, found).to_owned());
+    Diagnostic::error("this expression can't be read").at(within(&at), detail).help(help)
 }
 
 /// What to do about an expression that minijinja can't read, from what is usually wrong with one.
@@ -351,7 +364,7 @@ fn syntax_help(words: &[(Token<'_>, Range<usize>)], detail: &str, found: &str) -
         "here are too many brackets in each other" => "take it apart, or leave out the brackets that are not needed",
         "invalid integer (too large)" => "put it in quotes if it is text",
         "unexpected character" => "names have letters, digits and `_`; text stands in quotes",
-        _ => "expressions are as in Jinja: `a.b`, `a[\"b\"]`, `a if b else c`, `a ~ b`, `a | join(\",\")`",
+        _ => "expressions are as in Jinja: `a.b`, `a['b']`, `a if b else c`, `a ~ b`, `a | join(',')`",
     }
 }
 

@@ -75,6 +75,24 @@ pub(super) fn tokens(text: &str) -> Vec<(Token<'_>, Range<usize>)> {
     tokens
 }
 
+/// An expression with its text in single quotes, so that it can stand in a scalar that has double ones; where these would end a text
+/// too soon, it keeps its own.
+pub(super) fn single_quotes(text: &str) -> String {
+    let mut single = String::with_capacity(text.len());
+    let mut from = 0;
+    for (token, at) in tokens(text) {
+        single.push_str(&text[from..at.start]);
+        match token {
+            Token::Text(inner) if inner.len() + 2 == at.len() && !inner.contains(['\'', '\\']) => {
+                single.extend(["'", inner, "'"]);
+            }
+            _ => single.push_str(&text[at.clone()]),
+        }
+        from = at.end;
+    }
+    single + &text[from..]
+}
+
 /// How long a text in quotes at the start is, quotes included; none where it is left open.
 pub(super) fn quoted(text: &str) -> Option<usize> {
     let mut chars = text.char_indices();
@@ -195,6 +213,18 @@ fn chain(tokens: &[(Token<'_>, Range<usize>)], start: usize, name: &str) -> (Cha
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_gets_single_quotes_where_they_do() {
+        for (text, expected) in [
+            (r#"a["x"].uri or "none""#, "a['x'].uri or 'none'"),
+            (r#"a | join("it's")"#, r#"a | join("it's")"#),
+            (r#"a["\"b"] "#, r#"a["\"b"] "#),
+            (r#"a["x"] ~ "left open }}"#, r#"a['x'] ~ "left open }}"#),
+        ] {
+            assert_eq!(single_quotes(text), expected);
+        }
+    }
 
     fn shown(text: &str) -> Vec<String> {
         let show = |chain: Chain| {

@@ -37,6 +37,12 @@ pub(super) fn resolve(
     let known: Vec<&str> = names(variables, broken);
     for (name, given) in inputs.variables.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
         let help = suggest(name, &known, "the blueprint declares", "the blueprint declares no variables");
+        let help = match (help.starts_with("did you mean"), given.origin.starts_with("TRUEUP_VAR_")) {
+            (true, false) => help,
+            // What an environment holds may be meant for another blueprint.
+            (true, true) => format!("{help} If not: {}", undeclared(name, given)),
+            (false, _) => format!("{help}; {}", undeclared(name, given)),
+        };
         problems
             .push(Diagnostic::error(format!("there is no variable `{name}`, which {} gives", given.origin)).help(help));
     }
@@ -51,6 +57,26 @@ pub(super) fn resolve(
     let mut values: Map = variables.iter().map(value).collect();
     values.extend(broken.iter().map(|name| ((*name).to_owned(), Value::Unknown)));
     values
+}
+
+/// What to do about a value for a variable that is not declared, by where it comes from.
+fn undeclared(name: &str, given: &Given) -> String {
+    let origin = given.origin.trim_matches('`');
+    let kind = match given.value.revealed() {
+        _ if given.is_text => "string",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::Bool(_) => "boolean",
+        Value::List(_) => "list",
+        Value::Map(_) => "map",
+        _ => "string",
+    };
+    let or_else = match origin {
+        "--var" => format!("leave out `--var {name}=…`"),
+        _ if origin.starts_with("TRUEUP_VAR_") => format!("leave it out of the environment: `unset {origin}`"),
+        _ => format!("take it out of {origin}"),
+    };
+    format!("declare this one, `variables: {{ {name}: {{ type: {kind} }} }}`, or {or_else}")
 }
 
 /// The variables of a module, from the inputs that it is given where it stands.
@@ -225,7 +251,7 @@ impl Declared {
                 None => match (self.kind, value.revealed()) {
                     (VariableType::String, Value::Number(_) | Value::Bool(_)) => diagnostic.help("put it in quotes"),
                     (_, Value::Null) => {
-                        diagnostic.help("write a value, or leave the default out: then it must be given")
+                        diagnostic.help("write a value, or leave the default out: then it must be given; one that may be null has no `type`")
                     }
                     _ => diagnostic,
                 },

@@ -16,7 +16,7 @@ super::kind! {
 }
 
 /// A model that answers HTTP requests: a container image, or on this machine a command, kept running and checked for health.
-/// Example: `{ kind: endpoint, command: [python3, serve.py], model: "{{ tiny_llama.uri }}", health: { path: /healthz } }`.
+/// Example: `{ kind: endpoint, command: [python3, serve.py], working_dir: ., model: "{{ tiny_llama.uri }}", health: { path: /healthz } }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 #[schemars(extend("oneOf" = [{ "required": ["image"] }, { "required": ["command"] }]))]
@@ -36,7 +36,8 @@ pub struct Spec {
     #[schemars(length(min = 1))]
     pub command: Option<Vec<String>>,
 
-    /// The directory that `command` runs in, relative to the blueprint's file. Default: a directory of its own. Example: `./serve`.
+    /// The directory that `command` runs in, relative to the blueprint's file. Default: a directory of its own, which is empty.
+    /// Example: `./serve`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-path" = "directory"))]
     pub working_dir: Option<String>,

@@ -108,8 +108,11 @@ pub(super) fn summary(plan: &Plan) -> String {
     }
     let Summary { create, update, replace, destroy, record } = plan.summary();
     let mut text = format!("{create} to create, {update} to change, {replace} to replace, {destroy} to destroy");
-    if create + update + replace + destroy == 0 && !plan.outputs.is_empty() {
-        text.push_str(&format!(", {} to set", count(plan.outputs.len(), "output")));
+    if create + update + replace + destroy == 0 {
+        let (set, gone): (Vec<_>, Vec<_>) = plan.outputs.values().partition(|change| change.after.is_some());
+        for (outputs, to_do) in [(set, "set"), (gone, "remove")].iter().filter(|(outputs, _)| !outputs.is_empty()) {
+            text.push_str(&format!(", {} to {to_do}", count(outputs.len(), "output")));
+        }
     }
     if record > 0 {
         text.push_str(&format!(", {record} in the state only"));
