@@ -57,9 +57,13 @@ impl Durations {
 
     /// How long an operation is likely to take; never nothing, so that of two chains the one of more operations is the longer.
     pub fn of(&self, operation: &Operation) -> Duration {
-        let provider = operation.scope.provider.provider().to_owned();
-        let known = self.0.get(&(provider, operation.kind.clone(), operation.verb));
-        known.map_or_else(|| unknown(operation.verb), |known| (*known).max(Duration::from_millis(1)))
+        let known = self.typical(operation.scope.provider.provider(), &operation.kind, operation.verb);
+        known.map_or_else(|| unknown(operation.verb), |known| known.max(Duration::from_millis(1)))
+    }
+
+    /// How long a provider typically takes for a kind; none where that was not learned.
+    pub fn typical(&self, provider: &str, kind: &KindName, verb: Verb) -> Option<Duration> {
+        self.0.get(&(provider.to_owned(), kind.clone(), verb)).copied()
     }
 }
 
@@ -72,4 +76,81 @@ fn unknown(verb: Verb) -> Duration {
         Verb::Update => 60,
         Verb::Delete => 30,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use trueup_state::entry::{Class, Request};
+    use trueup_state::{Address, Applied, Declared, Scope, Timestamp, Value};
+
+    use super::*;
+
+    fn entry(second: i64, event: Event) -> Entry {
+        Entry { at: Timestamp(second * 1_000), address: Some(Address::root("a")), event }
+    }
+
+    fn begin(second: i64, token: &str, kind: &str, verb: Verb) -> Entry {
+        let request = Request {
+            token: token.into(),
+            address: Address::root("a"),
+            kind: kind.into(),
+            schema_version: 1,
+            generation: 1,
+            scope: Scope { provider: "toy.eu".into(), settings: BTreeMap::new() },
+            name: String::new(),
+            id: None,
+            spec: Value::Null,
+            before: Value::Null,
+            attributes: Value::Null,
+            owner: BTreeMap::new(),
+        };
+        entry(second, Event::Begin { verb, request: Box::new(request), declared: Box::new(Declared::default()) })
+    }
+
+    fn done(second: i64, token: &str) -> Entry {
+        entry(second, Event::Succeeded { token: token.into(), object: None })
+    }
+
+    fn typical(entries: &[Entry], kind: &str, verb: Verb) -> Option<u64> {
+        Durations::learned(entries).typical("toy", &kind.into(), verb).map(|took| took.as_secs())
+    }
+
+    #[test]
+    fn the_middle_of_what_succeeded_is_typical() {
+        let entries = [
+            begin(0, "1", "box", Verb::Create),
+            begin(0, "2", "box", Verb::Create),
+            begin(0, "3", "box", Verb::Create),
+            begin(0, "4", "box", Verb::Delete),
+            begin(0, "5", "tin", Verb::Create),
+            done(5, "4"),
+            done(10, "1"),
+            done(12, "3"),
+            done(900, "2"),
+        ];
+        assert_eq!(typical(&entries, "box", Verb::Create), Some(12));
+        assert_eq!(typical(&entries, "box", Verb::Delete), Some(5));
+        assert_eq!(typical(&entries, "tin", Verb::Create), None, "it has not ended");
+        assert_eq!(Durations::learned(&entries).typical("other", &"box".into(), Verb::Create), None);
+    }
+
+    #[test]
+    fn what_failed_lay_waiting_or_began_before_the_entries_teaches_nothing() {
+        let message = "x".to_owned();
+        let failed = Event::Failed { token: "1".into(), class: Class::Denied, message, applied: Applied::No };
+        let entries = [
+            begin(0, "1", "box", Verb::Create),
+            begin(0, "2", "box", Verb::Create),
+            entry(1, failed),
+            done(2, "of a beginning that is not read"),
+            done(24 * 3_600, "2"),
+        ];
+        assert_eq!(Durations::learned(&entries), Durations::default());
+    }
+
+    #[test]
+    fn what_is_read_is_bounded_and_in_proportion() {
+        assert_eq!([0, 1, 2].map(worth_reading), [0, 64, 128]);
+        assert_eq!(worth_reading(1_000_000), MOST_ENTRIES);
+    }
 }

@@ -90,6 +90,7 @@ impl Lane {
             return None;
         }
         pace.turn(now);
+        drop(pace);
         Some(Slot { permits, freed: self.freed.clone() })
     }
 
@@ -114,13 +115,14 @@ impl Lane {
                 self.pace().refused(now, sent, *retry_after);
             }
             Some(ProviderError { applied: Applied::Unknown, .. }) => {}
-            Some(_) | None => self.pace().took(now),
+            Some(_) | None => self.pace().took(now, sent),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::pace::PATIENCE;
     use super::*;
 
     #[test]
@@ -145,12 +147,11 @@ mod tests {
     fn only_an_answer_tells_of_the_pace() {
         let lane = Lanes::new(1, []).lane("a", &Api::default());
         let answered = |error: ProviderError| lane.answered(Duration::ZERO, Duration::ZERO, Some(&error));
-        answered(ProviderError::new(Class::Transient, "x").outcome_unknown());
-        assert_eq!(lane.pace().last_taken(), None);
-        answered(ProviderError::new(Class::Denied, "x"));
-        assert_eq!(lane.pace().last_taken(), Some(Duration::ZERO));
         answered(ProviderError::new(Class::Throttled { retry_after: None }, "x"));
-        drop(lane.try_take(Duration::ZERO).unwrap());
-        assert!((0..9).any(|_| lane.try_take(Duration::ZERO).is_none()));
+        assert!((0..9).any(|_| lane.try_take(Duration::ZERO).is_none()), "it is paced now");
+        answered(ProviderError::new(Class::Transient, "x").outcome_unknown());
+        assert!(lane.pace().is_given_up(PATIENCE));
+        answered(ProviderError::new(Class::Denied, "x"));
+        assert!(!lane.pace().is_given_up(PATIENCE));
     }
 }

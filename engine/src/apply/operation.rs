@@ -10,6 +10,7 @@ use trueup_state::{Applied, Class, Declared, Object, OpenOperation, Record, Scop
 
 use super::ApplyEvent;
 use super::lanes::{Lane, Slot};
+use super::pace::PATIENCE;
 use super::recovery::{Settled, settle};
 use super::retry::Tries;
 use super::run::{CALL_TIMEOUT, Run};
@@ -85,6 +86,11 @@ impl Next {
 
 /// Begins an operation and carries it through. `slot`: the place and the turn of its first call.
 pub async fn perform(run: &Run, work: &Work, slot: Slot) -> Outcome {
+    let drive = Drive { slot: Some(slot), ..Drive::new(run, work) };
+    if drive.lane.pace().is_given_up(run.clock.uptime()) {
+        let message = format!("not tried: every call was refused for {} min, as one too many", PATIENCE.as_secs() / 60);
+        return Outcome::Failed(Box::new(ProviderError::new(Class::Throttled { retry_after: None }, message)));
+    }
     let begin = Event::Begin {
         verb: work.verb,
         request: Box::new(work.request.clone()),
@@ -93,7 +99,7 @@ pub async fn perform(run: &Run, work: &Work, slot: Slot) -> Outcome {
     if let Err(error) = run.append(&work.request.address, begin).await {
         return Outcome::Stopped(error);
     }
-    Drive { slot: Some(slot), ..Drive::new(run, work) }.go(Next::Call).await
+    drive.go(Next::Call).await
 }
 
 /// Settles an operation that an earlier run began, and carries it through where it can.
@@ -228,8 +234,11 @@ impl<'a> Drive<'a> {
 
     /// Waits as long as a failure asks for; false if another try would not help, or the run is cancelled meanwhile.
     async fn wait_to_try_again(&mut self, error: &ProviderError) -> bool {
-        let (now, last_taken) = (self.run.clock.uptime(), self.lane.pace().last_taken());
-        let Some(after) = self.tries.again(error, now, last_taken, self.run.entropy.as_ref()) else { return false };
+        let Some(after) = self.tries.again(error, self.run.entropy.as_ref()) else { return false };
+        let is_refused = matches!(error.class, Class::Throttled { .. });
+        if is_refused && self.lane.pace().is_given_up(self.run.clock.uptime() + after) {
+            return false;
+        }
         self.slot = None;
         self.run.tell(ApplyEvent::Retrying {
             address: self.work.request.address.clone(),

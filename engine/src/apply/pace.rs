@@ -1,8 +1,8 @@
 //! How fast an API is called: at will until it refuses a call, then evenly, a little faster every second, until it refuses again.
 //!
-//! The rate is no setting: it is found. The first refusal brings it down to a share of what the API took in the second before, each
-//! further one to a share of what it had grown to; in between it grows by the same amount every second. So the calls of a run stay
-//! within a tenth of what the API allows, whatever that is, and find out when it allows more.
+//! The rate is no setting: it is found. A refusal brings it down to a share of what it was, or of what the API took where that is far
+//! less; then it grows by the same amount every second. So calls keep within a tenth of what the API allows, whatever that is. A rate that
+//! has grown past what was refused, without being refused, is given up: the limit is no longer where it was.
 
 use std::time::Duration;
 
@@ -12,25 +12,54 @@ const DOWN: f64 = 0.9;
 /// What the rate grows by in a second, as a share of what it was brought down to.
 const UP: f64 = 0.01;
 
-/// The lowest rate, and the least that a rate grows by in a second, in calls a second: from there a limit that was lifted is found.
-const LEAST: f64 = 1.0;
+/// How many times what the API took a rate must be to say nothing of it. At a rate that is just too high a strict API may refuse every
+/// other call: what it takes then is less than what it would take.
+const FAR: f64 = 3.0;
+
+/// How long after its last refusal a rate is given up. By then it has grown to 1.3 times what it was brought down to.
+const MEMORY: Duration = Duration::from_secs(30);
+
+/// The lowest rate, in calls a second: an API that takes fewer says itself how long to wait.
+const LEAST: f64 = 0.5;
 
 /// What is refused within so long of a first refusal is refused for the same reason. What an API takes is counted over as long.
-const WINDOW: Duration = Duration::from_secs(1);
+const WINDOW: Duration = Duration::from_millis(250);
+
+/// Without a call for so long, an API is at rest.
+const REST: Duration = Duration::from_secs(1);
+
+/// What an API asks for that counts whole seconds and means less: the lower rate is answer enough to that.
+const BRIEF: Duration = Duration::from_secs(1);
 
 /// How far a call may be late and those after it still on time: timers wake late, which must not add up.
 const SLACK: Duration = Duration::from_millis(50);
 
+/// How long an API may refuse every call until it is given up: no operation is at fault, so that none counts its tries, but a cloud that
+/// is broken must not hold a run forever.
+pub const PATIENCE: Duration = Duration::from_mins(5);
+
 /// The pace of one API. Moments are those of [`trueup_state::Clock::uptime`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pace {
-    /// None until a call was refused.
+    /// None where no call was refused lately.
     rate: Option<Rate>,
     /// When the next call is due.
     next: Duration,
     /// Before when nobody calls, as the API asked.
     held: Duration,
+    /// How often the rate was brought down: a turn that was given away before is none any more.
+    cuts: u32,
     taken: Taken,
+    /// Since when it has refused every call.
+    refusing: Option<Duration>,
+}
+
+/// The right to send one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// When.
+    pub at: Duration,
+    cuts: u32,
 }
 
 /// A rate, since it was last brought down.
@@ -41,84 +70,95 @@ struct Rate {
     since: Duration,
 }
 
-/// How many calls the API took.
+/// How many calls the API took in the window that is under way, and in the one before.
 #[derive(Clone, Copy, Debug, Default)]
 struct Taken {
-    /// In calls a second, over the last full window.
-    rate: f64,
     since: Duration,
     count: u32,
-    /// When the last one was.
-    last: Option<Duration>,
+    /// In calls a second.
+    before: Option<f64>,
 }
 
 impl Pace {
-    /// Gives the next turn away: when its call may be sent, which is now or later.
-    pub fn turn(&mut self, now: Duration) -> Duration {
-        let Some(rate) = self.rate else { return now.max(self.held) };
-        let at = now.max(self.next).max(self.held);
-        self.next = self.next.max(at.saturating_sub(SLACK)) + Duration::from_secs_f64(1.0 / rate.at(now));
-        at
+    /// Gives the next turn away, which is now or later.
+    pub fn turn(&mut self, now: Duration) -> Turn {
+        let at = self.opens(now);
+        if let Some(rate) = &self.rate {
+            self.next = self.next.max(at.saturating_sub(SLACK)) + Duration::from_secs_f64(1.0 / rate.at(now));
+        }
+        Turn { at, cuts: self.cuts }
     }
 
-    /// When the next turn would be: now or later.
-    pub fn opens(&self, now: Duration) -> Duration {
+    /// When the next turn is: now or later.
+    pub fn opens(&mut self, now: Duration) -> Duration {
+        if self.is_given_up(now) {
+            return now;
+        }
+        if self.rate.take_if(|rate| now > rate.since + MEMORY).is_some() {
+            // What was taken was what was sent, and no more.
+            self.taken = Taken::default();
+        }
         let next = if self.rate.is_some() { self.next } else { now };
         now.max(next).max(self.held)
     }
 
-    /// Whether the API asked to be left alone. Whoever had a turn before it did needs another one.
-    pub fn is_held(&self, now: Duration) -> bool {
-        self.held > now
+    /// Whether a call may be sent now. A turn from before the API refused a call is no longer good: it was given away at a rate that is
+    /// too high, or the API asked to be left alone.
+    pub fn is_good(&self, turn: Turn, now: Duration) -> bool {
+        self.is_given_up(now) || turn.at <= now && turn.cuts == self.cuts && self.held <= now
     }
 
-    /// The API took a call, however that went.
-    pub fn took(&mut self, now: Duration) {
-        self.taken.add(now);
+    /// Whether the API has refused every call for so long that no more are sent.
+    pub fn is_given_up(&self, now: Duration) -> bool {
+        self.refusing.is_some_and(|since| now >= since + PATIENCE)
     }
 
-    /// When the API last took a call; none until it does.
-    pub fn last_taken(&self) -> Option<Duration> {
-        self.taken.last
+    /// The API took a call, however that went. `sent`: when it was sent.
+    pub fn took(&mut self, now: Duration, sent: Duration) {
+        self.taken.add(now, sent);
+        self.refusing = None;
     }
 
     /// The API refused a call because there were too many. `sent`: when it was sent. `asked`: how long the API asks to wait.
     ///
     /// All calls that were under way when the rate came down may be refused too: that brings it down no further.
     pub fn refused(&mut self, now: Duration, sent: Duration, asked: Option<Duration>) {
-        // An API that counts whole seconds asks for one when it means less: the lower rate is answer enough to that.
-        self.held = self.held.max(now + asked.unwrap_or_default().saturating_sub(WINDOW));
+        let since = *self.refusing.get_or_insert(now);
+        let held = now + asked.unwrap_or_default().saturating_sub(BRIEF);
+        self.held = self.held.max(held.min(since + PATIENCE));
         if self.rate.is_some_and(|rate| sent < rate.since || now < rate.since + WINDOW) {
             return;
         }
-        let sent = self.rate.map_or(f64::INFINITY, |rate| rate.at(now));
-        let lowest = (DOWN * sent.min(self.taken.rate(now))).max(LEAST);
-        self.rate = Some(Rate { lowest, since: now.max(self.held) });
+        let taken = self.taken.rate(now);
+        let rate = self.rate.map(|rate| rate.at(now)).filter(|rate| *rate < FAR * taken).unwrap_or(taken);
+        (self.next, self.cuts) = (now, self.cuts.wrapping_add(1));
+        self.rate = Some(Rate { lowest: (DOWN * rate).max(LEAST), since: now.max(self.held) });
     }
 }
 
 impl Rate {
     /// In calls a second.
     fn at(&self, now: Duration) -> f64 {
-        self.lowest + (UP * self.lowest).max(LEAST) * now.saturating_sub(self.since).as_secs_f64()
+        self.lowest * (1.0 + UP * now.saturating_sub(self.since).as_secs_f64())
     }
 }
 
 impl Taken {
-    fn add(&mut self, now: Duration) {
+    fn add(&mut self, now: Duration, sent: Duration) {
         let passed = now.saturating_sub(self.since);
         if passed >= WINDOW {
-            self.rate = f64::from(self.count) / passed.as_secs_f64();
-            (self.since, self.count) = (now, 0);
+            let is_next = passed < REST;
+            self.before = is_next.then(|| f64::from(self.count) / passed.as_secs_f64());
+            // What comes after a rest counts from when it was sent: there is no window before it to go by.
+            (self.since, self.count) = (if is_next { now } else { sent }, 0);
         }
         self.count += 1;
-        self.last = Some(now);
     }
 
-    /// In calls a second. A window that is not over counts as if nothing more came in it.
+    /// In calls a second: over the last full window, or in so far as there was one.
     fn rate(&self, now: Duration) -> f64 {
-        let passed = now.saturating_sub(self.since).max(WINDOW);
-        self.rate.max(f64::from(self.count) / passed.as_secs_f64())
+        let passed = now.saturating_sub(self.since).max(SLACK);
+        self.before.unwrap_or(f64::from(self.count) / passed.as_secs_f64())
     }
 }
 
@@ -128,80 +168,130 @@ mod tests {
 
     const START: Duration = Duration::from_secs(1_000);
 
-    fn millis(millis: u64) -> Duration {
+    fn at(millis: u64) -> Duration {
         START + Duration::from_millis(millis)
     }
 
-    /// A pace that was brought down at `START`, when the API had taken `count` calls within a second.
-    fn paced(count: u32) -> Pace {
+    /// A pace that was brought down at `START`, when the API had taken a hundred calls in a second.
+    fn paced() -> Pace {
         let mut pace = Pace::default();
-        (0..count).for_each(|_| pace.took(START));
-        pace.refused(START, START, None);
+        let sent = START - Duration::from_secs(1);
+        (1..=100).for_each(|call| pace.took(sent + Duration::from_millis(call * 10), sent));
+        pace.refused(START, sent, None);
         pace
+    }
+
+    fn lowest(pace: &Pace) -> f64 {
+        pace.rate.unwrap().lowest
     }
 
     #[test]
     fn there_is_no_limit_until_a_call_is_refused() {
         let mut pace = Pace::default();
-        assert!((0..10_000).all(|_| pace.turn(START) == START && pace.opens(START) == START));
+        assert!((0..10_000).all(|_| pace.turn(START).at == START && pace.opens(START) == START));
     }
 
     #[test]
     fn a_refusal_brings_the_rate_below_what_was_taken_and_then_it_grows() {
-        let mut pace = paced(100);
-        let mut turns = 0;
-        let mut at = START;
-        while at < START + Duration::from_secs(1) {
-            at = pace.turn(at);
+        let mut pace = paced();
+        let (mut turns, mut now) = (0, START);
+        while now < at(1_000) {
+            now = pace.turn(now).at;
             turns += 1;
         }
         assert!((90..=97).contains(&turns), "{turns}");
-        assert!((pace.rate.unwrap().at(millis(10_000)) - 100.0).abs() < 0.1);
+        assert!((pace.rate.unwrap().at(at(10_000)) - 99.0).abs() < 0.1);
     }
 
     #[test]
     fn what_was_under_way_brings_it_down_once() {
-        let mut pace = paced(100);
-        let lowest = |pace: &Pace| pace.rate.unwrap().lowest;
+        let mut pace = paced();
         let before = lowest(&pace);
-        pace.refused(millis(900), millis(800), None);
-        pace.refused(millis(30_000), START - Duration::from_secs(1), None);
+        pace.refused(at(200), at(100), None);
+        pace.refused(at(30_000), START - WINDOW, None);
         assert!((lowest(&pace) - before).abs() < f64::EPSILON);
-        pace.refused(millis(2_000), millis(1_900), None);
+        pace.refused(at(2_000), at(1_900), None);
         assert!(lowest(&pace) < before);
     }
 
     #[test]
+    fn turns_at_a_rate_that_was_too_high_are_taken_back() {
+        let mut pace = paced();
+        let turns: Vec<Turn> = (0..100).map(|_| pace.turn(START)).collect();
+        pace.refused(at(500), at(400), None);
+        assert!(turns.iter().all(|turn| !pace.is_good(*turn, at(10_000))));
+        assert!(pace.turn(at(500)).at <= at(600), "nobody waits for those who had them");
+    }
+
+    #[test]
+    fn a_rate_that_was_far_too_high_is_mended_by_what_was_taken() {
+        let mut pace = Pace::default();
+        // Ten at once, and no more than ten a second after that.
+        (0..10).for_each(|_| pace.took(at(50), START));
+        pace.refused(at(50), START, None);
+        assert!(lowest(&pace) > 100.0);
+        (1..=11).for_each(|tenth| pace.took(at(50 + tenth * 100), at(tenth * 100)));
+        pace.refused(at(1_200), at(1_150), None);
+        assert!((9.0..=20.0).contains(&lowest(&pace)), "{}", lowest(&pace));
+    }
+
+    #[test]
+    fn what_came_before_a_rest_says_nothing_after_it() {
+        let mut pace = Pace::default();
+        (0..5).for_each(|_| pace.took(START, START));
+        (0..100).for_each(|call| pace.took(at(600_000 + call), at(600_000)));
+        pace.refused(at(600_100), at(600_050), None);
+        assert!(lowest(&pace) > 100.0);
+    }
+
+    #[test]
+    fn a_rate_is_given_up_once_it_has_grown_past_the_limit_that_was() {
+        let mut pace = paced();
+        let later = START + MEMORY + Duration::from_millis(1);
+        assert!((0..1_000).all(|_| pace.turn(later).at == later));
+    }
+
+    #[test]
     fn a_rate_never_falls_so_low_that_nothing_is_tried() {
-        let mut pace = paced(1);
-        (1..100).for_each(|second| pace.refused(millis(second * 2_000), millis(second * 2_000), None));
-        assert!(pace.turn(millis(200_000)) <= millis(201_000));
-        assert!(pace.turn(millis(200_000)) <= millis(202_000));
+        let mut pace = paced();
+        (1..100).for_each(|second| pace.refused(at(second * 2_000), at(second * 2_000), None));
+        pace.turn(at(200_000));
+        assert!(pace.turn(at(200_000)).at <= at(202_000));
     }
 
     #[test]
     fn nobody_calls_before_the_api_asked_to_be_called_again() {
         let mut pace = Pace::default();
         pace.refused(START, START, Some(Duration::from_secs(30)));
-        assert!(pace.is_held(millis(28_900)) && !pace.is_held(millis(29_000)));
-        assert_eq!(pace.opens(START), millis(29_000));
-        assert_eq!(pace.turn(millis(5)), millis(29_000));
-        assert!(pace.turn(millis(5)) >= millis(29_000));
+        assert_eq!(pace.opens(START), at(29_000));
+        let turns = [pace.turn(at(5)), pace.turn(at(5))];
+        assert!(turns[0].at == at(29_000) && turns[1].at >= at(29_000));
+        assert!(pace.is_good(turns[0], at(29_000)) && !pace.is_good(turns[0], at(28_900)));
         // A second is what an API says that means less.
         let mut brief = Pace::default();
         brief.refused(START, START, Some(Duration::from_secs(1)));
-        assert!(!brief.is_held(START));
+        assert_eq!(brief.opens(START), START);
+    }
+
+    #[test]
+    fn an_api_that_takes_nothing_is_given_up_and_one_that_takes_something_is_not() {
+        let mut pace = Pace::default();
+        pace.refused(START, START, Some(Duration::from_hours(1)));
+        assert_eq!(pace.opens(START), START + PATIENCE, "nobody is held for longer");
+        assert!(pace.is_given_up(START + PATIENCE) && !pace.is_given_up(START + PATIENCE - BRIEF));
+        pace.took(START + PATIENCE, START);
+        assert!(!pace.is_given_up(START + 2 * PATIENCE));
     }
 
     #[test]
     fn whoever_is_late_makes_nobody_after_it_late() {
-        let mut pace = paced(100);
-        let mut at = START;
+        let mut pace = paced();
+        let mut now = START;
         for _ in 0..90 {
             // A timer that counts whole milliseconds.
-            at = Duration::from_millis(u64::try_from(pace.opens(at).as_nanos().div_ceil(1_000_000)).unwrap());
-            pace.turn(at);
+            now = Duration::from_millis(u64::try_from(pace.opens(now).as_nanos().div_ceil(1_000_000)).unwrap());
+            pace.turn(now);
         }
-        assert!(at <= millis(1_000), "{at:?}");
+        assert!(now <= at(1_000), "{now:?}");
     }
 }

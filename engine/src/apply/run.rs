@@ -101,8 +101,8 @@ impl Run {
     pub(super) async fn turn(&self, lane: &Lane) -> Option<Slot> {
         loop {
             let now = self.clock.uptime();
-            let at = lane.pace().turn(now);
-            if at > now && !self.wait(at - now).await {
+            let turn = lane.pace().turn(now);
+            if turn.at > now && !self.wait(turn.at - now).await {
                 return None;
             }
             let slot = tokio::select! {
@@ -110,7 +110,7 @@ impl Run {
                 slot = lane.take() => slot?,
                 () = self.cancelled() => return None,
             };
-            if !lane.pace().is_held(self.clock.uptime()) {
+            if lane.pace().is_good(turn, self.clock.uptime()) {
                 return Some(slot);
             }
         }
