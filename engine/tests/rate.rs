@@ -56,7 +56,7 @@ fn an_api_that_takes_a_hundred_a_second_does_more_than_ninety() {
     for (burst, whole_seconds) in limits {
         let limit = Limit { rate: 100.0, burst, whole_seconds };
         let (done, refused) = done_a_second(3_000, limit);
-        assert!(done >= 90.0 && refused < 0.05, "{limit:?}: {done:.1} done, {refused:.3} refused");
+        assert!(done >= 90.0 && refused < 0.1, "{limit:?}: {done:.1} done, {refused:.3} refused");
     }
 }
 
@@ -200,7 +200,7 @@ fn turns(operations: usize) -> usize {
 
 #[test]
 fn what_the_executor_does_grows_with_the_operations_and_no_faster() {
-    let (few, many) = (turns(200), turns(1_600));
-    assert!(many <= few * 8 * 11 / 10, "{few} for 200, {many} for 1600");
-    assert!(many <= 40 * 1_600, "{many} for 1600");
+    let (few, many) = (turns(400), turns(3_200));
+    assert!(many <= few * 8 * 11 / 10, "{few} for 400, {many} for 3200");
+    assert!(many <= 40 * 3_200, "{many} for 3200");
 }

@@ -1,7 +1,7 @@
 //! How fast an API is called: at will until it refuses a call, then evenly, a little faster every second, until it refuses again.
 //!
-//! The rate is no setting: it is found. A refusal brings it down to a share of what it was, or of what the API took where that is far
-//! less; then it grows by the same amount every second. So calls keep within a tenth of what the API allows, whatever that is. A rate that
+//! The rate is no setting: it is found. The first refusal makes it a share of what the API took by then, which may be far off: it doubles
+//! every second until the second. From there on, a refusal brings it down to a share of what it was, and it grows by the same amount every second. So calls keep within a tenth of what the API allows, whatever that is. A rate that
 //! has grown past what was refused, without being refused, is given up: the limit is no longer where it was.
 
 use std::time::Duration;
@@ -68,12 +68,15 @@ struct Rate {
     /// In calls a second.
     lowest: f64,
     since: Duration,
+    /// Whether it was refused at least once, so that the limit is near.
+    is_found: bool,
 }
 
 /// How many calls the API took in the window that is under way, and in the one before.
 #[derive(Clone, Copy, Debug, Default)]
 struct Taken {
-    since: Duration,
+    /// When the window began; none before the first.
+    since: Option<Duration>,
     count: u32,
     /// In calls a second.
     before: Option<f64>,
@@ -84,7 +87,7 @@ impl Pace {
     pub fn turn(&mut self, now: Duration) -> Turn {
         let at = self.opens(now);
         if let Some(rate) = &self.rate {
-            self.next = self.next.max(at.saturating_sub(SLACK)) + Duration::from_secs_f64(1.0 / rate.at(now));
+            self.next = self.next.max(at.saturating_sub(SLACK)) + Duration::from_secs_f64(1.0 / rate.at(at));
         }
         Turn { at, cuts: self.cuts }
     }
@@ -94,9 +97,9 @@ impl Pace {
         if self.is_given_up(now) {
             return now;
         }
-        if self.rate.take_if(|rate| now > rate.since + MEMORY).is_some() {
-            // What was taken was what was sent, and no more.
-            self.taken = Taken::default();
+        if let Some(rate) = self.rate.take_if(|rate| now > rate.since + MEMORY) {
+            // What was taken by then was what was sent. The API may take more, and at least what the rate came to.
+            self.taken = Taken { since: Some(now), count: 0, before: Some(rate.at(now)) };
         }
         let next = if self.rate.is_some() { self.next } else { now };
         now.max(next).max(self.held)
@@ -130,35 +133,39 @@ impl Pace {
             return;
         }
         let taken = self.taken.rate(now);
+        let is_found = self.rate.is_some();
         let rate = self.rate.map(|rate| rate.at(now)).filter(|rate| *rate < FAR * taken).unwrap_or(taken);
         (self.next, self.cuts) = (now, self.cuts.wrapping_add(1));
-        self.rate = Some(Rate { lowest: (DOWN * rate).max(LEAST), since: now.max(self.held) });
+        self.rate = Some(Rate { lowest: (DOWN * rate).max(LEAST), since: now.max(self.held), is_found });
     }
 }
 
 impl Rate {
     /// In calls a second.
     fn at(&self, now: Duration) -> f64 {
-        self.lowest * (1.0 + UP * now.saturating_sub(self.since).as_secs_f64())
+        let seconds = now.saturating_sub(self.since).as_secs_f64();
+        self.lowest * if self.is_found { 1.0 + UP * seconds } else { seconds.exp2() }
     }
 }
 
 impl Taken {
     fn add(&mut self, now: Duration, sent: Duration) {
-        let passed = now.saturating_sub(self.since);
-        if passed >= WINDOW {
-            let is_next = passed < REST;
-            self.before = is_next.then(|| f64::from(self.count) / passed.as_secs_f64());
-            // What comes after a rest counts from when it was sent: there is no window before it to go by.
-            (self.since, self.count) = (if is_next { now } else { sent }, 0);
+        let passed = self.since.map(|since| now.saturating_sub(since)).filter(|passed| *passed < REST);
+        match passed {
+            Some(passed) if passed < WINDOW => self.count += 1,
+            Some(passed) => {
+                let before = Some(f64::from(self.count) / passed.as_secs_f64());
+                *self = Self { since: Some(now), count: 1, before };
+            }
+            // There is no window before it to go by: it counts from when it was sent.
+            None => *self = Self { since: Some(sent), count: 1, before: None },
         }
-        self.count += 1;
     }
 
-    /// In calls a second: over the last full window, or in so far as there was one.
+    /// In calls a second: over the last full window; where there is none, at least so many.
     fn rate(&self, now: Duration) -> f64 {
-        let passed = now.saturating_sub(self.since).max(SLACK);
-        self.before.unwrap_or(f64::from(self.count) / passed.as_secs_f64())
+        let passed = now.saturating_sub(self.since.unwrap_or(now)).max(SLACK);
+        self.before.unwrap_or(f64::from(self.count.max(1)) / passed.as_secs_f64())
     }
 }
 
@@ -199,19 +206,21 @@ mod tests {
             now = pace.turn(now).at;
             turns += 1;
         }
-        assert!((90..=97).contains(&turns), "{turns}");
-        assert!((pace.rate.unwrap().at(at(10_000)) - 99.0).abs() < 0.1);
+        assert!((130..=140).contains(&turns), "{turns}");
+        assert!(pace.rate.unwrap().at(at(2_000)) > 300.0, "it may have been far too low");
+        pace.refused(at(500), at(400), None);
+        let share = pace.rate.unwrap().at(at(10_500)) / lowest(&pace);
+        assert!((share - 1.1).abs() < 0.001, "{share}");
     }
 
     #[test]
     fn what_was_under_way_brings_it_down_once() {
         let mut pace = paced();
-        let before = lowest(&pace);
         pace.refused(at(200), at(100), None);
-        pace.refused(at(30_000), START - WINDOW, None);
-        assert!((lowest(&pace) - before).abs() < f64::EPSILON);
-        pace.refused(at(2_000), at(1_900), None);
-        assert!(lowest(&pace) < before);
+        pace.refused(at(20_000), START - WINDOW, None);
+        assert_eq!(pace.cuts, 1);
+        pace.refused(at(20_000), at(19_900), None);
+        assert_eq!(pace.cuts, 2);
     }
 
     #[test]
@@ -226,13 +235,13 @@ mod tests {
     #[test]
     fn a_rate_that_was_far_too_high_is_mended_by_what_was_taken() {
         let mut pace = Pace::default();
-        // Ten at once, and no more than ten a second after that.
-        (0..10).for_each(|_| pace.took(at(50), START));
+        // A hundred at once, and no more than ten a second after that.
+        (0..100).for_each(|_| pace.took(at(50), START));
         pace.refused(at(50), START, None);
-        assert!(lowest(&pace) > 100.0);
+        assert!(lowest(&pace) > 300.0);
         (1..=11).for_each(|tenth| pace.took(at(50 + tenth * 100), at(tenth * 100)));
         pace.refused(at(1_200), at(1_150), None);
-        assert!((9.0..=20.0).contains(&lowest(&pace)), "{}", lowest(&pace));
+        assert!((7.0..=12.0).contains(&lowest(&pace)), "{}", lowest(&pace));
     }
 
     #[test]
