@@ -132,7 +132,7 @@ impl Graph {
     }
 
     /// How long it takes to make it, in seconds, once one of each kind was made.
-    fn makespan(&self, learns: bool) -> f64 {
+    fn makespan(&self) -> f64 {
         on_paused_time(async {
             let mut house = House::new();
             house.parallelism = self.places;
@@ -146,13 +146,8 @@ impl Graph {
                 let kind = || typical.iter().find(|(name, _)| *name == request.kind.as_str()).unwrap().1;
                 Duration::from_secs_f64(if verb == "poll" { POLL } else { takes.unwrap_or_else(kind) })
             }));
-            let one_of_each = if learns {
-                blueprint(
-                    &KINDS.map(|kind| format!("k_{0}: {{ kind: {0} }}", kind.name)).each_ref().map(String::as_str),
-                )
-            } else {
-                blueprint(&[]).replace(" {}", "\n")
-            };
+            let one_of_each = KINDS.map(|kind| format!("k_{0}: {{ kind: {0} }}", kind.name));
+            let one_of_each = blueprint(&one_of_each.each_ref().map(String::as_str));
             house.up(&one_of_each).await;
             let start = support::clock::uptime();
             house.up(&self.text(&one_of_each)).await;
@@ -164,7 +159,7 @@ impl Graph {
 #[test]
 fn no_schedule_could_be_much_shorter() {
     let graphs: Vec<Graph> = (0..200).map(Graph::of).collect();
-    let ratios: Vec<f64> = graphs.iter().map(|graph| graph.makespan(true) / graph.bound()).collect();
+    let ratios: Vec<f64> = graphs.iter().map(|graph| graph.makespan() / graph.bound()).collect();
     let figures = |shape: Option<&str>| {
         let of_shape = graphs.iter().zip(&ratios).filter(|(graph, _)| shape.is_none_or(|shape| graph.shape == shape));
         let ratios: Vec<f64> = of_shape.map(|(_, ratio)| *ratio).collect();

@@ -125,6 +125,8 @@ mod tests {
     use super::super::pace::PATIENCE;
     use super::*;
 
+    const BRIEF: Duration = Duration::from_secs(1);
+
     #[test]
     fn places_are_bounded_in_all_at_each_provider_and_at_each_api() {
         let lanes = Lanes::new(4, [("a".to_owned(), 3)]);
@@ -150,8 +152,8 @@ mod tests {
         answered(ProviderError::new(Class::Throttled { retry_after: None }, "x"));
         assert!((0..9).any(|_| lane.try_take(Duration::ZERO).is_none()), "it is paced now");
         answered(ProviderError::new(Class::Transient, "x").outcome_unknown());
-        assert!(lane.pace().is_given_up(PATIENCE));
+        assert!(!lane.pace().is_worth_waiting(PATIENCE, BRIEF));
         answered(ProviderError::new(Class::Denied, "x"));
-        assert!(!lane.pace().is_given_up(PATIENCE));
+        assert!(lane.pace().is_worth_waiting(PATIENCE, BRIEF));
     }
 }

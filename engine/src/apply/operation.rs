@@ -236,7 +236,7 @@ impl<'a> Drive<'a> {
     async fn wait_to_try_again(&mut self, error: &ProviderError) -> bool {
         let Some(after) = self.tries.again(error, self.run.entropy.as_ref()) else { return false };
         let is_refused = matches!(error.class, Class::Throttled { .. });
-        if is_refused && self.lane.pace().is_given_up(self.run.clock.uptime() + after) {
+        if is_refused && !self.lane.pace().is_worth_waiting(self.run.clock.uptime(), after) {
             return false;
         }
         self.slot = None;

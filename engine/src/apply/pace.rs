@@ -1,8 +1,9 @@
 //! How fast an API is called: at will until it refuses a call, then evenly, a little faster every second, until it refuses again.
 //!
-//! The rate is no setting: it is found. The first refusal makes it a share of what the API took by then, which may be far off: it doubles
-//! every second until the second. From there on, a refusal brings it down to a share of what it was, and it grows by the same amount every second. So calls keep within a tenth of what the API allows, whatever that is. A rate that
-//! has grown past what was refused, without being refused, is given up: the limit is no longer where it was.
+//! The rate is no setting: it is found. The first refusal makes it a share of what the API took by then. That may be far too low, so it
+//! doubles every second until it is refused too. From there on, a refusal brings it down to a share of what it was, and it grows by the
+//! same amount every second: calls keep within a tenth of what the API allows, whatever that is. A rate that has grown past what was
+//! refused, without being refused, is forgotten: the limit is no longer where it was.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ const UP: f64 = 0.01;
 /// other call: what it takes then is less than what it would take.
 const FAR: f64 = 3.0;
 
-/// How long after its last refusal a rate is given up. By then it has grown to 1.3 times what it was brought down to.
+/// How long after its last refusal a rate is forgotten. By then it has grown to 1.3 times what it was brought down to.
 const MEMORY: Duration = Duration::from_secs(30);
 
 /// The lowest rate, in calls a second: an API that takes fewer says itself how long to wait.
@@ -34,8 +35,8 @@ const BRIEF: Duration = Duration::from_secs(1);
 /// How far a call may be late and those after it still on time: timers wake late, which must not add up.
 const SLACK: Duration = Duration::from_millis(50);
 
-/// How long an API may refuse every call until it is given up: no operation is at fault, so that none counts its tries, but a cloud that
-/// is broken must not hold a run forever.
+/// How long operations wait for an API that refuses every call. None of them is at fault, so that none counts its tries; but a cloud that
+/// is broken must not hold a run forever. Once one has waited for so long, all of them fail, and nobody calls for as long again.
 pub const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The pace of one API. Moments are those of [`trueup_state::Clock::uptime`].
@@ -50,8 +51,10 @@ pub struct Pace {
     /// How often the rate was brought down: a turn that was given away before is none any more.
     cuts: u32,
     taken: Taken,
-    /// Since when it has refused every call.
-    refusing: Option<Duration>,
+    /// When it refused the first and the last of the calls since it last took one.
+    refusing: Option<(Duration, Duration)>,
+    /// When somebody had waited for too long.
+    given_up: Option<Duration>,
 }
 
 /// The right to send one call.
@@ -113,22 +116,33 @@ impl Pace {
 
     /// Whether the API has refused every call for so long that no more are sent.
     pub fn is_given_up(&self, now: Duration) -> bool {
-        self.refusing.is_some_and(|since| now >= since + PATIENCE)
+        self.given_up.is_some_and(|since| now < since + PATIENCE)
+    }
+
+    /// Whether it is worth to wait for so long and call again, after a refusal. If not, the API is given up.
+    pub fn is_worth_waiting(&mut self, now: Duration, span: Duration) -> bool {
+        let is_worth = self.refusing.is_none_or(|(first, _)| now + span <= first + PATIENCE);
+        if !is_worth {
+            self.given_up = Some(now);
+        }
+        is_worth
     }
 
     /// The API took a call, however that went. `sent`: when it was sent.
     pub fn took(&mut self, now: Duration, sent: Duration) {
         self.taken.add(now, sent);
-        self.refusing = None;
+        (self.refusing, self.given_up) = (None, None);
     }
 
     /// The API refused a call because there were too many. `sent`: when it was sent. `asked`: how long the API asks to wait.
     ///
     /// All calls that were under way when the rate came down may be refused too: that brings it down no further.
     pub fn refused(&mut self, now: Duration, sent: Duration, asked: Option<Duration>) {
-        let since = *self.refusing.get_or_insert(now);
+        // What was refused long ago, and nobody called since, is another matter.
+        let first = self.refusing.filter(|(_, last)| now <= *last + PATIENCE).map_or(now, |(first, _)| first);
+        self.refusing = Some((first, now));
         let held = now + asked.unwrap_or_default().saturating_sub(BRIEF);
-        self.held = self.held.max(held.min(since + PATIENCE));
+        self.held = self.held.max(held.min(first + PATIENCE));
         if self.rate.is_some_and(|rate| sent < rate.since || now < rate.since + WINDOW) {
             return;
         }
@@ -283,13 +297,35 @@ mod tests {
     }
 
     #[test]
-    fn an_api_that_takes_nothing_is_given_up_and_one_that_takes_something_is_not() {
+    fn an_api_that_takes_nothing_is_given_up_for_a_while() {
+        let (mut pace, brief) = (Pace::default(), Duration::from_secs(10));
+        for tens in 0..30 {
+            pace.refused(at(tens * 10_000), at(tens * 10_000), None);
+            assert!(pace.is_worth_waiting(at(tens * 10_000), brief) && !pace.is_given_up(at(tens * 10_000)));
+        }
+        let end = START + PATIENCE;
+        pace.refused(end, end, None);
+        assert!(!pace.is_worth_waiting(end, brief) && pace.is_given_up(end));
+        assert_eq!(pace.opens(end), end, "whoever comes now is told at once");
+        assert!(!pace.is_given_up(end + PATIENCE));
+        pace.took(end, end);
+        assert!(!pace.is_given_up(end));
+    }
+
+    #[test]
+    fn an_api_that_takes_some_calls_is_not_given_up() {
         let mut pace = Pace::default();
-        pace.refused(START, START, Some(Duration::from_hours(1)));
-        assert_eq!(pace.opens(START), START + PATIENCE, "nobody is held for longer");
-        assert!(pace.is_given_up(START + PATIENCE) && !pace.is_given_up(START + PATIENCE - BRIEF));
-        pace.took(START + PATIENCE, START);
-        assert!(!pace.is_given_up(START + 2 * PATIENCE));
+        for minute in 0..60 {
+            let now = at(minute * 60_000);
+            pace.took(now, now);
+            pace.refused(now, now, None);
+            assert!(pace.is_worth_waiting(now, Duration::from_mins(2)));
+        }
+        assert!(!pace.is_worth_waiting(at(3_600_000), PATIENCE * 2), "nor is it waited for what is longer");
+        let later = at(36_000_000);
+        pace.refused(later, later, Some(Duration::from_hours(1)));
+        assert!(pace.is_worth_waiting(later, Duration::from_mins(2)), "what was refused hours ago no longer counts");
+        assert!(pace.opens(later) <= later + PATIENCE, "nobody is held for longer");
     }
 
     #[test]
