@@ -25,7 +25,7 @@ pub struct Lanes {
 /// The way to one API. Pending work, and what waits for its turn, is not on it, so that it holds up nothing else.
 #[derive(Debug)]
 pub struct Lane {
-    /// Places at the API, at its provider, and in all.
+    /// Places at the API, at its provider, and in all; taken in this order, whoever waits for one keeps none from another API.
     places: Vec<Arc<Semaphore>>,
     pace: Mutex<Pace>,
     freed: Arc<Notify>,
@@ -66,7 +66,7 @@ impl Lanes {
         let lane = lanes.entry((provider.to_owned(), api.name.clone())).or_insert_with(|| {
             let at_provider = self.by_provider.get(provider).cloned();
             Arc::new(Lane {
-                places: at_provider.into_iter().chain([limited(api.concurrency), self.all.clone()]).collect(),
+                places: [limited(api.concurrency)].into_iter().chain(at_provider).chain([self.all.clone()]).collect(),
                 pace: Mutex::default(),
                 freed: self.freed.clone(),
             })

@@ -187,6 +187,7 @@ impl Taken {
 mod tests {
     use super::*;
 
+    const BEFORE: Duration = Duration::from_secs(999);
     const START: Duration = Duration::from_secs(1_000);
 
     fn at(millis: u64) -> Duration {
@@ -196,9 +197,8 @@ mod tests {
     /// A pace that was brought down at `START`, when the API had taken a hundred calls in a second.
     fn paced() -> Pace {
         let mut pace = Pace::default();
-        let sent = START - Duration::from_secs(1);
-        (1..=100).for_each(|call| pace.took(sent + Duration::from_millis(call * 10), sent));
-        pace.refused(START, sent, None);
+        (1..=100).for_each(|call| pace.took(BEFORE + Duration::from_millis(call * 10), BEFORE));
+        pace.refused(START, BEFORE, None);
         pace
     }
 
@@ -231,7 +231,7 @@ mod tests {
     fn what_was_under_way_brings_it_down_once() {
         let mut pace = paced();
         pace.refused(at(200), at(100), None);
-        pace.refused(at(20_000), START - WINDOW, None);
+        pace.refused(at(20_000), BEFORE, None);
         assert_eq!(pace.cuts, 1);
         pace.refused(at(20_000), at(19_900), None);
         assert_eq!(pace.cuts, 2);

@@ -102,7 +102,8 @@ impl Run {
         loop {
             let now = self.clock.uptime();
             let turn = lane.pace().turn(now);
-            if turn.at > now && !self.wait(turn.at - now).await {
+            let span = turn.at.saturating_sub(now);
+            if !span.is_zero() && !self.wait(span).await {
                 return None;
             }
             let slot = tokio::select! {

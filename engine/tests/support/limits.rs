@@ -54,7 +54,7 @@ impl Limits {
     pub(crate) fn take(&mut self, api: &str, now: Duration) -> Result<(), Class> {
         let Some(bucket) = self.buckets.get_mut(api) else { return Ok(()) };
         let Limit { rate, burst, whole_seconds } = bucket.limit;
-        bucket.tokens = (bucket.tokens + (now - bucket.at).as_secs_f64() * rate).min(burst);
+        bucket.tokens = (bucket.tokens + now.saturating_sub(bucket.at).as_secs_f64() * rate).min(burst);
         bucket.at = now;
         if bucket.tokens >= 1.0 {
             bucket.tokens -= 1.0;
