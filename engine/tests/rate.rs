@@ -170,19 +170,21 @@ async fn a_look_after_a_lost_reply_is_tried_again_where_it_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_cancel_does_not_wait_for_an_api_that_asked_to_be_left_alone() {
     let house = house(2);
+    house.cloud.set_manners(Manners { latency: LATENCY, polls: 1, ..Manners::default() });
     let refused = Fault::Fails(Class::Throttled { retry_after: Some(Duration::from_mins(2)) });
     house.cloud.fail("create r0", refused);
     let ((sender, _kept), (cancel, cancelled)) = (events(), watch::channel(false));
     let (engine, text, start) = (house.engine(), many(10, "{ kind: box }"), uptime());
     let run = house.run_with(&text, Mode::Apply, &engine, &sender, &cancelled);
     let stop = async {
-        PausedClock.sleep(Duration::from_secs(5)).await;
+        // By then, one waits to try again, and the other to ask after what is pending.
+        PausedClock.sleep(Duration::from_secs(8)).await;
         cancel.send(true).unwrap();
     };
     let (report, ()) = tokio::join!(run, stop);
     let report = report.unwrap();
-    assert!(report.interrupted && since(start) < Duration::from_secs(6), "{report:#?}");
-    assert_eq!((report.done.len(), report.failed.len(), report.skipped.len()), (1, 1, 8));
+    assert!(report.interrupted && since(start) < Duration::from_secs(9), "{report:#?}");
+    assert_eq!((report.unfinished.len(), report.failed.len(), report.skipped.len()), (1, 1, 8));
     house.up(&text).await;
 }
 
