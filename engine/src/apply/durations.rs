@@ -11,9 +11,9 @@ use crate::plan::Operation;
 /// How many entries are read for each operation that is planned: what is learned costs no more than in proportion to what is done.
 const ENTRIES_AN_OPERATION: u64 = 64;
 
-/// How many entries are read at most: some two thousand operations, more than enough for what is typical of a few dozen kinds, and
-/// the newest of them, since clouds change.
-const MOST_ENTRIES: u64 = 4_096;
+/// How many entries are read at most: some thousand operations are more than enough for what is typical of a few dozen kinds, the newest of
+/// them, since clouds change; and each secret in an entry costs a decryption.
+const MOST_ENTRIES: u64 = 2_048;
 
 /// What took longer lay waiting for a run to settle it.
 const LONGEST: Duration = Duration::from_hours(2);
