@@ -168,6 +168,15 @@ async fn a_look_after_a_lost_reply_is_tried_again_where_it_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_look_after_a_lost_reply_needs_no_second_place() {
+    let house = house(1);
+    house.cloud.fail("create a", Fault::LostAfter);
+    let text = blueprint(&["a: { kind: named }"]);
+    let ended = tokio::time::timeout(Duration::from_hours(1), house.up(&text)).await;
+    assert!(ended.is_ok(), "it waits for itself");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cancel_does_not_wait_for_an_api_that_asked_to_be_left_alone() {
     let house = house(2);
     house.cloud.set_manners(Manners { latency: LATENCY, polls: 1, ..Manners::default() });

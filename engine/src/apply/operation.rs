@@ -132,6 +132,8 @@ impl<'a> Drive<'a> {
 
     /// Waits for the next call's turn; false if the run is cancelled meanwhile.
     async fn take_turn(&mut self) -> bool {
+        // Whoever waits for a place holds none.
+        self.slot = None;
         self.slot = self.run.turn(&self.lane).await;
         self.slot.is_some()
     }

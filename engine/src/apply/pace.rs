@@ -108,10 +108,10 @@ impl Pace {
         now.max(next).max(self.held)
     }
 
-    /// Whether a call may be sent now. A turn from before the API refused a call is no longer good: it was given away at a rate that is
+    /// Whether a turn may be used, now that it has come. A turn from before the API refused a call is no longer good: it was given away at a rate that is
     /// too high, or the API asked to be left alone.
     pub fn is_good(&self, turn: Turn, now: Duration) -> bool {
-        self.is_given_up(now) || turn.at <= now && turn.cuts == self.cuts && self.held <= now
+        self.is_given_up(now) || turn.cuts == self.cuts && self.held <= now
     }
 
     /// Whether the API has refused every call for so long that no more are sent.
