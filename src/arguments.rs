@@ -238,7 +238,7 @@ pub(crate) struct RunArgs {
     pub(crate) yes: Option<Yes>,
 
     /// How many operations may be under way at once
-    #[arg(long, value_name = "N", default_value_t = trueup_engine::apply::schedule::PARALLELISM, value_parser = parallelism)]
+    #[arg(long, value_name = "N", default_value_t = trueup_engine::apply::lanes::PARALLELISM, value_parser = parallelism)]
     pub(crate) parallelism: usize,
 
     /// Wait for another run to finish instead of giving up

@@ -11,8 +11,10 @@ use trueup_state::{
     Verb,
 };
 
-use crate::apply::operation::{Actor, Outcome, Run, Work, resume};
-use crate::apply::schedule::Slots;
+use crate::apply::durations::{Durations, worth_reading};
+use crate::apply::lanes::Lanes;
+use crate::apply::operation::{Actor, Outcome, Work, resume};
+use crate::apply::run::Run;
 use crate::apply::{ApplyEvent, Done, Events, Failure, Report, executor};
 use crate::blueprint::Program;
 use crate::diagnostic::Diagnostics;
@@ -309,10 +311,11 @@ impl Engine {
         if !addresses.is_empty() {
             return Err(EngineError::WorldMoved { addresses: addresses.into_iter().collect() });
         }
+        let durations = self.durations(plan).await;
         let run = self.run(lease, state, events, cancel);
         let execute = async {
             let finisher = Finisher::new(&run, plan, program, &estate, &self.checks);
-            let mut report = executor::execute(&run, plan, &finisher).await;
+            let mut report = executor::execute(&run, plan, &finisher, &durations).await;
             let outputs = match plan.mode {
                 Mode::Destroy if report.is_complete() => Some(Event::Outputs { outputs: BTreeMap::new() }),
                 Mode::Destroy => None,
@@ -325,6 +328,12 @@ impl Engine {
             report
         };
         Ok(with_lease(&run, execute).await)
+    }
+
+    /// How long a plan's operations are likely to take. Only their order hangs on it: a history that can't be read stops nothing.
+    async fn durations(&self, plan: &Plan) -> Durations {
+        let from = plan.serial.saturating_sub(worth_reading(plan.operations.len()));
+        Durations::learned(&self.store.history(&plan.stack, from).await.unwrap_or_default())
     }
 
     /// Observes again what will change: what of it is not as it was planned from.
@@ -364,7 +373,7 @@ impl Engine {
             store: self.store.clone(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
-            slots: Slots::new(self.parallelism, limits),
+            lanes: Lanes::new(self.parallelism, limits),
             events: events.clone(),
             cancel: cancel.clone(),
             lease: Mutex::new(lease.clone()),

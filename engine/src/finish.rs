@@ -6,15 +6,16 @@ use std::sync::Arc;
 use trueup_state::entry::{Event, Request};
 use trueup_state::{Address, Class, FieldPath, Status, Step, Token, Value, Verb};
 
-use crate::apply::operation::{Actor, Run, Work};
+use crate::apply::operation::{Actor, Work};
 use crate::apply::remedy::{remedy, to_delete};
+use crate::apply::run::Run;
 use crate::blueprint::{Program, Scope as Seeing, Visible, World, evaluate};
 use crate::desired::{declared, desired};
 use crate::diagnostic::{Diagnostic, Sources};
 use crate::estate::Estate;
 use crate::naming;
 use crate::plan::{Action, Change, Operation, Plan, Reason, diff};
-use crate::provider::{Check, Manager, ProviderError};
+use crate::provider::{Api, Check, Manager, ProviderError};
 use crate::schema::Effect;
 
 /// The checks that there are, by kind.
@@ -178,6 +179,19 @@ impl<'a> Finisher<'a> {
         self.change(operation).reasons.iter().any(|reason| matches!(reason, Reason::Tainted | Reason::Moved { .. }))
     }
 
+    /// The API that an operation calls. One that can't be carried out calls none, and may take any.
+    pub fn api(&self, index: usize) -> Api {
+        self.actor(&self.plan.operations[index]).map(|actor| actor.api()).unwrap_or_default()
+    }
+
+    fn actor(&self, operation: &Operation) -> Result<Actor, ProviderError> {
+        if operation.verb != Verb::Check {
+            return self.manager(operation).cloned().map(Actor::Manager);
+        }
+        let check = self.checks.get(&operation.kind).cloned().map(Actor::Check);
+        check.ok_or_else(|| internal(format!("there is no check for a {}", operation.kind)))
+    }
+
     /// The request of an operation; none where nothing is left to do.
     pub fn work(&self, index: usize, finish: &Finish) -> Result<Option<Work>, ProviderError> {
         let operation = &self.plan.operations[index];
@@ -187,15 +201,7 @@ impl<'a> Finisher<'a> {
         }
         let manager = self.manager(operation)?;
         let verb = if finish.strength == Strength::Update { Verb::Update } else { operation.verb };
-        let actor = match verb {
-            Verb::Check => Actor::Check(
-                self.checks
-                    .get(&operation.kind)
-                    .cloned()
-                    .ok_or_else(|| internal(format!("there is no check for a {}", operation.kind)))?,
-            ),
-            _ => Actor::Manager(manager.clone()),
-        };
+        let actor = self.actor(operation)?;
         let request = self.request(operation, verb, finish, manager);
         let promised = match verb {
             Verb::Update if operation.verb == Verb::Create => manager.schema().changing_attributes(&request.attributes),

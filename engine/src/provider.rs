@@ -36,7 +36,7 @@ pub trait Provider: Send + Sync {
         self.kinds().contains(kind)
     }
 
-    /// How many of its calls may be under way at once.
+    /// How many of its calls may be under way at once, whatever APIs they go to.
     fn concurrency(&self) -> usize {
         usize::MAX
     }
@@ -86,6 +86,11 @@ pub trait Manager: Send + Sync {
         Vec::new()
     }
 
+    /// What its calls share a limit with: the provider's one API, unless it has several.
+    fn api(&self) -> Api {
+        Api::default()
+    }
+
     /// How a create whose outcome is not known can be settled.
     fn retry_safety(&self) -> RetrySafety;
 
@@ -133,11 +138,32 @@ pub fn unknown_options(provider: &str, kind: &str, known: &[&str], spec: &Value)
 /// Proves that an object is what it should be, after it was made and before anything relies on it.
 #[async_trait]
 pub trait Check: Send + Sync {
+    /// What its calls share a limit with. By itself a check calls no API of the object's provider: it has one of its own.
+    fn api(&self) -> Api {
+        Api { name: "check".to_owned(), ..Api::default() }
+    }
+
     /// Starts it. A verdict against the object is an error of class [`Class::Invalid`].
     async fn start(&self, request: &Request) -> Result<Progress, ProviderError>;
 
     /// Asks after it, in this process or a later one.
     async fn poll(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError>;
+}
+
+/// Calls of one provider that share a limit: one service, in one region or project, or however the provider counts. How fast it may be
+/// called need not be said: that is found out from what it refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Api {
+    /// A name that tells it from the provider's others.
+    pub name: String,
+    /// How many calls to it may be under way at once; whoever names the same API says the same.
+    pub concurrency: usize,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self { name: String::new(), concurrency: usize::MAX }
+    }
 }
 
 /// How a call went.

@@ -14,7 +14,7 @@ use trueup_state::entry::{Class, Handle, Request};
 use trueup_state::{Value, codec};
 
 use crate::kinds::Kind;
-use crate::provider::{Found, Manager, Observed, Progress, ProviderError, RetrySafety, Target};
+use crate::provider::{Api, Found, Manager, Observed, Progress, ProviderError, RetrySafety, Target};
 use crate::schema::{Effect, Problem, Schema};
 
 /// A secret inside a typed spec. It neither shows nor serialises what it holds, except into a [`Value::Secret`] by [`to_value`].
@@ -157,6 +157,11 @@ pub trait TypedManager: Send + Sync {
     /// The kind it manages.
     type Kind: Kind;
 
+    /// As [`Manager::api`].
+    fn api(&self) -> Api {
+        Api::default()
+    }
+
     /// As [`Manager::retry_safety`].
     fn retry_safety(&self) -> RetrySafety;
 
@@ -222,6 +227,10 @@ impl<M: TypedManager> Manager for Typed<M> {
 
     fn check(&self, spec: &Value) -> Vec<Problem> {
         self.0.check(spec)
+    }
+
+    fn api(&self) -> Api {
+        self.0.api()
     }
 
     fn retry_safety(&self) -> RetrySafety {

@@ -1,14 +1,16 @@
 //! Walks the operation graph: what is ready goes, longest path first; what fails holds back only what needs it.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use trueup_state::entry::Entry;
 use trueup_state::{Address, Class, Verb};
 
-use super::operation::{Outcome, Run, Work, perform};
-use super::schedule::{Slot, heights};
+use super::durations::Durations;
+use super::lanes::Slot;
+use super::operation::{Outcome, Work, perform};
+use super::run::Run;
+use super::schedule::{Ready, heights};
 use super::{ApplyEvent, Done, Failure, Report, Skipped};
 use crate::finish::{Finish, Finisher};
 use crate::plan::{Operation, Plan};
@@ -27,9 +29,9 @@ enum State {
     Lost(BTreeSet<Address>),
 }
 
-/// Carries out the operations of a plan.
-pub async fn execute(run: &Run, plan: &Plan, finisher: &Finisher<'_>) -> Report {
-    let mut walk = Walk::new(run, plan, finisher);
+/// Carries out the operations of a plan. `durations`: how long they are likely to take.
+pub async fn execute(run: &Run, plan: &Plan, finisher: &Finisher<'_>, durations: &Durations) -> Report {
+    let mut walk = Walk::new(run, plan, finisher, durations);
     run.tell(ApplyEvent::Planned { operations: plan.operations.len() });
     if !plan.entries.is_empty() {
         let at = run.clock.now();
@@ -48,9 +50,7 @@ struct Walk<'a> {
     finisher: &'a Finisher<'a>,
     states: Vec<State>,
     followers: Vec<Vec<usize>>,
-    heights: Vec<u64>,
-    /// What may go, longest path first.
-    ready: BTreeSet<(Reverse<u64>, usize)>,
+    ready: Ready,
     /// For each resource with a placement, its operations at candidates.
     branches: BTreeMap<&'a Address, Vec<usize>>,
     /// For each resource with a placement, the position of the candidate that is open.
@@ -63,21 +63,24 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(run: &'a Run, plan: &'a Plan, finisher: &'a Finisher<'a>) -> Self {
+    fn new(run: &'a Run, plan: &'a Plan, finisher: &'a Finisher<'a>, durations: &Durations) -> Self {
         let mut followers = vec![Vec::new(); plan.operations.len()];
         let mut waits = vec![0; plan.operations.len()];
         for (from, to) in &plan.edges {
             followers[*from].push(*to);
             waits[*to] += 1;
         }
+        let lane = |(index, operation): (usize, &Operation)| {
+            run.lanes.lane(operation.scope.provider.provider(), &finisher.api(index))
+        };
+        let lanes = plan.operations.iter().enumerate().map(lane);
         let mut walk = Self {
             run,
             plan,
             finisher,
             states: waits.iter().map(|count| State::Waiting(*count)).collect(),
             followers,
-            heights: heights(&plan.operations, &plan.edges),
-            ready: BTreeSet::new(),
+            ready: Ready::new(heights(&plan.operations, &plan.edges, durations), lanes),
             branches: BTreeMap::new(),
             open: BTreeMap::new(),
             finishes: BTreeMap::new(),
@@ -101,7 +104,7 @@ impl<'a> Walk<'a> {
         let is_open =
             operation.candidate.as_ref().is_none_or(|candidate| self.open[&operation.address] == candidate.position);
         if self.states[index] == State::Waiting(0) && is_open {
-            self.ready.insert((Reverse(self.heights[index]), index));
+            self.ready.insert(index);
         }
     }
 
@@ -122,14 +125,16 @@ impl<'a> Walk<'a> {
                 return;
             }
             let may_start = self.may_start();
+            let next_turn = self.ready.next_turn(self.run.clock.uptime()).filter(|_| may_start);
             tokio::select! {
                 finished = running.next(), if !running.is_empty() => {
                     if let Some((index, verb, outcome, took)) = finished {
                         self.ended(index, verb, outcome, took);
                     }
                 }
-                // Pending work gives its slot back without ending.
-                () = self.run.slots.freed(), if may_start && !self.ready.is_empty() => {}
+                // Pending work gives its place back without ending.
+                () = self.run.lanes.freed(), if may_start && !self.ready.is_empty() => {}
+                () = self.run.clock.sleep(next_turn.unwrap_or_default()), if next_turn.is_some() => {}
                 () = self.run.cancelled(), if may_start => {}
             }
         }
@@ -139,28 +144,9 @@ impl<'a> Walk<'a> {
         self.report.stopped.is_none() && !self.run.is_cancelled()
     }
 
-    /// The next operation that may go now, with a slot for it.
+    /// The next operation that may go now, with a place for it.
     fn next_ready(&mut self) -> Option<(usize, Slot)> {
-        if !self.may_start() {
-            return None;
-        }
-        let mut full = BTreeSet::new();
-        for entry in &self.ready {
-            let provider = self.plan.operations[entry.1].scope.provider.provider();
-            if full.contains(provider) {
-                continue;
-            }
-            if let Some(slot) = self.run.slots.try_take(provider) {
-                let entry = *entry;
-                self.ready.remove(&entry);
-                return Some((entry.1, slot));
-            }
-            if self.run.slots.is_full() {
-                return None;
-            }
-            full.insert(provider.to_owned());
-        }
-        None
+        if self.may_start() { self.ready.next(self.run.clock.uptime()) } else { None }
     }
 
     /// Makes an operation's request; none where it ends here already.
@@ -308,7 +294,7 @@ impl<'a> Walk<'a> {
         let branch =
             branch.filter(|(_, other)| other.candidate.as_ref().is_some_and(|other| other.position == position));
         for (index, _) in branch.collect::<Vec<_>>() {
-            self.ready.remove(&(Reverse(self.heights[index]), index));
+            self.ready.remove(index);
             if !matches!(self.states[index], State::Done | State::Lost(_)) {
                 self.done(index);
             }

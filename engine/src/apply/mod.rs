@@ -1,12 +1,18 @@
 //! Carries a plan out: the one place of the engine that acts on the world, through managers, checks and the store.
 //!
-//! [`executor`] walks the operation graph; [`operation`] carries out one operation, journaled before and after; [`recovery`] settles
-//! operations whose outcome is not known; [`schedule`] says what goes first and how much at once; `remedy` what to do about a failure.
+//! [`executor`] walks the operation graph; [`operation`] carries out one operation, journaled before and after; [`run`] is what all of
+//! them share; [`recovery`] settles operations whose outcome is not known. [`schedule`] says what goes first, by [`durations`]; [`lanes`]
+//! how much at once, and [`pace`] how fast, at each API; [`retry`] what is tried again; `remedy` what to do about a failure.
 
+pub mod durations;
 pub mod executor;
+pub mod lanes;
 pub mod operation;
+pub mod pace;
 pub mod recovery;
 pub(crate) mod remedy;
+pub mod retry;
+pub mod run;
 pub mod schedule;
 
 use std::collections::BTreeSet;

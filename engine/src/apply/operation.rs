@@ -2,47 +2,20 @@
 //! at its end.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-use trueup_state::entry::{Entry, Event, Handle, Request};
-use trueup_state::{
-    Address, Applied, Class, Clock, Declared, Entropy, Lease, Object, OpenOperation, Record, Scope, State, Store,
-    StoreError, Value, Verb,
-};
+use trueup_state::entry::{Event, Handle, Request};
+use trueup_state::{Applied, Class, Declared, Object, OpenOperation, Record, Scope, StoreError, Value, Verb};
 
+use super::ApplyEvent;
+use super::lanes::{Lane, Slot};
+use super::pace::PATIENCE;
 use super::recovery::{Settled, settle};
-use super::schedule::{Slot, Slots, backoff};
-use super::{ApplyEvent, Events};
+use super::retry::Tries;
+use super::run::{CALL_TIMEOUT, Run};
 use crate::plan::diff::{broken_promise, mark_secrets, scrub};
-use crate::provider::{Amount, Check, Found, Manager, Progress, ProviderError, RetrySafety};
-
-/// The longest that one call to a provider may take; it ends before the lease does in any case.
-const CALL_TIMEOUT: Duration = Duration::from_secs(40);
-
-/// What is left of a lease when no call is sent any more.
-const LEASE_MARGIN: Duration = Duration::from_secs(5);
-
-/// What every operation of a run shares.
-pub struct Run {
-    /// Where the journal is.
-    pub store: Arc<dyn Store>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Tokens and jitter.
-    pub entropy: Arc<dyn Entropy>,
-    /// Places for calls.
-    pub slots: Slots,
-    /// Where events go.
-    pub events: Events,
-    /// Turns true once no new operation may start.
-    pub cancel: watch::Receiver<bool>,
-    /// The right to change the stack, renewed in the background.
-    pub lease: Mutex<Lease>,
-    /// What the journal adds up to so far.
-    pub state: Mutex<State>,
-}
+use crate::provider::{Amount, Api, Check, Found, Manager, Progress, ProviderError, RetrySafety};
 
 /// Who carries an operation out.
 #[derive(Clone)]
@@ -51,6 +24,16 @@ pub enum Actor {
     Manager(Arc<dyn Manager>),
     /// The check of its kind.
     Check(Arc<dyn Check>),
+}
+
+impl Actor {
+    /// The API that it calls.
+    pub fn api(&self) -> Api {
+        match self {
+            Actor::Manager(manager) => manager.api(),
+            Actor::Check(check) => check.api(),
+        }
+    }
 }
 
 /// One operation, its request complete.
@@ -101,78 +84,13 @@ impl Next {
     }
 }
 
-impl Run {
-    /// Adds an entry to the journal, and to what it adds up to. Durable on return.
-    pub async fn append(&self, address: &Address, event: Event) -> Result<(), StoreError> {
-        self.append_all(&[Entry { at: self.clock.now(), address: Some(address.clone()), event }]).await
-    }
-
-    /// Adds entries to the journal, all or none.
-    pub async fn append_all(&self, entries: &[Entry]) -> Result<(), StoreError> {
-        let lease = self.lease().clone();
-        self.store.append(&lease, entries).await?;
-        let mut state = self.state();
-        entries.iter().try_for_each(|entry| state.apply(entry)).map_err(StoreError::Illegal)
-    }
-
-    /// What the journal adds up to so far.
-    pub fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lease(&self) -> MutexGuard<'_, Lease> {
-        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether no new operation may start.
-    pub fn is_cancelled(&self) -> bool {
-        *self.cancel.borrow()
-    }
-
-    /// Returns once no new operation may start. Whoever let go of the other end can no longer say so.
-    pub async fn cancelled(&self) {
-        let mut cancel = self.cancel.clone();
-        if cancel.wait_for(|cancelled| *cancelled).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// Tells floor 4. Nobody listening is fine.
-    pub fn tell(&self, event: ApplyEvent) {
-        let _ = self.events.send(event);
-    }
-
-    /// Renews the lease for as long as it is polled; returns once that fails for good.
-    pub async fn keep_lease(&self) -> StoreError {
-        loop {
-            self.clock.sleep(trueup_state::store::RENEWAL).await;
-            let mut lease = self.lease().clone();
-            match self.store.renew(&mut lease).await {
-                Ok(()) => *self.lease() = lease,
-                Err(error @ StoreError::Fenced) => return error,
-                // Another try comes before the deadline, which guards every call in between.
-                Err(_) => {}
-            }
-        }
-    }
-
-    /// How long the next call may take; none once the lease is too near its end.
-    fn time_for_a_call(&self) -> Option<Duration> {
-        let left = self.lease().remaining(self.clock.as_ref()).checked_sub(LEASE_MARGIN)?;
-        Some(left.min(CALL_TIMEOUT)).filter(|time| !time.is_zero())
-    }
-
-    /// Waits; false if the run is cancelled meanwhile.
-    async fn wait(&self, span: Duration) -> bool {
-        tokio::select! {
-            () = self.clock.sleep(span) => true,
-            () = self.cancelled() => false,
-        }
-    }
-}
-
-/// Begins an operation and carries it through.
+/// Begins an operation and carries it through. `slot`: the place and the turn of its first call.
 pub async fn perform(run: &Run, work: &Work, slot: Slot) -> Outcome {
+    let drive = Drive { slot: Some(slot), ..Drive::new(run, work) };
+    if drive.lane.pace().is_given_up(run.clock.uptime()) {
+        let message = format!("not tried: every call was refused for {} min, as one too many", PATIENCE.as_secs() / 60);
+        return Outcome::Failed(Box::new(ProviderError::new(Class::Throttled { retry_after: None }, message)));
+    }
     let begin = Event::Begin {
         verb: work.verb,
         request: Box::new(work.request.clone()),
@@ -181,12 +99,12 @@ pub async fn perform(run: &Run, work: &Work, slot: Slot) -> Outcome {
     if let Err(error) = run.append(&work.request.address, begin).await {
         return Outcome::Stopped(error);
     }
-    Drive { run, work, slot: Some(slot), attempt: 1, handle: None, doubtful: false }.go(Next::Call).await
+    drive.go(Next::Call).await
 }
 
 /// Settles an operation that an earlier run began, and carries it through where it can.
 pub async fn resume(run: &Run, work: &Work, open: &OpenOperation) -> Outcome {
-    let mut drive = Drive { run, work, slot: None, attempt: 1, handle: open.handle.clone(), doubtful: true };
+    let mut drive = Drive { handle: open.handle.clone(), doubtful: true, ..Drive::new(run, work) };
     match drive.look_into(open).await {
         Ok(next) => drive.go(next).await,
         Err(outcome) => outcome,
@@ -197,18 +115,33 @@ pub async fn resume(run: &Run, work: &Work, open: &OpenOperation) -> Outcome {
 struct Drive<'a> {
     run: &'a Run,
     work: &'a Work,
+    lane: Arc<Lane>,
+    /// The place and the turn for the next call, until the operation waits for something.
     slot: Option<Slot>,
-    attempt: u32,
+    tries: Tries,
     handle: Option<Handle>,
     /// Whether an earlier call may have taken effect, though it was not found to have.
     doubtful: bool,
 }
 
-impl Drive<'_> {
+impl<'a> Drive<'a> {
+    fn new(run: &'a Run, work: &'a Work) -> Self {
+        let lane = run.lanes.lane(work.request.scope.provider.provider(), &work.actor.api());
+        Self { run, work, lane, slot: None, tries: Tries::default(), handle: None, doubtful: false }
+    }
+
+    /// Waits for the next call's turn; false if the run is cancelled meanwhile.
+    async fn take_turn(&mut self) -> bool {
+        // Whoever waits for a place holds none.
+        self.slot = None;
+        self.slot = self.run.turn(&self.lane).await;
+        self.slot.is_some()
+    }
+
     async fn go(mut self, mut next: Next) -> Outcome {
         loop {
-            if self.slot.is_none() {
-                self.slot = self.run.slots.take(self.work.request.scope.provider.provider()).await;
+            if self.slot.is_none() && !self.take_turn().await {
+                return Outcome::Unfinished("it was interrupted before it was asked after".to_owned());
             }
             let Some(time) = self.run.time_for_a_call() else { return Outcome::Stopped(StoreError::Fenced) };
             let step = match self.send(&next, time).await {
@@ -252,13 +185,16 @@ impl Drive<'_> {
                 (Actor::Check(check), _, _) => check.start(request).await,
             }
         };
-        tokio::select! {
+        let sent = self.run.clock.uptime();
+        let answer = tokio::select! {
             answer = call => answer,
             () = self.run.clock.sleep(time) => {
                 let message = format!("no answer within {} s", time.as_secs());
                 Err(ProviderError::new(Class::Transient, message).outcome_unknown())
             }
-        }
+        };
+        self.lane.answered(self.run.clock.uptime(), sent, answer.as_ref().err());
+        answer
     }
 
     /// The provider goes on with it: what to ask after is made durable, and the slot is given back.
@@ -276,7 +212,7 @@ impl Drive<'_> {
             self.run.append(&address, event).await.map_err(Outcome::Stopped)?;
             self.handle = Some(handle.clone());
         }
-        self.attempt = 1;
+        self.tries = Tries::default();
         self.slot = None;
         let note = note.map(|note| self.scrubbed(&note));
         self.run.tell(ApplyEvent::Progress { address, verb, amount, note });
@@ -289,26 +225,31 @@ impl Drive<'_> {
 
     /// It failed, and what that left behind is known: it is tried again where that may help.
     async fn failed(&mut self, error: ProviderError, next: Next) -> Result<Next, Outcome> {
-        if error.applied == Applied::No
-            && let Some(after) = backoff(&error, self.attempt, self.run.entropy.as_ref())
-        {
-            self.slot = None;
-            self.attempt += 1;
-            self.run.tell(ApplyEvent::Retrying {
-                address: self.work.request.address.clone(),
-                verb: self.work.verb,
-                attempt: self.attempt,
-                after,
-                error: self.scrubbed(&error.to_string()),
-            });
-            if self.run.wait(after).await {
-                return Ok(next);
-            }
+        if error.applied == Applied::No && self.wait_to_try_again(&error).await && self.take_turn().await {
+            return Ok(next);
         }
         if next.ends_with(&error) {
             return Err(self.fail(error).await);
         }
         Err(Outcome::Unfinished(self.scrubbed(&error.to_string())))
+    }
+
+    /// Waits as long as a failure asks for; false if another try would not help, or the run is cancelled meanwhile.
+    async fn wait_to_try_again(&mut self, error: &ProviderError) -> bool {
+        let Some(after) = self.tries.again(error, self.run.entropy.as_ref()) else { return false };
+        let is_refused = matches!(error.class, Class::Throttled { .. });
+        if is_refused && !self.lane.pace().is_worth_waiting(self.run.clock.uptime(), after) {
+            return false;
+        }
+        self.slot = None;
+        self.run.tell(ApplyEvent::Retrying {
+            address: self.work.request.address.clone(),
+            verb: self.work.verb,
+            attempt: self.tries.next(),
+            after,
+            error: self.scrubbed(&error.to_string()),
+        });
+        self.run.wait(after).await
     }
 
     /// What a provider says, without what it was sent and may not be seen.
@@ -334,9 +275,14 @@ impl Drive<'_> {
         let Actor::Manager(manager) = &self.work.actor else {
             return Ok(open.handle.clone().map_or(Next::Repeat, Next::Poll));
         };
-        let lineage = self.run.state().lineage.clone();
+        let (manager, lineage) = (manager.clone(), self.run.state().lineage.clone());
         loop {
-            match self.settled(manager.as_ref(), open, &lineage).await {
+            if !self.take_turn().await {
+                return Err(Outcome::Unfinished("it was interrupted before it was looked into".to_owned()));
+            }
+            let settled = self.settled(manager.as_ref(), open, &lineage).await;
+            self.slot = None;
+            match settled {
                 Settled::Poll(handle) => return Ok(Next::Poll(handle)),
                 Settled::NotDone if self.work.verb == Verb::Update => {
                     // What it did, if anything, shows when the next plan compares.
@@ -359,7 +305,12 @@ impl Drive<'_> {
                 }
                 Settled::Done(found) => return Err(self.succeed(found).await),
                 Settled::Failed(error) => return Err(self.fail(error).await),
-                Settled::Unanswered(reason) => return Err(Outcome::Unfinished(self.scrubbed(&reason))),
+                Settled::Unanswered(error) => {
+                    let is_refused = matches!(error.class, Class::Throttled { .. });
+                    if !is_refused || !self.wait_to_try_again(&error).await {
+                        return Err(Outcome::Unfinished(self.scrubbed(&error.to_string())));
+                    }
+                }
                 Settled::Park(message) => {
                     let message = self.scrubbed(&message);
                     let event = Event::Parked { token: open.request.token.clone(), message: message.clone() };
@@ -367,7 +318,6 @@ impl Drive<'_> {
                     return Err(parked.map_or_else(Outcome::Stopped, |()| Outcome::Unfinished(message)));
                 }
                 Settled::Wait(span) => {
-                    self.slot = None;
                     if !self.run.wait(span).await {
                         return Err(Outcome::Unfinished("whether it took effect can't be told yet".to_owned()));
                     }
@@ -387,10 +337,18 @@ impl Drive<'_> {
     }
 
     async fn settled(&self, manager: &dyn Manager, open: &OpenOperation, lineage: &str) -> Settled {
-        tokio::select! {
+        let sent = self.run.clock.uptime();
+        let settled = tokio::select! {
             settled = settle(manager, open, lineage, self.run.clock.now()) => settled,
-            () = self.run.clock.sleep(CALL_TIMEOUT) => Settled::Unanswered("the provider does not answer".to_owned()),
+            () = self.run.clock.sleep(CALL_TIMEOUT) => {
+                let error = ProviderError::new(Class::Transient, "the provider does not answer");
+                Settled::Unanswered(error.outcome_unknown())
+            }
+        };
+        if let Settled::Unanswered(error) = &settled {
+            self.lane.answered(self.run.clock.uptime(), sent, Some(error));
         }
+        settled
     }
 
     async fn succeed(&self, found: Option<Box<Found>>) -> Outcome {

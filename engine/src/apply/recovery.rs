@@ -26,7 +26,7 @@ pub enum Settled {
     /// It can't take effect.
     Failed(ProviderError),
     /// It can't be told now: the provider did not answer. The operation stays open.
-    Unanswered(String),
+    Unanswered(ProviderError),
     /// No rule can tell: it waits for a person.
     Park(String),
 }
@@ -40,12 +40,10 @@ pub async fn settle(manager: &dyn Manager, open: &OpenOperation, lineage: &str, 
         Verb::Create => settle_create(manager, open, lineage, now).await,
         // What an update did shows when the next plan compares.
         Verb::Update | Verb::Check => Settled::NotDone,
-        Verb::Delete => match look(manager, open, By::Id(open.request.id.as_deref().unwrap_or_default())).await {
-            Ok(Looked { observation: Observation::Absent, .. }) => Settled::Done(None),
-            Ok(Looked { observation: Observation::Present(_), .. }) => Settled::NotDone,
-            Ok(Looked { observation: Observation::Indeterminate(reason), .. }) | Err(reason) => {
-                Settled::Unanswered(reason)
-            }
+        Verb::Delete => match find(manager, open, By::Id(open.request.id.as_deref().unwrap_or_default())).await {
+            Ok(None) => Settled::Done(None),
+            Ok(Some(_)) => Settled::NotDone,
+            Err(error) => Settled::Unanswered(error),
         },
     }
 }
@@ -54,28 +52,20 @@ async fn settle_create(manager: &dyn Manager, open: &OpenOperation, lineage: &st
     let age = now.since(open.at);
     match manager.retry_safety() {
         RetrySafety::ClientToken { valid_for } if age < valid_for => Settled::Repeat,
-        RetrySafety::NamedByCaller => match look(manager, open, By::Name(&open.request.name)).await {
-            Ok(Looked { observation: Observation::Present(found), .. }) if is_ours(&found, open, lineage) => {
-                Settled::Done(Some(found))
-            }
-            Ok(Looked { observation: Observation::Present(_), .. }) => {
+        RetrySafety::NamedByCaller => match find(manager, open, By::Name(&open.request.name)).await {
+            Ok(Some(found)) if is_ours(&found, open, lineage) => Settled::Done(Some(found)),
+            Ok(Some(_)) => {
                 let message = format!("`{}` exists already and belongs to another", open.request.name);
                 Settled::Failed(ProviderError::new(Class::AlreadyExists, message))
             }
-            Ok(Looked { observation: Observation::Absent, .. }) => Settled::NotDone,
-            Ok(Looked { observation: Observation::Indeterminate(reason), .. }) | Err(reason) => {
-                Settled::Unanswered(reason)
-            }
+            Ok(None) => Settled::NotDone,
+            Err(error) => Settled::Unanswered(error),
         },
-        RetrySafety::OwnerTag { grace } => match look(manager, open, By::Token(&open.request.token)).await {
-            Ok(Looked { observation: Observation::Present(found), .. }) => Settled::Done(Some(found)),
-            Ok(Looked { observation: Observation::Absent, .. }) if age < grace => {
-                Settled::Wait(grace.saturating_sub(age))
-            }
-            Ok(Looked { observation: Observation::Absent, .. }) => Settled::Lapsed,
-            Ok(Looked { observation: Observation::Indeterminate(reason), .. }) | Err(reason) => {
-                Settled::Unanswered(reason)
-            }
+        RetrySafety::OwnerTag { grace } => match find(manager, open, By::Token(&open.request.token)).await {
+            Ok(Some(found)) => Settled::Done(Some(found)),
+            Ok(None) if age < grace => Settled::Wait(grace.saturating_sub(age)),
+            Ok(None) => Settled::Lapsed,
+            Err(error) => Settled::Unanswered(error),
         },
         RetrySafety::ClientToken { .. } | RetrySafety::None => {
             let candidates = match look(manager, open, By::Name(&open.request.name)).await {
@@ -124,11 +114,20 @@ impl Looked {
     }
 }
 
-async fn look(manager: &dyn Manager, open: &OpenOperation, by: By<'_>) -> Result<Looked, String> {
+/// What is there for certain.
+async fn find(manager: &dyn Manager, open: &OpenOperation, by: By<'_>) -> Result<Option<Box<Found>>, ProviderError> {
+    match look(manager, open, by).await?.observation {
+        Observation::Present(found) => Ok(Some(found)),
+        Observation::Absent => Ok(None),
+        Observation::Indeterminate(reason) => Err(ProviderError::new(Class::Transient, reason)),
+    }
+}
+
+async fn look(manager: &dyn Manager, open: &OpenOperation, by: By<'_>) -> Result<Looked, ProviderError> {
     let request = &open.request;
     let target = Target { address: &request.address, generation: request.generation, by, sent: Some(&request.spec) };
-    let observed = manager.observe(&[target]).await.map_err(|error| error.to_string())?;
-    let observation = observed.observations.into_iter().next();
-    let observation = observation.ok_or_else(|| "the provider did not answer for the object".to_owned())?;
+    let observed = manager.observe(&[target]).await?;
+    let silent = || ProviderError::new(Class::Internal, "the provider did not answer for the object");
+    let observation = observed.observations.into_iter().next().ok_or_else(silent)?;
     Ok(Looked { observation, orphans: observed.orphans })
 }

@@ -20,6 +20,11 @@ pub(crate) fn uptime() -> Duration {
     now - first
 }
 
+/// The time since a moment of [`uptime`].
+pub(crate) fn since(start: Duration) -> Duration {
+    uptime().saturating_sub(start)
+}
+
 /// Tokio's clock.
 #[derive(Debug)]
 pub(crate) struct PausedClock;

@@ -11,6 +11,7 @@ use trueup_state::{Scope, Value};
 use super::clock::uptime;
 use super::crash::{Crash, Moment, due};
 use super::kinds::ToyKind;
+use super::limits::Limits;
 use super::things::{Thing, found, kept, object, plain};
 
 /// What goes wrong with one call.
@@ -90,23 +91,31 @@ pub(crate) struct Manners {
 pub(crate) struct Cloud {
     inner: Mutex<Inner>,
     pub(crate) manners: Mutex<Manners>,
+    pub(crate) limits: Mutex<Limits>,
     pub(crate) crash: Arc<Crash>,
     /// The call to die at, counted down, and when.
     pub(crate) die_at: Mutex<Option<(usize, Moment)>>,
 }
 
 /// Counts a call as under way until it is dropped.
-struct Busy<'a>(&'a Cloud, &'a str);
+struct Busy<'a>(&'a Cloud, [&'a str; 2]);
 
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
-        self.0.inner().busy.get_mut(self.1).unwrap().0 -= 1;
+        let mut inner = self.0.inner();
+        self.1.iter().for_each(|name| inner.busy.get_mut(*name).unwrap().0 -= 1);
     }
 }
 
 impl Cloud {
     pub(crate) fn new(crash: Arc<Crash>) -> Self {
-        Self { inner: Mutex::default(), manners: Mutex::default(), crash, die_at: Mutex::default() }
+        Self {
+            inner: Mutex::default(),
+            manners: Mutex::default(),
+            limits: Mutex::default(),
+            crash,
+            die_at: Mutex::default(),
+        }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -115,6 +124,10 @@ impl Cloud {
 
     pub(crate) fn manners(&self) -> Manners {
         *self.manners.lock().unwrap()
+    }
+
+    pub(crate) fn limits(&self) -> MutexGuard<'_, Limits> {
+        self.limits.lock().unwrap()
     }
 
     pub(crate) fn set_manners(&self, manners: Manners) {
@@ -177,9 +190,9 @@ impl Cloud {
         self.inner().wrongs.clone()
     }
 
-    /// The most calls that were under way at once at a provider.
-    pub(crate) fn most_busy(&self, provider: &str) -> usize {
-        self.inner().busy.get(provider).map_or(0, |(_, most)| *most)
+    /// The most calls that were under way at once at a provider, or in a region.
+    pub(crate) fn most_busy(&self, name: &str) -> usize {
+        self.inner().busy.get(name).map_or(0, |(_, most)| *most)
     }
 
     /// Changes the thing of an address outside the engine.
@@ -245,15 +258,19 @@ impl Cloud {
                 token: request.token.to_string(),
                 at: uptime(),
             });
-            let busy = inner.busy.entry(provider.to_owned()).or_default();
-            busy.0 += 1;
-            busy.1 = busy.1.max(busy.0);
+            for name in [provider, &region] {
+                let busy = inner.busy.entry(name.to_owned()).or_default();
+                busy.0 += 1;
+                busy.1 = busy.1.max(busy.0);
+            }
             let names = [format!("{verb} {address} {region}"), format!("{verb} {address}")];
             names.iter().find_map(|name| inner.script.get_mut(name)?.pop_front()).or_else(|| inner.count_down())
         };
-        let _busy = Busy(self, provider);
+        let fault = fault.or_else(|| self.limits().take(&region, uptime()).err().map(Fault::Fails));
+        let takes = self.limits().takes.as_ref().map(|takes| takes(verb, request));
+        let _busy = Busy(self, [provider, &region]);
         let moment = due(&self.die_at);
-        tokio::time::sleep(self.manners().latency).await;
+        tokio::time::sleep(takes.unwrap_or_else(|| self.manners().latency)).await;
         if moment == Some(Moment::Before) {
             self.crash.die().await;
         }
@@ -463,6 +480,6 @@ fn waiting(id: Option<String>, job: u64) -> Progress {
     }
 }
 
-fn region(scope: &Scope) -> String {
+pub(super) fn region(scope: &Scope) -> String {
     scope.settings.get("region").and_then(|region| region.as_str()).unwrap_or_default().to_owned()
 }

@@ -9,6 +9,7 @@ pub(crate) mod crash;
 #[path = "../files/mod.rs"]
 mod files;
 pub(crate) mod kinds;
+pub(crate) mod limits;
 pub(crate) mod programs;
 pub(crate) mod provider;
 pub(crate) mod store;
@@ -59,6 +60,8 @@ pub(crate) struct House {
     pub(crate) parallelism: usize,
     /// How many calls the provider `mini` takes at once.
     pub(crate) mini: usize,
+    /// How many calls each API, which is a region, takes at once.
+    pub(crate) api: usize,
     crash: Arc<Crash>,
     entropy: Arc<SeededEntropy>,
     processes: Arc<LastProcess>,
@@ -86,12 +89,12 @@ impl House {
         let processes = Arc::new(LastProcess::default());
         let store = MemoryStore::new(vault.clone(), Arc::new(PausedClock), entropy.clone(), processes.clone());
         let cloud = Arc::new(Cloud::new(crash.clone()));
-        Self { cloud, store, vault, parallelism: 8, mini: 2, crash, entropy, processes }
+        Self { cloud, store, vault, parallelism: 8, mini: 2, api: usize::MAX, crash, entropy, processes }
     }
 
     fn providers(&self) -> BTreeMap<String, Arc<dyn Provider>> {
         let provider = |name, concurrency| {
-            let provider = ToyProvider { name, cloud: self.cloud.clone(), concurrency };
+            let provider = ToyProvider { name, cloud: self.cloud.clone(), concurrency, api: self.api };
             (name.to_owned(), Arc::new(provider) as Arc<dyn Provider>)
         };
         BTreeMap::from([provider("toy", usize::MAX), provider("mini", self.mini)])

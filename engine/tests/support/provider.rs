@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use trueup_engine::provider::{
-    By, Candidate, Check, Found, Invalid, Manager, Observation, Observed, Progress, Provider, ProviderError,
+    Api, By, Candidate, Check, Found, Invalid, Manager, Observation, Observed, Progress, Provider, ProviderError,
     RetrySafety, Target,
 };
 use trueup_engine::schema::{Problem, Schema};
 use trueup_state::entry::{Class, Handle, Request};
 use trueup_state::{FieldPath, KindName, ProviderName, Scope, Value};
 
-use super::cloud::{Act, Cloud, Fault};
+use super::cloud::{Act, Cloud, Fault, region};
 use super::kinds::{KINDS, ToyKind, kind, schema, settings};
 
 /// A provider of toys.
@@ -21,12 +21,15 @@ pub(crate) struct ToyProvider {
     pub(crate) name: &'static str,
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) concurrency: usize,
+    /// How many of them at each API.
+    pub(crate) api: usize,
 }
 
 struct ToyManager {
     cloud: Arc<Cloud>,
     scope: Scope,
     kind: &'static ToyKind,
+    concurrency: usize,
 }
 
 /// The check of every toy kind.
@@ -63,7 +66,8 @@ impl Provider for ToyProvider {
     ) -> Result<BTreeMap<KindName, Arc<dyn Manager>>, ProviderError> {
         self.cloud.prepare();
         let manager = |name: &KindName| {
-            let manager = ToyManager { cloud: self.cloud.clone(), scope: scope.clone(), kind: kind(name.as_str()) };
+            let (cloud, scope) = (self.cloud.clone(), scope.clone());
+            let manager = ToyManager { cloud, scope, kind: kind(name.as_str()), concurrency: self.api };
             (name.clone(), Arc::new(manager) as Arc<dyn Manager>)
         };
         Ok(kinds.iter().map(manager).collect())
@@ -99,6 +103,11 @@ impl Manager for ToyManager {
             Problem::new(FieldPath::parse("note"), message)
         };
         text("note").filter(|note| *note == "forbidden").map(problem).into_iter().collect()
+    }
+
+    /// Each region is one.
+    fn api(&self) -> Api {
+        Api { name: region(&self.scope), concurrency: self.concurrency }
     }
 
     fn retry_safety(&self) -> RetrySafety {
