@@ -6,25 +6,10 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 use trueup_engine::plan::{FORMAT, Plan};
-use trueup_state::codec::{self, Seal, VaultError};
+use trueup_state::codec::{self, Seal};
 
 use crate::exit::Failure;
 use crate::files;
-
-/// Stands for the key where there is none: every secret stays sealed.
-#[derive(Debug)]
-pub(crate) struct NoKey;
-
-impl Seal for NoKey {
-    fn seal(&self, _: &[u8]) -> Result<String, VaultError> {
-        let reason = "there is none".to_owned();
-        Err(VaultError::Key { location: "that secrets are sealed with".to_owned(), reason })
-    }
-
-    fn open(&self, _: &str) -> Result<Option<Vec<u8>>, VaultError> {
-        Ok(None)
-    }
-}
 
 /// Saves a plan, replacing what was there only once it is whole.
 pub(crate) fn save(path: &Path, plan: &Plan, vault: &dyn Seal) -> Result<(), Failure> {
