@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use trueup_state::entry::{Entry, Event, Handle, Request};
 use trueup_state::{
-    Address, Applied, Class, Clock, Declared, Entropy, Lease, Object, OpenOperation, Record, Scope, State, Store,
-    StoreError, Value, Verb,
+    Address, Applied, Class, Clock, Declared, Entropy, Lease, Object, OpenOperation, Scope, State, Store, StoreError,
+    Value, Verb,
 };
 
 use super::recovery::{Settled, settle};
@@ -19,7 +19,7 @@ use crate::plan::diff::{broken_promise, mark_secrets, scrub};
 use crate::provider::{Amount, Check, Found, Manager, Progress, ProviderError, RetrySafety};
 
 /// The longest that one call to a provider may take; it ends before the lease does in any case.
-const CALL_TIMEOUT: Duration = Duration::from_secs(40);
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// What is left of a lease when no call is sent any more.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
@@ -169,6 +169,15 @@ impl Run {
             () = self.cancelled() => false,
         }
     }
+}
+
+/// Where what a request may have made is recorded, if it is: the same kind of thing at the same place, by its id.
+pub(crate) fn recorded_at<'a>(state: &'a State, request: &Request, id: &str) -> Option<&'a Address> {
+    let (name, settings) = (request.scope.provider.provider(), &request.scope.settings);
+    let there = |scope: &Scope| scope.provider.provider() == name && scope.settings == *settings;
+    let is_it = |object: &Object| object.id.as_deref() == Some(id) && there(&object.scope);
+    let mut alike = state.records.values().filter(|record| record.kind == request.kind);
+    alike.find(|record| record.objects().any(is_it)).map(|record| &record.address)
 }
 
 /// Begins an operation and carries it through.
@@ -379,11 +388,7 @@ impl Drive<'_> {
     /// Whether what is there was recorded before. What has moved has the name and the tags of its former address still, where now
     /// another one is made.
     fn is_recorded(&self, found: &Found) -> bool {
-        let (request, state) = (&self.work.request, self.run.state());
-        let alike = state.records.values().filter(|record| record.kind == request.kind);
-        let (name, settings) = (request.scope.provider.provider(), &request.scope.settings);
-        let there = |scope: &Scope| scope.provider.provider() == name && scope.settings == *settings;
-        alike.flat_map(Record::objects).any(|object| object.id.as_ref() == Some(&found.id) && there(&object.scope))
+        recorded_at(&self.run.state(), &self.work.request, &found.id).is_some()
     }
 
     async fn settled(&self, manager: &dyn Manager, open: &OpenOperation, lineage: &str) -> Settled {
