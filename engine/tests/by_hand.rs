@@ -122,6 +122,12 @@ async fn what_can_not_move_is_refused_with_the_reason() {
         ),
         (
             "chat",
+            "each",
+            "nothing can be at each: `each` is no name that a blueprint can have",
+            Some("it has a meaning of its own in expressions: choose another name"),
+        ),
+        (
+            "chat",
             "weights/chat",
             "nothing can be at weights/chat: weights is a resource, and no module",
             Some("choose an address of its own"),

@@ -277,6 +277,11 @@ pub(crate) fn has_form(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(fits)
 }
 
+/// Whether a name has a meaning of its own in expressions.
+pub(crate) fn means_something(text: &str) -> bool {
+    RESERVED.contains(&text) || FUNCTIONS.contains(&text) || is_keyword(text)
+}
+
 /// Whether a name is one that expressions can say.
 fn check_name(name: &Name, what: &str, problems: &mut Vec<Diagnostic>) -> bool {
     let text = name.text.as_str();
@@ -292,7 +297,7 @@ fn check_name(name: &Name, what: &str, problems: &mut Vec<Diagnostic>) -> bool {
         );
         return false;
     }
-    if RESERVED.contains(&text) || FUNCTIONS.contains(&text) || is_keyword(text) {
+    if means_something(text) {
         problems.push(
             Diagnostic::error(format!("`{text}` can't be the name of {}", with_article(what)))
                 .at(name.span, "this name has a meaning of its own in expressions")

@@ -2,7 +2,7 @@
 
 use trueup_state::{Address, Stack, Verb};
 
-use crate::blueprint::schema::as_name;
+use crate::blueprint::schema::{as_name, has_form};
 
 /// Why what a person asks of a state can't be. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -167,6 +167,9 @@ impl ByHandError {
             Self::NoState(_) => "`trueup apply` makes it".to_owned(),
             Self::NotRecorded { close: Some(close), .. } => format!("did you mean `{close}`?"),
             Self::NotRecorded { close: None, .. } => "`trueup state list` shows what is".to_owned(),
+            Self::NoName { name, .. } if has_form(name) => {
+                "it has a meaning of its own in expressions: choose another name".to_owned()
+            }
             Self::NoName { name, .. } => {
                 let right = as_name(name.strip_prefix("module.").unwrap_or(name), '_', 64);
                 format!("names have lower-case letters, digits and `_`, a letter first: `{right}`")

@@ -13,7 +13,7 @@ pub use error::ByHandError;
 pub use resolve::{Answer, Settlement};
 
 use crate::blueprint::moved::{is_inside, moved};
-use crate::blueprint::schema::has_form;
+use crate::blueprint::schema::{has_form, means_something};
 use crate::diagnostic::closest;
 use crate::engine::{Engine, EngineError};
 
@@ -128,7 +128,9 @@ pub fn renamings(state: &State, from: &Address, to: &Address) -> Result<Vec<Rena
         let (from, to) = both();
         return Err(ByHandError::Inside { from, to });
     }
-    if let Some(segment) = to.segments().iter().find(|segment| !has_form(&segment.name)) {
+    if let Some(segment) =
+        to.segments().iter().find(|segment| !has_form(&segment.name) || means_something(&segment.name))
+    {
         return Err(ByHandError::NoName { to: to.clone(), name: segment.name.to_string() });
     }
     let found = at_or_in(state, from)?;

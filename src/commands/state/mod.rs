@@ -1,5 +1,14 @@
-//! `trueup state list | show | history`.
+//! `trueup state`: looks into the state, and does to it by hand what nothing else can. What changes it has a file of its own.
 
+mod export;
+mod forget;
+mod import;
+mod mv;
+mod resolve;
+mod verify;
+
+use trueup_engine::EngineError;
+use trueup_engine::by_hand;
 use trueup_state::{Address, Stack};
 
 use super::{stack_only, state_of};
@@ -14,7 +23,20 @@ pub(super) async fn run(command: &StateCommand, json: bool) -> Result<Exit, Fail
         StateCommand::List(arguments) => list(&workplace, &stack_only(arguments)?, json).await,
         StateCommand::Show { address, stack } => show(&workplace, address, stack, json).await,
         StateCommand::History(arguments) => history(&workplace, &stack_only(arguments)?, json).await,
+        StateCommand::Mv(arguments) => mv::run(&workplace, arguments, json).await,
+        StateCommand::Forget(arguments) => forget::run(&workplace, arguments, json).await,
+        StateCommand::Verify(arguments) => verify::run(&workplace, &stack_only(arguments)?, json).await,
+        StateCommand::Resolve(arguments) => resolve::run(&workplace, arguments, json).await,
+        StateCommand::Export(arguments) => export::run(&workplace, arguments, json).await,
+        StateCommand::Import(arguments) => import::run(&workplace, arguments, json).await,
     }
+}
+
+/// An address as it is given.
+fn address_of(text: &str) -> Result<Address, Failure> {
+    text.parse().map_err(|error: trueup_state::address::AddressError| {
+        Failure::new(error.to_string()).help(r#"an address reads like `weights` or `trainer["a"]`"#)
+    })
 }
 
 async fn list(workplace: &Workplace, stack: &Stack, json: bool) -> Result<Exit, Failure> {
@@ -28,18 +50,9 @@ async fn list(workplace: &Workplace, stack: &Stack, json: bool) -> Result<Exit, 
 }
 
 async fn show(workplace: &Workplace, address: &str, arguments: &StateArgs, json: bool) -> Result<Exit, Failure> {
-    let address: Address = address.parse().map_err(|error: trueup_state::address::AddressError| {
-        Failure::new(error.to_string()).help(r#"an address reads like `weights` or `trainer["a"]`"#)
-    })?;
+    let address = address_of(address)?;
     let (state, _) = state_of(workplace, &stack_only(arguments)?).await?;
-    let record = state.records.get(&address).ok_or_else(|| {
-        let known: Vec<String> = state.records.keys().map(ToString::to_string).collect();
-        let failure = Failure::new(format!("{address} is not recorded"));
-        match trueup_engine::diagnostic::closest(&address.to_string(), known.iter().map(String::as_str)) {
-            Some(close) => failure.help(format!("did you mean `{close}`?")),
-            None => failure.help("`trueup state list` shows what is"),
-        }
-    })?;
+    let record = by_hand::recorded(&state, &address).map_err(EngineError::from)?;
     if json {
         draw::json(&draw::state::record_json(record));
     } else {
