@@ -16,7 +16,10 @@ pub(crate) fn moved(moved: &[Renaming]) -> String {
     let lines: Vec<(String, String)> =
         moved.iter().map(|Renaming { from, to }| (safe::line(from), safe::line(to))).collect();
     let width = lines.iter().map(|(from, _)| from.chars().count()).max().unwrap_or(0);
-    let mut text: String = lines.iter().map(|(from, to)| format!("  {from:width$}  →  {to}\n")).collect();
+    let mut text = String::new();
+    for (from, to) in &lines {
+        text.push_str(&format!("  {from:width$}  →  {to}\n"));
+    }
     let them = if moved.len() == 1 { "it" } else { "them" };
     text.push_str(&format!(
         "\n{} {}. Name {them} so in the blueprint too, before the next apply.\n",
