@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use crate::codec::{self, NoKey, Seal, VaultError};
 use crate::state::State;
 use crate::store::Stack;
+use crate::value::Value;
 
 /// The version of the format. A document of a later one is refused.
 pub const FORMAT: u32 = 1;
@@ -91,7 +92,11 @@ impl Document {
         if self.stack.blueprint != stack.blueprint || self.stack.environment != stack.environment {
             return Err(DocumentError::OtherStack(self.stack.clone()));
         }
-        if self.state.try_map(&mut |value| codec::open(value, vault))?.has_locked() {
+        let opened = self.state.try_map(&mut |value| codec::open(value, vault))?;
+        if opened.any(Value::has_unknown) {
+            return Err(DocumentError::Malformed("it has values that are not known".to_owned()));
+        }
+        if opened.has_locked() {
             return Err(DocumentError::Locked);
         }
         Ok(self.state.try_map(&mut |value| codec::open(value, &NoKey))?)

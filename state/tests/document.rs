@@ -86,6 +86,15 @@ fn a_document_is_for_its_stack_and_its_key() {
 }
 
 #[test]
+fn what_only_an_apply_can_tell_is_in_no_state() {
+    let vault = Vault::ephemeral();
+    let mut json = document(&vault);
+    json["records"]["a"]["current"]["attributes"]["uri"] = json!({ "$unknown": true });
+    let error = read(&json).unwrap().state_for(&stack(), &vault).unwrap_err();
+    assert_eq!(error.to_string(), "it is no exported state: it has values that are not known");
+}
+
+#[test]
 fn a_secret_that_was_changed_is_told() {
     let vault = Vault::ephemeral();
     let mut json = document(&vault);

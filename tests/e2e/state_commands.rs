@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 
-use crate::support::{BUCKETS, DEMO, Place, mode, require};
+use crate::support::{BUCKETS, DEMO, Place, eventually, mode, require};
 
 /// A secret that must be found nowhere in clear.
 const CANARY: &str = "canary-9f86d081884c7d65";
@@ -34,6 +35,9 @@ resources:
 "#;
 
 const MODULE: &str = "blueprint: m\nresources:\n  inner: { kind: bucket }\n";
+
+/// An endpoint that never becomes healthy.
+const SLOW: &str = "  slow: { kind: endpoint, command: [sleep, \"600\"], health: { start_timeout: 90s } }\n";
 
 fn blocks() -> Place {
     let place = Place::with(BLOCKS);
@@ -406,4 +410,21 @@ fn what_nobody_can_settle_is_told_why() {
     place.run(&["state", "verify"]).exits(0).says("two: a create of it has an outcome that is not known");
     let place = Place::applied(BUCKETS);
     refused(&place, &["resolve", "one", "--absent"], "no operation of one waits", "nothing of this stack does");
+}
+
+#[test]
+fn a_run_at_work_is_not_overtaken_and_what_it_left_is_for_the_next() {
+    let place = Place::applied(BUCKETS);
+    place.write("blueprint.yaml", &format!("{BUCKETS}{SLOW}"));
+    let running = place.start(&["apply", "--yes"]);
+    eventually("the replica runs", || !place.replicas().is_empty());
+    for arguments in [&["mv", "one", "three"][..], &["forget", "one", "-y"], &["resolve", "slow", "--absent"]] {
+        place.run(&[&["state"], arguments].concat()).exits(4).complains("held by `trueup apply`");
+    }
+    place.run(&["state", "verify"]).exits(0).says("slow: a create of it has not ended; the next apply settles it");
+    place.run(&["state", "export"]).exits(0);
+    running.signal(Signal::KILL);
+    running.wait();
+    refused(&place, &["mv", "slow", "three"], "a create of slow has not ended", "trueup apply");
+    refused(&place, &["resolve", "slow", "--absent"], "the provider took the create of slow", "trueup apply");
 }
