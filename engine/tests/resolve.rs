@@ -249,3 +249,21 @@ async fn the_one_that_is_replaced_is_deleted_once_the_new_one_is_known() {
     house.run_for(&line("square"), Mode::Destroy).await;
     assert!(house.cloud.of("a").is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_several_operations_the_one_that_waits_is_meant() {
+    let (house, _) = parked("a: { kind: blind }", Fault::LostBefore).await;
+    let mut state = house.state().await;
+    let mut second = state.open.values().next().unwrap().clone();
+    (second.parked, second.request.generation, second.request.token) = (None, 7, "other".into());
+    state.open.insert("other".into(), second);
+    let other = House::seeded(8);
+    other.engine().restore(&stack(), &other.holder(), state.clone()).await.unwrap();
+    resolve(&other, "a", Answer::Absent).await.unwrap();
+    assert_eq!(other.state().await.open.into_keys().collect::<Vec<_>>(), ["other".into()]);
+
+    state.open.values_mut().for_each(|open| open.parked = None);
+    let other = House::seeded(8);
+    other.engine().restore(&stack(), &other.holder(), state).await.unwrap();
+    assert_eq!(refused(&other, "a", Answer::Absent).await, ByHandError::SeveralOpen(address("a")));
+}
