@@ -27,10 +27,10 @@ const HOME: &str = ".trueup";
 const KEY: &str = "TRUEUP_KEY";
 
 /// The providers that a build may leave out.
-const LEFT_OUT: [&str; 1] = ["local"];
+const LEFT_OUT: [&str; 2] = ["local", "sim"];
 
 /// The providers that are yet to be written.
-const PLANNED: [&str; 3] = ["sim", "aws", "gcp"];
+const PLANNED: [&str; 2] = ["aws", "gcp"];
 
 /// Everything that a command works with.
 pub(crate) struct Workplace {
@@ -123,8 +123,8 @@ fn vault() -> Result<Vault, Failure> {
 }
 
 #[cfg_attr(
-    not(feature = "local"),
-    expect(unused_variables, clippy::unnecessary_wraps, reason = "no provider is built in")
+    not(any(feature = "local", feature = "sim")),
+    expect(unused_variables, unused_mut, clippy::unnecessary_wraps, reason = "no provider is built in")
 )]
 fn providers(clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Result<Providers, Failure> {
     let mut providers = Providers::new();
@@ -136,7 +136,20 @@ fn providers(clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Result<Provi
         let local = trueup_provider_local::LocalProvider::new(home, clock.clone(), entropy.clone());
         providers.insert("local".to_owned(), Arc::new(local));
     }
+    #[cfg(feature = "sim")]
+    providers.insert("sim".to_owned(), Arc::new(sim(None, clock, entropy)));
     Ok(providers)
+}
+
+/// The cloud to rehearse on that is in a file; in the working directory's where none is named.
+#[cfg(feature = "sim")]
+pub(crate) fn sim(
+    file: Option<PathBuf>,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> trueup_provider_sim::SimProvider {
+    let file = file.unwrap_or_else(|| Path::new(HOME).join("sim.db"));
+    trueup_provider_sim::SimProvider::in_file(file, clock.clone(), entropy.clone())
 }
 
 /// Where stacks of this user agree on what there is one of: ports and GPUs.

@@ -140,7 +140,8 @@ impl Schema {
         if immutable.is_empty() { Effect::InPlace } else { Effect::Replace(immutable) }
     }
 
-    /// Fills in the defaults of fields that are left out, drops those said to be null, and makes secret what the schema says is.
+    /// Fills in the defaults of fields that are left out, drops those said to be null, makes secret what the schema says is, and writes
+    /// `2.0` as 2 where an integer belongs.
     pub fn complete(&self, spec: &mut Value) {
         complete(&self.spec, spec);
     }
@@ -261,7 +262,27 @@ fn complete(schema: &Json, value: &mut Value) {
                 }
             }
         }
+        Value::Number(number) if takes_integers_alone(schema) => *number = whole(std::mem::replace(number, 0.into())),
         _ => {}
+    }
+}
+
+/// Whether a number must be an integer there.
+fn takes_integers_alone(schema: &Json) -> bool {
+    let types = std::iter::once(schema).chain(variants(schema)).filter_map(|schema| schema.get("type"));
+    let types: Vec<&Json> =
+        types.flat_map(|kind| kind.as_array().map_or(std::slice::from_ref(kind), Vec::as_slice)).collect();
+    let has = |name: &str| types.iter().any(|kind| *kind == name);
+    has("integer") && !has("number")
+}
+
+/// A number without a fraction that says nothing: to JSON Schema 2.0 is an integer, and to a division what it gives.
+#[allow(clippy::cast_possible_truncation, reason = "only what is the same either way is converted")]
+pub(crate) fn whole(number: serde_json::Number) -> serde_json::Number {
+    const LARGEST: f64 = 9_007_199_254_740_992.0;
+    match number.as_f64() {
+        Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() <= LARGEST => (float as i64).into(),
+        _ => number,
     }
 }
 
@@ -299,6 +320,27 @@ mod tests {
         assert_eq!(value.get("size"), Some(&3.into()));
         assert_eq!(value.get("name"), None);
         assert_eq!(value.get("password"), Some(&Value::secret("hunter2".into())));
+    }
+
+    #[test]
+    fn completing_writes_an_integer_as_one() {
+        let (integer, number) = (json!({ "type": "integer" }), json!({ "type": "number" }));
+        let nullable = json!({ "anyOf": [{ "type": "integer" }, { "type": "null" }] });
+        let either = json!({ "type": ["integer", "number"] });
+        for (schema, given, expected) in [
+            (&integer, json!(2.0), "2"),
+            (&nullable, json!(-2.0), "-2"),
+            (&integer, json!(2.5), "2.5"),
+            (&integer, json!(1e300), "1e+300"),
+            (&number, json!(2.0), "2.0"),
+            (&either, json!(2.0), "2.0"),
+        ] {
+            let schema = Schema::new(1, json!({ "type": "object", "properties": { "n": schema } }), json!({}), false);
+            let mut value: Value = json!({ "n": given }).into();
+            schema.complete(&mut value);
+            let Some(Value::Number(number)) = value.get("n") else { panic!("{value:?}") };
+            assert_eq!(number.to_string(), expected);
+        }
     }
 
     #[test]

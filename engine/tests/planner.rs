@@ -6,6 +6,7 @@ use support::provider::condemned;
 use support::{House, action, blueprint, blueprint_with, change, done, operations};
 use trueup_engine::EngineError;
 use trueup_engine::plan::{Action, Mode, Order, Reason};
+use trueup_state::Value;
 use trueup_state::entry::{Class, Resolution};
 use trueup_state::{Entry, Event, FieldPath, Status, Store, Verb};
 
@@ -205,6 +206,44 @@ async fn what_is_ignored_keeps_what_it_is() {
     let plan = house.plan(&text).await;
     assert!(plan.drift.is_empty());
     assert_eq!(change(&plan, "a").fields.len(), 1);
+    house.up(&text).await;
+    assert_eq!(house.cloud.one("a").spec.get("note"), Some(&"by hand".into()));
+    house.settled(&text).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_make_of_ignored_fields_outlives_updates_and_corrections() {
+    let map = |entries: &[(&str, &str)]| {
+        let entries = entries.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value)));
+        Value::Map(entries.collect())
+    };
+    let text = |ignore: &str, tags: &str| {
+        blueprint(&[&format!("a: {{ kind: box, note: one, tags: {{ {tags} }}, ignore: [{ignore}] }}")])
+    };
+    for (ignore, by_hand, kept) in [
+        // Altered, removed, added; one of several, and all of them.
+        ("tags.x", map(&[("x", "hand"), ("y", "1")]), map(&[("x", "hand"), ("y", "2")])),
+        ("tags.x", map(&[("y", "1")]), map(&[("y", "2")])),
+        ("tags.z", map(&[("x", "1"), ("y", "1"), ("z", "hand")]), map(&[("x", "3"), ("y", "2"), ("z", "hand")])),
+        ("tags", map(&[("z", "hand")]), map(&[("z", "hand")])),
+        // Nobody touched it: it stays as it was sent.
+        ("tags.x", map(&[("x", "1"), ("y", "1")]), map(&[("x", "1"), ("y", "2")])),
+    ] {
+        let house = House::new();
+        house.up(&text(ignore, "x: '1', y: '1'")).await;
+        house.cloud.edit("a", "tags", Some(by_hand.clone()));
+        house.settled(&text(ignore, "x: '1', y: '1'")).await;
+        // An update of another field, with an edit of what is ignored.
+        let edited = text(ignore, "x: '3', y: '2'").replace("note: one", "note: two");
+        house.up(&edited).await;
+        assert_eq!(house.cloud.one("a").spec.get("tags"), Some(&kept), "{ignore}: {by_hand:?}");
+        house.settled(&edited).await;
+        // A correction of another field.
+        house.cloud.edit("a", "note", Some("hand".into()));
+        house.run_for(&edited, Mode::Correct).await;
+        assert_eq!(house.cloud.one("a").spec.get("note"), Some(&"two".into()));
+        assert_eq!(house.cloud.one("a").spec.get("tags"), Some(&kept), "{ignore}: {by_hand:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

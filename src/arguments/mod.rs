@@ -99,6 +99,10 @@ pub(crate) enum Command {
     /// Print what runs a drift correction again and again
     #[command(subcommand, after_help = "Example: trueup schedule print systemd blueprints/quickstart.yaml --every 1h")]
     Schedule(ScheduleCommand),
+    /// Look into the cloud to rehearse on, and break something in it
+    #[cfg(feature = "sim")]
+    #[command(subcommand, after_help = "Example: trueup sim break trainer[0] tags.team=nobody")]
+    Sim(SimCommand),
     /// Free the lease of a run that is gone
     #[command(after_help = "Example: trueup unlock blueprints/quickstart.yaml")]
     Unlock(UnlockArgs),
@@ -299,6 +303,48 @@ pub(crate) struct DriftArgs {
 
     #[command(flatten)]
     pub(crate) run: RunArgs,
+}
+
+/// What can be done about the cloud to rehearse on.
+#[cfg(feature = "sim")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum SimCommand {
+    /// Show every call that it was asked, oldest first
+    #[command(after_help = "Example: trueup sim calls --json | jq -r .call | sort | uniq -c")]
+    Calls(SimArgs),
+    /// Show what it has
+    #[command(after_help = "Example: trueup sim objects")]
+    Objects(SimArgs),
+    /// Change something behind everybody's back, so that it drifts
+    #[command(after_help = "Examples: trueup sim break weights versioning=false tags.team=nobody\n          \
+        trueup sim break weights tags.team=null\n          trueup sim break weights --gone")]
+    Break(SimBreakArgs),
+}
+
+#[cfg(feature = "sim")]
+#[derive(Debug, Args)]
+pub(crate) struct SimArgs {
+    /// The cloud's file
+    #[arg(long, value_name = "FILE", default_value = ".trueup/sim.db")]
+    pub(crate) file: PathBuf,
+}
+
+#[cfg(feature = "sim")]
+#[derive(Debug, Args)]
+pub(crate) struct SimBreakArgs {
+    /// The address that it was made for, or its id
+    pub(crate) what: String,
+
+    /// What a field is to be, as YAML; `null` takes it away
+    #[arg(value_name = "FIELD=VALUE", required_unless_present = "gone")]
+    pub(crate) fields: Vec<String>,
+
+    /// Delete it
+    #[arg(long, conflicts_with = "fields")]
+    pub(crate) gone: bool,
+
+    #[command(flatten)]
+    pub(crate) cloud: SimArgs,
 }
 
 /// What can be done about schedules.

@@ -10,6 +10,8 @@ mod output;
 mod plan;
 mod schedule;
 mod schema;
+#[cfg(feature = "sim")]
+mod sim;
 mod state;
 mod unlock;
 mod validate;
@@ -43,6 +45,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Graph(arguments) => graph::run(&arguments, format).await,
         Command::State(command) => state::run(&command, json).await,
         Command::Schedule(command) => schedule::run(&command, json),
+        #[cfg(feature = "sim")]
+        Command::Sim(command) => sim::run(&command, json).await,
         Command::Unlock(arguments) => unlock::run(&arguments, json).await,
         Command::Explain(arguments) => explain::run(&arguments, json),
         Command::Schema => schema::run(),

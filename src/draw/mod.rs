@@ -112,6 +112,21 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
+/// Rows of cells, one a line, each column as wide as its widest cell.
+#[cfg(feature = "sim")]
+pub(crate) fn columns(rows: &[Vec<String>]) -> String {
+    use unicode_width::UnicodeWidthStr;
+    let safe: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(safe::line).collect()).collect();
+    let width =
+        |column: usize| safe.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..rows.iter().map(Vec::len).max().unwrap_or(0)).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width())));
+        format!("  {}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    safe.iter().map(line).collect()
+}
+
 /// Why a command failed, as a part of an answer.
 pub(crate) fn failure_json(failure: &Failure) -> Json {
     let diagnostics = failure.diagnostics.iter().flat_map(|diagnostics| {

@@ -314,6 +314,27 @@ fn a_blueprint_of_another_name_is_no_new_stack() {
 }
 
 #[test]
+fn validate_finds_what_is_wrong_in_any_environment_alone() {
+    let place = Place::with(
+        "blueprint: demo
+providers: { local: {} }
+variables: { on: { type: boolean, default: true }, who: { type: string } }
+environments:
+  dev: { tags: { stage: dev } }
+  prod: { variables: { on: { default: false } } }
+resources:
+  a: { kind: bucket, when: \"{{ var.on }}\" }
+  b: { kind: bucket, for_each: [x, y], tags: { a: \"{{ a.uri }}\", who: \"{{ var.who }}\" } }
+",
+    );
+    let ran = place.run(&["validate", "--var", "who=ada"]).exits(1);
+    ran.complains("blueprint.yaml:9").complains("environment prod").complains("1 error in the blueprint");
+    place.run(&["validate", "--var", "who=ada", "--env", "dev"]).exits(1).complains("environment prod");
+    // A value that none of them has is missed once.
+    place.run(&["validate"]).exits(1).complains("`who` has no value").complains("2 errors in the blueprint");
+}
+
+#[test]
 fn environments_are_stacks_of_their_own() {
     let place = Place::with(&format!("{BUCKETS}environments: {{ prod: {{ tags: {{ stage: prod }} }} }}\n"));
     place.run(&["apply", "--yes"]).exits(0);

@@ -1,13 +1,11 @@
 //! `environments`: what a file says differently for one of them, merged over the rest of it before anything is read.
 
-use std::ops::Range;
-
 use super::fields::{ENVIRONMENT, names};
 use super::foreign::Place;
 use super::schema::{known_fields, wrong_type};
 use super::sight::suggest;
 use super::source::{Content, Name, Node};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::Diagnostic;
 
 /// What an environment may say differently.
 const SECTIONS: [&str; 4] = names(&ENVIRONMENT);
@@ -99,19 +97,10 @@ fn strangers(root: &Node, environment: &Node) -> Vec<Diagnostic> {
     found
 }
 
-/// The environments that a file has, each with the stretch of the text that it stands on.
-pub(super) fn extents(root: &Node, length: usize) -> Vec<(String, Range<usize>)> {
-    let after = |span: Span| {
-        let tops = root.entries().iter().map(|(name, _)| name.span.start);
-        tops.filter(|start| *start > span.start).min().unwrap_or(length)
-    };
+/// The environments that a file has.
+pub(super) fn declared(root: &Node) -> Vec<String> {
     let entries = root.get("environments").map(Node::entries).unwrap_or_default();
-    let start = |position: usize| entries.get(position).map(|(name, _)| name.span.start);
-    let extent = |(position, (name, _)): (usize, &(Name, Node))| {
-        let end = start(position + 1).unwrap_or_else(|| after(name.span));
-        (name.text.clone(), name.span.start..end)
-    };
-    entries.iter().enumerate().map(extent).collect()
+    entries.iter().map(|(name, _)| name.text.clone()).collect()
 }
 
 fn merge(under: &mut Node, over: &Node) {

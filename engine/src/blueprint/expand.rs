@@ -17,7 +17,7 @@ use super::world::{Frame, Instances, Known, Module, Scope, Variable, World};
 use super::{
     Catalog, Deferral, Inputs, Loader, Output, Program, Resource, depend, dry_run, evaluate, moved, variables,
 };
-use crate::diagnostic::{Diagnostic, Diagnostics, FileId, Severity, Span};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity, Span};
 use crate::graph::Graph;
 
 /// Loads a blueprint: reads, checks and expands it. Every error of its files comes in one report.
@@ -32,7 +32,7 @@ pub fn load(path: &Path, inputs: &Inputs, loader: &dyn Loader, catalog: &Arc<Cat
     finish(program, problems, sources)
 }
 
-/// Loads a blueprint as [`load`] does, and says besides what is wrong with what its other environments say differently.
+/// Loads a blueprint as [`load`] does, and says besides what is wrong with it in its other environments.
 pub fn load_every(
     path: &Path,
     inputs: &Inputs,
@@ -41,19 +41,22 @@ pub fn load_every(
 ) -> Result<Program, Diagnostics> {
     let result = load(path, inputs, loader, catalog);
     let sources = result.as_ref().map_or_else(|errors| &errors.sources, |program| &program.sources);
+    let names = sources.0.first().map(|own| files::environments(&own.text)).unwrap_or_default();
     let mut found = Vec::new();
-    for (name, extent) in sources.0.first().map(|own| files::environments(&own.text)).unwrap_or_default() {
-        if inputs.environment.as_ref() == Some(&name) {
-            continue;
-        }
+    for name in names.into_iter().filter(|name| inputs.environment.as_ref() != Some(name)) {
         let other = Inputs { environment: Some(name.clone()), ..inputs.clone() };
         let Err(errors) = load(path, &other, loader, catalog) else { continue };
-        let inside = |problem: &Diagnostic| {
-            let span = problem.labels.first().map(|label| label.span);
-            span.is_some_and(|span| span.file == FileId::default() && extent.contains(&span.start))
+        let here = |problem: &Diagnostic| {
+            let mut files = problem.labels.iter().map(|label| label.span.file);
+            files.all(|file| {
+                sources.get(file).map(|source| &source.path) == errors.sources.get(file).map(|source| &source.path)
+            })
         };
-        let context = format!("environment {name}");
-        found.extend(errors.list.into_iter().filter(inside).map(|problem| problem.within(context.clone())));
+        let problems = errors.list.iter().filter(|problem| here(problem)).cloned();
+        found.extend(problems.map(|mut problem| {
+            let inner = problem.context.take().map_or(String::new(), |inner| format!(", {inner}"));
+            problem.within(format!("environment {name}{inner}"))
+        }));
     }
     match result {
         Ok(program) if found.is_empty() => Ok(program),

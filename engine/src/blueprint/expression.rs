@@ -149,7 +149,8 @@ fn lost_at(miss: &Miss, span: Span, scope: &Scope) -> Diagnostic {
 /// The name that is meant by one with hyphens, of which a stretch of an expression is a part.
 fn hyphenated(text: &str, at: &Range<usize>, scope: &Scope) -> Option<String> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let start = text[..at.start].rfind(|c| !is_part(c)).map_or(0, |before| before + 1);
+    let before = text[..at.start].char_indices().rev().find(|(_, c)| !is_part(*c));
+    let start = before.map_or(0, |(before, c)| before + c.len_utf8());
     let end = text[at.end..].find(|c| !is_part(c)).map_or(text.len(), |after| at.end + after);
     let whole = &text[start..end];
     let name = whole.replace('-', "_");

@@ -1,7 +1,6 @@
 //! The files of a blueprint: its own, and those of its modules.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -54,10 +53,10 @@ pub(super) fn read(
     (reader.sources, own.and(trees))
 }
 
-/// The environments of a blueprint's text, each with the stretch of it that it stands on.
-pub(super) fn environments(text: &str) -> Vec<(String, Range<usize>)> {
+/// The environments of a blueprint's text.
+pub(super) fn environments(text: &str) -> Vec<String> {
     let (root, _) = parse::parse(text, FileId::default());
-    root.map(|root| environment::extents(&root, text.len())).unwrap_or_default()
+    root.as_ref().map(environment::declared).unwrap_or_default()
 }
 
 struct Reader<'a> {

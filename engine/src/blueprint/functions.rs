@@ -157,12 +157,36 @@ fn to_json(value: &Value) -> Result<String, Error> {
     serde_json::to_string(&plain).map_err(|_| Error::new(ErrorKind::BadSerialization, "this has no JSON form"))
 }
 
-/// A text with values put in. minijinja's own panics where it is asked for very wide ones.
+/// Whether a pattern for values has what is no ASCII between a `%` and the letter that ends it.
+fn is_alien(pattern: &str) -> bool {
+    let mut fields = pattern.split('%').skip(1);
+    while let Some(rest) = fields.next() {
+        if rest.is_empty() {
+            // `%%` is a sign, and what comes after it is text.
+            fields.next();
+            continue;
+        }
+        let key = if rest.starts_with('(') { rest.find(')').map_or(rest.len(), |end| end + 1) } else { 0 };
+        let end = rest[key..].find(char::is_alphabetic).map_or(rest.len(), |end| key + end + 1);
+        if !rest.is_char_boundary(end) || !rest[..end].is_ascii() {
+            return true;
+        }
+    }
+    false
+}
+
+/// A text with values put in. minijinja's own panics where it is asked for very wide ones, and at letters that it does not know.
 fn format(state: &mut State<'_, '_>, pattern: &Value, values: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let text = pattern.as_str().unwrap_or_default();
     let wide = text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > 3);
     if wide || text.contains('*') {
         return Err(Error::new(ErrorKind::InvalidOperation, "this width is too large"));
+    }
+    if is_alien(text) {
+        return Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "what follows a `%` is none of `d`, `f`, `s`, `x` and the like",
+        ));
     }
     filters::format(state, pattern, values)
 }
@@ -236,6 +260,24 @@ fn map_keys(map: &Value) -> Result<Vec<Value>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_is_ascii_where_it_says_how() {
+        for (pattern, alien) in [
+            ("ä%sä%-5.2fä%%ä", false),
+            ("%(name)s ä", false),
+            ("100 %", false),
+            ("%ä", true),
+            ("%(ä", true),
+            ("%(ä)s", true),
+            ("%5ä", true),
+        ] {
+            assert_eq!(is_alien(pattern), alien, "{pattern}");
+            let format = format!("'{pattern}' | format('x', 1.5) | length");
+            let compiled = environment().compile_expression_owned(format).unwrap();
+            let _ = compiled.eval(());
+        }
+    }
 
     #[test]
     fn the_lists_are_those_of_the_environment() {

@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use trueup_state::address::AddressError;
 use trueup_state::{Address, Segment};
 
 use super::expand::Room;
-use super::schema::{self, File};
+use super::fields::{MOVED, names};
+use super::foreign::Place;
+use super::schema::{File, known_fields, text, wrong_type};
 use super::sight::suggest;
+use super::source::{Content, Node};
 use super::world::{Frame, Instances};
 use crate::diagnostic::{Diagnostic, Span};
 
@@ -93,6 +97,64 @@ impl MoveTable {
     }
 }
 
+/// A resource or a module that has got another address.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) from: (Address, Span),
+    pub(super) to: (Address, Span),
+}
+
+/// The entries of a file's `moved`.
+pub(super) fn read(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<Entry> {
+    const EXAMPLE: &str = "write `- { from: OLD, to: NEW }` for each";
+    let items = match &node.content {
+        Content::List(items) => &items[..],
+        Content::Null => &[],
+        _ => {
+            problems.push(wrong_type(node, "`moved`", "a list").help(EXAMPLE));
+            &[]
+        }
+    };
+    let entry = |node: &Node| {
+        if !matches!(node.content, Content::Map(_)) {
+            problems.push(wrong_type(node, "an entry of `moved`", "a map").help(EXAMPLE));
+            return None;
+        }
+        known_fields(node, Place::Moved, &names(&MOVED), problems);
+        let mut address = |field: &str| {
+            let Some(at) = node.get(field) else {
+                let message = format!("an entry of `moved` has no `{field}`");
+                problems.push(Diagnostic::error(message).at(node.span, "this entry").help(EXAMPLE));
+                return None;
+            };
+            let (text, span) = text(at, &format!("`{field}`"), problems)?;
+            let address = self::address(text, field == "from");
+            let refuse = |(reason, help): (&str, String)| {
+                let problem = Diagnostic::error(format!("`{text}` is no address: {reason}"));
+                problems.push(problem.at(span, "this address").help(help));
+            };
+            Some((address.map_err(refuse).ok()?, span))
+        };
+        let (from, to) = (address("from"), address("to"));
+        Some(Entry { from: from?, to: to? })
+    };
+    items.iter().filter_map(entry).collect()
+}
+
+/// Reads an address. What was never the name of anything has not moved either; where it has moved to is looked up.
+fn address(text: &str, was_recorded: bool) -> Result<Address, (&'static str, String)> {
+    let example = || "write it as plans do: `trainer`, `trainer[\"a\"]`, `serving/chat` in a module".to_owned();
+    let address: Address = text.parse().map_err(|error: AddressError| (error.reason, example()))?;
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if was_recorded && address.segments().iter().any(|segment| !segment.name.chars().all(fits)) {
+        let plain = text.replace("module.", "").replace('.', "/");
+        let help =
+            if text.contains("module.") { format!("write `{plain}`: an address has no dots in it") } else { example() };
+        return Err(("a name has lower-case letters, digits and `_`", help));
+    }
+    Ok(address)
+}
+
 /// The moves of a blueprint and of its modules.
 pub(super) fn moves(
     files: &[File<'_>],
@@ -106,7 +168,7 @@ pub(super) fn moves(
             Some(module) => join(module, address.segments()),
             None => address.clone(),
         };
-        let entry = |entry: &schema::Move| {
+        let entry = |entry: &Entry| {
             let ((from, span), (to, to_span)) = (&entry.from, &entry.to);
             Move { from: inside(from), to: inside(to), span: *span, to_span: *to_span }
         };

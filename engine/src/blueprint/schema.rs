@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use serde_json::Value as Json;
-use trueup_state::address::AddressError;
-use trueup_state::{Address, FieldPath};
+use trueup_state::FieldPath;
 
 use super::fields::{self, names};
 use super::foreign::{self, Place};
 use super::functions::FUNCTIONS;
+use super::moved;
 use super::sight::suggest;
 use super::source::{Content, Name, Node};
 use super::template::is_keyword;
@@ -22,8 +22,6 @@ const VARIABLE: [&str; 8] = names(&fields::VARIABLE);
 pub(super) const META: [&str; 12] = names(&fields::RESOURCE);
 /// What may be said of a module where it is used.
 const CALL: [&str; 5] = names(&fields::MODULE);
-/// What may be said of an address that has changed.
-const MOVED: [&str; 2] = names(&fields::MOVED);
 /// Names that have, or may get, a meaning of their own in expressions.
 pub(super) const RESERVED: [&str; 6] = ["var", "each", "module", "stacks", "self", "loop"];
 
@@ -37,7 +35,7 @@ pub(super) struct File<'a> {
     pub(super) providers: Vec<(&'a Name, &'a Node)>,
     pub(super) resources: Vec<Block<'a>>,
     pub(super) modules: Vec<Call<'a>>,
-    pub(super) moved: Vec<Move>,
+    pub(super) moved: Vec<moved::Entry>,
     pub(super) outputs: Vec<(&'a Name, &'a Node)>,
     /// What could not be read, and was reported.
     pub(super) broken: Broken<'a>,
@@ -106,13 +104,6 @@ pub(super) struct Call<'a> {
     pub(super) for_each: Option<&'a Node>,
     pub(super) when: Option<&'a Node>,
     pub(super) depends_on: Vec<(&'a str, Span)>,
-}
-
-/// A resource or a module that has got another address.
-#[derive(Clone, Debug)]
-pub(super) struct Move {
-    pub(super) from: (Address, Span),
-    pub(super) to: (Address, Span),
 }
 
 impl VariableType {
@@ -207,7 +198,7 @@ pub(super) fn read<'a>(root: &'a Node, problems: &mut Vec<Diagnostic>) -> File<'
             problems.push(problem.help("name one of them otherwise: their addresses would be the same"));
         }
     }
-    file.moved = root.get("moved").map(|node| moved(node, problems)).unwrap_or_default();
+    file.moved = root.get("moved").map(|node| moved::read(node, problems)).unwrap_or_default();
     file.outputs = named(root.get("outputs"), "outputs", problems);
     file.outputs.retain(|(name, _)| check_name(name, "output", problems));
     file
@@ -497,42 +488,6 @@ fn call<'a>(name: &'a Name, node: &'a Node, problems: &mut Vec<Diagnostic>) -> O
         when: node.get("when"),
         depends_on: node.get("depends_on").map(|node| texts(node, "`depends_on`", problems)).unwrap_or_default(),
     })
-}
-
-fn moved(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<Move> {
-    const EXAMPLE: &str = "write `- { from: OLD, to: NEW }` for each";
-    let items = match &node.content {
-        Content::List(items) => &items[..],
-        Content::Null => &[],
-        _ => {
-            problems.push(wrong_type(node, "`moved`", "a list").help(EXAMPLE));
-            &[]
-        }
-    };
-    let entry = |node: &Node| {
-        if !matches!(node.content, Content::Map(_)) {
-            problems.push(wrong_type(node, "an entry of `moved`", "a map").help(EXAMPLE));
-            return None;
-        }
-        known_fields(node, Place::Moved, &MOVED, problems);
-        let mut address = |field: &str| {
-            let Some(at) = node.get(field) else {
-                let message = format!("an entry of `moved` has no `{field}`");
-                problems.push(Diagnostic::error(message).at(node.span, "this entry").help(EXAMPLE));
-                return None;
-            };
-            let (text, span) = text(at, &format!("`{field}`"), problems)?;
-            let address = text.parse().map_err(|error: AddressError| {
-                let problem = Diagnostic::error(format!("`{text}` is no address: {}", error.reason));
-                let help = "write it as plans do: `trainer`, `trainer[\"a\"]`, `serving/chat` in a module";
-                problems.push(problem.at(span, "this address").help(help));
-            });
-            Some((address.ok()?, span))
-        };
-        let (from, to) = (address("from"), address("to"));
-        Some(Move { from: from?, to: to? })
-    };
-    items.iter().filter_map(entry).collect()
 }
 
 fn texts<'a>(node: &'a Node, what: &str, problems: &mut Vec<Diagnostic>) -> Vec<(&'a str, Span)> {

@@ -197,7 +197,15 @@ impl Compiled {
                 .help("do the same to many values by a filter, such as `join`, `sum` or `map`"));
         }
         let compile = |text: &str| functions::environment().compile_expression_owned(text.to_owned());
-        let mut code = compile(text).map_err(|error| unreadable(&error, text, &words, within))?;
+        let refuse = |error: minijinja::Error, lead: usize| {
+            let at = error.range().map(|at| at.start.saturating_sub(lead)..at.end.saturating_sub(lead));
+            unreadable(&error, at, text, &words, within)
+        };
+        let mut code = compile(text).map_err(|error| refuse(error, 0))?;
+        // After text in quotes minijinja passes over what it can't read, unless something must follow.
+        if words.iter().any(|(word, _)| matches!(word, Token::Text(_))) {
+            compile(&format!("({text})")).map_err(|error| refuse(error, 1))?;
+        }
         check_names(&words, within)?;
         // An expression binds no names, so each that it begins a path with is one of the blueprint's. minijinja's own list of them passes
         // over what is sliced.
@@ -214,7 +222,7 @@ impl Compiled {
         let branches = words.iter().any(|(word, _)| matches!(word, Token::Name("if" | "and" | "or" | "default" | "d")));
         let rewritten = operators::rewritten(text, &words);
         if let Some(rewritten) = &rewritten {
-            code = compile(&rewritten.text).map_err(|error| unreadable(&error, text, &words, within))?;
+            code = compile(&rewritten.text).map_err(|error| refuse(error, 0))?;
         }
         let code = (!is_path).then_some(code);
         let span = within(&(0..text.len()));
@@ -282,18 +290,26 @@ fn check_names(words: &[(Token<'_>, Range<usize>)], within: impl Fn(&Range<usize
     Ok(())
 }
 
+/// The signs that an expression may have outside of quotes.
+const SIGNS: &str = "+-*/%~<>=!.,:|()[]{}";
+
 /// What minijinja stumbled over, at its place.
 fn unreadable(
     error: &minijinja::Error,
+    at: Option<Range<usize>>,
     text: &str,
     words: &[(Token<'_>, Range<usize>)],
     within: impl Fn(&Range<usize>) -> Span,
 ) -> Diagnostic {
-    let detail = match error.detail().unwrap_or("it can't be read") {
-        detail if detail.contains("recursion limits") => "here are too many brackets in each other",
-        detail => detail,
+    let alien = words.iter().find(|(word, _)| matches!(word, Token::Sign(sign) if !SIGNS.contains(*sign)));
+    let (at, detail) = match (error.detail().unwrap_or("it can't be read"), alien) {
+        (detail, _) if detail.contains("recursion limits") => (at, "here are too many brackets in each other"),
+        (detail, Some((_, alien))) if detail.starts_with("unexpected end") => {
+            (Some(alien.clone()), "unexpected character")
+        }
+        (detail, _) => (at, detail),
     };
-    let mut at = tokens::whole_characters(text, error.range().unwrap_or(0..text.len()));
+    let mut at = tokens::whole_characters(text, at.unwrap_or(0..text.len()));
     if at.is_empty() && !detail.starts_with("unexpected end") {
         let last = words.iter().rev().find(|(_, word)| word.start < at.start);
         at = last.map_or(0..text.len(), |(_, word)| word.clone());

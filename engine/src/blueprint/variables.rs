@@ -15,6 +15,7 @@ use super::tracking::Tracker;
 use super::world::{Input, Scope, Variable};
 use super::{Given, Inputs, evaluate, parse, scalar};
 use crate::diagnostic::{Diagnostic, FileId, Span};
+use crate::schema::whole;
 
 /// What is said of a variable, for as long as its values may still come.
 #[derive(Debug)]
@@ -240,16 +241,6 @@ impl Declared {
         let schema = Json::Object(schema);
         let validator = jsonschema::validator_for(&schema).ok()?;
         Some((schema, validator))
-    }
-}
-
-/// A number without a fraction that says nothing.
-#[allow(clippy::cast_possible_truncation, reason = "only what is the same either way is converted")]
-fn whole(number: serde_json::Number) -> serde_json::Number {
-    const LARGEST: f64 = 9_007_199_254_740_992.0;
-    match number.as_f64() {
-        Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() <= LARGEST => (float as i64).into(),
-        _ => number,
     }
 }
 

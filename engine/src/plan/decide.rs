@@ -124,8 +124,9 @@ pub fn decide(
     }
     let schema = manager.schema();
     look(&mut decision, object, observation, schema);
-    keep_ignored(&mut decision, &wanted.declared.ignore, object);
-    compare(&mut decision, object, schema);
+    let ignore = &wanted.declared.ignore;
+    keep_ignored(&mut decision, ignore, object, schema);
+    compare(&mut decision, object, ignore, schema);
     decision.tainted = record.status == Status::Tainted;
     decision.moved = moved(&object.scope, &wanted.scope);
     decision.record = record_differs(&decision, record, object, &wanted.declared);
@@ -147,22 +148,30 @@ fn look(decision: &mut Decision, object: &Object, observation: Option<&Observati
     }
 }
 
-/// A field that is not compared keeps what it is.
-fn keep_ignored(decision: &mut Decision, ignore: &BTreeSet<FieldPath>, object: &Object) {
+/// A field that is not compared keeps what it is, which an update sends with all the rest: what others made of it since, else what was
+/// sent.
+fn keep_ignored(decision: &mut Decision, ignore: &BTreeSet<FieldPath>, object: &Object, schema: &Schema) {
+    let outside = changed_paths(schema, &object.seen, &decision.observed);
     for path in ignore {
-        set(&mut decision.desired, path, object.sent.at(path));
+        let touched = outside.iter().any(|changed| path.covers(changed) || changed.covers(path));
+        let kept = if touched { decision.observed.at(path) } else { object.sent.at(path) };
+        set(&mut decision.desired, path, kept);
         decision.drifted.retain(|drifted| !path.covers(drifted));
     }
 }
 
-fn compare(decision: &mut Decision, object: &Object, schema: &Schema) {
+fn compare(decision: &mut Decision, object: &Object, ignore: &BTreeSet<FieldPath>, schema: &Schema) {
     decision.edited = changed_paths(schema, &object.sent, &decision.desired);
+    decision.edited.retain(|path| !ignore.iter().any(|ignored| ignored.covers(path)));
     let is_known = |path: &FieldPath| !decision.desired.at(path).is_some_and(Value::has_unknown);
     let on_delete = decision.edited.iter().filter(|path| schema.is("x-on-delete", path) && is_known(path));
     decision.recorded = on_delete.cloned().collect();
     decision.base = object.sent.clone();
     for path in &decision.drifted {
         set(&mut decision.base, path, decision.observed.at(path));
+    }
+    for path in ignore {
+        set(&mut decision.base, path, decision.desired.at(path));
     }
     // What is there already as it is wanted needs no call, whatever was sent.
     for path in decision.edited.difference(&decision.recorded) {

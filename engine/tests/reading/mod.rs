@@ -71,27 +71,24 @@ static KINDS: LazyLock<Kinds> = LazyLock::new(|| {
     ])
 });
 
+static SETTINGS: LazyLock<BTreeMap<&str, Schema>> = LazyLock::new(|| {
+    let region = json!({ "region": { "type": "string" }, "latency": { "type": "string" } });
+    let schema = |spec| Schema::new(1, spec, json!({}), false);
+    BTreeMap::from([
+        ("local", schema(object(&[], &json!({ "root": { "type": "string" } })))),
+        ("sim", schema(object(&[], &region))),
+        ("gcp", schema(object(&["region"], &region))),
+    ])
+});
+
 /// A catalog of a few kinds and three providers.
 pub(crate) fn catalog() -> Catalog {
     let kinds = |names: &[&str]| -> BTreeSet<KindName> { names.iter().map(KindName::from).collect() };
-    // Leaked once a test program: schemas live as long as it does.
-    let settings = |spec: Json| -> &'static Schema { Box::leak(Box::new(Schema::new(1, spec, json!({}), false))) };
-    let local = ProviderEntry {
-        kinds: kinds(&["bucket", "file", "artifact"]),
-        natives: &[],
-        settings: settings(object(&[], &json!({ "root": { "type": "string" } }))),
-    };
-    let region = json!({ "region": { "type": "string" }, "latency": { "type": "string" } });
-    let sim = ProviderEntry {
-        kinds: KINDS.keys().map(KindName::from).collect(),
-        natives: &["Sim::"],
-        settings: settings(object(&[], &region)),
-    };
-    let gcp = ProviderEntry {
-        kinds: kinds(&["bucket", "registry"]),
-        natives: &[],
-        settings: settings(object(&["region"], &region)),
-    };
+    let entry =
+        |name: &str, kinds, natives: &'static [&str]| ProviderEntry { kinds, natives, settings: &SETTINGS[name] };
+    let local = entry("local", kinds(&["bucket", "file", "artifact"]), &[]);
+    let sim = entry("sim", KINDS.keys().map(KindName::from).collect(), &["Sim::"]);
+    let gcp = entry("gcp", kinds(&["bucket", "registry"]), &[]);
     Catalog {
         kinds: KINDS.iter().map(|(name, schema)| (KindName::from(name), schema)).collect(),
         providers: BTreeMap::from([("local".to_owned(), local), ("sim".to_owned(), sim), ("gcp".to_owned(), gcp)]),

@@ -1,0 +1,177 @@
+//! The provider: its settings, its scope, its managers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use trueup_engine::kinds;
+use trueup_engine::provider::{Candidate, Fact, Invalid, Manager, Provider, ProviderError, Question, Subject};
+use trueup_engine::schema::Schema;
+use trueup_state::{Class, Clock, Entropy, FieldPath, KindName, ProviderName, Scope, Value, codec};
+
+use crate::attributes::schema_of;
+use crate::cloud::{Cloud, Place};
+use crate::look::Inspector;
+use crate::manager::Objects;
+use crate::settings::{self, Settings};
+use crate::storage::{File, Memory, Storage, StorageError};
+use crate::thing::THING;
+
+/// The provider `sim`.
+#[derive(Debug)]
+pub struct SimProvider {
+    /// The file of clouds that say no other; none for a cloud in memory.
+    file: Option<PathBuf>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    /// The clouds that were opened, by their files.
+    clouds: tokio::sync::Mutex<BTreeMap<Option<PathBuf>, Arc<Cloud>>>,
+    /// How the cloud behaves in each scope: what the blueprint said last. It is no part of a scope, for it does not say where a thing is.
+    manners: Mutex<BTreeMap<String, Arc<Settings>>>,
+}
+
+impl SimProvider {
+    /// The provider of a cloud in a file. It is opened, and made, when something is first asked of it.
+    pub fn in_file(file: impl Into<PathBuf>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { file: Some(file.into()), ..Self::in_memory(clock, entropy) }
+    }
+
+    /// The provider of a cloud in memory: of as many as there are providers.
+    pub fn in_memory(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { file: None, clock, entropy, clouds: tokio::sync::Mutex::default(), manners: Mutex::default() }
+    }
+
+    /// Looks into the cloud that is in no file of its own.
+    pub async fn inspect(&self) -> Result<Inspector, StorageError> {
+        Ok(Inspector {
+            cloud: self.cloud(self.file.clone()).await?,
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+        })
+    }
+
+    async fn cloud(&self, file: Option<PathBuf>) -> Result<Arc<Cloud>, StorageError> {
+        let mut clouds = self.clouds.lock().await;
+        if let Some(cloud) = clouds.get(&file) {
+            return Ok(cloud.clone());
+        }
+        let storage: Box<dyn Storage> = match &file {
+            Some(file) => Box::new(File::open(file).await?),
+            None => Box::new(Memory::default()),
+        };
+        let cloud = Arc::new(Cloud::new(storage, self.clock.clone(), self.entropy.clone()));
+        clouds.insert(file, cloud.clone());
+        Ok(cloud)
+    }
+
+    fn manners(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Settings>>> {
+        self.manners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn invalid(field: &str, message: impl Into<String>) -> Invalid {
+    Invalid { path: FieldPath::from_iter([field]), message: message.into() }
+}
+
+/// The settings of a provider block, with what a candidate says of them besides.
+fn read(settings: &Value, candidate: Option<&Candidate>) -> Result<Settings, Invalid> {
+    let mut json = codec::reveal(settings).unwrap_or_default();
+    if !json.is_object() {
+        json = serde_json::json!({});
+    }
+    let known = settings::schema().fields();
+    if let Some(map) = json.as_object_mut() {
+        for (name, value) in candidate.into_iter().flat_map(|candidate| &candidate.fields) {
+            if known.contains(&name.as_str()) {
+                map.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    if let Some(problem) = settings::schema().problems(&json.clone().into()).into_iter().next() {
+        return Err(Invalid { path: problem.path, message: problem.message });
+    }
+    serde_json::from_value(json).map_err(|error| invalid("", error.to_string()))
+}
+
+/// An absolute path without `.` and `..`.
+fn is_plain(path: &str) -> bool {
+    let path = Path::new(path);
+    path.is_absolute() && path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
+}
+
+fn region_of(scope: &Scope) -> String {
+    let region = scope.settings.get("region").and_then(|region| region.as_str());
+    region.map_or_else(|| Settings::default().region().to_owned(), str::to_owned)
+}
+
+#[async_trait]
+impl Provider for SimProvider {
+    fn name(&self) -> &'static str {
+        "sim"
+    }
+
+    fn settings_schema(&self) -> &'static Schema {
+        settings::schema()
+    }
+
+    fn kinds(&self) -> BTreeSet<KindName> {
+        kinds::portable().into_iter().map(|kind| kind.name.into()).chain([THING.into()]).collect()
+    }
+
+    fn natives(&self) -> &'static [&'static str] {
+        &["Sim::"]
+    }
+
+    fn scope(&self, name: &ProviderName, settings: &Value, candidate: Option<&Candidate>) -> Result<Scope, Invalid> {
+        let settings = read(settings, candidate)?;
+        let mut place = BTreeMap::from([("region".to_owned(), settings.region().into())]);
+        if let Some(file) = &settings.file {
+            if !is_plain(file) {
+                return Err(invalid("file", format!("`{file}` must be an absolute path without `..`")));
+            }
+            place.insert("file".to_owned(), file.as_str().into());
+        }
+        let scope = Scope { provider: name.clone(), settings: place };
+        self.manners().insert(scope.key(), Arc::new(settings));
+        Ok(scope)
+    }
+
+    async fn prepare(
+        &self,
+        scope: &Scope,
+        kinds: &BTreeSet<KindName>,
+    ) -> Result<BTreeMap<KindName, Arc<dyn Manager>>, ProviderError> {
+        let file = scope.settings.get("file").and_then(|file| file.as_str()).map(PathBuf::from);
+        let cloud = self
+            .cloud(file.or_else(|| self.file.clone()))
+            .await
+            .map_err(|error| ProviderError::new(Class::Internal, error.to_string()).code("CloudUnavailable"))?;
+        let settings = self.manners().get(&scope.key()).cloned().unwrap_or_default();
+        let manager = |kind: &KindName| {
+            let schema = schema_of(kind.as_str()).ok_or_else(|| {
+                let message = format!("`sim` does not make the kind `{kind}`");
+                ProviderError::new(Class::Invalid { field: None }, message).code("UnknownKind")
+            })?;
+            let place = Place { kind: kind.to_string(), region: region_of(scope), settings: settings.clone() };
+            let manager: Arc<dyn Manager> = Arc::new(Objects { cloud: cloud.clone(), place, schema });
+            Ok((kind.clone(), manager))
+        };
+        kinds.iter().map(manager).collect()
+    }
+
+    async fn facts(&self, questions: &[Question]) -> Vec<Fact> {
+        let answer = |question: &Question| {
+            let settings = self.manners().get(&question.scope.key()).cloned().unwrap_or_default();
+            let region = region_of(&question.scope);
+            let answer = match question.subject {
+                Subject::Offers => serde_json::json!({ "prices_per_gpu_hour": settings.prices }),
+                Subject::Quota => serde_json::json!(settings.quota.get(&region)),
+                Subject::Images => serde_json::json!([]),
+                Subject::Identity => serde_json::json!({ "account": "sim" }),
+            };
+            Fact { question: question.clone(), answer, source: "sim".to_owned(), at: self.clock.now() }
+        };
+        questions.iter().map(answer).collect()
+    }
+}
