@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use tokio::signal::unix::{SignalKind, signal};
 use trueup_engine::{EngineError, by_hand};
 use trueup_state::Address;
 
@@ -23,7 +24,11 @@ pub(super) async fn run(workplace: &Workplace, arguments: &ForgetArgs, json: boo
     }
     if !arguments.yes {
         let question = format!("Forget this of {stack}? Only `yes` does it: ");
-        let cancelled = async { drop(tokio::signal::ctrl_c().await) };
+        // Heard from before the question is there: who presses it at once is answered, too.
+        let mut presses = signal(SignalKind::interrupt()).map_err(|error| Failure::new(error.to_string()))?;
+        let cancelled = async {
+            let _ = presses.recv().await;
+        };
         if !confirmed(&question, json, cancelled).await? {
             draw::put("Nothing was changed.\n");
             return Ok(Exit::Error);
