@@ -116,6 +116,10 @@ impl From<EngineError> for Failure {
             EngineError::StateMoved { .. } | EngineError::WorldMoved { .. } | EngineError::OtherLineage => {
                 failure.help("plan again, and look at what it says now")
             }
+            EngineError::ByHand(error) => match error.help() {
+                Some(help) => failure.help(help),
+                None => failure,
+            },
             EngineError::Refused(_) => failure.exit(Exit::Refused),
             EngineError::Estate(EstateError::NoProvider(name)) => {
                 failure.help(format!("build Trueup with it: `cargo install --path . --features {name}`"))

@@ -1,7 +1,8 @@
 //! Files as the engine reads them, and variables as they are given from outside.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use trueup_engine::blueprint::{Given, Inputs, Loader, MAX_BYTES};
@@ -45,6 +46,29 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file, but a pipe or a device"));
     }
     File::open(path)
+}
+
+/// All of a file, however long it is.
+pub(crate) fn read_all(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Writes a file that its owner alone can read, replacing what was there only once it is whole.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.part", std::process::id()));
+    let draft = path.with_file_name(name);
+    let write = || {
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&draft, path)
+    };
+    write().inspect_err(|_| {
+        let _ = std::fs::remove_file(&draft);
+    })
 }
 
 /// The bytes of a file, at most one more than a blueprint may have.

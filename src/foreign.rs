@@ -1,8 +1,23 @@
 //! What is typed out of habit from another tool, and what is typed here instead.
 
 /// What to type instead of the first word that another tool has and this one has not.
-pub(crate) fn hint(mut words: impl Iterator<Item = String>) -> Option<&'static str> {
-    words.find_map(|word| instead_of(word.split('=').next().unwrap_or_default()))
+pub(crate) fn hint(words: impl Iterator<Item = String>) -> Option<&'static str> {
+    let mut words = words.peekable();
+    let of_state = words.next_if(|word| word == "state").and_then(|_| instead_of_state(words.peek()?));
+    of_state.or_else(|| words.find_map(|word| instead_of(word.split('=').next().unwrap_or_default())))
+}
+
+/// The same after `state`, where words mean less than elsewhere: nothing is destroyed there.
+fn instead_of_state(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "rm" | "remove" | "delete" => "write `trueup state forget`",
+        "move" | "rename" => "write `trueup state mv`",
+        "pull" | "backup" => "write `trueup state export`",
+        "push" | "restore" => "write `trueup state import`",
+        "log" => "write `trueup state history`",
+        "check" => "write `trueup state verify`",
+        _ => return None,
+    })
 }
 
 fn instead_of(word: &str) -> Option<&'static str> {
@@ -37,5 +52,9 @@ mod tests {
         assert_eq!(hint("plan -var=n=2 -out=x"), Some("write `--var NAME=VALUE`"));
         assert_eq!(hint("apply blueprint.yaml --auto-approve"), Some("write `--yes`"));
         assert_eq!(hint("apply blueprint.yaml --frobnicate"), None);
+        assert_eq!(hint("rm a"), Some("write `trueup destroy`"));
+        assert_eq!(hint("state rm a"), Some("write `trueup state forget`"));
+        assert_eq!(hint("state ls"), Some("write `trueup state list`"));
+        assert_eq!(hint("state"), None);
     }
 }

@@ -1,49 +1,21 @@
 //! Saved plans: JSON, every secret sealed, readable by their owner alone.
 
-use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::Read;
 use std::path::Path;
 
 use serde_json::Value as Json;
 use trueup_engine::plan::{FORMAT, Plan};
-use trueup_state::codec::{self, Seal, VaultError};
+use trueup_state::codec::{self, Seal};
 
 use crate::exit::Failure;
 use crate::files;
-
-/// Stands for the key where there is none: every secret stays sealed.
-#[derive(Debug)]
-pub(crate) struct NoKey;
-
-impl Seal for NoKey {
-    fn seal(&self, _: &[u8]) -> Result<String, VaultError> {
-        let reason = "there is none".to_owned();
-        Err(VaultError::Key { location: "that secrets are sealed with".to_owned(), reason })
-    }
-
-    fn open(&self, _: &str) -> Result<Option<Vec<u8>>, VaultError> {
-        Ok(None)
-    }
-}
 
 /// Saves a plan, replacing what was there only once it is whole.
 pub(crate) fn save(path: &Path, plan: &Plan, vault: &dyn Seal) -> Result<(), Failure> {
     let fail = |reason: String| Failure::new(format!("the plan can't be saved as {}: {reason}", path.display()));
     let sealed = plan.try_map(&mut |value| codec::seal(value, vault)).map_err(|error| fail(error.to_string()))?;
     let text = serde_json::to_vec(&sealed).map_err(|error| fail(error.to_string()))?;
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.part", std::process::id()));
-    let draft = path.with_file_name(name);
-    let write = || {
-        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        std::fs::rename(&draft, path)
-    };
-    write().map_err(|error| {
-        let _ = std::fs::remove_file(&draft);
-        fail(error.to_string())
-    })
+    files::write_private(path, &text).map_err(|error| fail(error.to_string()))
 }
 
 /// Whether a file looks like a saved plan rather than a blueprint.
@@ -57,9 +29,7 @@ pub(crate) fn is_plan(path: &Path) -> bool {
 /// Reads a saved plan. What is sealed for a key that is not here stays sealed.
 pub(crate) fn read(path: &Path, vault: &dyn Seal) -> Result<Plan, Failure> {
     let fail = |reason: String| Failure::new(format!("{} is no plan that can be used: {reason}", path.display()));
-    let mut bytes = Vec::new();
-    let read = files::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
-    read.map_err(|error| fail(error.to_string()))?;
+    let bytes = files::read_all(path).map_err(|error| fail(error.to_string()))?;
     let json: Json = serde_json::from_slice(&bytes)
         .map_err(|error| fail(error.to_string()).help("`trueup plan --out FILE` saves one"))?;
     let format = json.get("format").and_then(Json::as_u64);

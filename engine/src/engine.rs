@@ -17,6 +17,7 @@ use crate::apply::operation::{Actor, Outcome, Work, resume};
 use crate::apply::run::Run;
 use crate::apply::{ApplyEvent, Done, Events, Failure, Report, executor};
 use crate::blueprint::Program;
+use crate::by_hand::ByHandError;
 use crate::diagnostic::Diagnostics;
 use crate::estate::{Estate, EstateError, Providers, attributes_of, observe};
 use crate::finish::{Checks, Finisher};
@@ -84,6 +85,9 @@ pub enum EngineError {
         /// The resources.
         addresses: Vec<Address>,
     },
+    /// What a person asks of the state can't be.
+    #[error(transparent)]
+    ByHand(#[from] ByHandError),
     /// The plan is refused by protection or a limit.
     #[error("the plan is refused: {0}")]
     Refused(String),
@@ -367,7 +371,7 @@ impl Engine {
         futures::future::join_all(checked).await.into_iter().flatten().collect()
     }
 
-    fn run(&self, lease: &Lease, state: State, events: &Events, cancel: &watch::Receiver<bool>) -> Run {
+    pub(crate) fn run(&self, lease: &Lease, state: State, events: &Events, cancel: &watch::Receiver<bool>) -> Run {
         let limits = self.providers.iter().map(|(name, provider)| (name.clone(), provider.concurrency()));
         Run {
             store: self.store.clone(),
@@ -383,7 +387,7 @@ impl Engine {
 }
 
 /// Runs work with the lease renewed beside it. A lost lease does not cut the work off: its next append is refused.
-async fn with_lease<T>(run: &Run, work: impl Future<Output = T>) -> T {
+pub(crate) async fn with_lease<T>(run: &Run, work: impl Future<Output = T>) -> T {
     let keep = async {
         run.keep_lease().await;
         std::future::pending::<()>().await;

@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod blueprint;
+pub mod by_hand;
 pub mod compose;
 pub mod desired;
 pub mod diagnostic;

@@ -1,6 +1,6 @@
 //! `trueup apply` and `trueup destroy`: recover, plan, show, ask, carry out, report.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use trueup_engine::plan::{Action, Change, Mode, Plan};
 use trueup_engine::{EngineError, PlanOptions, Planned};
 use trueup_state::{Holder, Stack, State, StoreError};
 
+use super::ask::confirmed;
 use super::plan::show_plan;
 use super::{Loaded, Standing, load, no_key, state_of, warn_of_twin};
 use crate::arguments::{ApplyArgs, DestroyArgs, RunArgs, StackArgs, Yes};
@@ -204,29 +205,13 @@ impl Task<'_> {
     }
 
     async fn ask(&self, plan: &Plan, watch: &Watch) -> Result<bool, Failure> {
-        if self.json || !std::io::stdin().is_terminal() {
-            return Err(Failure::new("nobody is there to say yes").help("add `--yes` to answer beforehand"));
-        }
         let question = match plan.mode {
             Mode::Destroy => format!("Destroy all of {}? Only `yes` does it: ", plan.stack),
             Mode::Apply | Mode::Correct => format!("Do this to {}? Only `yes` does it: ", plan.stack),
         };
-        draw::put(&format!("\n{question}"));
-        let _ = std::io::stdout().flush();
-        // Read beside the runtime, so that Ctrl-C is heard meanwhile.
-        let answer = tokio::task::spawn_blocking(|| {
-            let mut answer = String::new();
-            std::io::stdin().lock().read_line(&mut answer).map(|_| answer)
-        });
         let mut cancel = watch.cancel.clone();
-        tokio::select! {
-            answer = answer => match answer {
-                Ok(Ok(answer)) => Ok(answer.trim() == "yes"),
-                Ok(Err(error)) => Err(Failure::new(error.to_string())),
-                Err(error) => Err(Failure::new(error.to_string())),
-            },
-            _ = cancel.wait_for(|cancelled| *cancelled) => Ok(false),
-        }
+        let cancelled = async { drop(cancel.wait_for(|cancelled| *cancelled).await) };
+        confirmed(&question, self.json, cancelled).await
     }
 
     async fn show_outputs(&self, stack: &Stack) -> Result<(), Failure> {

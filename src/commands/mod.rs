@@ -1,6 +1,7 @@
 //! One file a command, each from its arguments to what it shows.
 
 mod apply;
+mod ask;
 mod drift;
 mod explain;
 mod graph;

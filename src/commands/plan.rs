@@ -38,7 +38,7 @@ pub(super) fn show(arguments: &ShowArgs, json: bool) -> Result<Exit, Failure> {
     let workplace = Workplace::here(1).ok();
     let plan = match &workplace {
         Some(workplace) => planfile::read(&arguments.plan, workplace.vault.as_ref())?,
-        None => planfile::read(&arguments.plan, &planfile::NoKey)?,
+        None => planfile::read(&arguments.plan, &trueup_state::codec::NoKey)?,
     };
     let program = workplace.and_then(|workplace| workplace.reload(&plan).ok());
     let standing = Standing { location: arguments.plan.display().to_string(), serial: plan.serial };

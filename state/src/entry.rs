@@ -9,6 +9,7 @@ use crate::address::Address;
 use crate::clock::Timestamp;
 use crate::names::{KindName, Token};
 use crate::record::{Declared, Generation, Object, Scope};
+use crate::state::State;
 use crate::value::Value;
 
 /// The position of an entry in its stack's journal: the first is 1, and 0 stands before it.
@@ -217,6 +218,11 @@ pub enum Event<V = Value> {
         /// By name.
         outputs: BTreeMap<String, V>,
     },
+    /// A state that was exported, put into one that had nothing.
+    Restored {
+        /// All of it, with the serial that it had where it was exported.
+        state: Box<State<V>>,
+    },
 }
 
 impl<V> Request<V> {
@@ -287,6 +293,7 @@ impl<V> Event<V> {
             Event::Outputs { outputs } => Event::Outputs {
                 outputs: outputs.iter().map(|(name, value)| Ok((name.clone(), f(value)?))).collect::<Result<_, E>>()?,
             },
+            Event::Restored { state } => Event::Restored { state: Box::new(state.try_map(f)?) },
         })
     }
 }

@@ -80,7 +80,7 @@ pub(crate) fn lineage(entropy: &dyn Entropy) -> String {
 
 /// Seals the entries of one append. Nothing is sealed, and no key made, where the state is sealed for another (`known`).
 pub(crate) fn seal(entries: &[Entry], vault: &Vault, known: Option<&str>) -> Result<Batch, StoreError> {
-    let secret = entries.iter().any(has_open_secret);
+    let secret = entries.iter().any(has_secret);
     if secret && let Some(known) = known {
         check_recipient(known, vault.recipient()?.as_deref())?;
     }
@@ -133,7 +133,7 @@ impl Live {
                 Self { state: State::new(lineage), hash: origin.hash, tail: 0, checkpoint: 0 }
             }
             Some(kept) => {
-                let state = kept.state(lineage)?;
+                let state = kept.state()?;
                 Self { state, hash: kept.hash, tail: 0, checkpoint: size(&kept.body) }
             }
         };
@@ -194,13 +194,14 @@ impl Live {
 }
 
 impl Checkpoint {
-    fn state(&self, lineage: &str) -> Result<State<Json>, StoreError> {
+    fn state(&self) -> Result<State<Json>, StoreError> {
         let fail = |reason: &str| damaged(Some(self.serial), format!("its checkpoint {reason}"));
         if digest(self.serial, &self.hash, &self.body) != self.digest {
             return Err(fail("is not what was written"));
         }
         let state: State<Json> = serde_json::from_slice(&self.body).map_err(|error| fail(&error.to_string()))?;
-        if state.lineage != lineage || state.serial != self.serial {
+        // That it is of this journal, the chain's hash says: its lineage may be another's, which was restored.
+        if state.serial != self.serial {
             return Err(fail("belongs elsewhere"));
         }
         Ok(state)
@@ -250,7 +251,12 @@ pub(crate) fn history(from: Head, head: Head, rows: &[Row], vault: &dyn Seal) ->
     let mut chain = Chain::after(from);
     let mut entries = Vec::with_capacity(rows.len());
     for row in rows {
-        entries.push(chain.entry(row)?.try_map(&mut |value| codec::open(value, vault))?);
+        entries.push(chain.entry(row)?.try_map(&mut |value| codec::open(value, vault)).map_err(
+            |error| match error {
+                VaultError::Damaged(_) | VaultError::Malformed(_) => damaged(Some(row.serial), error.to_string()),
+                other => other.into(),
+            },
+        )?);
     }
     chain.ends_at(head)?;
     Ok(entries)
@@ -270,7 +276,8 @@ fn size(body: &[u8]) -> u64 {
     u64::try_from(body.len()).unwrap_or(u64::MAX)
 }
 
-fn has_open_secret(entry: &Entry) -> bool {
+/// Whether an entry has a secret that is sealed for the key at hand: now, or before it was restored.
+fn has_secret(entry: &Entry) -> bool {
     let object = |object: &Object| [&object.sent, &object.seen, &object.attributes].into_iter().any(is_open);
     match &entry.event {
         Event::Begin { request, .. } => [&request.spec, &request.before, &request.attributes].into_iter().any(is_open),
@@ -279,6 +286,7 @@ fn has_open_secret(entry: &Entry) -> bool {
         }
         Event::Failed { applied: crate::entry::Applied::Partly(made), .. } => object(made),
         Event::Outputs { outputs } => outputs.values().any(is_open),
+        Event::Restored { state } => state.any(|value| value.has_locked() || is_open(value)),
         _ => false,
     }
 }

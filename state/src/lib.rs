@@ -7,6 +7,7 @@
 pub mod address;
 pub mod clock;
 pub mod codec;
+pub mod document;
 pub mod entry;
 pub mod holder;
 mod journal;
@@ -15,6 +16,7 @@ pub mod memory;
 pub mod names;
 pub mod path;
 pub mod record;
+pub mod soundness;
 pub mod sqlite;
 pub mod state;
 pub mod store;

@@ -14,6 +14,7 @@ use crate::entry::{Entry, Serial};
 use crate::holder::{Holder, Processes};
 use crate::journal::{self, Batch, Checkpoint, Head, Live, Row};
 use crate::leases::Kept;
+use crate::state::State;
 use crate::store::{Lease, Snapshot, Stack, Store, StoreError, Version};
 use crate::vault::Vault;
 
@@ -235,6 +236,11 @@ impl Store for MemoryStore {
         };
         let state = live.map(|live| journal::open_state(&live.state, &*self.vault)).transpose()?;
         Ok(Snapshot { state, location: LOCATION.to_owned(), file })
+    }
+
+    async fn sealed(&self, stack: &Stack) -> Result<Option<State<serde_json::Value>>, StoreError> {
+        let live = self.disk().book(stack)?.map(Book::replay).transpose()?.flatten();
+        Ok(live.map(|live| live.state))
     }
 
     async fn lease(&self, stack: &Stack, holder: &Holder) -> Result<Lease, StoreError> {

@@ -71,6 +71,11 @@ impl<V> State<V> {
         }
     }
 
+    /// Whether nothing is recorded, and nothing under way.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.open.is_empty()
+    }
+
     /// The same state with each value put through `f`: the way in and out of a codec.
     pub fn try_map<W, E>(&self, f: &mut impl FnMut(&V) -> Result<W, E>) -> Result<State<W>, E> {
         let mut state = State::new(self.lineage.clone());
@@ -101,8 +106,16 @@ impl<V> State<V> {
 impl State {
     /// Whether it holds secrets that there is no key to.
     pub fn has_locked(&self) -> bool {
-        let specs = self.records.values().flat_map(Record::objects).map(|object| &object.sent);
-        specs.chain(self.outputs.values()).any(Value::has_locked)
+        self.any(Value::has_locked)
+    }
+
+    /// Whether something is so of any of its values: what was sent and seen, attributes, requests that are open, outputs.
+    pub(crate) fn any(&self, is_so: impl Fn(&Value) -> bool) -> bool {
+        let objects = self.records.values().flat_map(Record::objects);
+        let objects = objects.flat_map(|object| [&object.sent, &object.seen, &object.attributes]);
+        let requests = self.open.values().map(|open| &open.request);
+        let requests = requests.flat_map(|request| [&request.spec, &request.before, &request.attributes]);
+        objects.chain(requests).chain(self.outputs.values()).any(is_so)
     }
 }
 
@@ -170,6 +183,7 @@ impl<V: Clone> State<V> {
                 self.outputs.clone_from(outputs);
                 Ok(())
             }
+            Event::Restored { state } => self.take_over(state),
         }
     }
 
@@ -266,6 +280,18 @@ impl<V: Clone> State<V> {
         }
     }
 
+    /// Takes all of an exported state, but its serial: this journal's entries are counted on.
+    fn take_over(&mut self, state: &State<V>) -> Result<(), String> {
+        if !self.is_empty() {
+            return Err("there is something recorded already".to_owned());
+        }
+        if let Some(flaw) = state.flaws().first() {
+            return Err(flaw.to_string());
+        }
+        *self = State { serial: self.serial, ..state.clone() };
+        Ok(())
+    }
+
     fn resolve(&mut self, open: &OpenOperation<V>, at: Timestamp, resolution: &Resolution) {
         if let Some(record) = self.records.get_mut(&open.request.address) {
             record.status = Status::Ready;
@@ -283,8 +309,9 @@ impl<V: Clone> State<V> {
                 made_at: at,
                 price_at_launch: None,
             };
-            // Only its id is known: the next refresh sees what it is.
-            self.put_object(open, object, Status::Tainted);
+            // It is what a person says, and so is kept: what it is besides, whoever looked at it annotates.
+            let status = if open.declared.verify { Status::Unverified } else { Status::Ready };
+            self.put_object(open, object, status);
         }
     }
 

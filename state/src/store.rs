@@ -185,6 +185,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The stack's state now. Takes no lease, and creates nothing.
     async fn snapshot(&self, stack: &Stack) -> Result<Snapshot, StoreError>;
 
+    /// The same with its values as they are kept, secrets sealed: it takes no key, and says the same until something is appended.
+    async fn sealed(&self, stack: &Stack) -> Result<Option<State<serde_json::Value>>, StoreError>;
+
     /// Takes the right to change the stack, for [`LEASE`]; makes the stack where it is new. A lease past its deadline, or on this
     /// host with its process gone, is free. [`StoreError::Held`] says who has it otherwise.
     async fn lease(&self, stack: &Stack, holder: &Holder) -> Result<Lease, StoreError>;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::address::Address;
 use crate::entry::{Entry, Event, Serial};
 use crate::names::Token;
-use crate::record::Record;
+use crate::record::{Generation, Record};
 use crate::state::{OpenOperation, State};
 
 /// What an entry is about to touch, as it was: a few records, never the whole state.
@@ -13,45 +13,52 @@ use crate::state::{OpenOperation, State};
 pub(crate) struct Undo<V> {
     serial: Serial,
     records: Vec<(Address, Option<Record<V>>)>,
-    open: Option<(Token, Option<OpenOperation<V>>)>,
+    open: Vec<(Token, Option<OpenOperation<V>>)>,
     outputs: Option<BTreeMap<String, V>>,
+    former: Vec<(Address, Option<Generation>)>,
+    lineage: Option<String>,
 }
 
 impl<V: Clone> State<V> {
     /// What `entry` would touch, as it is now.
     pub(crate) fn remember(&self, entry: &Entry<V>) -> Undo<V> {
-        let token = token_of(entry);
+        let mut tokens: Vec<Token> = token_of(entry).into_iter().cloned().collect();
+        let mut former: Vec<Address> = Vec::new();
         let mut addresses: Vec<Address> = entry.address.iter().cloned().collect();
         if let Event::Begin { request, .. } = &entry.event {
             addresses.push(request.address.clone());
         }
+        if let Event::Restored { state } = &entry.event {
+            addresses.extend(state.records.keys().cloned());
+            tokens.extend(state.open.keys().cloned());
+            former.extend(state.former.keys().chain(self.former.keys()).cloned());
+        }
         if let Event::Moved { to } = &entry.event {
+            former.extend(entry.address.clone());
             addresses.push(to.clone());
             addresses.extend(entry.address.iter().flat_map(|from| self.dependants(from)));
         }
-        addresses.extend(token.and_then(|token| self.open.get(token)).map(|open| open.request.address.clone()));
+        addresses
+            .extend(tokens.iter().filter_map(|token| self.open.get(token)).map(|open| open.request.address.clone()));
+        let restored = matches!(entry.event, Event::Restored { .. });
         Undo {
             serial: self.serial,
             records: addresses.into_iter().map(|at| (at.clone(), self.records.get(&at).cloned())).collect(),
-            open: token.map(|token| (token.clone(), self.open.get(token).cloned())),
-            outputs: matches!(entry.event, Event::Outputs { .. }).then(|| self.outputs.clone()),
+            open: tokens.into_iter().map(|token| (token.clone(), self.open.get(&token).cloned())).collect(),
+            outputs: (restored || matches!(entry.event, Event::Outputs { .. })).then(|| self.outputs.clone()),
+            former: former.into_iter().map(|at| (at.clone(), self.former.get(&at).copied())).collect(),
+            lineage: restored.then(|| self.lineage.clone()),
         }
     }
 
     /// Goes back to before the entry. Several are undone last first.
     pub(crate) fn restore(&mut self, undo: Undo<V>) {
         self.serial = undo.serial;
-        for (address, record) in undo.records {
-            match record {
-                Some(record) => self.records.insert(address, record),
-                None => self.records.remove(&address),
-            };
-        }
-        if let Some((token, open)) = undo.open {
-            match open {
-                Some(open) => self.open.insert(token, open),
-                None => self.open.remove(&token),
-            };
+        put_back(&mut self.records, undo.records);
+        put_back(&mut self.open, undo.open);
+        put_back(&mut self.former, undo.former);
+        if let Some(lineage) = undo.lineage {
+            self.lineage = lineage;
         }
         if let Some(outputs) = undo.outputs {
             self.outputs = outputs;
@@ -66,6 +73,16 @@ impl<V: Clone> State<V> {
     }
 }
 
+/// What was there is there again, and what was not is gone.
+fn put_back<K: Ord, T>(map: &mut BTreeMap<K, T>, kept: Vec<(K, Option<T>)>) {
+    for (key, kept) in kept {
+        match kept {
+            Some(kept) => map.insert(key, kept),
+            None => map.remove(&key),
+        };
+    }
+}
+
 fn token_of<V>(entry: &Entry<V>) -> Option<&Token> {
     match &entry.event {
         Event::Begin { request, .. } => Some(&request.token),
@@ -74,6 +91,10 @@ fn token_of<V>(entry: &Entry<V>) -> Option<&Token> {
         | Event::Failed { token, .. }
         | Event::Parked { token, .. }
         | Event::Resolved { token, .. } => Some(token),
-        Event::Moved { .. } | Event::Forgotten { .. } | Event::Annotated { .. } | Event::Outputs { .. } => None,
+        Event::Moved { .. }
+        | Event::Forgotten { .. }
+        | Event::Annotated { .. }
+        | Event::Outputs { .. }
+        | Event::Restored { .. } => None,
     }
 }

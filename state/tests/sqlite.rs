@@ -12,10 +12,12 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use sha2::{Digest, Sha256};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use support::entries::{made, spec};
 use support::{House, holder, stack};
+use trueup_state::soundness::{Severity, verify};
 use trueup_state::vault::Vault;
 use trueup_state::{State, Store, StoreError};
 
@@ -258,8 +260,56 @@ async fn what_was_changed_behind_its_back_is_damaged() {
             "{what}: {:?}",
             outcome.map(|state| state.is_some())
         );
+        let verified = verify(&*house.open(), &stack()).await.unwrap().unwrap();
+        assert!(!verified.is_sound() && !verified.findings.is_empty(), "{what}: {verified:?}");
         assert!(matches!(lease_and_append(&house).await, Err(StoreError::Damaged { .. })), "{what}");
     }
+}
+
+#[tokio::test]
+async fn damage_behind_a_checkpoint_is_found_by_who_looks_for_it() {
+    let (house, state) = with_checkpoint().await;
+    let early = "UPDATE entries SET body = CAST(replace(CAST(body AS TEXT), 'eu', 'us') AS BLOB) WHERE rowid = (SELECT min(rowid) + 6 FROM entries)";
+    sql(&house.file(), early).await;
+    assert_eq!(snapshot(&house).await, Ok(Some(state)), "what is read begins at the checkpoint");
+    let verified = verify(&*house.open(), &stack()).await.unwrap().unwrap();
+    let [finding] = &verified.findings[..] else { panic!("{verified:?}") };
+    assert_eq!((finding.severity, finding.serial), (Severity::Damage, Some(7)));
+    assert_eq!(finding.message, "its hash does not follow from it and those before it");
+    assert_eq!((verified.resources, verified.entries), (300, 0));
+}
+
+#[tokio::test]
+async fn a_forged_checkpoint_is_not_what_the_journal_adds_up_to() {
+    let (house, state) = with_checkpoint().await;
+    let mut connection = SqliteConnectOptions::new().filename(house.file()).connect().await.unwrap();
+    let (serial, hash): (i64, Vec<u8>) =
+        sqlx::query_as("SELECT serial, hash FROM checkpoints").fetch_one(&mut connection).await.unwrap();
+    let body: Vec<u8> =
+        sqlx::query_scalar("SELECT body FROM checkpoint_parts").fetch_one(&mut connection).await.unwrap();
+    let forged = String::from_utf8(body).unwrap().replacen("id-of-r1\"", "id-of-another\"", 1);
+    let digest =
+        Sha256::new().chain_update(b"trueup checkpoint\0").chain_update(u64::try_from(serial).unwrap().to_be_bytes());
+    let digest = digest.chain_update(hash).chain_update(&forged).finalize();
+    sqlx::query("UPDATE checkpoints SET digest = ?").bind(digest.to_vec()).execute(&mut connection).await.unwrap();
+    sqlx::query("UPDATE checkpoint_parts SET body = ?")
+        .bind(forged.into_bytes())
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    assert_ne!(snapshot(&house).await.unwrap(), Some(state), "nobody else sees it");
+    let verified = verify(&*house.open(), &stack()).await.unwrap().unwrap();
+    let [finding] = &verified.findings[..] else { panic!("{verified:?}") };
+    assert_eq!(finding.severity, Severity::Damage);
+    assert_eq!(finding.message, "the checkpoint says something else of r1 than the journal adds up to");
+}
+
+#[tokio::test]
+async fn what_keeps_from_looking_is_an_error_and_no_finding() {
+    let (house, _) = settled().await;
+    sql(&house.file(), "PRAGMA user_version = 4000").await;
+    assert!(matches!(verify(&*house.open(), &stack()).await, Err(StoreError::Newer { .. })));
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@
 mod support;
 
 use support::entries::{
-    annotated, begin, failed, forgotten, made, moved, object, outputs, parked, refuted, resolved, spec, submitted,
-    succeeded,
+    annotated, begin, failed, forgotten, made, moved, object, outputs, parked, refuted, resolved, restored, spec,
+    submitted, succeeded,
 };
 use trueup_state::entry::{Applied, Resolution};
 use trueup_state::{Address, Declared, Entry, Event, State, Status, Verb};
@@ -138,10 +138,61 @@ fn a_person_settles_what_is_parked() {
     let mut there = state.clone();
     there.apply(&resolved(&address(), "t", Resolution::Id("i-1".to_owned()))).unwrap();
     assert_eq!(there.records[&address()].current.as_ref().unwrap().id.as_deref(), Some("i-1"));
-    assert_eq!(there.records[&address()].status, Status::Tainted);
+    assert_eq!(there.records[&address()].status, Status::Ready, "nothing replaces what a person has named");
     state.apply(&resolved(&address(), "t", Resolution::Absent)).unwrap();
     assert_eq!(state.records[&address()].status, Status::Ready);
     assert_eq!(state.records[&address()].generation, 0);
+}
+
+#[test]
+fn what_a_person_names_is_checked_where_a_check_is_asked_for() {
+    let mut state = after(&[verified(begin(Verb::Create, &address(), 0, "t", spec("eu"))), parked(&address(), "t")]);
+    state.apply(&resolved(&address(), "t", Resolution::Id("i-1".to_owned()))).unwrap();
+    assert_eq!(state.records[&address()].status, Status::Unverified);
+}
+
+#[test]
+fn an_exported_state_is_restored_where_nothing_is() {
+    let mut whole = after_a();
+    whole.apply(&begin(Verb::Update, &address(), 0, "u", spec("us"))).unwrap();
+    whole.apply(&outputs("uri", "s3://a".into())).unwrap();
+    let mut state = State::new("fedcba9876543210");
+    state.apply(&outputs("old", "s3://b".into())).unwrap();
+    state.apply(&restored(&whole)).unwrap();
+    assert_eq!(state, State { serial: 2, ..whole.clone() });
+    assert_eq!(refused(&state, &restored(&whole)), "there is something recorded already");
+    let open = after(&[begin(Verb::Create, &address(), 0, "t", spec("eu"))]);
+    assert_eq!(refused(&open, &restored(&whole)), "there is something recorded already");
+}
+
+#[test]
+fn a_state_that_contradicts_itself_is_not_restored() {
+    let empty = State::new("fedcba9876543210");
+    let b = Address::root("b");
+    let change = |change: &dyn Fn(&mut State)| {
+        let mut state = after_a();
+        state.apply(&begin(Verb::Update, &address(), 0, "u", spec("us"))).unwrap();
+        change(&mut state);
+        refused(&empty, &restored(&state))
+    };
+    let record = |state: &mut State| state.records.remove(&address()).unwrap();
+    let elsewhere = change(&|state| {
+        let kept = record(state);
+        state.records.insert(b.clone(), kept);
+    });
+    assert_eq!(elsewhere, "b is kept with the record of a");
+    let of = |change_record: &dyn Fn(&mut trueup_state::Record)| {
+        change(&|state| change_record(state.records.get_mut(&address()).unwrap()))
+    };
+    assert_eq!(of(&|record| record.current = None), "a has a record without an object");
+    assert_eq!(of(&|record| record.deposed.extend(record.current.clone())), "a has two objects of generation 0");
+    let late = of(&|record| record.current.as_mut().unwrap().generation = 3);
+    assert_eq!(late, "a has an object of generation 3, and is at generation 0");
+    let astray = change(&|state| {
+        let (_, open) = state.open.pop_first().unwrap();
+        state.open.insert("other".into(), open);
+    });
+    assert_eq!(astray, "a has an operation u that is kept as other");
 }
 
 #[test]

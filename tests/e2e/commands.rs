@@ -34,6 +34,12 @@ fn every_help_has_an_example() {
         "state list",
         "state show",
         "state history",
+        "state mv",
+        "state forget",
+        "state verify",
+        "state resolve",
+        "state export",
+        "state import",
         "unlock",
         "completions",
     ];

@@ -24,5 +24,6 @@ mod schedule;
 mod schema;
 mod secrets;
 mod snapshots;
+mod state_commands;
 mod support;
 mod terraform;

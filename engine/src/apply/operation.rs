@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use trueup_state::entry::{Event, Handle, Request};
-use trueup_state::{Applied, Class, Declared, Object, OpenOperation, Record, Scope, StoreError, Value, Verb};
+use trueup_state::{Address, Applied, Class, Declared, Object, OpenOperation, Scope, State, StoreError, Value, Verb};
 
 use super::ApplyEvent;
 use super::lanes::{Lane, Slot};
@@ -82,6 +82,15 @@ impl Next {
             Next::Poll(_) => !asking,
         }
     }
+}
+
+/// Where what a request may have made is recorded, if it is: the same kind of thing at the same place, by its id.
+pub(crate) fn recorded_at<'a>(state: &'a State, request: &Request, id: &str) -> Option<&'a Address> {
+    let (name, settings) = (request.scope.provider.provider(), &request.scope.settings);
+    let there = |scope: &Scope| scope.provider.provider() == name && scope.settings == *settings;
+    let is_it = |object: &Object| object.id.as_deref() == Some(id) && there(&object.scope);
+    let mut alike = state.records.values().filter(|record| record.kind == request.kind);
+    alike.find(|record| record.objects().any(is_it)).map(|record| &record.address)
 }
 
 /// Begins an operation and carries it through. `slot`: the place and the turn of its first call.
@@ -329,11 +338,7 @@ impl<'a> Drive<'a> {
     /// Whether what is there was recorded before. What has moved has the name and the tags of its former address still, where now
     /// another one is made.
     fn is_recorded(&self, found: &Found) -> bool {
-        let (request, state) = (&self.work.request, self.run.state());
-        let alike = state.records.values().filter(|record| record.kind == request.kind);
-        let (name, settings) = (request.scope.provider.provider(), &request.scope.settings);
-        let there = |scope: &Scope| scope.provider.provider() == name && scope.settings == *settings;
-        alike.flat_map(Record::objects).any(|object| object.id.as_ref() == Some(&found.id) && there(&object.scope))
+        recorded_at(&self.run.state(), &self.work.request, &found.id).is_some()
     }
 
     async fn settled(&self, manager: &dyn Manager, open: &OpenOperation, lineage: &str) -> Settled {

@@ -90,7 +90,7 @@ fn parked(open: &OpenOperation, candidates: &[String]) -> String {
 }
 
 /// Whether a found object is the one that the operation would have made: by its token, or by stack, address and generation.
-fn is_ours(found: &Found, open: &OpenOperation, lineage: &str) -> bool {
+pub(crate) fn is_ours(found: &Found, open: &OpenOperation, lineage: &str) -> bool {
     let tag = |name: &str| found.owner.get(name).map(String::as_str);
     let request = &open.request;
     tag(TAG_STACK) == Some(lineage)
@@ -99,8 +99,9 @@ fn is_ours(found: &Found, open: &OpenOperation, lineage: &str) -> bool {
                 && tag(TAG_GENERATION) == Some(&request.generation.to_string()))
 }
 
-struct Looked {
-    observation: Observation,
+/// What the provider says of the object of an operation.
+pub(crate) struct Looked {
+    pub(crate) observation: Observation,
     orphans: Vec<Found>,
 }
 
@@ -123,7 +124,8 @@ async fn find(manager: &dyn Manager, open: &OpenOperation, by: By<'_>) -> Result
     }
 }
 
-async fn look(manager: &dyn Manager, open: &OpenOperation, by: By<'_>) -> Result<Looked, ProviderError> {
+/// Looks for what an operation may have made, or is about.
+pub(crate) async fn look(manager: &dyn Manager, open: &OpenOperation, by: By<'_>) -> Result<Looked, ProviderError> {
     let request = &open.request;
     let target = Target { address: &request.address, generation: request.generation, by, sent: Some(&request.spec) };
     let observed = manager.observe(&[target]).await?;

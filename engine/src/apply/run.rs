@@ -11,7 +11,7 @@ use super::lanes::{Lane, Lanes, Slot};
 use super::{ApplyEvent, Events};
 
 /// The longest that one call to a provider may take; it ends before the lease does in any case.
-pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(40);
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// What is left of a lease when no call is sent any more.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);

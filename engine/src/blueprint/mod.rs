@@ -25,7 +25,7 @@ mod instances;
 mod leads;
 mod miss;
 mod modules;
-mod moved;
+pub(crate) mod moved;
 mod operators;
 mod parse;
 mod providers;

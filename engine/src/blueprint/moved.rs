@@ -38,21 +38,27 @@ pub struct MoveTable {
 impl Move {
     /// The address that a former one has now; none where this move is not about it.
     fn target(&self, address: &Address) -> Option<Address> {
-        let (inner, from) = (address.segments(), self.from.segments());
-        let (last, before) = from.split_last()?;
-        let at = inner.get(before.len()).filter(|at| inner.starts_with(before) && at.name == last.name)?;
-        let mut segments = self.to.segments().to_vec();
-        let end = segments.last_mut()?;
-        if at.key != last.key {
-            // All of a `for_each` has moved: each instance keeps its key.
-            if last.key.is_some() || end.key.is_some() {
-                return None;
-            }
-            end.key.clone_from(&at.key);
-        }
-        segments.extend_from_slice(&inner[from.len()..]);
-        Address::from_segments(segments)
+        moved(address, &self.from, &self.to)
     }
+}
+
+/// The address that one has once what is at `from` is at `to`: it may be that itself, an instance of it, or stand in it. None where
+/// that is not so, or several instances would become one.
+pub(crate) fn moved(address: &Address, from: &Address, to: &Address) -> Option<Address> {
+    let (inner, from) = (address.segments(), from.segments());
+    let (last, before) = from.split_last()?;
+    let at = inner.get(before.len()).filter(|at| inner.starts_with(before) && at.name == last.name)?;
+    let mut segments = to.segments().to_vec();
+    let end = segments.last_mut()?;
+    if at.key != last.key {
+        // All of a `for_each` has moved: each instance keeps its key.
+        if last.key.is_some() || end.key.is_some() {
+            return None;
+        }
+        end.key.clone_from(&at.key);
+    }
+    segments.extend_from_slice(&inner[from.len()..]);
+    Address::from_segments(segments)
 }
 
 impl MoveTable {
@@ -218,7 +224,7 @@ fn wrong(entry: &Move, table: &MoveTable, frame: &Frame) -> Option<Diagnostic> {
 }
 
 /// Whether an address stands in a module or an instance at another.
-fn is_inside(inner: &Address, outer: &Address) -> bool {
+pub(crate) fn is_inside(inner: &Address, outer: &Address) -> bool {
     inner.segments().len() > outer.segments().len() && inner.is_in(outer)
 }
 

@@ -81,7 +81,6 @@ pub(super) struct Call<'a> {
     pub(super) depends_on: Vec<(&'a str, Span)>,
 }
 
-
 /// Reads a file's tree.
 pub(super) fn read<'a>(root: &'a Node, problems: &mut Vec<Diagnostic>) -> File<'a> {
     let mut file = File::default();
@@ -197,7 +196,7 @@ fn blueprint_name(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<String>
 }
 
 /// The nearest name that the language takes.
-pub(super) fn as_name(text: &str, filler: char, most: usize) -> String {
+pub(crate) fn as_name(text: &str, filler: char, most: usize) -> String {
     let lower = text.to_ascii_lowercase();
     let clean: String =
         lower.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { filler }).collect();
@@ -209,11 +208,21 @@ pub(super) fn as_name(text: &str, filler: char, most: usize) -> String {
     }
 }
 
+/// Whether a name has the form that expressions can say.
+pub(crate) fn has_form(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(fits)
+}
+
+/// Whether a name has a meaning of its own in expressions.
+pub(crate) fn means_something(text: &str) -> bool {
+    RESERVED.contains(&text) || FUNCTIONS.contains(&text) || is_keyword(text)
+}
+
 /// Whether a name is one that expressions can say.
 fn check_name(name: &Name, what: &str, problems: &mut Vec<Diagnostic>) -> bool {
     let text = name.text.as_str();
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if !text.starts_with(|c: char| c.is_ascii_lowercase()) || !text.chars().all(fits) {
+    if !has_form(text) {
         let why = if text.contains('-') { "; a hyphen would be a minus in an expression" } else { "" };
         problems.push(
             Diagnostic::error(format!("`{text}` can't be the name of {}", with_article(what)))
@@ -225,7 +234,7 @@ fn check_name(name: &Name, what: &str, problems: &mut Vec<Diagnostic>) -> bool {
         );
         return false;
     }
-    if RESERVED.contains(&text) || FUNCTIONS.contains(&text) || is_keyword(text) {
+    if means_something(text) {
         problems.push(
             Diagnostic::error(format!("`{text}` can't be the name of {}", with_article(what)))
                 .at(name.span, "this name has a meaning of its own in expressions")

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use trueup_state::store::Version;
-use trueup_state::{Entry, Holder, Lease, MemoryStore, Serial, Snapshot, Stack, Store, StoreError};
+use trueup_state::{Entry, Holder, Lease, MemoryStore, Serial, Snapshot, Stack, State, Store, StoreError};
 
 use super::crash::{Crash, Moment};
 
@@ -21,6 +21,10 @@ pub(crate) struct Mortal {
 impl Store for Mortal {
     async fn snapshot(&self, stack: &Stack) -> Result<Snapshot, StoreError> {
         self.inner.snapshot(stack).await
+    }
+
+    async fn sealed(&self, stack: &Stack) -> Result<Option<State<serde_json::Value>>, StoreError> {
+        self.inner.sealed(stack).await
     }
 
     async fn lease(&self, stack: &Stack, holder: &Holder) -> Result<Lease, StoreError> {

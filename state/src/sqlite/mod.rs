@@ -22,6 +22,7 @@ use crate::clock::{Clock, Entropy};
 use crate::entry::{Entry, Serial};
 use crate::holder::{Holder, Processes};
 use crate::journal;
+use crate::state::State;
 use crate::store::{Lease, Snapshot, Stack, Store, StoreError, Version};
 use crate::vault::Vault;
 use reader::Ask;
@@ -112,6 +113,12 @@ impl Store for SqliteStore {
             None => None,
         };
         Ok(Snapshot { state, location: self.shared.path.display().to_string(), file })
+    }
+
+    async fn sealed(&self, stack: &Stack) -> Result<Option<State<serde_json::Value>>, StoreError> {
+        let found = reader::find(&self.shared.path, stack, Ask::State).await?;
+        let live = found.and_then(|found| found.journal).map(|journal| journal.replay()).transpose()?;
+        Ok(live.map(|live| live.state))
     }
 
     async fn lease(&self, stack: &Stack, holder: &Holder) -> Result<Lease, StoreError> {

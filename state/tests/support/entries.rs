@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use trueup_state::entry::{Applied, Class, Resolution};
 use trueup_state::{
-    Address, Declared, Entry, Event, Generation, Handle, Object, Request, Scope, Timestamp, Value, Verb,
+    Address, Declared, Entry, Event, Generation, Handle, Object, Request, Scope, State, Timestamp, Value, Verb,
 };
 
 /// When all of it happens.
@@ -117,6 +117,10 @@ pub(crate) fn forgotten(address: &Address, generation: Generation) -> Entry {
 
 pub(crate) fn annotated(address: &Address, declared: Declared, object: Option<Object>) -> Entry {
     about(address, Event::Annotated { declared: Box::new(declared), object: object.map(Box::new) })
+}
+
+pub(crate) fn restored(state: &State) -> Entry {
+    Entry { at: AT, address: None, event: Event::Restored { state: Box::new(state.clone()) } }
 }
 
 pub(crate) fn outputs(name: &str, value: Value) -> Entry {

@@ -88,6 +88,11 @@ impl House {
         Self { memory: Some(memory), ..house }
     }
 
+    /// Whether its storage is in memory.
+    pub(crate) fn is_memory(&self) -> bool {
+        self.memory.is_some()
+    }
+
     /// Where the SQLite store's file is.
     pub(crate) fn file(&self) -> PathBuf {
         self.directory.path().join(".trueup").join("state.db")

@@ -1,9 +1,11 @@
 //! Records and the journal as people and machines read them.
 
+pub(crate) mod by_hand;
+
 use owo_colors::OwoColorize;
 use serde_json::{Value as Json, json};
 use trueup_state::codec::{Redaction, redact};
-use trueup_state::entry::Event;
+use trueup_state::entry::{Event, Resolution};
 use trueup_state::{Entry, Object, Record, Stack, State, Status, Value};
 
 use super::{count, safe, time, value};
@@ -139,11 +141,13 @@ fn words(event: &Event) -> String {
         },
         Event::Failed { message, .. } => format!("failed: {message}"),
         Event::Parked { message, .. } => format!("parked: {message}"),
-        Event::Resolved { .. } => "settled by hand".to_owned(),
+        Event::Resolved { resolution: Resolution::Id(id), .. } => format!("settled by hand: it is {id}"),
+        Event::Resolved { resolution: Resolution::Absent, .. } => "settled by hand: it is not there".to_owned(),
         Event::Moved { to } => format!("moved to {to}"),
-        Event::Forgotten { generation } => format!("gone, generation {generation}"),
+        Event::Forgotten { generation } => format!("forgotten, generation {generation}"),
         Event::Annotated { .. } => "record changed".to_owned(),
         Event::Outputs { outputs } => format!("{} set", count(outputs.len(), "output")),
+        Event::Restored { state } => format!("{} restored from an export", count(state.records.len(), "resource")),
     }
 }
 

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+#[path = "../support/mod.rs"]
 mod support;
+mod whole;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,7 @@ macro_rules! on_every_store {
         }
     };
 }
+use on_every_store;
 
 on_every_store! {
     a_stack_that_was_never_leased_has_no_state,

@@ -1,5 +1,7 @@
 //! What may be said on the command line.
 
+mod state;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,6 +9,8 @@ use clap_complete::Shell;
 
 use crate::draw::schedule::Every;
 use crate::files::from_here;
+
+pub(crate) use state::{ExportArgs, ForgetArgs, ImportArgs, MoveArgs, ResolveArgs, StateArgs, StateCommand};
 
 /// The blueprint that is read where none is named.
 pub(crate) const DEFAULT_BLUEPRINT: &str = "blueprint.yaml";
@@ -89,7 +93,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples: trueup graph blueprints/quickstart.yaml\n          \
         trueup graph blueprints/quickstart.yaml --format svg --out graph.svg")]
     Graph(GraphArgs),
-    /// Look into the state
+    /// Look into the state, and put right by hand what nothing else can
     #[command(subcommand, after_help = "Example: trueup state list blueprints/quickstart.yaml")]
     State(StateCommand),
     /// Print what runs a drift correction again and again
@@ -413,37 +417,6 @@ pub(crate) struct OutputArgs {
     /// Print secrets too
     #[arg(long)]
     pub(crate) reveal: bool,
-}
-
-/// What can be looked at in the state.
-#[derive(Debug, Subcommand)]
-pub(crate) enum StateCommand {
-    /// List what is recorded
-    #[command(after_help = "Example: trueup state list blueprints/quickstart.yaml")]
-    List(StateArgs),
-    /// Show one resource's record
-    #[command(after_help = "Example: trueup state show house_prices blueprints/quickstart.yaml")]
-    Show {
-        /// The resource's address
-        address: String,
-        #[command(flatten)]
-        stack: StateArgs,
-    },
-    /// Show what happened, oldest first
-    #[command(after_help = "Example: trueup state history blueprints/quickstart.yaml")]
-    History(StateArgs),
-}
-
-/// Which stack's state. Variables are not needed.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct StateArgs {
-    /// The blueprint's file
-    #[arg(default_value = DEFAULT_BLUEPRINT, value_parser = from_here)]
-    pub(crate) blueprint: PathBuf,
-
-    /// The environment
-    #[arg(long, value_name = "NAME")]
-    pub(crate) env: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,0 +1,40 @@
+//! `trueup state`: looks into the state, and does to it by hand what nothing else can. One file a command.
+
+mod export;
+mod forget;
+mod history;
+mod import;
+mod list;
+mod mv;
+mod resolve;
+mod show;
+mod verify;
+
+use trueup_state::Address;
+
+use super::{stack_only, state_of};
+use crate::arguments::StateCommand;
+use crate::exit::{Exit, Failure};
+use crate::workplace::Workplace;
+
+pub(super) async fn run(command: &StateCommand, json: bool) -> Result<Exit, Failure> {
+    let workplace = Workplace::here(1)?;
+    match command {
+        StateCommand::List(arguments) => list::run(&workplace, &stack_only(arguments)?, json).await,
+        StateCommand::Show { address, stack } => show::run(&workplace, address, stack, json).await,
+        StateCommand::History(arguments) => history::run(&workplace, &stack_only(arguments)?, json).await,
+        StateCommand::Mv(arguments) => mv::run(&workplace, arguments, json).await,
+        StateCommand::Forget(arguments) => forget::run(&workplace, arguments, json).await,
+        StateCommand::Verify(arguments) => verify::run(&workplace, &stack_only(arguments)?, json).await,
+        StateCommand::Resolve(arguments) => resolve::run(&workplace, arguments, json).await,
+        StateCommand::Export(arguments) => export::run(&workplace, arguments, json).await,
+        StateCommand::Import(arguments) => import::run(&workplace, arguments, json).await,
+    }
+}
+
+/// An address as it is given.
+fn address_of(text: &str) -> Result<Address, Failure> {
+    text.parse().map_err(|error: trueup_state::address::AddressError| {
+        Failure::new(error.to_string()).help(r#"an address reads like `weights` or `trainer["a"]`"#)
+    })
+}

@@ -1,0 +1,183 @@
+//! What was done to a state by hand, and what was found of it, as people and machines read it.
+
+use std::path::Path;
+
+use owo_colors::OwoColorize;
+use serde_json::{Value as Json, json};
+use trueup_engine::by_hand::{Renaming, Settlement};
+use trueup_state::document::Document;
+use trueup_state::soundness::{Finding, Severity, Verified};
+use trueup_state::{Address, Object, Record, Serial, Stack, Verb};
+
+use crate::draw::{count, safe};
+
+/// What moved where, one a line.
+pub(crate) fn moved(moved: &[Renaming]) -> String {
+    let lines: Vec<(String, String)> =
+        moved.iter().map(|Renaming { from, to }| (safe::line(from), safe::line(to))).collect();
+    let width = lines.iter().map(|(from, _)| from.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (from, to) in &lines {
+        text.push_str(&format!("  {from:width$}  →  {to}\n"));
+    }
+    let them = if moved.len() == 1 { "it" } else { "them" };
+    text.push_str(&format!(
+        "\n{} {}. Name {them} so in the blueprint too, before the next apply.\n",
+        "Moved:".green().bold(),
+        count(moved.len(), "resource")
+    ));
+    text
+}
+
+/// The same for machines.
+pub(crate) fn moved_json(moved: &[Renaming]) -> Json {
+    json!({ "moved": moved.iter().map(|Renaming { from, to }| json!({ "from": from, "to": to })).collect::<Vec<_>>() })
+}
+
+/// What is to be forgotten, with the ids of the things that stay.
+pub(crate) fn to_forget(records: &[&Record], stack: &Stack) -> String {
+    let mut text = format!("{}\n\n", stack.to_string().bold());
+    let width = records.iter().map(|record| safe::line(&record.address).chars().count()).max().unwrap_or(0);
+    let kinds = records.iter().map(|record| record.kind.as_str().len()).max().unwrap_or(0);
+    for record in records {
+        let ids: Vec<String> = record.objects().map(whereabouts).collect();
+        let address = safe::line(&record.address);
+        text.push_str(&format!("  {address:width$}  {:kinds$}  {}\n", record.kind, ids.join(", ")));
+    }
+    text
+}
+
+/// An object's id, and who has it.
+fn whereabouts(object: &Object) -> String {
+    format!("{} at {}", safe::line(object.id.as_deref().unwrap_or("-")), object.scope.provider)
+}
+
+/// What was forgotten.
+pub(crate) fn forgotten(records: &[Record]) -> String {
+    format!(
+        "\n{} {}. The things are still there, and nothing here manages them. What the blueprint still declares, the next apply makes anew.\n",
+        "Forgotten:".green().bold(),
+        count(records.len(), "resource")
+    )
+}
+
+/// The same for machines, with the ids of the things that stay.
+pub(crate) fn forgotten_json(records: &[Record]) -> Json {
+    let object = |object: &Object| json!({ "id": object.id, "provider": object.scope.provider, "generation": object.generation });
+    let record = |record: &Record| {
+        let objects: Vec<Json> = record.objects().map(object).collect();
+        json!({ "address": record.address, "kind": record.kind, "objects": objects })
+    };
+    json!({ "forgotten": records.iter().map(record).collect::<Vec<_>>() })
+}
+
+/// What was found of a state, one a line.
+pub(crate) fn verified(verified: &Verified, stack: &Stack) -> String {
+    let mut text = format!("{}   {}\n\n", stack.to_string().bold(), format!("serial {}", verified.serial).dimmed());
+    for Finding { severity, serial, address, message } in &verified.findings {
+        let mark = match severity {
+            Severity::Damage => "damage".red().bold().to_string(),
+            Severity::Note => "note  ".yellow().to_string(),
+        };
+        let entry = serial.map(|serial| format!("entry {serial}: ")).unwrap_or_default();
+        let address = address.as_ref().map(|address| format!("{}: ", safe::line(address))).unwrap_or_default();
+        text.push_str(&format!("  {mark}  {entry}{address}{}\n", safe::line(message)));
+    }
+    if !verified.findings.is_empty() {
+        text.push('\n');
+    }
+    let looked = format!("{}, {}", count(verified.resources, "resource"), entries(verified.entries));
+    if verified.is_sound() {
+        text.push_str(&format!("{} {looked}.\n", "Sound:".green().bold()));
+    } else {
+        text.push_str(&format!(
+            "{} {looked} could be followed. Nothing was changed.\n  {} put the file back from a copy, or move it away and `trueup state import` an export\n",
+            "Damaged:".red().bold(),
+            "help:".cyan()
+        ));
+    }
+    text
+}
+
+fn entries(number: usize) -> String {
+    if number == 1 { "1 entry".to_owned() } else { format!("{number} entries") }
+}
+
+/// The same for machines.
+pub(crate) fn verified_json(verified: &Verified) -> Json {
+    json!({
+        "sound": verified.is_sound(),
+        "serial": verified.serial,
+        "entries": verified.entries,
+        "resources": verified.resources,
+        "findings": verified.findings,
+    })
+}
+
+/// How an operation was settled.
+pub(crate) fn settled(address: &Address, settled: &Settlement) -> String {
+    let address = safe::line(address);
+    let Some(id) = &settled.id else {
+        return match settled.verb {
+            Verb::Delete => format!("{address} is gone, and so is its record.\n"),
+            _ => format!("Nothing was made of {address}. The next apply makes it.\n"),
+        };
+    };
+    let mut text = format!("{address} is recorded as {}.\n", safe::line(id));
+    if !settled.differs.is_empty() {
+        let fields: Vec<String> = settled.differs.iter().map(|path| format!("`{}`", safe::line(path))).collect();
+        text.push_str(&format!(
+            "It is not what was asked for in {}: the next plan shows that as drift.\n",
+            fields.join(", ")
+        ));
+    }
+    text
+}
+
+/// The same for machines.
+pub(crate) fn settled_json(address: &Address, settled: &Settlement) -> Json {
+    let differs: Vec<String> = settled.differs.iter().map(ToString::to_string).collect();
+    json!({ "address": address, "verb": settled.verb, "id": settled.id, "differs": differs })
+}
+
+/// What was written where.
+pub(crate) fn exported(document: &Document, path: &Path) -> String {
+    format!(
+        "{} has the state at serial {}: {}. Its secrets open with the same key alone: keep that too.\n",
+        safe::line(path.display()).bold(),
+        document.state.serial,
+        count(document.state.records.len(), "resource")
+    )
+}
+
+/// The same for machines.
+pub(crate) fn exported_json(document: &Document, path: &Path) -> Json {
+    json!({ "file": path, "serial": document.state.serial, "resources": document.state.records.len() })
+}
+
+/// What was put back.
+pub(crate) fn imported(document: &Document, stack: &Stack) -> String {
+    let mut text = format!(
+        "{} {} of {stack}, as they were at serial {}.\n",
+        "Restored:".green().bold(),
+        count(document.state.records.len(), "resource"),
+        document.state.serial
+    );
+    if !document.state.open.is_empty() {
+        let open = count(document.state.open.len(), "operation");
+        text.push_str(&format!("{open} had not ended; the next apply settles what it can.\n"));
+    }
+    text
+}
+
+/// The same for machines.
+pub(crate) fn imported_json(document: &Document, serial: Serial) -> Json {
+    let state = &document.state;
+    json!({
+        "lineage": state.lineage,
+        "serial": serial,
+        "resources": state.records.len(),
+        "open": state.open.len(),
+        "exported_at": state.serial,
+    })
+}
