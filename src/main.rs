@@ -37,9 +37,18 @@ fn main() -> std::process::ExitCode {
         Ok(exit) => exit,
         Err(failure) => draw::failure(&failure),
     });
+    tracing::debug!(peak_mib = peak_memory());
     // Work that blocks, such as a copy, is resumed by the next run: nothing is waited for.
     runtime.shutdown_background();
     exit.into()
+}
+
+/// The most memory that this process has had, in MiB, as Linux tells it; 0 elsewhere.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.unwrap_or_default() / 1024
 }
 
 /// Logs to the standard error stream what `RUST_LOG` asks for, nothing without it.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use trueup_state::entry::{Entry, Event};
@@ -183,11 +184,14 @@ impl Engine {
     /// Which resources there are may depend on others: the blueprint is expanded again with what the plan knows of them, until
     /// that brings no more. What waits for an apply then is in [`Plan::deferred`].
     pub async fn plan(&self, program: &Program, stack: &Stack, options: PlanOptions) -> Result<Planned, EngineError> {
+        let since = self.clock.uptime();
         let snapshot = self.store.snapshot(stack).await?;
+        let since = self.tell_phase("state", since);
         let mut seen = Estate::default();
         if let (true, Some(state)) = (options.refresh, &snapshot.state) {
             seen = Estate::prepare(&self.providers, None, Some(state)).await?;
             seen.refresh(state).await;
+            self.tell_phase("refresh", since);
         }
         let mut program = program.clone();
         loop {
@@ -197,6 +201,13 @@ impl Engine {
             }
             program = program.with_known(plan.known)?;
         }
+    }
+
+    /// Logs how long a phase took since a moment of the clock's uptime, and begins the next.
+    pub fn tell_phase(&self, phase: &str, since: Duration) -> Duration {
+        let now = self.clock.uptime();
+        tracing::debug!(phase, millis = now.saturating_sub(since).as_secs_f64() * 1e3);
+        now
     }
 
     /// Makes a plan of a blueprint as it is expanded. `seen`: what was observed, by the addresses as they are recorded.
@@ -209,6 +220,7 @@ impl Engine {
         seen: &mut Estate,
     ) -> Result<Plan, EngineError> {
         let mode = options.mode;
+        let since = self.clock.uptime();
         let moves = match state.filter(|_| mode == Mode::Apply) {
             Some(state) => Moves::of(program, state)?,
             None => Moves::default(),
@@ -222,12 +234,14 @@ impl Engine {
             estate.look(program).await;
             seen.existing.clone_from(&estate.existing);
         }
+        let contents = self.contents(program, &estate, mode).await;
+        let since = self.tell_phase("prepare", since);
         let input = build::Input {
             program,
             stack,
             state,
             estate: &estate,
-            contents: self.contents(program, &estate, mode).await,
+            contents,
             facts: Vec::new(),
             checks: &self.checks.keys().cloned().collect(),
             moves: &moves,
@@ -235,6 +249,7 @@ impl Engine {
             mode,
         };
         let mut plan = build::plan(&input)?;
+        self.tell_phase("plan", since);
         if let (true, Some(state)) = (options.refresh, state) {
             obstacles::refuse(&mut plan, program, state, &estate).await;
         }

@@ -66,7 +66,9 @@ struct Loaded {
 }
 
 fn load(workplace: &Workplace, arguments: &StackArgs) -> Result<Loaded, Failure> {
+    let since = workplace.engine.clock.uptime();
     let program = workplace.load(&arguments.blueprint, &files::inputs(&arguments.inputs)?)?;
+    workplace.engine.tell_phase("load", since);
     let stack = stack(&program, &arguments.blueprint);
     Ok(Loaded { program, stack })
 }

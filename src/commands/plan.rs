@@ -25,7 +25,9 @@ pub(super) async fn run(arguments: &PlanArgs, json: bool) -> Result<Exit, Failur
     warn_of_twin(&loaded, &snapshot, json);
     let serial = snapshot.serial();
     let standing = Standing { location: snapshot.location, serial };
+    let since = workplace.engine.clock.uptime();
     show_plan(&plan, Some(&program), &standing, arguments.view.view, json);
+    workplace.engine.tell_phase("draw", since);
     if let (Some(path), false) = (&arguments.out, json) {
         let name = draw::safe::line(path.display());
         draw::put(&format!("\nSaved as {name}; `trueup apply {name}` carries it out.\n"));
