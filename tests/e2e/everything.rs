@@ -121,3 +121,33 @@ fn an_environment_has_a_stack_of_its_own() {
     place.run(&["apply", "--env", "prod", "--yes"]).exits(0);
     place.run(&["destroy", "--env", "prod", "--yes"]).exits(0);
 }
+
+#[test]
+fn a_fleet_is_rehearsed() {
+    let place = place();
+    let fleet = "training-fleet.yaml";
+    // The same with a tenth of the machines and of the time.
+    let mut text = checked_in(fleet);
+    for (from, to) in [("H100: 256", "H100: 24"), (": 1s,", ": 100ms,"), ("2s", "200ms"), ("after: 3", "after: 0")] {
+        text = text.replace(from, to);
+    }
+    place.write(fleet, &text);
+    let nodes = ["--var", "nodes=5"];
+    let with = |command: &[&'static str]| [command, &[fleet], &nodes].concat();
+    let ran = place.run(&with(&["apply", "--yes"])).exits(0);
+    ran.says("us-east-1 has no B200 left").says("(QuotaExceeded); the next candidate is tried").says("13 operations");
+    place.run(&with(&["plan"])).exits(0).says("Nothing to do.");
+    let objects = place.run(&["sim", "objects"]).exits(0).out;
+    let machines = |region: &str| objects.matches(&format!("{region}/gpu_instance/")).count();
+    assert_eq!((machines("us-east-1"), machines("us-west-2")), (3, 3), "{objects}");
+    let calls = place.run(&["sim", "calls"]).exits(0).out;
+    assert_eq!(calls.matches("ReplyLost").count(), 2, "and each machine is there once all the same");
+
+    place.run(&["sim", "break", "node[1]", "--gone"]).exits(0);
+    place.run(&["sim", "break", "run", "properties.size=99", "tags.by=hand"]).exits(0);
+    place.run(&with(&["drift"])).exits(2).says("node[1]  gpu_instance  is gone").says("properties.size  5 → 99");
+    place.run(&with(&["drift", "--correct", "--yes"])).exits(0);
+    place.run(&with(&["plan"])).exits(0).says("Nothing to do.");
+    place.run(&with(&["destroy", "--yes"])).exits(0);
+    place.run(&["sim", "objects"]).exits(0).says("0 objects.");
+}

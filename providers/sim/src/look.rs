@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value as Json;
-use trueup_state::{Clock, Entropy, Timestamp};
+use trueup_state::{Clock, Entropy, Timestamp, Verb};
 
 use crate::cloud::{Cloud, Rows};
 use crate::object::Object;
@@ -115,8 +115,10 @@ impl Inspector {
     /// Deletes an object behind everybody's back. False where there is no such object.
     pub async fn remove(&self, id: &str) -> Result<bool, StorageError> {
         let mut rows = self.rows().await?;
-        if rows.get::<Object>(Table::Objects, id).await?.is_none() {
-            return Ok(false);
+        let Some(object) = rows.get::<Object>(Table::Objects, id).await? else { return Ok(false) };
+        // One that is being deleted is counted no more.
+        if object.work.is_none_or(|work| work.verb != Verb::Delete) {
+            rows.count(&object, -1).await?;
         }
         rows.remove(Table::Objects, id).await?;
         rows.commit().await?;

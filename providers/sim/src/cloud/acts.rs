@@ -64,7 +64,7 @@ pub(super) async fn create(session: &mut Session<'_>, request: &Request) -> Answ
     session.rows.put(Table::Names, &name_key, &object.id).await.map_err(unavailable)?;
     let made = Use { digest: same, id: object.id.clone(), at: session.now };
     session.rows.put(Table::Tokens, request.token.as_str(), &made).await.map_err(unavailable)?;
-    count(session, &object, 1).await?;
+    session.rows.count(&object, 1).await.map_err(unavailable)?;
     if object.whole {
         return Ok(progress(session, &object, request));
     }
@@ -175,19 +175,6 @@ async fn live(session: &mut Session<'_>, id: &str) -> Result<Option<Object>, Pro
     Ok(object.filter(|object| !object.is_gone(session.now)))
 }
 
-/// Counts an object in or out, for quotas.
-async fn count(session: &mut Session<'_>, object: &Object, sign: i64) -> Result<(), ProviderError> {
-    let (model, gpu_count) =
-        if object.kind == kinds::GpuInstance::NAME { gpus(&object.spec) } else { Default::default() };
-    for (what, number) in [(object.kind.as_str(), 1), (model.as_str(), i64::from(gpu_count))] {
-        if number > 0 {
-            let key = format!("{}/{what}", object.region);
-            session.rows.count(&key, sign * number).await.map_err(unavailable)?;
-        }
-    }
-    Ok(())
-}
-
 /// Changes an object to what the request says.
 pub(super) async fn update(session: &mut Session<'_>, request: &Request) -> Answer {
     let schema = checked(request)?;
@@ -222,7 +209,7 @@ pub(super) async fn delete(session: &mut Session<'_>, request: &Request) -> Answ
     let going = object.work.is_some_and(|work| work.verb == Verb::Delete);
     if !going {
         object.work = work(session, Verb::Delete);
-        count(session, &object, -1).await?;
+        session.rows.count(&object, -1).await.map_err(unavailable)?;
     }
     if object.is_gone(session.now) {
         session.rows.remove(Table::Objects, &object.id).await.map_err(unavailable)?;

@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use trueup_engine::kinds::{GpuInstance, Kind};
 use trueup_state::{Entropy, Timestamp};
 
 use super::Logged;
+use crate::attributes::gpus;
 use crate::object::Object;
 use crate::storage::{Storage, StorageError, Table, Transaction};
 
@@ -92,10 +94,18 @@ impl<'a> Rows<'a> {
         Ok(number)
     }
 
-    /// Adds to a count, which never goes below nothing.
-    pub(crate) async fn count(&mut self, key: &str, more: i64) -> Result<(), StorageError> {
-        let count = self.get::<i64>(Table::Counts, key).await?.unwrap_or_default();
-        self.put(Table::Counts, key, &count.saturating_add(more).max(0)).await
+    /// Counts an object in (1) or out (-1), for quotas: itself, and its GPUs by their model.
+    pub(crate) async fn count(&mut self, object: &Object, sign: i64) -> Result<(), StorageError> {
+        let is_machine = object.kind == GpuInstance::NAME;
+        let (model, gpu_count) = if is_machine { gpus(&object.spec) } else { (String::new(), 0) };
+        for (what, number) in [(object.kind.as_str(), 1), (model.as_str(), i64::from(gpu_count))] {
+            if number > 0 {
+                let key = format!("{}/{what}", object.region);
+                let count = self.get::<i64>(Table::Counts, &key).await?.unwrap_or_default();
+                self.put(Table::Counts, &key, &(count + sign * number).max(0)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes a call into the audit log.
