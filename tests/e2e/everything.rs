@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::Place;
+use rustix::process::Signal;
+
+use crate::support::{Place, eventually};
 
 const FILES: [&str; 3] = ["everything.yaml", "modules/eval.yaml", "modules/note.yaml"];
 
@@ -122,18 +124,45 @@ fn an_environment_has_a_stack_of_its_own() {
     place.run(&["destroy", "--env", "prod", "--yes"]).exits(0);
 }
 
-#[test]
-fn a_fleet_is_rehearsed() {
+/// The arguments of the fleet with a tenth of the machines.
+const FLEET: [&str; 3] = ["training-fleet.yaml", "--var", "nodes=5"];
+
+/// The fleet with a tenth of the quota, and of the time.
+fn small_fleet() -> Place {
     let place = place();
-    let fleet = "training-fleet.yaml";
-    // The same with a tenth of the machines and of the time.
-    let mut text = checked_in(fleet);
+    let mut text = checked_in(FLEET[0]);
     for (from, to) in [("H100: 256", "H100: 24"), (": 1s,", ": 100ms,"), ("2s", "200ms"), ("after: 3", "after: 0")] {
         text = text.replace(from, to);
     }
-    place.write(fleet, &text);
-    let nodes = ["--var", "nodes=5"];
-    let with = |command: &[&'static str]| [command, &[fleet], &nodes].concat();
+    place.write(FLEET[0], &text);
+    place
+}
+
+#[test]
+fn a_fleet_whose_apply_is_killed_again_and_again_is_there_once() {
+    let place = small_fleet();
+    let calls = || {
+        let ran = place.run(&["sim", "calls", "--json"]);
+        if ran.code == 0 { ran.out.lines().count() } else { 0 }
+    };
+    for more in [1, 2, 1, 4, 3, 6] {
+        let before = calls();
+        let running = place.start(&[&["apply", "--yes", "--json"][..], &FLEET].concat());
+        eventually("some calls were made", || calls() >= before + more);
+        running.signal(Signal::KILL);
+        running.wait();
+    }
+    place.run(&[&["apply", "--yes"][..], &FLEET].concat()).exits(0);
+    place.run(&[&["plan"][..], &FLEET].concat()).exits(0).says("Nothing to do.");
+    place.run(&["sim", "objects"]).exits(0).says("13 objects.");
+    place.run(&[&["destroy", "--yes"][..], &FLEET].concat()).exits(0);
+    place.run(&["sim", "objects"]).exits(0).says("0 objects.");
+}
+
+#[test]
+fn a_fleet_is_rehearsed() {
+    let place = small_fleet();
+    let with = |command: &[&'static str]| [command, &FLEET].concat();
     let ran = place.run(&with(&["apply", "--yes"])).exits(0);
     ran.says("us-east-1 has no B200 left").says("(QuotaExceeded); the next candidate is tried").says("13 operations");
     place.run(&with(&["plan"])).exits(0).says("Nothing to do.");
