@@ -64,6 +64,7 @@ async fn refused(house: &House, text: &str, which: &Which) -> (String, String) {
 fn plant(house: &House, kind: &str, name: &str, fields: &[(&str, Value)]) -> String {
     house.cloud.plant(kind, name);
     let id = format!("other-{name}");
+    house.cloud.edit_id(&id, "zone", Some("z1".into()));
     let name = (kind == "named").then(|| ("name", name.into()));
     for (field, value) in fields.iter().cloned().chain(name) {
         house.cloud.edit_id(&id, field, Some(value));
