@@ -17,7 +17,7 @@ resources:
 fn sim(cloud: &str) -> String {
     format!(
         "blueprint: demo\nproviders: {{ sim: {{ file: '{cloud}' }} }}\nresources:\n  \
-         weights: {{ kind: bucket, name: w, tags: {{ team: ml }} }}\n  \
+         weights: {{ kind: bucket, name: llm-weights, tags: {{ team: ml }} }}\n  \
          chat: {{ kind: endpoint, command: [serve], env: {{ TOKEN: canary-9f86d081 }} }}\n"
     )
 }
@@ -124,7 +124,7 @@ fn what_has_another_stacks_tags_is_taken_over_only_by_force() {
         .complains("--force");
     let said =
         here.run(&["adopt", "weights", "--id", id, "--force", "--yes"]).exits(0).says("it must not manage it any more");
-    said.says("ml → ").says("Without this stack's tags until an update writes them: 1.");
+    said.says(r#""ml" → "llm""#).says("Without this stack's tags until an update writes them: 1.");
     let said = here.run(&["adopt", "chat", "--id", chat, "--force", "--yes"]).exits(0);
     said.says("an apply would change nothing of it").says_not("canary-9f86d081");
     here.run(&["plan"]).exits(2).says("0 to create, 1 to change").says_not("canary-9f86d081");
