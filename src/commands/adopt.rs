@@ -58,7 +58,7 @@ async fn agreed(adoption: &Adoption, json: bool) -> Result<bool, Failure> {
 /// What is to be adopted, and the blueprint's file.
 fn which(arguments: &AdoptArgs) -> Result<(Which, std::path::PathBuf), Failure> {
     let (addresses, blueprint) = split(&arguments.what);
-    let which = match (&addresses[..], &arguments.id) {
+    let which = match (addresses, &arguments.id) {
         ([], None) => Which::All,
         ([address], None) => Which::One(address_of(address)?),
         ([address], Some(id)) => Which::Id { address: address_of(address)?, id: id.clone(), force: arguments.force },

@@ -94,8 +94,10 @@ impl AdoptError {
     /// Which resource it is about.
     pub fn address(&self) -> &Address {
         match self {
-            Self::OnlyRead(address) | Self::Recorded(address) | Self::Nameless(address) => address,
-            Self::NotDeclared { address, .. }
+            Self::OnlyRead(address)
+            | Self::Recorded(address)
+            | Self::Nameless(address)
+            | Self::NotDeclared { address, .. }
             | Self::Waits { address, .. }
             | Self::NothingThere { address, .. }
             | Self::Several { address, .. }

@@ -121,7 +121,7 @@ impl Finder<'_> {
         if let Some(recorded) = recorded_as(self.state, &wanted.kind, &found.scope, &id) {
             return Err(AdoptError::RecordedAt { address, id, recorded: recorded.clone() });
         }
-        match found.owner().get(TAG_STACK).filter(|lineage| **lineage != self.state.lineage) {
+        match found.found.owner.get(TAG_STACK).filter(|lineage| **lineage != self.state.lineage) {
             Some(lineage) if !force => Err(AdoptError::OfAnother { address, id, lineage: lineage.clone() }),
             other => Ok(Match { taken_from: other.cloned(), ..found }),
         }
@@ -134,9 +134,9 @@ impl Finder<'_> {
         for (lookup, observation) in lookups.iter().zip(observations) {
             let address = &lookup.wanted.address;
             match (results.get(address), observation) {
-                (Some(Ok(_)), _) => {}
+                (Some(Ok(_)), _) | (Some(Err(_)), Observation::Absent) => {}
                 (_, Observation::Present(found)) => {
-                    results.insert(address, Ok(self.matched(lookup, *found)));
+                    results.insert(address, Ok(self.matched(lookup, &found)));
                 }
                 (_, Observation::Indeterminate(reason)) => {
                     let reason = scrub(&reason, &[&lookup.branch.spec]);
@@ -145,13 +145,12 @@ impl Finder<'_> {
                 (None, Observation::Absent) => {
                     results.insert(address, Err(nothing(lookup.wanted, &lookup.by)));
                 }
-                (Some(Err(_)), Observation::Absent) => {}
             }
         }
         results.into_values().collect()
     }
 
-    fn matched(&self, lookup: &Lookup<'_>, found: Found) -> Match {
+    fn matched(&self, lookup: &Lookup<'_>, found: &Found) -> Match {
         let Lookup { wanted, branch, by } = lookup;
         let tag = |name: &str| found.owner.get(name).map(String::as_str);
         let is_ours =
@@ -170,7 +169,7 @@ impl Finder<'_> {
             declared: wanted.declared.clone(),
             wanted: branch.spec.clone(),
             manager: super::AManager(branch.manager.clone()),
-            found: super::held::marked(branch.manager.schema(), &found, &branch.spec),
+            found: super::held::marked(branch.manager.schema(), found, &branch.spec),
         }
     }
 

@@ -24,9 +24,9 @@ use crate::blueprint::Program;
 use crate::diagnostic::closest;
 use crate::engine::{Engine, EngineError, PlanOptions, with_lease};
 use crate::estate::Estate;
-use crate::plan::{Mode, Operation, Plan};
+use crate::plan::{Mode, Notice, Operation, Plan};
 use crate::provider::{Found, Manager, Observation};
-use find::{Branch, Finder, Wanted};
+use find::{Branch, Finder, Matched, Wanted};
 
 /// What to adopt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,10 +108,6 @@ pub struct Adoption {
 }
 
 impl Match {
-    fn owner(&self) -> &BTreeMap<String, String> {
-        &self.found.owner
-    }
-
     /// What is the same for two matches of the same object.
     fn key(&self) -> (String, KindName, String) {
         (self.scope.key(), self.kind.clone(), self.id.clone())
@@ -158,37 +154,11 @@ impl Engine {
         // Without a state there is no lineage yet, and nothing that bears it.
         let state = snapshot.state.clone().unwrap_or_else(|| State::new(String::new()));
         let estate = Estate::prepare(&self.providers, Some(&program), Some(&state)).await?;
-        let creates = creates(&first);
-        let wanted = |address: &Address| {
-            let refusal = refusal(&program, &state, address);
-            let wanted = || wanted(address, creates.get(address)?, &estate);
-            refusal.map_or_else(|| wanted().ok_or_else(|| not_made(&program, &first, address)), Err)
-        };
+        let ground =
+            Ground { program: &program, state: &state, creates: creates(&first), plan: &first, estate: &estate };
         let orphans = seen.orphans.clone();
-        let mut finder = Finder { stack, state: &state, clock: self.clock.as_ref(), orphans };
-        let (matches, left) = match which {
-            Which::Id { address, id, force } => (vec![finder.by_id(&wanted(address)?, id, *force).await?], Vec::new()),
-            Which::One(address) => {
-                let (matches, left) = finder.by_identity(&[wanted(address)?]).await;
-                match left.into_iter().next() {
-                    Some(error) => return Err(error.into()),
-                    None => (matches, Vec::new()),
-                }
-            }
-            Which::All => {
-                let (mut all, mut left) = (Vec::new(), Vec::new());
-                for address in undone(&program, &state, &first) {
-                    match wanted(&address) {
-                        Ok(wanted) => all.push(wanted),
-                        Err(error) => left.push(error),
-                    }
-                }
-                let (matches, others) = finder.by_identity(&all).await;
-                left.extend(others);
-                left.sort_by(|one, other| one.address().cmp(other.address()));
-                (matches, left)
-            }
-        };
+        let finder = Finder { stack, state: &state, clock: self.clock.as_ref(), orphans };
+        let (matches, left) = ground.matched(which, finder).await?;
         let (program, plan, entries) = self.adopted(&program, stack, &state, &mut seen, &matches).await?;
         let plan = only(plan, &matches, &snapshot);
         Ok(Adoption { matches, left, plan, program, snapshot, entries })
@@ -285,27 +255,100 @@ impl Engine {
 
 const OPTIONS: PlanOptions = PlanOptions { mode: Mode::Apply, refresh: true };
 
-/// What is declared, or will be, and not recorded.
-fn undone(program: &Program, state: &State, plan: &Plan) -> BTreeSet<Address> {
-    let declared = program.resources.keys().filter(|address| !state.records.contains_key(*address));
-    let moved: BTreeSet<&Address> = plan
-        .entries
-        .iter()
-        .filter_map(|entry| match &entry.event {
-            Event::Moved { to } => Some(to),
-            _ => None,
-        })
-        .collect();
-    declared.filter(|address| !moved.contains(address)).chain(program.deferred.keys()).cloned().collect()
+/// What is known of the resources that may be adopted.
+struct Ground<'a> {
+    program: &'a Program,
+    state: &'a State,
+    /// The plan without any of them.
+    plan: &'a Plan,
+    /// What it makes anew.
+    creates: BTreeMap<&'a Address, Vec<&'a Operation>>,
+    estate: &'a Estate,
 }
 
-/// Why a resource can't be adopted, whatever is there.
-fn refusal(program: &Program, state: &State, address: &Address) -> Option<AdoptError> {
-    if state.records.contains_key(address) {
-        return Some(AdoptError::Recorded(address.clone()));
+impl Ground<'_> {
+    /// What is found of what is asked for, and why not of the rest.
+    async fn matched(&self, which: &Which, mut finder: Finder<'_>) -> Result<Matched, AdoptError> {
+        match which {
+            Which::Id { address, id, force } => {
+                Ok((vec![finder.by_id(&self.wanted(address)?, id, *force).await?], Vec::new()))
+            }
+            Which::One(address) => {
+                let (matches, mut left) = finder.by_identity(&[self.wanted(address)?]).await;
+                left.pop().map_or(Ok((matches, Vec::new())), Err)
+            }
+            Which::All => {
+                let (mut all, mut left) = (Vec::new(), Vec::new());
+                for address in self.undone() {
+                    match self.wanted(address) {
+                        Ok(wanted) => all.push(wanted),
+                        Err(error) => left.push(error),
+                    }
+                }
+                let (matches, others) = finder.by_identity(&all).await;
+                left.extend(others);
+                left.sort_by(|one, other| one.address().cmp(other.address()));
+                Ok((matches, left))
+            }
+        }
     }
-    let is_read = program.resources.get(address).is_some_and(|resource| resource.existing.is_some());
-    is_read.then(|| AdoptError::OnlyRead(address.clone()))
+
+    /// What is declared, or may be in a further phase, and not recorded: nor does anything recorded move there.
+    fn undone(&self) -> BTreeSet<&Address> {
+        let moved = |entry: &Entry| match &entry.event {
+            Event::Moved { to } => Some(to.clone()),
+            _ => None,
+        };
+        let moved: BTreeSet<Address> = self.plan.entries.iter().filter_map(moved).collect();
+        let is_free = |address: &&Address| !self.state.records.contains_key(*address) && !moved.contains(*address);
+        self.program.resources.keys().filter(is_free).chain(self.program.deferred.keys()).collect()
+    }
+
+    /// What a resource is to be, if it may be adopted.
+    fn wanted(&self, address: &Address) -> Result<Wanted, AdoptError> {
+        if self.state.records.contains_key(address) {
+            return Err(AdoptError::Recorded(address.clone()));
+        }
+        if self.program.resources.get(address).is_some_and(|resource| resource.existing.is_some()) {
+            return Err(AdoptError::OnlyRead(address.clone()));
+        }
+        let made = self.creates.get(address).and_then(|creates| self.made(creates));
+        made.ok_or_else(|| self.not_made(address))
+    }
+
+    /// What the plan makes anew, at each of its candidates.
+    fn made(&self, creates: &[&Operation]) -> Option<Wanted> {
+        let branch = |one: &&Operation| {
+            let manager = self.estate.manager(&one.scope, &one.kind)?.clone();
+            Some(Branch { scope: one.scope.clone(), spec: one.spec.clone(), manager })
+        };
+        let first = creates.first()?;
+        Some(Wanted {
+            address: first.address.clone(),
+            kind: first.kind.clone(),
+            generation: first.generation,
+            declared: first.declared.clone(),
+            branches: creates.iter().map(branch).collect::<Option<_>>()?,
+        })
+    }
+
+    /// Why the plan does not make what is at an address.
+    fn not_made(&self, address: &Address) -> AdoptError {
+        let waits = |reason: String| AdoptError::Waits { address: address.clone(), reason };
+        if let Some(left) = self.plan.deferred.iter().find(|left| address.is_in(&left.address)) {
+            return waits(left.reason.clone());
+        }
+        let stops = |notice: &&Notice| notice.stops && notice.address.as_ref() == Some(address);
+        if let Some(notice) = self.plan.notices.iter().find(stops) {
+            return waits(notice.message.clone());
+        }
+        if self.program.resources.contains_key(address) {
+            return waits("something that is recorded moves there".to_owned());
+        }
+        let known: Vec<String> = self.program.resources.keys().map(ToString::to_string).collect();
+        let close = closest(&address.to_string(), known.iter().map(String::as_str));
+        AdoptError::NotDeclared { address: address.clone(), close }
+    }
 }
 
 /// What a plan makes anew, one operation for each candidate.
@@ -315,39 +358,6 @@ fn creates(plan: &Plan) -> BTreeMap<&Address, Vec<&Operation>> {
         creates.entry(&operation.address).or_default().push(operation);
     }
     creates
-}
-
-/// What a resource is to be that the plan makes anew.
-fn wanted(address: &Address, creates: &[&Operation], estate: &Estate) -> Option<Wanted> {
-    let branch = |one: &&Operation| {
-        let manager = estate.manager(&one.scope, &one.kind)?.clone();
-        Some(Branch { scope: one.scope.clone(), spec: one.spec.clone(), manager })
-    };
-    let first = creates.first()?;
-    Some(Wanted {
-        address: address.clone(),
-        kind: first.kind.clone(),
-        generation: first.generation,
-        declared: first.declared.clone(),
-        branches: creates.iter().map(branch).collect::<Option<_>>()?,
-    })
-}
-
-/// Why the plan does not make what is at an address.
-fn not_made(program: &Program, plan: &Plan, address: &Address) -> AdoptError {
-    let waits = |reason: String| AdoptError::Waits { address: address.clone(), reason };
-    if let Some(left) = plan.deferred.iter().find(|left| address.is_in(&left.address)) {
-        return waits(left.reason.clone());
-    }
-    if let Some(notice) = plan.notices.iter().find(|one| one.stops && one.address.as_ref() == Some(address)) {
-        return waits(notice.message.clone());
-    }
-    if program.resources.contains_key(address) {
-        return waits("something that is recorded moves there".to_owned());
-    }
-    let known: Vec<String> = program.resources.keys().map(ToString::to_string).collect();
-    let close = closest(&address.to_string(), known.iter().map(String::as_str));
-    AdoptError::NotDeclared { address: address.clone(), close }
 }
 
 /// A plan of which only what it says of the matched resources is left.
