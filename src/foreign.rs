@@ -35,6 +35,7 @@ fn instead_of(word: &str) -> Option<&'static str> {
         "diff" | "preview" => "write `trueup plan`",
         "fmt" | "format" => "a blueprint is YAML: any formatter of YAML will do",
         "get" | "providers" => "nothing is to be fetched: providers are built in",
+        "import" => "declare it, and write `trueup adopt ADDRESS --id ID`",
         "force-unlock" => "write `trueup unlock`",
         "status" | "ls" => "write `trueup state list`",
         "docs" | "man" => "write `trueup explain`",
@@ -52,6 +53,7 @@ mod tests {
         assert_eq!(hint("plan -var=n=2 -out=x"), Some("write `--var NAME=VALUE`"));
         assert_eq!(hint("apply blueprint.yaml --auto-approve"), Some("write `--yes`"));
         assert_eq!(hint("apply blueprint.yaml --frobnicate"), None);
+        assert_eq!(hint("import a i-0"), Some("declare it, and write `trueup adopt ADDRESS --id ID`"));
         assert_eq!(hint("rm a"), Some("write `trueup destroy`"));
         assert_eq!(hint("state rm a"), Some("write `trueup state forget`"));
         assert_eq!(hint("state ls"), Some("write `trueup state list`"));

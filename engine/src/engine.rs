@@ -18,7 +18,7 @@ use crate::apply::operation::{Actor, Outcome, Work, resume};
 use crate::apply::run::Run;
 use crate::apply::{ApplyEvent, Done, Events, Failure, Report, executor};
 use crate::blueprint::Program;
-use crate::by_hand::ByHandError;
+use crate::by_hand::{AdoptError, ByHandError};
 use crate::diagnostic::Diagnostics;
 use crate::estate::{Estate, EstateError, Providers, attributes_of, observe};
 use crate::finish::{Checks, Finisher};
@@ -92,6 +92,12 @@ pub enum EngineError {
     /// The plan is refused by protection or a limit.
     #[error("the plan is refused: {0}")]
     Refused(String),
+}
+
+impl From<AdoptError> for EngineError {
+    fn from(error: AdoptError) -> Self {
+        EngineError::ByHand(error.into())
+    }
 }
 
 impl From<EstateError> for EngineError {
@@ -187,17 +193,35 @@ impl Engine {
         let since = self.clock.uptime();
         let snapshot = self.store.snapshot(stack).await?;
         let since = self.tell_phase("state", since);
-        let mut seen = Estate::default();
-        if let (true, Some(state)) = (options.refresh, &snapshot.state) {
-            seen = Estate::prepare(&self.providers, None, Some(state)).await?;
-            seen.refresh(state).await;
-            self.tell_phase("refresh", since);
-        }
+        let mut seen = self.seen(snapshot.state.as_ref().filter(|_| options.refresh)).await?;
+        self.tell_phase("refresh", since);
+        let (program, plan) = self.plan_on(program, stack, options, snapshot.state.as_ref(), &mut seen).await?;
+        Ok(Planned { program, plan, snapshot })
+    }
+
+    /// What is there now of what a state knows.
+    pub(crate) async fn seen(&self, state: Option<&State>) -> Result<Estate, EngineError> {
+        let Some(state) = state else { return Ok(Estate::default()) };
+        let mut seen = Estate::prepare(&self.providers, None, Some(state)).await?;
+        seen.refresh(state).await;
+        Ok(seen)
+    }
+
+    /// Makes a plan on a state, and the blueprint as it is expanded for it. `seen`: what was observed, by the addresses as they are
+    /// recorded.
+    pub(crate) async fn plan_on(
+        &self,
+        program: &Program,
+        stack: &Stack,
+        options: PlanOptions,
+        state: Option<&State>,
+        seen: &mut Estate,
+    ) -> Result<(Program, Plan), EngineError> {
         let mut program = program.clone();
         loop {
-            let plan = self.plan_once(&program, stack, options, snapshot.state.as_ref(), &mut seen).await?;
+            let plan = self.plan_once(&program, stack, options, state, seen).await?;
             if plan.known == *program.known() {
-                return Ok(Planned { program, plan, snapshot });
+                return Ok((program, plan));
             }
             program = program.with_known(plan.known)?;
         }

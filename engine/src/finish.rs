@@ -271,15 +271,7 @@ impl<'a> Finisher<'a> {
         manager: &Arc<dyn Manager>,
         lineage: &str,
     ) -> String {
-        if let Some(Value::String(name)) = spec.get("name").map(Value::revealed) {
-            return name.clone();
-        }
-        let stack = &self.plan.stack;
-        let stack = match stack.environment.as_str() {
-            "default" => stack.blueprint.clone(),
-            environment => format!("{}-{environment}", stack.blueprint),
-        };
-        naming::name(manager.name_rule(), &stack, lineage, &operation.address, generation)
+        naming::cloud_name(spec, manager.name_rule(), &self.plan.stack, lineage, &operation.address, generation)
     }
 
     /// What to do about the failure of an operation.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
-use trueup_state::{Address, Generation, Token};
+use trueup_state::{Address, Generation, Stack, Token, Value};
 
 /// The tag that holds the lineage of the stack that owns an object.
 pub const TAG_STACK: &str = "trueup:stack";
@@ -40,6 +40,25 @@ pub fn name(rule: NameRule, stack: &str, lineage: &str, address: &Address, gener
     let mut name = clean(rule, &format!("{stack}-{address}"));
     name.truncate(rule.longest.saturating_sub(suffix.len() + 1));
     format!("{}{}{suffix}", name.trim_end_matches(rule.separator), rule.separator)
+}
+
+/// What an object is called in its cloud: the name that its spec gives it, or one made up of stack, address and generation.
+pub fn cloud_name(
+    spec: &Value,
+    rule: NameRule,
+    stack: &Stack,
+    lineage: &str,
+    address: &Address,
+    generation: Generation,
+) -> String {
+    if let Some(Value::String(name)) = spec.get("name").map(Value::revealed) {
+        return name.clone();
+    }
+    let stack = match stack.environment.as_str() {
+        "default" => stack.blueprint.clone(),
+        environment => format!("{}-{environment}", stack.blueprint),
+    };
+    name(rule, &stack, lineage, address, generation)
 }
 
 /// A text with only what the rule allows, and no separator twice in a row, first or last.

@@ -33,6 +33,13 @@ async fn waits_for_a(house: &House, text: &str, waiting: &[&str], second: &[&str
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_item_of_a_for_each_alone_is_known_for_good() {
+    let house = House::new();
+    let text = blueprint(&["a: { kind: box }", "b: { kind: box, for_each: ['{{ a.id }}'] }"]);
+    assert_eq!(house.phases(&text).await, [["create a"], [r#"create b["box-1"]"#]]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_that_must_be_known_early_is_left_with_its_place() {
     let a = "a: { kind: box, provider: toy }";
     let cases = [

@@ -79,6 +79,11 @@ pub(crate) enum Command {
         after_help = "Examples: trueup apply blueprints/quickstart.yaml\n          trueup apply plan.trueup --yes"
     )]
     Apply(ApplyArgs),
+    /// Take what is there already, and was made elsewhere, under management
+    #[command(after_help = "Examples: trueup adopt blueprints/quickstart.yaml\n          \
+        trueup adopt weights --id llm-weights blueprints/quickstart.yaml\n\n\
+        Nothing is changed at the provider: what differs from the blueprint is shown, and changed by the next apply.")]
+    Adopt(AdoptArgs),
     /// Delete everything the stack has
     #[command(after_help = "Example: trueup destroy blueprints/quickstart.yaml --yes")]
     Destroy(DestroyArgs),
@@ -273,6 +278,32 @@ pub(crate) struct ApplyArgs {
 
     #[command(flatten)]
     pub(crate) run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AdoptArgs {
+    /// A resource's address, and the blueprint's file [default: blueprint.yaml]. Without an address: whatever is declared, not
+    /// recorded, and found by its name or its tags
+    #[arg(value_name = "ADDRESS | BLUEPRINT", num_args = 0..=2)]
+    pub(crate) what: Vec<String>,
+
+    /// The provider's id of what the resource is
+    #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) id: Option<String>,
+
+    /// Take it over though its tags name another stack, which must not manage it any more
+    #[arg(long, requires = "id")]
+    pub(crate) force: bool,
+
+    #[command(flatten)]
+    pub(crate) inputs: InputArgs,
+
+    /// Don't ask
+    #[arg(long, short = 'y')]
+    pub(crate) yes: bool,
+
+    #[command(flatten)]
+    pub(crate) view: ViewArgs,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! One file a command, each from its arguments to what it shows.
 
+mod adopt;
 mod apply;
 mod ask;
 mod drift;
@@ -39,6 +40,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Plan(arguments) => plan::run(&arguments, json).await,
         Command::Show(arguments) => plan::show(&arguments, json),
         Command::Apply(arguments) => apply::run(&arguments, json).await,
+        Command::Adopt(arguments) => adopt::run(&arguments, json).await,
         Command::Destroy(arguments) => apply::destroy(&arguments, json).await,
         Command::Drift(arguments) => drift::run(&arguments, json).await,
         Command::Output(arguments) => output::run(&arguments, json).await,

@@ -1,6 +1,7 @@
 //! What people and machines are shown. What people read goes through [`put`] and [`note`]: colour only where a terminal takes it, and
 //! nothing that it would obey. What programs read goes through [`put_exactly`]. A reader that went away is no error.
 
+pub(crate) mod adopt;
 pub(crate) mod diagnostic;
 pub(crate) mod explain;
 pub(crate) mod graph;

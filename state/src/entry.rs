@@ -206,6 +206,17 @@ pub enum Event<V = Value> {
         /// Which of the resource's objects.
         generation: Generation,
     },
+    /// What was there already, made by somebody else or forgotten since, is recorded from now on, without a call.
+    Adopted {
+        /// What sort of thing it is.
+        kind: KindName,
+        /// The version of the kind's schema that what is held to have been sent follows.
+        schema_version: u32,
+        /// What the blueprint says of the resource besides its spec.
+        declared: Box<Declared>,
+        /// It, as it is known: what is held to have been sent, and what was seen.
+        object: Box<Object<V>>,
+    },
     /// Only the record changes: what is declared, or what is held to have been sent and seen.
     Annotated {
         /// What the blueprint says of the resource besides its spec.
@@ -287,6 +298,12 @@ impl<V> Event<V> {
             }
             Event::Moved { to } => Event::Moved { to: to.clone() },
             Event::Forgotten { generation } => Event::Forgotten { generation: *generation },
+            Event::Adopted { kind, schema_version, declared, object } => Event::Adopted {
+                kind: kind.clone(),
+                schema_version: *schema_version,
+                declared: declared.clone(),
+                object: Box::new(object.try_map(f)?),
+            },
             Event::Annotated { declared, object } => {
                 Event::Annotated { declared: declared.clone(), object: boxed(object, f)? }
             }

@@ -284,7 +284,9 @@ fn has_secret(entry: &Entry) -> bool {
         Event::Succeeded { object: made, .. } | Event::Annotated { object: made, .. } => {
             made.as_deref().is_some_and(object)
         }
-        Event::Failed { applied: crate::entry::Applied::Partly(made), .. } => object(made),
+        Event::Failed { applied: crate::entry::Applied::Partly(made), .. } | Event::Adopted { object: made, .. } => {
+            object(made)
+        }
         Event::Outputs { outputs } => outputs.values().any(is_open),
         Event::Restored { state } => state.any(|value| value.has_locked() || is_open(value)),
         _ => false,

@@ -170,6 +170,16 @@ impl<V: Clone> State<V> {
             }
             Event::Moved { to } => self.rename(&address()?, to),
             Event::Forgotten { generation } => self.remove_object(&address()?, *generation),
+            Event::Adopted { kind, schema_version, declared, object } => self.adopt(Record {
+                address: address()?,
+                kind: kind.clone(),
+                schema_version: *schema_version,
+                generation: object.generation,
+                current: Some((**object).clone()),
+                deposed: Vec::new(),
+                status: if declared.verify { Status::Unverified } else { Status::Ready },
+                declared: (**declared).clone(),
+            }),
             Event::Annotated { declared, object } => {
                 let address = address()?;
                 let record = self.records.get_mut(&address).ok_or_else(|| format!("{address} has no record"))?;
@@ -185,6 +195,19 @@ impl<V: Clone> State<V> {
             }
             Event::Restored { state } => self.take_over(state),
         }
+    }
+
+    /// Records what was there already, where nothing is recorded and nothing is being made.
+    fn adopt(&mut self, record: Record<V>) -> Result<(), String> {
+        let address = &record.address;
+        if self.records.contains_key(address) {
+            return Err(format!("{address} has a record already"));
+        }
+        if self.open.values().any(|open| open.request.address == *address) {
+            return Err(format!("an operation of {address} has not ended"));
+        }
+        self.records.insert(address.clone(), record);
+        Ok(())
     }
 
     fn begin(&mut self, at: Timestamp, verb: Verb, request: &Request<V>, declared: &Declared) -> Result<(), String> {

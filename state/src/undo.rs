@@ -93,6 +93,7 @@ fn token_of<V>(entry: &Entry<V>) -> Option<&Token> {
         | Event::Resolved { token, .. } => Some(token),
         Event::Moved { .. }
         | Event::Forgotten { .. }
+        | Event::Adopted { .. }
         | Event::Annotated { .. }
         | Event::Outputs { .. }
         | Event::Restored { .. } => None,

@@ -6,7 +6,7 @@ mod support;
 
 use proptest::prelude::*;
 use support::entries::{
-    annotated, begin, failed, forgotten, moved, object, outputs, parked, resolved, submitted, succeeded,
+    adopted, annotated, begin, failed, forgotten, moved, object, outputs, parked, resolved, submitted, succeeded,
 };
 use support::{House, holder, stack};
 use trueup_state::codec::{open, redact, seal};
@@ -55,7 +55,7 @@ fn has_locked(value: &Value) -> bool {
 type Happening = (u8, u8, u8, u16);
 
 fn happenings() -> impl Strategy<Value = Vec<Happening>> {
-    prop::collection::vec((0..16_u8, 0..4_u8, 0..4_u8, 0..200_u16), 1..80)
+    prop::collection::vec((0..17_u8, 0..4_u8, 0..4_u8, 0..200_u16), 1..80)
 }
 
 /// The entry of a happening; legal or not is for the state to say.
@@ -84,6 +84,7 @@ fn entry(state: &State, number: usize, (what, which, other, size): Happening) ->
         12 => resolved(&address, token, Resolution::Id("found".to_owned())),
         13 => moved(&address, &to),
         14 if size % 2 == 0 => forgotten(&address, generation),
+        15 => adopted(&address, Declared::default(), object(&address, generation, &fresh, Value::secret(spec))),
         14 => outputs(&format!("o{other}"), Value::secret(spec)),
         _ => {
             let declared = Declared { dependencies: [to].into(), protect: size % 2 == 0, ..Declared::default() };

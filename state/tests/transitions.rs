@@ -5,8 +5,8 @@
 mod support;
 
 use support::entries::{
-    annotated, begin, failed, forgotten, made, moved, object, outputs, parked, refuted, resolved, restored, spec,
-    submitted, succeeded,
+    adopted, annotated, begin, failed, forgotten, made, moved, object, outputs, parked, refuted, resolved, restored,
+    spec, submitted, succeeded,
 };
 use trueup_state::entry::{Applied, Resolution};
 use trueup_state::{Address, Declared, Entry, Event, State, Status, Verb};
@@ -223,6 +223,22 @@ fn what_is_forgotten_or_annotated_calls_no_provider() {
 }
 
 #[test]
+fn what_was_there_already_is_a_record_from_now_on() {
+    let found = object(&address(), 3, "t", spec("eu"));
+    let state = after(&[adopted(&address(), Declared { protect: true, ..Declared::default() }, found.clone())]);
+    let record = &state.records[&address()];
+    assert_eq!((record.generation, record.status, record.declared.protect), (3, Status::Ready, true));
+    assert_eq!(record.current, Some(found.clone()));
+    assert!(state.flaws().is_empty());
+    let checked = Declared { verify: true, ..Declared::default() };
+    let state = after(&[adopted(&address(), checked, found.clone())]);
+    assert_eq!(state.records[&address()].status, Status::Unverified);
+    let begun = after(&[begin(Verb::Create, &address(), 0, "c", spec("eu"))]);
+    let reason = refused(&begun, &adopted(&address(), Declared::default(), found));
+    assert_eq!(reason, "an operation of a has not ended");
+}
+
+#[test]
 fn what_can_not_follow_is_refused_and_changes_nothing() {
     let b = Address::root("b");
     let nameless = |mut entry: Entry| {
@@ -246,6 +262,8 @@ fn what_can_not_follow_is_refused_and_changes_nothing() {
         (forgotten(&b, 0), "b has no object of generation 0"),
         (forgotten(&address(), 1), "a has no object of generation 1"),
         (annotated(&b, Declared::default(), None), "b has no record"),
+        (nameless(adopted(&b, Declared::default(), object(&b, 0, "t", spec("eu")))), "it names no resource"),
+        (adopted(&address(), Declared::default(), object(&address(), 1, "t", spec("eu"))), "a has a record already"),
     ] {
         assert_eq!(refused(&state, &entry), reason);
     }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use trueup_state::entry::{Event, Handle, Request};
-use trueup_state::{Address, Applied, Class, Declared, Object, OpenOperation, Scope, State, StoreError, Value, Verb};
+use trueup_state::{
+    Address, Applied, Class, Declared, KindName, Object, OpenOperation, Scope, State, StoreError, Value, Verb,
+};
 
 use super::ApplyEvent;
 use super::lanes::{Lane, Slot};
@@ -86,10 +88,15 @@ impl Next {
 
 /// Where what a request may have made is recorded, if it is: the same kind of thing at the same place, by its id.
 pub(crate) fn recorded_at<'a>(state: &'a State, request: &Request, id: &str) -> Option<&'a Address> {
-    let (name, settings) = (request.scope.provider.provider(), &request.scope.settings);
+    recorded_as(state, &request.kind, &request.scope, id)
+}
+
+/// Where a thing is recorded, if it is: by its kind, its place and its id.
+pub(crate) fn recorded_as<'a>(state: &'a State, kind: &KindName, scope: &Scope, id: &str) -> Option<&'a Address> {
+    let (name, settings) = (scope.provider.provider(), &scope.settings);
     let there = |scope: &Scope| scope.provider.provider() == name && scope.settings == *settings;
     let is_it = |object: &Object| object.id.as_deref() == Some(id) && there(&object.scope);
-    let mut alike = state.records.values().filter(|record| record.kind == request.kind);
+    let mut alike = state.records.values().filter(|record| record.kind == *kind);
     alike.find(|record| record.objects().any(is_it)).map(|record| &record.address)
 }
 

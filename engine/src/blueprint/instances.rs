@@ -103,6 +103,8 @@ impl Expander<'_, '_> {
         if matches!(evaluated.value.revealed(), Value::Unknown) {
             return self.early(node, scope, "`for_each`", &mut BTreeSet::new());
         }
+        // Once it is known it has to stay known: it tells which instances there are.
+        self.early.extend(evaluated.reads);
         Ok(evaluated.value)
     }
 

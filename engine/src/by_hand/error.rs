@@ -2,6 +2,7 @@
 
 use trueup_state::{Address, Stack, Verb};
 
+use super::AdoptError;
 use crate::blueprint::schema::{as_name, has_form};
 
 /// Why what a person asks of a state can't be. Nothing was changed.
@@ -150,6 +151,9 @@ pub enum ByHandError {
         /// The lineage that its tag names.
         lineage: String,
     },
+    /// It can't be adopted.
+    #[error(transparent)]
+    Adopt(#[from] AdoptError),
     /// The provider can't tell.
     #[error("whether {address} is there can't be told: {reason}")]
     Unanswered {
@@ -199,6 +203,7 @@ impl ByHandError {
             }
             Self::IsThere { verb: Verb::Delete, .. } => "`trueup apply` goes on deleting it".to_owned(),
             Self::IsThere { address, id, .. } => format!("take it in: `trueup state resolve {address} --id {id}`"),
+            Self::Adopt(error) => error.help(),
             Self::Unanswered { .. } => "try again once the provider answers".to_owned(),
             Self::Itself(_) | Self::Inside { .. } | Self::RecordedAt { .. } | Self::OfAnother { .. } => return None,
         };

@@ -1,6 +1,7 @@
 //! What a person does to a state by hand: gives what is recorded another address, lets go of it, says what became of an operation,
 //! puts an exported state back. The journal tells each of these, and what can't be is refused with the reason.
 
+mod adopt;
 mod error;
 mod resolve;
 
@@ -9,6 +10,7 @@ use std::collections::BTreeSet;
 use trueup_state::entry::{Entry, Event};
 use trueup_state::{Address, Holder, Lease, Record, Serial, Stack, State};
 
+pub use adopt::{AdoptError, Adoption, Match, MatchedBy, Which};
 pub use error::ByHandError;
 pub use resolve::{Answer, Settlement};
 

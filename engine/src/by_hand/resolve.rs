@@ -209,7 +209,7 @@ fn taken_in(open: &OpenOperation, found: &Found, lineage: &str, schema: &Schema)
 }
 
 /// A scope in words: `aws (region us-east-1)`.
-fn place(scope: &Scope) -> String {
+pub(super) fn place(scope: &Scope) -> String {
     let words = |(name, value): (&String, &serde_json::Value)| {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         format!("{name} {value}")

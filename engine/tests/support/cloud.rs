@@ -406,6 +406,7 @@ impl Cloud {
         let kept = kept(&request.spec);
         let moved = ["name", "shape", "base"].into_iter().find(|field| thing.spec.get(field) != kept.get(field));
         thing.spec = kept;
+        thing.owner.clone_from(&request.owner);
         thing.revision += 1;
         let found = found(thing);
         if let Some(field) = moved {

@@ -1,21 +1,23 @@
 //! `trueup state forget`: lets go of what is recorded.
 
-use std::path::PathBuf;
-
 use tokio::signal::unix::{SignalKind, signal};
 use trueup_engine::{EngineError, by_hand};
 use trueup_state::Address;
 
-use super::{address_of, stack_only, state_of};
-use crate::arguments::{DEFAULT_BLUEPRINT, ForgetArgs, StateArgs};
+use super::{address_of, split, stack_only, state_of};
+use crate::arguments::{ForgetArgs, StateArgs};
 use crate::commands::ask::confirmed;
 use crate::draw;
 use crate::exit::{Exit, Failure};
-use crate::files::from_here;
 use crate::workplace::Workplace;
 
 pub(super) async fn run(workplace: &Workplace, arguments: &ForgetArgs, json: bool) -> Result<Exit, Failure> {
-    let (addresses, blueprint) = split(&arguments.what)?;
+    let (addresses, blueprint) = split(&arguments.what);
+    if addresses.is_empty() {
+        let failure = Failure::new("no address is named");
+        return Err(failure.help("`trueup state list` shows what is recorded"));
+    }
+    let addresses: Vec<Address> = addresses.iter().map(|text| address_of(text)).collect::<Result<_, _>>()?;
     let stack = stack_only(&StateArgs { blueprint, env: arguments.env.clone() })?;
     let (state, _) = state_of(workplace, &stack).await?;
     let chosen = by_hand::forgettable(&state, &addresses).map_err(EngineError::from)?;
@@ -42,26 +44,4 @@ pub(super) async fn run(workplace: &Workplace, arguments: &ForgetArgs, json: boo
         draw::put(&draw::state::by_hand::forgotten(&forgotten));
     }
     Ok(Exit::Done)
-}
-
-/// The addresses, and the blueprint if the last one is none: the names of an address have no `.`, those of a file do.
-fn split(what: &[String]) -> Result<(Vec<Address>, PathBuf), Failure> {
-    let (addresses, blueprint) = match what.split_last() {
-        Some((last, addresses)) if is_file(last) => (addresses, last.as_str()),
-        _ => (what, DEFAULT_BLUEPRINT),
-    };
-    if addresses.is_empty() {
-        let failure = Failure::new("no address is named");
-        return Err(failure.help("`trueup state list` shows what is recorded"));
-    }
-    let addresses = addresses.iter().map(|text| address_of(text)).collect::<Result<_, _>>()?;
-    let Ok(blueprint) = from_here(blueprint);
-    Ok((addresses, blueprint))
-}
-
-fn is_file(text: &str) -> bool {
-    match text.parse::<Address>() {
-        Ok(address) => address.segments().iter().any(|segment| segment.name.contains('.')),
-        Err(_) => !text.contains('[') && (text.contains('.') || text.starts_with('/')),
-    }
 }

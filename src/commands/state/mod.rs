@@ -10,11 +10,14 @@ mod resolve;
 mod show;
 mod verify;
 
+use std::path::PathBuf;
+
 use trueup_state::Address;
 
 use super::{stack_only, state_of};
-use crate::arguments::StateCommand;
+use crate::arguments::{DEFAULT_BLUEPRINT, StateCommand};
 use crate::exit::{Exit, Failure};
+use crate::files::from_here;
 use crate::workplace::Workplace;
 
 pub(super) async fn run(command: &StateCommand, json: bool) -> Result<Exit, Failure> {
@@ -33,8 +36,25 @@ pub(super) async fn run(command: &StateCommand, json: bool) -> Result<Exit, Fail
 }
 
 /// An address as it is given.
-fn address_of(text: &str) -> Result<Address, Failure> {
+pub(super) fn address_of(text: &str) -> Result<Address, Failure> {
     text.parse().map_err(|error: trueup_state::address::AddressError| {
         Failure::new(error.to_string()).help(r#"an address reads like `weights` or `trainer["a"]`"#)
     })
+}
+
+/// What may be addresses, and the blueprint if the last of them is none: the names of an address have no `.`, those of a file do.
+pub(super) fn split(what: &[String]) -> (&[String], PathBuf) {
+    let (addresses, blueprint) = match what.split_last() {
+        Some((last, addresses)) if is_file(last) => (addresses, last.as_str()),
+        _ => (what, DEFAULT_BLUEPRINT),
+    };
+    let Ok(blueprint) = from_here(blueprint);
+    (addresses, blueprint)
+}
+
+fn is_file(text: &str) -> bool {
+    match text.parse::<Address>() {
+        Ok(address) => address.segments().iter().any(|segment| segment.name.contains('.')),
+        Err(_) => !text.contains('[') && (text.contains('.') || text.starts_with('/')),
+    }
 }

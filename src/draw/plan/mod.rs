@@ -66,6 +66,32 @@ pub(crate) fn text(shown: &Shown<'_>) -> String {
     text
 }
 
+/// What is found to be adopted, and what the plan would change of it then.
+pub(crate) fn adoption(shown: &Shown<'_>, found: &str) -> String {
+    let plan = shown.plan;
+    let mut text = around::heading(shown) + found;
+    if plan.changes.is_empty() {
+        return text;
+    }
+    text.push('\n');
+    if !plan.changes_nothing() {
+        let drawing = Drawing::new(shown);
+        text.push_str("An apply would then change:\n\n");
+        for change in plan.changes.iter().filter(|change| change.action != Action::None) {
+            text.push_str(&drawing.change(change));
+        }
+        blank_line(&mut text);
+    }
+    text.push_str(&around::notices(&plan.notices));
+    text.push_str(&around::refusals(plan));
+    if plan.changes_nothing() {
+        text.push_str("It is what the blueprint says: an apply would change nothing of it.\n");
+    } else {
+        text.push_str(&around::summary(plan));
+    }
+    text
+}
+
 /// Ends a paragraph, so that the next one begins after exactly one empty line.
 fn blank_line(text: &mut String) {
     if !text.ends_with("\n\n") {

@@ -145,6 +145,10 @@ fn words(event: &Event) -> String {
         Event::Resolved { resolution: Resolution::Absent, .. } => "settled by hand: it is not there".to_owned(),
         Event::Moved { to } => format!("moved to {to}"),
         Event::Forgotten { generation } => format!("forgotten, generation {generation}"),
+        Event::Adopted { object, .. } => match object.id.as_deref() {
+            Some(id) => format!("adopted: it is {id}"),
+            None => "adopted".to_owned(),
+        },
         Event::Annotated { .. } => "record changed".to_owned(),
         Event::Outputs { outputs } => format!("{} set", count(outputs.len(), "output")),
         Event::Restored { state } => format!("{} restored from an export", count(state.records.len(), "resource")),

@@ -119,6 +119,11 @@ pub(crate) fn annotated(address: &Address, declared: Declared, object: Option<Ob
     about(address, Event::Annotated { declared: Box::new(declared), object: object.map(Box::new) })
 }
 
+pub(crate) fn adopted(address: &Address, declared: Declared, object: Object) -> Entry {
+    let (declared, object) = (Box::new(declared), Box::new(object));
+    about(address, Event::Adopted { kind: "bucket".into(), schema_version: 1, declared, object })
+}
+
 pub(crate) fn restored(state: &State) -> Entry {
     Entry { at: AT, address: None, event: Event::Restored { state: Box::new(state.clone()) } }
 }
