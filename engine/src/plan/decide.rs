@@ -69,6 +69,8 @@ pub struct Decision {
     pub record: Option<String>,
     /// Whether it was left partly made, or its check failed.
     pub tainted: bool,
+    /// Whether a person asked for its replacement.
+    pub asked: bool,
     /// Whether what is recorded under its address is of another kind.
     pub other_kind: bool,
 }
@@ -90,6 +92,7 @@ impl Decision {
             moved: None,
             record: None,
             tainted: false,
+            asked: false,
             other_kind: false,
         }
     }

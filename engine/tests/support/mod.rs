@@ -168,13 +168,13 @@ impl House {
 
     pub(crate) async fn try_plan(&self, text: &str, mode: Mode) -> Result<Plan, EngineError> {
         let program = self.load(text);
-        let options = PlanOptions { mode, refresh: true };
+        let options = PlanOptions::new(mode);
         Ok(self.engine().plan(&program, &stack(), options).await?.plan)
     }
 
     /// A plan, and the blueprint as it is expanded for it.
     pub(crate) async fn planned(&self, text: &str) -> Planned {
-        let options = PlanOptions { mode: Mode::Apply, refresh: true };
+        let options = PlanOptions::new(Mode::Apply);
         let planned = self.engine().plan(&self.load(text), &stack(), options).await;
         planned.unwrap_or_else(|error| panic!("{error:#?}"))
     }
@@ -227,8 +227,7 @@ impl House {
         let program = self.load(text);
         let holder = self.holder();
         engine.recover(&stack(), &holder, events, cancel).await?;
-        let Planned { program, plan, .. } =
-            engine.plan(&program, &stack(), PlanOptions { mode, refresh: true }).await?;
+        let Planned { program, plan, .. } = engine.plan(&program, &stack(), PlanOptions::new(mode)).await?;
         if plan.is_empty() {
             return Ok(Report::default());
         }
@@ -249,7 +248,7 @@ impl House {
         let mut reports: Vec<Report> = Vec::new();
         loop {
             // What waited in the phase before may have drifted.
-            let options = PlanOptions { mode, refresh: true };
+            let options = PlanOptions::new(mode);
             let Planned { program, plan, .. } = engine.plan(&program, &stack(), options).await?;
             if plan.changes_nothing() {
                 return Ok(reports);

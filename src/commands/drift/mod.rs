@@ -44,7 +44,7 @@ pub(super) async fn run(arguments: &DriftArgs, json: bool) -> Result<Exit, Failu
 
 /// What is different outside. Nothing is brought back.
 async fn look(workplace: &Workplace, loaded: &Loaded) -> Result<Planned, Failure> {
-    let options = PlanOptions { mode: Mode::Correct, refresh: true };
+    let options = PlanOptions::new(Mode::Correct);
     Ok(workplace.engine.plan(&loaded.program, &loaded.stack, options).await?)
 }
 
