@@ -111,7 +111,7 @@ async fn what_is_asked_for_can_not_be_left_out() {
 #[tokio::test(start_paused = true)]
 async fn a_further_phase_replaces_nothing_twice() {
     let house = House::new();
-    let text = blueprint(&["a: { kind: box }", "b: { kind: box, for_each: ['{{ a.id }}'] }"]);
+    let text = blueprint(&["a: { kind: box }", "b: { kind: box, for_each: '{{ [a.id] }}' }"]);
     house.phases(&text).await;
     let first = house.up_asked(&text, Mode::Apply, replacing(&["a", "b[\"box-1\"]"])).await;
     assert_eq!((operations(&first), first.deferred.len()), (vec!["create a".to_owned(), "delete a".to_owned()], 1));

@@ -295,13 +295,13 @@ pub(crate) fn meant_address<'a>(text: &str, addresses: impl Iterator<Item = &'a 
         |address: &Address| std::iter::successors(Some(address.block()), |one| one.parent().map(|up| up.block()));
     let blocks: BTreeSet<String> = addresses.clone().flat_map(whole).map(|block| block.to_string()).collect();
     let instances: BTreeSet<String> = addresses.map(ToString::to_string).collect();
-    closest(text, blocks.iter().map(String::as_str))
-        .or_else(|| closest(text, instances.iter().map(String::as_str)))
-        .or_else(|| {
-            let block = text.split_once('[').map(|(block, _)| block)?;
-            let written = |name: &&String| name.starts_with(&format!("{block}["));
-            instances.iter().find(written).cloned().or_else(|| closest(block, blocks.iter().map(String::as_str)))
-        })
+    let near = |text: &str, names: &BTreeSet<String>| closest(text, names.iter().map(String::as_str));
+    let Some((block, key)) = text.split_once('[') else {
+        return near(text, &blocks).or_else(|| near(text, &instances));
+    };
+    let one = near(text, &instances).filter(|_| !key.contains(['*', '?']));
+    let of_block = || instances.iter().find(|name| name.strip_prefix(block).is_some_and(|rest| rest.starts_with('[')));
+    one.or_else(|| of_block().cloned()).or_else(|| near(block, &blocks))
 }
 
 /// Whether a change was asked for.
