@@ -302,8 +302,7 @@ async fn what_is_left_out_is_told_as_it_is() {
 async fn what_moves_moves_whether_it_is_left_out_or_not() {
     let house = House::new();
     house.up(&blueprint(&["a: { kind: box }", "d: { kind: box }"])).await;
-    let text =
-        support::moved(&["a -> b"], &["b: { kind: box, size: 3 }", "d: { kind: box, size: 3 }"]);
+    let text = support::moved(&["a -> b"], &["b: { kind: box, size: 3 }", "d: { kind: box, size: 3 }"]);
     let plan = house.up_asked(&text, Mode::Apply, asked(&["d"], &[])).await;
     assert_eq!((action(&plan, "b"), operations(&plan)), (Action::Record, vec!["update d".to_owned()]));
     assert_eq!(house.recorded().await.into_keys().collect::<Vec<_>>(), ["b", "d"]);
