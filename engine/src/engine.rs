@@ -216,7 +216,7 @@ impl Engine {
             let finisher = Finisher::new(&run, plan, program, &estate, &self.checks);
             let mut report = executor::execute(&run, plan, &finisher, &durations).await;
             let outputs = match plan.mode {
-                Mode::Destroy if report.is_complete() => outputs_left(plan, run.state().outputs.clone()),
+                Mode::Destroy if report.is_complete() => outputs_left(plan, &run.state().outputs),
                 Mode::Destroy => None,
                 Mode::Apply | Mode::Correct => finisher.outputs(),
             };
@@ -294,7 +294,7 @@ pub(crate) async fn with_lease<T>(run: &Run, work: impl Future<Output = T>) -> T
 }
 
 /// The entry that takes away the outputs that go with what was deleted; none where they stay.
-fn outputs_left(plan: &Plan, before: BTreeMap<String, trueup_state::Value>) -> Option<Event> {
+fn outputs_left(plan: &Plan, before: &BTreeMap<String, trueup_state::Value>) -> Option<Event> {
     let goes = |name: &String| plan.outputs.get(name).is_some_and(|change| change.after.is_none());
     let outputs: BTreeMap<_, _> =
         before.iter().filter(|(name, _)| !goes(name)).map(|(name, value)| (name.clone(), value.clone())).collect();

@@ -39,7 +39,9 @@ fn picked(house: &House, toys: &Toys, recorded: &BTreeMap<Address, Record>, pick
 }
 
 fn asked(targets: &[Address], excludes: &[Address]) -> Asked {
-    let parse = |addresses: &[Address]| addresses.iter().map(|one| one.to_string().parse().unwrap()).collect();
+    let parse = |addresses: &[Address]| {
+        addresses.iter().map(|one| one.to_string().parse().expect("an address is a selector")).collect()
+    };
     Asked { targets: parse(targets), excludes: parse(excludes), ..Asked::default() }
 }
 

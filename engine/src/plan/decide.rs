@@ -69,8 +69,6 @@ pub struct Decision {
     pub record: Option<String>,
     /// Whether it was left partly made, or its check failed.
     pub tainted: bool,
-    /// Whether a person asked for its replacement.
-    pub asked: bool,
     /// Whether what is recorded under its address is of another kind.
     pub other_kind: bool,
 }
@@ -92,7 +90,6 @@ impl Decision {
             moved: None,
             record: None,
             tainted: false,
-            asked: false,
             other_kind: false,
         }
     }

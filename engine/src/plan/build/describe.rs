@@ -120,7 +120,7 @@ impl Builder<'_> {
                 reasons.extend(decision.recorded.iter().map(edited));
             }
         }
-        if decision.asked {
+        if self.is_asked(&resource.address, decision) {
             reasons.push(Reason::Asked);
         }
         if decision.tainted {

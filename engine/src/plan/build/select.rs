@@ -26,8 +26,12 @@ impl Builder<'_> {
             return decision;
         }
         decision.verdict = Verdict::Replace;
-        decision.asked = true;
         decision
+    }
+
+    /// Whether a person asked for what is decided to be a replacement.
+    pub(super) fn is_asked(&self, address: &Address, decision: &Decision) -> bool {
+        decision.verdict == Verdict::Replace && self.input.asked.replaces.contains(address)
     }
 
     /// Limits the plan to what was asked for.
@@ -49,7 +53,7 @@ impl Builder<'_> {
         let selected = self.selected(&links)?;
         let choice = choose(&links, &selected)?;
         self.check_replaced(&choice.left_out)?;
-        let outside = self.outside(&links, &selected, &choice.left_out);
+        let outside = Self::outside(&links, &selected, &choice.left_out);
         self.plan.part.beside = choice.beside.into_iter().filter(|one| !outside.contains(&one.address)).collect();
         self.plan.part.left_out = choice.left_out;
         self.leave_out(&outside);
@@ -116,7 +120,7 @@ impl Builder<'_> {
     }
 
     /// What is left out, and of what there is nothing to do for what was not selected: the plan says nothing of that either.
-    fn outside(&self, links: &Links, selected: &Selected, left: &[Left]) -> BTreeSet<Address> {
+    fn outside(links: &Links, selected: &Selected, left: &[Left]) -> BTreeSet<Address> {
         let left: BTreeSet<&Address> = left.iter().map(|left| &left.address).collect();
         let is_outside = |(address, node): &(&Address, &usize)| {
             let unasked = || {
@@ -220,8 +224,8 @@ impl Builder<'_> {
         }
         let because: BTreeMap<&Address, Option<&Because>> =
             left.iter().map(|left| (&left.address, left.because.as_ref())).collect();
-        let asked = self.planned.iter().filter(|planned| is_asked(&planned.change.reasons));
-        let found = asked.filter_map(|planned| because.get_key_value(&planned.change.address)).next();
+        let mut asked = self.planned.iter().filter(|planned| is_asked(&planned.change.reasons));
+        let found = asked.find_map(|planned| because.get_key_value(&planned.change.address));
         match found {
             None => Ok(()),
             Some((address, because)) => {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use trueup_state::{Address, Key, KindName, Value};
 
-use super::pattern::{Glob, Pattern};
+use super::pattern::{Glob, Literal, Pattern};
 use super::{Selector, What};
 
 /// What a selector looks at.
@@ -42,7 +42,7 @@ struct Names {
 }
 
 impl Names {
-    fn add(&mut self, selector: usize, names: &[(&str, Vec<Option<Key>>)]) {
+    fn add(&mut self, selector: usize, names: &[Literal<'_>]) {
         let Some(((name, keys), rest)) = names.split_first() else { return self.ends.push(selector) };
         for key in keys {
             self.next.entry(((*name).to_owned(), key.clone())).or_default().add(selector, rest);

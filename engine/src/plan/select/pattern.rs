@@ -90,6 +90,9 @@ impl SegmentPattern {
     }
 }
 
+/// A name, and the keys that may stand with it: none is of every instance.
+pub(super) type Literal<'a> = (&'a str, Vec<Option<Key>>);
+
 /// Which addresses: those that fit it, and all that stands in what fits it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pattern(Vec<SegmentPattern>);
@@ -125,7 +128,7 @@ impl Pattern {
     }
 
     /// The names and keys that it can be, where none of it is a glob.
-    pub(super) fn literals(&self) -> Option<Vec<(&str, Vec<Option<Key>>)>> {
+    pub(super) fn literals(&self) -> Option<Vec<Literal<'_>>> {
         let keys = |key: &Option<KeyPattern>| match key {
             None => Some(vec![None]),
             Some(key) => Some(key.literals()?.into_iter().map(Some).collect()),
