@@ -23,8 +23,8 @@ pub(super) fn before(plan: &Plan, view: View) -> String {
     }
     let beside = plan.part.beside.iter().map(|along| (&along.address, &along.because));
     let left = plan.part.left_out.iter().filter_map(|left| Some((&left.address, left.because.as_ref()?)));
-    text.push_str(&list("beside what was chosen", beside.collect(), view));
-    text.push_str(&list("left out too", left.collect(), view));
+    text.push_str(&list("beside what was chosen", &beside.collect::<Vec<_>>(), view));
+    text.push_str(&list("left out too", &left.collect::<Vec<_>>(), view));
     if !text.is_empty() {
         text.push('\n');
     }
@@ -42,7 +42,7 @@ fn wanted(plan: &Plan) -> String {
     }
 }
 
-fn list(what: &str, along: Vec<(&Address, &Because)>, view: View) -> String {
+fn list(what: &str, along: &[(&Address, &Because)], view: View) -> String {
     let most = if view == View::Full { along.len() } else { MOST };
     let line = |(address, because): &(&Address, &Because)| {
         format!("  {what}: {}, because {}\n", safe::line(address).bold(), safe::line(because))
