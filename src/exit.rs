@@ -116,6 +116,7 @@ impl From<EngineError> for Failure {
             EngineError::StateMoved { .. } | EngineError::WorldMoved { .. } | EngineError::OtherLineage => {
                 failure.help("plan again, and look at what it says now")
             }
+            EngineError::Select(error) => failure.help(error.help()),
             EngineError::ByHand(error) => match error.help() {
                 Some(help) => failure.help(help),
                 None => failure,

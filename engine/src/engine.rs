@@ -1,15 +1,14 @@
 //! The engine as floor 4 calls it: recover, plan, apply.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use trueup_state::entry::{Entry, Event};
 use trueup_state::{
-    Address, Clock, Entropy, Holder, Lease, OpenOperation, Record, Serial, Snapshot, Stack, State, Store, StoreError,
-    Verb,
+    Address, Clock, Entropy, Holder, Lease, OpenOperation, Record, Serial, Stack, State, Store, StoreError, Verb,
 };
 
 use crate::apply::durations::{Durations, worth_reading};
@@ -22,11 +21,9 @@ use crate::by_hand::{AdoptError, ByHandError};
 use crate::diagnostic::Diagnostics;
 use crate::estate::{Estate, EstateError, Providers, attributes_of, observe};
 use crate::finish::{Checks, Finisher};
-use crate::obstacles;
-use crate::paths::file_paths;
 use crate::plan::diff::changed_paths;
-use crate::plan::moves::Moves;
-use crate::plan::{Contents, Existing, Mode, Plan, build};
+use crate::plan::select::SelectError;
+use crate::plan::{Existing, Mode, Plan};
 use crate::provider::Observation;
 use crate::tree::Stands;
 
@@ -86,6 +83,9 @@ pub enum EngineError {
         /// The resources.
         addresses: Vec<Address>,
     },
+    /// What was asked of the plan can't be.
+    #[error(transparent)]
+    Select(#[from] SelectError),
     /// What a person asks of the state can't be.
     #[error(transparent)]
     ByHand(#[from] ByHandError),
@@ -107,26 +107,6 @@ impl From<EstateError> for EngineError {
             other => EngineError::Estate(other),
         }
     }
-}
-
-/// What a plan is made for.
-#[derive(Clone, Copy, Debug)]
-pub struct PlanOptions {
-    /// What it is for.
-    pub mode: Mode,
-    /// Whether everything recorded is observed first.
-    pub refresh: bool,
-}
-
-/// A plan, and what it was made from.
-#[derive(Clone, Debug)]
-pub struct Planned {
-    /// The blueprint as it is expanded with what is known by now.
-    pub program: Program,
-    /// The plan.
-    pub plan: Plan,
-    /// The stack's state, as it was read.
-    pub snapshot: Snapshot,
 }
 
 impl Engine {
@@ -185,121 +165,11 @@ impl Engine {
         resume(run, &Work { verb: open.verb, request, declared: open.declared.clone(), actor, promised }, open).await
     }
 
-    /// Makes a plan. Takes no lease, and changes nothing.
-    ///
-    /// Which resources there are may depend on others: the blueprint is expanded again with what the plan knows of them, until
-    /// that brings no more. What waits for an apply then is in [`Plan::deferred`].
-    pub async fn plan(&self, program: &Program, stack: &Stack, options: PlanOptions) -> Result<Planned, EngineError> {
-        let since = self.clock.uptime();
-        let snapshot = self.store.snapshot(stack).await?;
-        let since = self.tell_phase("state", since);
-        let mut seen = self.seen(snapshot.state.as_ref().filter(|_| options.refresh)).await?;
-        self.tell_phase("refresh", since);
-        let (program, plan) = self.plan_on(program, stack, options, snapshot.state.as_ref(), &mut seen).await?;
-        Ok(Planned { program, plan, snapshot })
-    }
-
-    /// What is there now of what a state knows.
-    pub(crate) async fn seen(&self, state: Option<&State>) -> Result<Estate, EngineError> {
-        let Some(state) = state else { return Ok(Estate::default()) };
-        let mut seen = Estate::prepare(&self.providers, None, Some(state)).await?;
-        seen.refresh(state).await;
-        Ok(seen)
-    }
-
-    /// Makes a plan on a state, and the blueprint as it is expanded for it. `seen`: what was observed, by the addresses as they are
-    /// recorded.
-    pub(crate) async fn plan_on(
-        &self,
-        program: &Program,
-        stack: &Stack,
-        options: PlanOptions,
-        state: Option<&State>,
-        seen: &mut Estate,
-    ) -> Result<(Program, Plan), EngineError> {
-        let mut program = program.clone();
-        loop {
-            let plan = self.plan_once(&program, stack, options, state, seen).await?;
-            if plan.known == *program.known() {
-                return Ok((program, plan));
-            }
-            program = program.with_known(plan.known)?;
-        }
-    }
-
     /// Logs how long a phase took since a moment of the clock's uptime, and begins the next.
     pub fn tell_phase(&self, phase: &str, since: Duration) -> Duration {
         let now = self.clock.uptime();
         tracing::debug!(phase, millis = now.saturating_sub(since).as_secs_f64() * 1e3);
         now
-    }
-
-    /// Makes a plan of a blueprint as it is expanded. `seen`: what was observed, by the addresses as they are recorded.
-    async fn plan_once(
-        &self,
-        program: &Program,
-        stack: &Stack,
-        options: PlanOptions,
-        state: Option<&State>,
-        seen: &mut Estate,
-    ) -> Result<Plan, EngineError> {
-        let mode = options.mode;
-        let since = self.clock.uptime();
-        let moves = match state.filter(|_| mode == Mode::Apply) {
-            Some(state) => Moves::of(program, state)?,
-            None => Moves::default(),
-        };
-        let state = state.map(|state| moves.applied(state, self.clock.now())).transpose()?;
-        let state = state.as_deref();
-        let wanted = Some(program).filter(|_| mode != Mode::Destroy);
-        let mut estate = Estate::prepare(&self.providers, wanted, state).await?;
-        estate.take_over(seen, &moves);
-        if let Some(program) = wanted {
-            estate.look(program).await;
-            seen.existing.clone_from(&estate.existing);
-        }
-        let contents = self.contents(program, &estate, mode).await;
-        let since = self.tell_phase("prepare", since);
-        let input = build::Input {
-            program,
-            stack,
-            state,
-            estate: &estate,
-            contents,
-            facts: Vec::new(),
-            checks: &self.checks.keys().cloned().collect(),
-            moves: &moves,
-            now: self.clock.now(),
-            mode,
-        };
-        let mut plan = build::plan(&input)?;
-        self.tell_phase("plan", since);
-        if let (true, Some(state)) = (options.refresh, state) {
-            obstacles::refuse(&mut plan, program, state, &estate).await;
-        }
-        Ok(plan)
-    }
-
-    /// What there is of the files that specs name.
-    async fn contents(&self, program: &Program, estate: &Estate, mode: Mode) -> Contents {
-        if mode == Mode::Destroy {
-            return Contents::default();
-        }
-        let mut paths: BTreeMap<PathBuf, bool> = BTreeMap::new();
-        for (address, resource) in &program.resources {
-            for scope in estate.scopes.get(address).into_iter().flatten() {
-                if let Some(manager) = estate.manager(scope, &resource.kind) {
-                    for (path, is_read) in file_paths(program, resource, manager.schema()) {
-                        *paths.entry(path).or_default() |= is_read;
-                    }
-                }
-            }
-        }
-        if paths.is_empty() {
-            return Contents::default();
-        }
-        let (look, digest) = (self.look.clone(), self.digest.clone());
-        tokio::task::spawn_blocking(move || find(&paths, &look, &digest)).await.unwrap_or_default()
     }
 
     /// Carries a plan out: takes the lease, refuses if the state, what is to change or what is read moved on, executes, gives the lease back.
@@ -360,7 +230,7 @@ impl Engine {
             let finisher = Finisher::new(&run, plan, program, &estate, &self.checks);
             let mut report = executor::execute(&run, plan, &finisher, &durations).await;
             let outputs = match plan.mode {
-                Mode::Destroy if report.is_complete() => Some(Event::Outputs { outputs: BTreeMap::new() }),
+                Mode::Destroy if report.is_complete() => outputs_left(plan, &run.state().outputs),
                 Mode::Destroy => None,
                 Mode::Apply | Mode::Correct => finisher.outputs(),
             };
@@ -437,17 +307,12 @@ pub(crate) async fn with_lease<T>(run: &Run, work: impl Future<Output = T>) -> T
     }
 }
 
-/// Looks at paths, and into those that are read.
-fn find(paths: &BTreeMap<PathBuf, bool>, look: &Looker, digest: &Digester) -> Contents {
-    let mut contents = Contents::default();
-    for (path, is_read) in paths {
-        let (name, stands) = (path.display().to_string(), look(path));
-        if *is_read && matches!(stands, Ok(Stands::File | Stands::Directory)) {
-            contents.digests.insert(name.clone(), digest(path));
-        }
-        contents.stands.insert(name, stands);
-    }
-    contents
+/// The entry that takes away the outputs that go with what was deleted; none where they stay.
+fn outputs_left(plan: &Plan, before: &BTreeMap<String, trueup_state::Value>) -> Option<Event> {
+    let goes = |name: &String| plan.outputs.get(name).is_some_and(|change| change.after.is_none());
+    let outputs: BTreeMap<_, _> =
+        before.iter().filter(|(name, _)| !goes(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+    (outputs.len() != before.len()).then_some(Event::Outputs { outputs })
 }
 
 /// A state in which what the plan moves has moved already.

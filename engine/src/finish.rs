@@ -176,7 +176,10 @@ impl<'a> Finisher<'a> {
 
     /// Whether the object must be a new one, whatever its spec comes to.
     fn must_be_new(&self, operation: &Operation) -> bool {
-        self.change(operation).reasons.iter().any(|reason| matches!(reason, Reason::Tainted | Reason::Moved { .. }))
+        self.change(operation)
+            .reasons
+            .iter()
+            .any(|reason| matches!(reason, Reason::Tainted | Reason::Asked | Reason::Moved { .. }))
     }
 
     /// The API that an operation calls. One that can't be carried out calls none, and may take any.
@@ -307,14 +310,16 @@ impl<'a> Finisher<'a> {
         }
     }
 
-    /// The entry that sets the outputs; none where they stay. An output that is not known keeps what it was.
+    /// The entry that sets the outputs; none where they stay. An output that is not known keeps what it was, and so does one that
+    /// reads what is left out.
     pub fn outputs(&self) -> Option<Event> {
         let before = self.run.state().outputs.clone();
         let seeing = Seeing { world: self.world.clone(), module: None, each: None };
         let mut outputs = BTreeMap::new();
         for (name, output) in &self.program.outputs {
             let evaluated = evaluate(&output.node, &seeing);
-            if evaluated.problems.is_empty() && !evaluated.value.has_unknown() {
+            let is_kept = self.plan.part.outputs.contains(name);
+            if !is_kept && evaluated.problems.is_empty() && !evaluated.value.has_unknown() {
                 outputs.insert(name.clone(), evaluated.value);
             } else if let Some(value) = before.get(name) {
                 outputs.insert(name.clone(), value.clone());

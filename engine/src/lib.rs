@@ -20,10 +20,12 @@ pub mod naming;
 mod obstacles;
 mod paths;
 pub mod plan;
+pub mod planning;
 pub mod provider;
 pub mod schema;
 pub mod tree;
 pub mod typed;
 mod validate;
 
-pub use engine::{Engine, EngineError, PlanOptions, Planned};
+pub use engine::{Engine, EngineError};
+pub use planning::{PlanOptions, Planned};

@@ -76,7 +76,7 @@ async fn what_can_not_be_deleted_is_told_before_anything_is() {
     assert_eq!(refused(&plan), [("a can't be deleted: it sticks", back, 4)]);
     // Nobody asks where nobody is to look.
     let program = house.load(&blueprint(&[]));
-    let options = PlanOptions { mode: Mode::Destroy, refresh: false };
+    let options = PlanOptions { refresh: false, ..PlanOptions::new(Mode::Destroy) };
     let planned = house.engine().plan(&program, &support::stack(), options).await.unwrap();
     assert!(planned.plan.refusals.is_empty() && planned.plan.operations.len() == 2);
     // What may turn out an update is not refused before that is known.

@@ -529,6 +529,6 @@ async fn a_run_without_progress_ends() {
     assert!(ended.unwrap().is_complete());
     let engine = house.engine();
     let program = house.load(&text);
-    let options = PlanOptions { mode: Mode::Apply, refresh: false };
+    let options = PlanOptions { refresh: false, ..PlanOptions::new(Mode::Apply) };
     assert!(engine.plan(&program, &stack(), options).await.unwrap().plan.is_empty());
 }

@@ -213,3 +213,11 @@ async fn a_plan_expands_again_only_for_what_is_new() {
     house.phases(&text).await;
     assert_eq!(expansions(&text).await, 3, "what is known brings all that waits for it at once");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_what_is_known_by_now_is_planned_once() {
+    let house = House::new();
+    let text = blueprint(&["a: { kind: box }", "b: { kind: box, for_each: ['{{ a.id }}'] }"]);
+    house.phases(&text).await;
+    house.settled(&text).await;
+}

@@ -189,7 +189,7 @@ async fn what_can_not_be_observed_is_still_known() {
     let plan = house.plan(&text).await;
     assert!(plan.is_empty() && plan.notices.len() == 2, "{plan:#?}");
     // Without looking at all.
-    let options = PlanOptions { mode: Mode::Apply, refresh: false };
+    let options = PlanOptions { refresh: false, ..PlanOptions::new(Mode::Apply) };
     let plan = house.engine().plan(&house.load(&text), &support::stack(), options).await.unwrap().plan;
     assert!(plan.is_empty() && plan.notices.is_empty(), "{plan:#?}");
 }

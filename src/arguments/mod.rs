@@ -1,5 +1,6 @@
 //! What may be said on the command line.
 
+mod part;
 mod state;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap_complete::Shell;
 use crate::draw::schedule::Every;
 use crate::files::from_here;
 
+pub(crate) use part::{PartArgs, RefreshArgs, ReplaceArgs, options};
 pub(crate) use state::{ExportArgs, ForgetArgs, ImportArgs, MoveArgs, ResolveArgs, StateArgs, StateCommand};
 
 /// The blueprint that is read where none is named.
@@ -69,14 +71,17 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     /// Show what an apply would do; touches nothing
     #[command(after_help = "Examples: trueup plan blueprints/quickstart.yaml --out plan.trueup\n          \
-        trueup plan blueprints/quickstart.yaml --view full")]
+        trueup plan blueprints/quickstart.yaml --view full\n          \
+        trueup plan --target 'shard[*]' --exclude kind:bucket\n          \
+        trueup plan --refresh=false")]
     Plan(PlanArgs),
     /// Show a saved plan; needs no provider and no key
     #[command(after_help = "Example: trueup show plan.trueup --view brief")]
     Show(ShowArgs),
     /// Bring the stack level with its blueprint, or carry out a saved plan
     #[command(
-        after_help = "Examples: trueup apply blueprints/quickstart.yaml\n          trueup apply plan.trueup --yes"
+        after_help = "Examples: trueup apply blueprints/quickstart.yaml\n          trueup apply plan.trueup --yes\n          \
+        trueup apply --target tag:team=search\n          trueup apply --replace 'trainer[\"a\"]'"
     )]
     Apply(ApplyArgs),
     /// Take what is there already, and was made elsewhere, under management
@@ -84,12 +89,13 @@ pub(crate) enum Command {
         trueup adopt weights --id llm-weights blueprints/quickstart.yaml\n\n\
         Nothing is changed at the provider: what differs from the blueprint is shown, and changed by the next apply.")]
     Adopt(AdoptArgs),
-    /// Delete everything the stack has
-    #[command(after_help = "Example: trueup destroy blueprints/quickstart.yaml --yes")]
+    /// Delete everything the stack has, or a part of it with what depends on it
+    #[command(after_help = "Examples: trueup destroy blueprints/quickstart.yaml --yes\n          \
+        trueup destroy --exclude kind:bucket\n          trueup destroy --target eval")]
     Destroy(DestroyArgs),
     /// Show what was changed outside Trueup, and put it right with --correct
     #[command(after_help = "Examples: trueup drift blueprints/quickstart.yaml --correct --yes\n          \
-        trueup drift --all . --markdown")]
+        trueup drift --correct --target 'eval/*'\n          trueup drift --all . --markdown")]
     Drift(DriftArgs),
     /// Print the stack's outputs
     #[command(after_help = "Examples: trueup output url\n          trueup output try blueprints/quickstart.yaml")]
@@ -220,13 +226,18 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Don't look at what is there now; compare with what was seen last
-    #[arg(long)]
-    pub(crate) no_refresh: bool,
-
     /// Plan the destruction of everything the stack has
-    #[arg(long)]
+    #[arg(long, conflicts_with = "replaces")]
     pub(crate) destroy: bool,
+
+    #[command(flatten)]
+    pub(crate) part: PartArgs,
+
+    #[command(flatten)]
+    pub(crate) replace: ReplaceArgs,
+
+    #[command(flatten)]
+    pub(crate) refresh: RefreshArgs,
 }
 
 #[derive(Debug, Args)]
@@ -277,6 +288,15 @@ pub(crate) struct ApplyArgs {
     pub(crate) inputs: InputArgs,
 
     #[command(flatten)]
+    pub(crate) part: PartArgs,
+
+    #[command(flatten)]
+    pub(crate) replace: ReplaceArgs,
+
+    #[command(flatten)]
+    pub(crate) refresh: RefreshArgs,
+
+    #[command(flatten)]
     pub(crate) run: RunArgs,
 }
 
@@ -312,6 +332,12 @@ pub(crate) struct DestroyArgs {
     pub(crate) stack: StackArgs,
 
     #[command(flatten)]
+    pub(crate) part: PartArgs,
+
+    #[command(flatten)]
+    pub(crate) refresh: RefreshArgs,
+
+    #[command(flatten)]
     pub(crate) run: RunArgs,
 }
 
@@ -331,6 +357,9 @@ pub(crate) struct DriftArgs {
     /// Look at every blueprint below a directory that has a state, in each of its environments
     #[arg(long, value_name = "DIR", conflicts_with_all = ["correct", "blueprint", "variables", "variable_files"])]
     pub(crate) all: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) part: PartArgs,
 
     #[command(flatten)]
     pub(crate) run: RunArgs,

@@ -14,7 +14,7 @@ use trueup_state::{Holder, Stack, State, StoreError};
 use super::ask::confirmed;
 use super::plan::show_plan;
 use super::{Loaded, Standing, load, no_key, state_of, warn_of_twin};
-use crate::arguments::{ApplyArgs, DestroyArgs, RunArgs, StackArgs, Yes};
+use crate::arguments::{ApplyArgs, DestroyArgs, RunArgs, StackArgs, Yes, options};
 use crate::draw::{self, progress::Progress};
 use crate::exit::{Exit, Failure};
 use crate::planfile;
@@ -22,26 +22,32 @@ use crate::workplace::Workplace;
 
 pub(super) async fn run(arguments: &ApplyArgs, json: bool) -> Result<Exit, Failure> {
     let workplace = Workplace::here(arguments.run.parallelism)?;
+    let options = options(Mode::Apply, &arguments.part, &arguments.replace.replaces, &arguments.refresh);
     if planfile::is_plan(&arguments.file) {
+        if options.asked.is_limited() || !options.asked.replaces.is_empty() || !options.refresh {
+            let failure = Failure::new("a saved plan is carried out as it is: what it is of was said when it was made");
+            return Err(failure.help("give these options to `trueup plan --out FILE`"));
+        }
         return apply_saved(&workplace, &arguments.file, &arguments.run, json).await;
     }
     let stack = StackArgs { blueprint: arguments.file.clone(), inputs: arguments.inputs.clone() };
     let loaded = load(&workplace, &stack)?;
-    let task = Task { workplace: &workplace, run: &arguments.run, json, name: "apply", mode: Mode::Apply };
+    let task = Task { workplace: &workplace, run: &arguments.run, json, name: "apply", options };
     task.plan_and_carry_out(&loaded).await
 }
 
 pub(super) async fn destroy(arguments: &DestroyArgs, json: bool) -> Result<Exit, Failure> {
     let workplace = Workplace::here(arguments.run.parallelism)?;
     let loaded = load(&workplace, &arguments.stack)?;
-    let task = Task { workplace: &workplace, run: &arguments.run, json, name: "destroy", mode: Mode::Destroy };
+    let options = options(Mode::Destroy, &arguments.part, &[], &arguments.refresh);
+    let task = Task { workplace: &workplace, run: &arguments.run, json, name: "destroy", options };
     task.plan_and_carry_out(&loaded).await
 }
 
 async fn apply_saved(workplace: &Workplace, path: &Path, run: &RunArgs, json: bool) -> Result<Exit, Failure> {
     let plan = planfile::read(path, workplace.vault.as_ref())?;
     let program = workplace.reload(&plan)?;
-    let task = Task { workplace, run, json, name: "apply", mode: plan.mode };
+    let task = Task { workplace, run, json, name: "apply", options: PlanOptions::new(plan.mode) };
     let watch = Watch::start(json);
     // A plan that was made before what this settles is refused, and the next one is whole.
     task.recover(&plan.stack, &workplace.holder(task.name), &watch).await?;
@@ -72,7 +78,7 @@ pub(super) struct Task<'a> {
     pub(super) run: &'a RunArgs,
     pub(super) json: bool,
     pub(super) name: &'a str,
-    pub(super) mode: Mode,
+    pub(super) options: PlanOptions,
 }
 
 impl Task<'_> {
@@ -81,17 +87,16 @@ impl Task<'_> {
         let holder = self.workplace.holder(self.name);
         self.recover(&loaded.stack, &holder, &watch).await?;
         draw::warnings(&loaded.program.sources, &loaded.program.warnings, self.json);
-        let mut phase = Phase::First;
+        let (mut phase, mut options) = (Phase::First, self.options.clone());
         loop {
             // What had to wait is compared with what is there only now.
-            let options = PlanOptions { mode: self.mode, refresh: true };
-            let planned = self.workplace.engine.plan(&loaded.program, &loaded.stack, options).await;
+            let planned = self.workplace.engine.plan(&loaded.program, &loaded.stack, options.clone()).await;
             let Planned { program, plan, snapshot } = planned.map_err(|error| match phase {
                 Phase::First => Failure::from(error),
                 Phase::Further => Failure::from(error).after_a_phase(),
             })?;
             // What can't be compared can't be brought level; to delete it takes no secret.
-            if self.mode != Mode::Destroy && snapshot.state.as_ref().is_some_and(State::has_locked) {
+            if self.options.mode != Mode::Destroy && snapshot.state.as_ref().is_some_and(State::has_locked) {
                 return Err(no_key("the state"));
             }
             if phase == Phase::First {
@@ -110,6 +115,7 @@ impl Task<'_> {
                 return Err(failure.help("see in the plan above what it waits for").exit(Exit::Failed));
             }
             phase = Phase::Further;
+            options.asked = options.asked.after(&plan);
         }
     }
 
@@ -206,6 +212,7 @@ impl Task<'_> {
 
     async fn ask(&self, plan: &Plan, watch: &Watch) -> Result<bool, Failure> {
         let question = match plan.mode {
+            _ if plan.part.is_partial() => format!("Do this to a part of {}? Only `yes` does it: ", plan.stack),
             Mode::Destroy => format!("Destroy all of {}? Only `yes` does it: ", plan.stack),
             Mode::Apply | Mode::Correct => format!("Do this to {}? Only `yes` does it: ", plan.stack),
         };
@@ -215,7 +222,7 @@ impl Task<'_> {
     }
 
     async fn show_outputs(&self, stack: &Stack) -> Result<(), Failure> {
-        if self.mode == Mode::Destroy || self.json {
+        if self.options.mode == Mode::Destroy || self.json {
             return Ok(());
         }
         let (state, _) = state_of(self.workplace, stack).await?;

@@ -38,7 +38,7 @@ pub(super) async fn run(arguments: &GraphArgs, format: Format) -> Result<Exit, F
 /// What an apply would do as far as is known without looking. What can't be planned is drawn without it: a graph needs neither a
 /// provider nor a key.
 async fn plan(workplace: &Workplace, loaded: &Loaded) -> Result<Option<Planned>, Failure> {
-    let options = PlanOptions { mode: Mode::Apply, refresh: false };
+    let options = PlanOptions { refresh: false, ..PlanOptions::new(Mode::Apply) };
     match workplace.engine.plan(&loaded.program, &loaded.stack, options).await {
         Ok(planned) => Ok(Some(planned)),
         Err(EngineError::Blueprint(diagnostics)) => Err(diagnostics.into()),

@@ -1,11 +1,11 @@
 //! `trueup plan` and `trueup show`.
 
+use trueup_engine::Planned;
 use trueup_engine::blueprint::Program;
 use trueup_engine::plan::{Mode, Plan};
-use trueup_engine::{PlanOptions, Planned};
 
 use super::{Standing, load, warn_of_twin};
-use crate::arguments::{PlanArgs, ShowArgs, View};
+use crate::arguments::{PlanArgs, ShowArgs, View, options};
 use crate::draw;
 use crate::draw::plan::Shown;
 use crate::exit::{Exit, Failure};
@@ -16,7 +16,7 @@ pub(super) async fn run(arguments: &PlanArgs, json: bool) -> Result<Exit, Failur
     let workplace = Workplace::here(1)?;
     let loaded = load(&workplace, &arguments.stack)?;
     let mode = if arguments.destroy { Mode::Destroy } else { Mode::Apply };
-    let options = PlanOptions { mode, refresh: !arguments.no_refresh };
+    let options = options(mode, &arguments.part, &arguments.replace.replaces, &arguments.refresh);
     let Planned { program, plan, snapshot } = workplace.engine.plan(&loaded.program, &loaded.stack, options).await?;
     if let Some(path) = &arguments.out {
         planfile::save(path, &plan, workplace.vault.as_ref())?;

@@ -24,6 +24,7 @@ mod safe;
 mod schedule;
 mod schema;
 mod secrets;
+mod selection;
 mod snapshots;
 mod state_commands;
 mod support;

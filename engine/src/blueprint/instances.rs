@@ -103,7 +103,7 @@ impl Expander<'_, '_> {
         if matches!(evaluated.value.revealed(), Value::Unknown) {
             return self.early(node, scope, "`for_each`", &mut BTreeSet::new());
         }
-        // Once it is known it has to stay known: it tells which instances there are.
+        // Known or not, it is a key: what it reads must be known in every round, or the rounds never end.
         self.early.extend(evaluated.reads);
         Ok(evaluated.value)
     }

@@ -2,7 +2,7 @@
 //!
 //! Planning is synchronous, deterministic and does no I/O: [`build::plan`] takes values and returns a [`Plan`], in which every choice
 //! is already made. [`decide`] looks at one resource; [`operations`] turns decisions into a graph of operations; [`placement`]
-//! says where a resource may go; [`reason`] says why.
+//! says where a resource may go; [`reason`] says why; [`select`] limits a plan to a part of the stack.
 
 pub mod build;
 pub mod decide;
@@ -11,6 +11,7 @@ pub mod moves;
 pub mod operations;
 pub mod placement;
 pub mod reason;
+pub mod select;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,9 +25,10 @@ use crate::diagnostic::Sources;
 use crate::provider::{Candidate, Fact};
 use crate::tree::Stands;
 pub use reason::Reason;
+use select::{Asked, Part};
 
 /// The format of a saved plan.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// What a plan is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +50,12 @@ pub struct Plan<V = Value> {
     pub format: u32,
     /// What it is for.
     pub mode: Mode,
+    /// What was asked of it beyond all that differs.
+    pub asked: Asked,
+    /// Whether providers were asked what is there now; else it is made from what was seen last.
+    pub refreshed: bool,
+    /// Where it is limited: what it does beside what was selected, and what it leaves as it is.
+    pub part: Part,
     /// The stack.
     pub stack: Stack,
     /// The stack's lineage; none where it has no state yet.
@@ -352,6 +360,9 @@ impl<V> Plan<V> {
         Ok(Plan {
             format: self.format,
             mode: self.mode,
+            asked: self.asked.clone(),
+            refreshed: self.refreshed,
+            part: self.part.clone(),
             stack: self.stack.clone(),
             lineage: self.lineage.clone(),
             serial: self.serial,

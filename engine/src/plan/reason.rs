@@ -54,6 +54,8 @@ pub enum Reason {
     },
     /// It is read from now on, and no longer managed.
     Released,
+    /// A person asked for its replacement.
+    Asked,
     /// An earlier run left it partly made, or its check failed.
     Tainted,
     /// Its check has not passed yet.
@@ -109,6 +111,7 @@ impl fmt::Display for Reason {
             Reason::Moved { what } => write!(f, "its {what} changed"),
             Reason::Renamed { from, .. } => write!(f, "its address was {from}"),
             Reason::Released => f.write_str("it is read from now on, and no longer managed"),
+            Reason::Asked => f.write_str("replacement was asked for"),
             Reason::Tainted => f.write_str("it was left partly made, or its check failed"),
             Reason::Unverified => f.write_str("its check has not passed yet"),
             Reason::Removed => f.write_str("its block is no longer in the blueprint"),

@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use trueup_engine::apply::{ApplyEvent, Events, Report};
 use trueup_engine::blueprint::{Catalog, Inputs, Program, ProviderEntry, expand};
 use trueup_engine::diagnostic::Diagnostics;
+use trueup_engine::plan::select::Asked;
 use trueup_engine::plan::{Action, Change, Mode, Plan};
 use trueup_engine::provider::{Check, Provider};
 use trueup_engine::tree::Stands;
@@ -168,13 +169,35 @@ impl House {
 
     pub(crate) async fn try_plan(&self, text: &str, mode: Mode) -> Result<Plan, EngineError> {
         let program = self.load(text);
-        let options = PlanOptions { mode, refresh: true };
+        let options = PlanOptions::new(mode);
         Ok(self.engine().plan(&program, &stack(), options).await?.plan)
+    }
+
+    /// A plan of what was asked for.
+    pub(crate) async fn try_plan_asked(&self, text: &str, mode: Mode, asked: Asked) -> Result<Plan, EngineError> {
+        let options = PlanOptions { asked, ..PlanOptions::new(mode) };
+        Ok(self.engine().plan(&self.load(text), &stack(), options).await?.plan)
+    }
+
+    /// The same of a plan that there is.
+    pub(crate) async fn plan_asked(&self, text: &str, asked: Asked) -> Plan {
+        self.try_plan_asked(text, Mode::Apply, asked).await.unwrap_or_else(|error| panic!("{error:#?}"))
+    }
+
+    /// Plans what was asked for, and carries it out as a plan that was saved, which must do all of it.
+    pub(crate) async fn up_asked(&self, text: &str, mode: Mode, asked: Asked) -> Plan {
+        let plan = self.try_plan_asked(text, mode, asked).await.unwrap_or_else(|error| panic!("{error:#?}"));
+        let plan = self.saved(&plan);
+        if !plan.changes_nothing() {
+            let report = self.carry_out(&plan, text).await.unwrap_or_else(|error| panic!("{error:#?}"));
+            assert!(report.is_complete(), "{report:#?}");
+        }
+        plan
     }
 
     /// A plan, and the blueprint as it is expanded for it.
     pub(crate) async fn planned(&self, text: &str) -> Planned {
-        let options = PlanOptions { mode: Mode::Apply, refresh: true };
+        let options = PlanOptions::new(Mode::Apply);
         let planned = self.engine().plan(&self.load(text), &stack(), options).await;
         planned.unwrap_or_else(|error| panic!("{error:#?}"))
     }
@@ -227,8 +250,7 @@ impl House {
         let program = self.load(text);
         let holder = self.holder();
         engine.recover(&stack(), &holder, events, cancel).await?;
-        let Planned { program, plan, .. } =
-            engine.plan(&program, &stack(), PlanOptions { mode, refresh: true }).await?;
+        let Planned { program, plan, .. } = engine.plan(&program, &stack(), PlanOptions::new(mode)).await?;
         if plan.is_empty() {
             return Ok(Report::default());
         }
@@ -249,7 +271,7 @@ impl House {
         let mut reports: Vec<Report> = Vec::new();
         loop {
             // What waited in the phase before may have drifted.
-            let options = PlanOptions { mode, refresh: true };
+            let options = PlanOptions::new(mode);
             let Planned { program, plan, .. } = engine.plan(&program, &stack(), options).await?;
             if plan.changes_nothing() {
                 return Ok(reports);
@@ -368,6 +390,12 @@ pub(crate) fn change<'a>(plan: &'a Plan, address: &str) -> &'a Change {
 
 pub(crate) fn action(plan: &Plan, address: &str) -> Action {
     change(plan, address).action
+}
+
+/// What is asked of a plan: these alone, without those.
+pub(crate) fn asked(targets: &[&str], excludes: &[&str]) -> Asked {
+    let parse = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+    Asked { targets: parse(targets), excludes: parse(excludes), ..Asked::default() }
 }
 
 /// The operations of a plan, as `create a`.

@@ -15,14 +15,18 @@ use crate::exit::{Exit, Failure};
 use crate::workplace::Workplace;
 
 pub(super) async fn run(arguments: &DriftArgs, json: bool) -> Result<Exit, Failure> {
+    if arguments.part.asked(&[]).is_limited() && !arguments.correct {
+        let failure = Failure::new("only a correction is of a part of the stack: drift is shown of all of it");
+        return Err(failure.help("add `--correct`"));
+    }
     if let Some(directory) = &arguments.all {
         return all::run(directory, arguments, json).await;
     }
     let workplace = Workplace::here(arguments.run.parallelism)?;
     let loaded = load(&workplace, &arguments.stack)?;
     if arguments.correct {
-        let task =
-            Task { workplace: &workplace, run: &arguments.run, json, name: "drift --correct", mode: Mode::Correct };
+        let options = PlanOptions { asked: arguments.part.asked(&[]), ..PlanOptions::new(Mode::Correct) };
+        let task = Task { workplace: &workplace, run: &arguments.run, json, name: "drift --correct", options };
         return task.plan_and_carry_out(&loaded).await;
     }
     let planned = look(&workplace, &loaded).await?;
@@ -44,7 +48,7 @@ pub(super) async fn run(arguments: &DriftArgs, json: bool) -> Result<Exit, Failu
 
 /// What is different outside. Nothing is brought back.
 async fn look(workplace: &Workplace, loaded: &Loaded) -> Result<Planned, Failure> {
-    let options = PlanOptions { mode: Mode::Correct, refresh: true };
+    let options = PlanOptions::new(Mode::Correct);
     Ok(workplace.engine.plan(&loaded.program, &loaded.stack, options).await?)
 }
 

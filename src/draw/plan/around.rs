@@ -104,7 +104,8 @@ pub(super) fn refusals(plan: &Plan) -> String {
 
 pub(super) fn summary(plan: &Plan) -> String {
     if plan.is_empty() {
-        return "Nothing to do.\n".to_owned();
+        let what = if plan.part.is_partial() { "Nothing to do of what was chosen.\n" } else { "Nothing to do.\n" };
+        return what.to_owned();
     }
     let Summary { create, update, replace, destroy, record } = plan.summary();
     let mut text = format!("{create} to create, {update} to change, {replace} to replace, {destroy} to destroy");

@@ -8,6 +8,7 @@ mod change;
 mod drift;
 mod fields;
 mod lists;
+mod part;
 mod reads;
 mod reference;
 mod said;
@@ -46,6 +47,7 @@ pub(crate) struct Shown<'a> {
 pub(crate) fn text(shown: &Shown<'_>) -> String {
     let plan = shown.plan;
     let mut text = around::heading(shown);
+    text.push_str(&part::before(plan, shown.view));
     text.push_str(&around::resumes(plan));
     text.push_str(&drift::found(plan, shown.view, drift::planned_fate));
     let drawing = Drawing::new(shown);
@@ -63,6 +65,7 @@ pub(crate) fn text(shown: &Shown<'_>) -> String {
     text.push_str(&around::refusals(plan));
     blank_line(&mut text);
     text.push_str(&around::summary(plan));
+    text.push_str(&part::after(plan, shown.view));
     text
 }
 

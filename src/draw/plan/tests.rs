@@ -17,6 +17,9 @@ fn plan() -> Plan {
     Plan {
         format: FORMAT,
         mode: Mode::Apply,
+        asked: trueup_engine::plan::select::Asked::default(),
+        refreshed: true,
+        part: trueup_engine::plan::select::Part::default(),
         stack: Stack { blueprint: "demo".into(), environment: "default".into(), file: "blueprint.yaml".into() },
         lineage: Some("demo".into()),
         serial: 7,

@@ -5,6 +5,7 @@
 //! them opaque. What the format has no place for stands beside it under names that it does not use.
 
 mod change;
+mod selection;
 mod value;
 mod values;
 
@@ -57,6 +58,8 @@ impl Serialize for Document<'_> {
         map.serialize_entry("deferred_changes", &plan.deferred.iter().map(deferred).collect::<Vec<_>>())?;
         map.serialize_entry("output_changes", &outputs.collect::<JsonMap<_, _>>())?;
         map.serialize_entry("prior_state", &values::prior(plan))?;
+        map.serialize_entry("refreshed", &plan.refreshed)?;
+        map.serialize_entry("selection", &selection::of(plan))?;
         map.serialize_entry("resumes", &plan.resumes)?;
         map.serialize_entry("refusals", &plan.refusals)?;
         map.serialize_entry("notices", &plan.notices)?;
@@ -64,9 +67,9 @@ impl Serialize for Document<'_> {
     }
 }
 
-/// Whether the plan leaves nothing out that the blueprint has.
+/// Whether the plan leaves nothing out that there is to do.
 fn is_complete(plan: &Plan) -> bool {
-    plan.notices.iter().all(|notice| !notice.stops) && plan.deferred.is_empty()
+    plan.notices.iter().all(|notice| !notice.stops) && plan.deferred.is_empty() && !plan.part.is_partial()
 }
 
 /// A list of which each entry is made as it is written.

@@ -22,9 +22,10 @@ pub use error::AdoptError;
 use super::ByHandError;
 use crate::blueprint::Program;
 use crate::diagnostic::closest;
-use crate::engine::{Engine, EngineError, PlanOptions, with_lease};
+use crate::engine::{Engine, EngineError, with_lease};
 use crate::estate::Estate;
 use crate::plan::{Mode, Notice, Operation, Plan};
+use crate::planning::PlanOptions;
 use crate::provider::{Found, Manager, Observation};
 use find::{Branch, Finder, Matched, Wanted};
 
@@ -150,7 +151,8 @@ impl Engine {
     pub async fn adoption(&self, program: &Program, stack: &Stack, which: &Which) -> Result<Adoption, EngineError> {
         let snapshot = self.store.snapshot(stack).await?;
         let mut seen = self.seen(snapshot.state.as_ref()).await?;
-        let (program, first) = self.plan_on(program, stack, OPTIONS, snapshot.state.as_ref(), &mut seen).await?;
+        let (program, first) =
+            self.plan_on(program, stack, &PlanOptions::new(Mode::Apply), snapshot.state.as_ref(), &mut seen).await?;
         // Without a state there is no lineage yet, and nothing that bears it.
         let state = snapshot.state.clone().unwrap_or_else(|| State::new(String::new()));
         let estate = Estate::prepare(&self.providers, Some(&program), Some(&state)).await?;
@@ -184,7 +186,8 @@ impl Engine {
             let entries: Vec<Entry> = matches.iter().map(|found| self.entry(found, &wanted)).collect();
             let mut then = state.clone();
             entries.iter().try_for_each(|entry| then.apply(entry)).map_err(StoreError::from)?;
-            let (expanded, plan) = self.plan_on(program, stack, OPTIONS, Some(&then), seen).await?;
+            let (expanded, plan) =
+                self.plan_on(program, stack, &PlanOptions::new(Mode::Apply), Some(&then), seen).await?;
             let mut known = wanted.clone();
             for change in plan.changes.iter().filter(|change| wanted.contains_key(&change.address)) {
                 let before = &wanted[&change.address];
@@ -252,8 +255,6 @@ impl Engine {
         with_lease(&run, adopt).await
     }
 }
-
-const OPTIONS: PlanOptions = PlanOptions { mode: Mode::Apply, refresh: true };
 
 /// What is known of the resources that may be adopted.
 struct Ground<'a> {

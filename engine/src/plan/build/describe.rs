@@ -120,6 +120,9 @@ impl Builder<'_> {
                 reasons.extend(decision.recorded.iter().map(edited));
             }
         }
+        if self.is_asked(&resource.address, decision) {
+            reasons.push(Reason::Asked);
+        }
         if decision.tainted {
             reasons.push(Reason::Tainted);
         }

@@ -4,8 +4,10 @@ mod correct;
 mod describe;
 mod existing;
 mod later;
+mod outputs;
 mod protect;
 mod remove;
+mod select;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,11 +18,12 @@ use trueup_state::{
 };
 
 use super::decide::{Decision, Verdict, Wanted, decide};
-use super::diff::{differ, scrub};
+use super::diff::scrub;
 use super::moves::Moves;
 use super::operations::{self, Branch, Planned};
-use super::{Contents, FORMAT, Mode, Notice, Order, OutputChange, Plan, Resume, placement};
-use crate::blueprint::{Known, Program, Resource, Scope as Seeing, Visible, World, evaluate};
+use super::select::{Asked, NotSelected, Part, SelectError};
+use super::{Contents, FORMAT, Mode, Notice, Order, Plan, Resume, placement};
+use crate::blueprint::{Known, Program, Resource, Visible, World};
 use crate::desired::desired;
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::estate::Estate;
@@ -49,10 +52,25 @@ pub struct Input<'a> {
     pub now: Timestamp,
     /// What the plan is for.
     pub mode: Mode,
+    /// What was asked of it beyond all that differs.
+    pub asked: &'a Asked,
+    /// Whether providers were asked what is there now.
+    pub refreshed: bool,
 }
 
-/// Makes a plan. The errors are the blueprint's; what protection forbids is in [`Plan::refusals`].
-pub fn plan(input: &Input<'_>) -> Result<Plan, Diagnostics> {
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The blueprint is not right.
+    #[error(transparent)]
+    Blueprint(#[from] Diagnostics),
+    /// It can't be made as it was asked for.
+    #[error("{}", .0.error)]
+    Select(Box<NotSelected>),
+}
+
+/// Makes a plan. The errors are the blueprint's, or those of what was asked for; what protection forbids is in [`Plan::refusals`].
+pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     let mut builder = Builder::new(input);
     builder.plan.entries.extend(input.moves.entries(input.now));
     builder.blocks_left();
@@ -69,10 +87,11 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, Diagnostics> {
             builder.removed(record);
         }
     }
-    builder.outputs();
     builder.orphans();
     builder.known();
-    builder.finish()
+    let limited = builder.limit();
+    builder.outputs();
+    builder.finish(limited)
 }
 
 struct Builder<'a> {
@@ -107,6 +126,9 @@ impl<'a> Builder<'a> {
         let plan = Plan {
             format: FORMAT,
             mode: input.mode,
+            asked: input.asked.clone(),
+            refreshed: input.refreshed,
+            part: Part::default(),
             stack: input.stack.clone(),
             lineage: input.state.map(|state| state.lineage.clone()),
             serial: input.state.map_or(0, |state| state.serial),
@@ -199,6 +221,7 @@ impl<'a> Builder<'a> {
             }
             _ => decision,
         };
+        let decision = self.ask(&resource.address, decision);
         self.settle(resource, wanted, record, decision, options);
     }
 
@@ -371,29 +394,6 @@ impl<'a> Builder<'a> {
         self.plan.entries.push(Entry { at: self.input.now, address: Some(address.clone()), event });
     }
 
-    fn outputs(&mut self) {
-        let none = BTreeMap::new();
-        let before = self.input.state.map_or(&none, |state| &state.outputs);
-        let mut after = BTreeMap::new();
-        if self.input.mode != Mode::Destroy {
-            let seeing = Seeing { world: self.world.clone(), module: None, each: None };
-            for (name, output) in &self.input.program.outputs {
-                let evaluated = evaluate(&output.node, &seeing);
-                self.problems.extend(evaluated.problems);
-                after.insert(name.clone(), evaluated.value);
-            }
-        }
-        if self.input.mode == Mode::Correct && self.changing.is_empty() {
-            return;
-        }
-        for name in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
-            let (before, after) = (before.get(name).cloned(), after.get(name).cloned());
-            if differ(before.as_ref(), after.as_ref()) {
-                self.plan.outputs.insert(name.clone(), OutputChange { before, after });
-            }
-        }
-    }
-
     /// Without operations nothing becomes known: an output that is not known stays what it was, and what a correction leaves waits for
     /// an apply.
     fn without_operations(&mut self) {
@@ -418,14 +418,18 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn finish(mut self) -> Result<Plan, Diagnostics> {
+    /// What is wrong with the blueprint comes before what was asked for: only of a right one is it told what it has.
+    fn finish(mut self, limited: Result<(), SelectError>) -> Result<Plan, PlanError> {
         let sources = &self.input.program.sources;
         operations::share_order(&mut self.planned);
         self.check_names();
         if !self.problems.is_empty() {
             let mut list = describe::by_instance(self.problems);
             list.sort_by_key(|problem| problem.labels.first().map(|label| label.span));
-            return Err(Diagnostics { sources: sources.clone(), list });
+            return Err(Diagnostics { sources: sources.clone(), list }.into());
+        }
+        if let Err(error) = limited {
+            return Err(PlanError::Select(Box::new(NotSelected { error, known: self.plan.known })));
         }
         let (operations, edges) = operations::build(&self.planned);
         if operations.is_empty() {

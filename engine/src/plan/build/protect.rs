@@ -20,7 +20,11 @@ impl Builder<'_> {
             self.plan.refusals.push(Refusal {
                 address: resource.address.clone(),
                 message: format!("{} is protected, and this would replace it", resource.address),
-                help: "apply `protect: false` first, or leave the fields that need a new object as they are".to_owned(),
+                help: if self.is_asked(&resource.address, decision) {
+                    "apply `protect: false` first, or don't ask for its replacement".to_owned()
+                } else {
+                    "apply `protect: false` first, or leave the fields that need a new object as they are".to_owned()
+                },
                 source: self.input.program.sources.place(resource.span),
             });
         }
