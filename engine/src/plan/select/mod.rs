@@ -1,7 +1,7 @@
 //! A plan of a part of a stack: what was asked for, what that takes along, and what is left out.
 //!
-//! [`pattern`] reads addresses and globs; [`finder`] asks many selectors at once; [`links`] says what must be done before what;
-//! [`choice`] follows that from what was asked for to what the plan does.
+//! `pattern` reads addresses and globs; `finder` asks many selectors at once; `links` says what must be done before what;
+//! `choice` follows that from what was asked for to what the plan does.
 
 pub(crate) mod choice;
 pub(crate) mod finder;
