@@ -75,7 +75,10 @@ static SETTINGS: LazyLock<BTreeMap<&str, Schema>> = LazyLock::new(|| {
     let region = json!({ "region": { "type": "string" }, "latency": { "type": "string" } });
     let free = json!({ "type": "object", "x-free": true });
     let text = json!({ "type": "string" });
-    let cloud = json!({ "region": text, "latency": text, "stockouts": free, "prices": free });
+    let cloud = json!({
+        "region": text, "latency": { "anyOf": [text, free] }, "pending": free, "rate_limit": free, "stockouts": free, "quota": free,
+        "prices": free, "faults": { "type": "array", "items": free },
+    });
     let schema = |spec| Schema::new(1, spec, json!({}), false);
     BTreeMap::from([
         ("local", schema(object(&[], &json!({ "root": { "type": "string" } })))),
