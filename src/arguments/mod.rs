@@ -1,6 +1,8 @@
 //! What may be said on the command line.
 
 mod part;
+#[cfg(feature = "sim")]
+mod sim;
 mod state;
 
 use std::path::PathBuf;
@@ -12,6 +14,8 @@ use crate::draw::schedule::Every;
 use crate::files::from_here;
 
 pub(crate) use part::{PartArgs, RefreshArgs, ReplaceArgs, options};
+#[cfg(feature = "sim")]
+pub(crate) use sim::{SimArgs, SimBreakArgs, SimCommand};
 pub(crate) use state::{ExportArgs, ForgetArgs, ImportArgs, MoveArgs, ResolveArgs, StateArgs, StateCommand};
 
 /// The blueprint that is read where none is named.
@@ -112,7 +116,7 @@ pub(crate) enum Command {
     Schedule(ScheduleCommand),
     /// Look into the cloud to rehearse on, and break something in it
     #[cfg(feature = "sim")]
-    #[command(subcommand, after_help = "Example: trueup sim break trainer[0] tags.team=nobody")]
+    #[command(subcommand, after_help = "Example: trueup sim break 'trainer[0]' tags.team=nobody")]
     Sim(SimCommand),
     /// Free the lease of a run that is gone
     #[command(after_help = "Example: trueup unlock blueprints/quickstart.yaml")]
@@ -363,48 +367,6 @@ pub(crate) struct DriftArgs {
 
     #[command(flatten)]
     pub(crate) run: RunArgs,
-}
-
-/// What can be done about the cloud to rehearse on.
-#[cfg(feature = "sim")]
-#[derive(Debug, Subcommand)]
-pub(crate) enum SimCommand {
-    /// Show every call that it was asked, oldest first
-    #[command(after_help = "Example: trueup sim calls --json | jq -r .call | sort | uniq -c")]
-    Calls(SimArgs),
-    /// Show what it has
-    #[command(after_help = "Example: trueup sim objects")]
-    Objects(SimArgs),
-    /// Change something behind everybody's back, so that it drifts
-    #[command(after_help = "Examples: trueup sim break weights versioning=false tags.team=nobody\n          \
-        trueup sim break weights tags.team=null\n          trueup sim break weights --gone")]
-    Break(SimBreakArgs),
-}
-
-#[cfg(feature = "sim")]
-#[derive(Debug, Args)]
-pub(crate) struct SimArgs {
-    /// The cloud's file
-    #[arg(long, value_name = "FILE", default_value = ".trueup/sim.db")]
-    pub(crate) file: PathBuf,
-}
-
-#[cfg(feature = "sim")]
-#[derive(Debug, Args)]
-pub(crate) struct SimBreakArgs {
-    /// The address that it was made for, or its id
-    pub(crate) what: String,
-
-    /// What a field is to be, as YAML; `null` takes it away
-    #[arg(value_name = "FIELD=VALUE", required_unless_present = "gone")]
-    pub(crate) fields: Vec<String>,
-
-    /// Delete it
-    #[arg(long, conflicts_with = "fields")]
-    pub(crate) gone: bool,
-
-    #[command(flatten)]
-    pub(crate) cloud: SimArgs,
 }
 
 /// What can be done about schedules.

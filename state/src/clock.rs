@@ -74,6 +74,11 @@ pub trait Entropy: Send + Sync + fmt::Debug {
         self.fill(&mut bytes);
         u64::from_le_bytes(bytes)
     }
+
+    /// A random number from 0 to 1.
+    fn share(&self) -> f64 {
+        f64::from(u32::try_from(self.number() >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
+    }
 }
 
 /// The operating system's randomness.

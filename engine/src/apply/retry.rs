@@ -49,12 +49,7 @@ impl Tries {
 /// Twice as long after each try, and between half and all of it, so that those who failed together don't come back together.
 fn delay(tries: u32, entropy: &dyn Entropy) -> Duration {
     let doubled = FIRST_DELAY.saturating_mul(1 << tries.saturating_sub(1).min(16)).min(LONGEST_DELAY);
-    doubled / 2 + doubled.mul_f64(unit(entropy)) / 2
-}
-
-/// A random number from 0 to 1.
-fn unit(entropy: &dyn Entropy) -> f64 {
-    f64::from(u32::try_from(entropy.number() >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
+    doubled / 2 + doubled.mul_f64(entropy.share()) / 2
 }
 
 #[cfg(test)]

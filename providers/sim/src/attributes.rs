@@ -176,14 +176,3 @@ fn fill(map: &mut Map<String, Json>, field: &str, value: &Json) {
         _ => {}
     }
 }
-
-impl crate::settings::Rewrite {
-    fn apply(self, value: &mut Json) {
-        match (self, value) {
-            (Self::Lower, Json::String(text)) => *text = text.to_lowercase(),
-            (Self::Trim, Json::String(text)) => *text = text.trim().to_owned(),
-            (Self::Sort, Json::Array(items)) => items.sort_by_key(ToString::to_string),
-            _ => {}
-        }
-    }
-}

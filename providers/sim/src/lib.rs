@@ -5,7 +5,6 @@
 //! Every call is one transaction, committed before it is answered, and is written into an audit log.
 
 mod attributes;
-mod chance;
 mod cloud;
 mod look;
 mod manager;

@@ -237,9 +237,20 @@ impl Settings {
     }
 }
 
-/// How likely it is that long a call takes, from two random numbers between 0 and 1.
+impl Rewrite {
+    /// Rewrites a value; one of another type stays.
+    pub(crate) fn apply(self, value: &mut Json) {
+        match (self, value) {
+            (Self::Lower, Json::String(text)) => *text = text.to_lowercase(),
+            (Self::Trim, Json::String(text)) => *text = text.trim().to_owned(),
+            (Self::Sort, Json::Array(items)) => items.sort_by_key(ToString::to_string),
+            _ => {}
+        }
+    }
+}
+
 impl Latency {
-    /// A span of this latency, in milliseconds.
+    /// How long one call takes, in milliseconds, from two random numbers between 0 and 1.
     pub(crate) fn sample(&self, first: f64, second: f64) -> f64 {
         let millis = |span: &Span| span.duration().as_secs_f64() * 1e3;
         match self {
@@ -258,15 +269,15 @@ impl Latency {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use trueup_state::Entropy;
     use trueup_state::clock::SeededEntropy;
 
     use super::*;
-    use crate::chance::unit;
 
     fn samples(latency: Json) -> Vec<f64> {
         let latency: Latency = serde_json::from_value(latency).unwrap();
         let entropy = SeededEntropy::new(7);
-        let mut all: Vec<f64> = (0..10_000).map(|_| latency.sample(unit(&entropy), unit(&entropy))).collect();
+        let mut all: Vec<f64> = (0..10_000).map(|_| latency.sample(entropy.share(), entropy.share())).collect();
         all.sort_by(f64::total_cmp);
         all
     }

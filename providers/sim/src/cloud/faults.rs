@@ -8,7 +8,6 @@ use trueup_engine::provider::ProviderError;
 use trueup_state::{Address, Class, Entropy, Timestamp};
 
 use super::{Session, unavailable};
-use crate::chance::unit;
 use crate::settings::{CallName, Fault, RateLimit, What};
 use crate::storage::Table;
 
@@ -69,7 +68,7 @@ fn is_about(fault: &Fault, call: CallName, kind: &str, address: Option<&Address>
 /// Whether it goes wrong this time. A script counts the calls that it is about.
 async fn is_due(session: &mut Session<'_>, fault: &Fault, entropy: &dyn Entropy) -> Result<bool, ProviderError> {
     if let Some(rate) = fault.rate {
-        return Ok(unit(entropy) < rate);
+        return Ok(entropy.share() < rate);
     }
     let key = format!("fault/{}", hex::encode(Sha256::digest(json!(fault).to_string())));
     let number = session.rows.next(&key).await.map_err(unavailable)?;

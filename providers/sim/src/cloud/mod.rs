@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use trueup_engine::provider::{Found, Progress, ProviderError};
 use trueup_state::{Class, Clock, Entropy, Handle, Request, Timestamp, Token, Value};
 
-use crate::chance::unit;
 use crate::settings::{CallName, Settings, What};
 use crate::storage::{Storage, StorageError};
 pub(crate) use rows::Rows;
@@ -145,7 +144,7 @@ impl Cloud {
     /// How long half of a call's way takes.
     async fn travel(&self, place: &Place) {
         let Some(latency) = &place.settings.latency else { return };
-        let millis = latency.sample(unit(self.entropy.as_ref()), unit(self.entropy.as_ref()));
+        let millis = latency.sample(self.entropy.share(), self.entropy.share());
         let half = Duration::from_secs_f64((millis / 2e3).clamp(0.0, 86_400.0));
         if !half.is_zero() {
             self.clock.sleep(half).await;
