@@ -1,7 +1,9 @@
 //! Puts a run together: the stack, its state and key, the providers that are built in.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(any(feature = "local", feature = "sim"))]
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use trueup_engine::Engine;
