@@ -92,7 +92,7 @@ pub(crate) struct Saved<'a>(pub(crate) &'a Sources);
 
 impl Loader for Saved<'_> {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let source = self.0.0.iter().find(|source| source.path == path);
+        let source = self.0.0.iter().find(|source| *source.path == *path);
         source.map(|source| source.text.as_bytes().to_vec()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }

@@ -1,6 +1,6 @@
 //! What is wrong with a blueprint, with its place. Floor 4 draws it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ pub struct Span {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// Where it was read from, relative to the working directory where it is below it.
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// What it holds.
     pub text: Arc<str>,
     #[serde(skip)]
@@ -47,8 +47,8 @@ impl Eq for Lines {}
 
 impl Source {
     /// A file's text.
-    pub fn new(path: impl Into<PathBuf>, text: impl Into<Arc<str>>) -> Self {
-        Self { path: path.into(), text: text.into(), lines: Lines::default() }
+    pub fn new(path: impl AsRef<Path>, text: impl Into<Arc<str>>) -> Self {
+        Self { path: path.as_ref().into(), text: text.into(), lines: Lines::default() }
     }
 
     /// The line of a byte, from 1; none where no character begins there.
@@ -66,7 +66,7 @@ pub struct Sources(pub Vec<Source>);
 
 impl Sources {
     /// Adds a file.
-    pub fn add(&mut self, path: impl Into<PathBuf>, text: impl Into<Arc<str>>) -> FileId {
+    pub fn add(&mut self, path: impl AsRef<Path>, text: impl Into<Arc<str>>) -> FileId {
         let id = FileId(u32::try_from(self.0.len()).unwrap_or(u32::MAX));
         self.0.push(Source::new(path, text));
         id
@@ -75,7 +75,7 @@ impl Sources {
     /// The same file under another path, so that what reads these later finds it under both.
     pub fn also(&mut self, path: &Path, file: FileId) {
         let text = self.get(file).map(|source| source.text.clone());
-        if let Some(text) = text.filter(|_| self.0.iter().all(|source| source.path != path)) {
+        if let Some(text) = text.filter(|_| self.0.iter().all(|source| *source.path != *path)) {
             self.add(path, text);
         }
     }

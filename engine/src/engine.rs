@@ -258,7 +258,7 @@ impl Engine {
             let record = state.records.get(&operation.address);
             let object = record.and_then(|record| object_of(record, operation.generation));
             if let Some(object) = object.filter(|object| object.id.is_some()) {
-                let group = (object.scope.key(), operation.kind.clone());
+                let group = (object.scope.clone(), operation.kind.clone());
                 groups.entry(group).or_default().push((operation, object));
             }
         }

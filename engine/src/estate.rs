@@ -25,7 +25,7 @@ pub struct Estate {
     pub orphans: Vec<(KindName, Found)>,
     /// What was observed of what is read and never managed.
     pub existing: BTreeMap<Address, Observation>,
-    managers: BTreeMap<(String, KindName), Arc<dyn Manager>>,
+    managers: BTreeMap<(Scope, KindName), Arc<dyn Manager>>,
 }
 
 /// Why an estate can't be known.
@@ -55,9 +55,9 @@ impl Estate {
         state: Option<&State>,
     ) -> Result<Self, EstateError> {
         let mut estate = Self::default();
-        let mut needed: BTreeMap<String, (Scope, BTreeSet<KindName>)> = BTreeMap::new();
+        let mut needed: BTreeMap<Scope, BTreeSet<KindName>> = BTreeMap::new();
         let mut need = |scope: &Scope, kind: &KindName| {
-            needed.entry(scope.key()).or_insert_with(|| (scope.clone(), BTreeSet::new())).1.insert(kind.clone());
+            needed.entry(scope.clone()).or_default().insert(kind.clone());
         };
         if let Some(program) = program {
             estate.scopes = scopes(providers, program, state)?;
@@ -73,27 +73,27 @@ impl Estate {
         for open in state.into_iter().flat_map(|state| state.open.values()) {
             need(&open.request.scope, &open.request.kind);
         }
-        for (key, (scope, kinds)) in needed {
+        for (scope, kinds) in needed {
             let name = scope.provider.provider();
             let provider = providers.get(name).ok_or_else(|| EstateError::NoProvider(name.to_owned()))?;
             let managers = provider
                 .prepare(&scope, &kinds)
                 .await
                 .map_err(|error| EstateError::Provider { provider: scope.provider.clone(), error })?;
-            estate.managers.extend(managers.into_iter().map(|(kind, manager)| ((key.clone(), kind), manager)));
+            estate.managers.extend(managers.into_iter().map(|(kind, manager)| ((scope.clone(), kind), manager)));
         }
         Ok(estate)
     }
 
     /// An estate of managers that are at hand, for tests of the planner.
     pub fn of(scopes: BTreeMap<Address, Vec<Scope>>, managers: Vec<(Scope, KindName, Arc<dyn Manager>)>) -> Self {
-        let managers = managers.into_iter().map(|(scope, kind, manager)| ((scope.key(), kind), manager)).collect();
+        let managers = managers.into_iter().map(|(scope, kind, manager)| ((scope, kind), manager)).collect();
         Self { scopes, managers, ..Self::default() }
     }
 
     /// The manager of a kind in a scope.
     pub fn manager(&self, scope: &Scope, kind: &KindName) -> Option<&Arc<dyn Manager>> {
-        self.managers.get(&(scope.key(), kind.clone()))
+        self.managers.get(&(scope.clone(), kind.clone()))
     }
 
     /// Takes over what was observed before, under the addresses that what is recorded has now.
@@ -109,12 +109,12 @@ impl Estate {
 
     /// Observes what is read and never managed, where that was not done yet: by its id, and where nothing has that, by its name.
     pub async fn look(&mut self, program: &Program) {
-        let mut groups: BTreeMap<(String, KindName), Vec<(&Address, &str)>> = BTreeMap::new();
+        let mut groups: BTreeMap<(Scope, KindName), Vec<(&Address, &str)>> = BTreeMap::new();
         for (address, resource) in program.resources.iter().filter(|(address, _)| !self.existing.contains_key(*address))
         {
             let scope = self.scopes.get(address).and_then(|scopes| scopes.first());
             if let (Some(name), Some(scope)) = (&resource.existing, scope) {
-                groups.entry((scope.key(), resource.kind.clone())).or_default().push((address, name));
+                groups.entry((scope.clone(), resource.kind.clone())).or_default().push((address, name));
             }
         }
         let found = groups.into_iter().map(|(group, targets)| {
@@ -127,10 +127,10 @@ impl Estate {
 
     /// Observes every object that the state knows, one call for each kind and scope, all at once.
     pub async fn refresh(&mut self, state: &State) {
-        let mut groups: BTreeMap<(String, KindName), Vec<(&Address, &Object)>> = BTreeMap::new();
+        let mut groups: BTreeMap<(Scope, KindName), Vec<(&Address, &Object)>> = BTreeMap::new();
         for record in state.records.values() {
             for object in record.objects().filter(|object| object.id.is_some()) {
-                groups.entry((object.scope.key(), record.kind.clone())).or_default().push((&record.address, object));
+                groups.entry((object.scope.clone(), record.kind.clone())).or_default().push((&record.address, object));
             }
         }
         let observed = groups.into_iter().map(|(group, objects)| {
@@ -229,7 +229,7 @@ fn scopes(
 ) -> Result<BTreeMap<Address, Vec<Scope>>, Diagnostics> {
     let mut list = Vec::new();
     let mut scopes = BTreeMap::new();
-    for (address, resource) in &program.resources {
+    for (address, resource) in program.resources.iter() {
         let record = state.and_then(|state| state.records.get(address)).and_then(|record| record.current.as_ref());
         match resource_scopes(providers, program, resource, record) {
             Ok(found) if found.is_empty() => {}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use trueup_state::entry::{Event, Request};
-use trueup_state::{Address, Class, FieldPath, Status, Step, Token, Value, Verb};
+use trueup_state::{Address, Class, FieldPath, Status, Token, Value, Verb};
 
 use crate::apply::operation::{Actor, Work};
 use crate::apply::remedy::{remedy, to_delete};
@@ -357,17 +357,13 @@ fn fill(planned: &mut Value, known: &Value) {
         Value::Unknown => *planned = known.clone(),
         Value::Secret(_) if planned.has_unknown() => *planned = Value::secret(known.revealed().clone()),
         Value::Map(map) => {
-            map.retain(|name, value| {
-                let step = FieldPath::from(vec![Step::Field(name.clone())]);
-                match known.at(&step) {
-                    Some(known) => {
-                        fill(value, known);
-                        true
-                    }
-                    // What is known to be nothing by now is left out.
-                    None => *value != Value::Unknown,
+            // What is known to be nothing by now is left out.
+            map.retain(|name, value| known.get(name).is_some() || *value != Value::Unknown);
+            for (name, value) in map {
+                if let Some(known) = known.get(name) {
+                    fill(value, known);
                 }
-            });
+            }
         }
         Value::List(items) => {
             for (index, item) in items.iter_mut().enumerate() {

@@ -174,12 +174,13 @@ impl Graph {
             .node_indices()
             .map(|node| self.graph.neighbors_directed(node, Direction::Incoming).count())
             .collect();
-        let free = |node: NodeIndex| Reverse((&self.graph[node], node));
+        // Resources were added in the order of their addresses, and what is depended on as a whole after them.
+        let free = Reverse;
         let mut ready: BinaryHeap<_> =
             self.graph.node_indices().filter(|node| waiting[node.index()] == 0).map(free).collect();
         let mut order = Vec::with_capacity(self.index.len());
-        while let Some(Reverse((name, node))) = ready.pop() {
-            if let GraphNode::Resource(address) = name {
+        while let Some(Reverse(node)) = ready.pop() {
+            if let GraphNode::Resource(address) = &self.graph[node] {
                 order.push(address.clone());
             }
             for next in self.graph.neighbors(node) {
@@ -193,9 +194,9 @@ impl Graph {
     }
 
     /// The resources that one depends on directly, groups resolved to their instances.
-    pub fn dependencies(&self, address: &Address) -> Vec<Address> {
-        let Some(node) = self.index.get(address) else { return Vec::new() };
+    pub fn dependencies(&self, address: &Address) -> BTreeSet<Address> {
         let mut found = BTreeSet::new();
+        let Some(node) = self.index.get(address) else { return found };
         for dependency in self.graph.neighbors_directed(*node, Direction::Incoming) {
             match &self.graph[dependency] {
                 GraphNode::Resource(address) => drop(found.insert(address.clone())),
@@ -205,6 +206,6 @@ impl Graph {
                 }
             }
         }
-        found.into_iter().collect()
+        found
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use trueup_state::{KindName, State, Verb};
+use trueup_state::{KindName, Scope, State, Verb};
 
 use crate::apply::remedy::to_delete;
 use crate::blueprint::Program;
@@ -16,11 +16,11 @@ use crate::schema::Problem;
 /// Refuses the plan for each delete that its provider knows to be impossible. Left out is what may not come to it, because only apply can
 /// tell whether it is replaced, and what a replacement superseded: it is in nobody's way, and its delete is tried by every run.
 pub(crate) async fn refuse(plan: &mut Plan, program: &Program, state: &State, estate: &Estate) {
-    let mut groups: BTreeMap<(String, KindName), Vec<&Operation>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Scope, KindName), Vec<&Operation>> = BTreeMap::new();
     for operation in
         plan.operations.iter().filter(|operation| is_certain(operation, plan) && is_of_current(operation, state))
     {
-        groups.entry((operation.scope.key(), operation.kind.clone())).or_default().push(operation);
+        groups.entry((operation.scope.clone(), operation.kind.clone())).or_default().push(operation);
     }
     let asked = groups.into_values().map(|group| async move {
         let manager = group.first().and_then(|first| estate.manager(&first.scope, &first.kind));

@@ -31,8 +31,11 @@ pub(crate) fn resolve(base: &Path, given: &str) -> PathBuf {
 
 /// The paths that a resource names, as far as they are known without any other resource, each with whether it is read.
 pub(crate) fn file_paths(program: &Program, resource: &Resource, schema: &Schema) -> BTreeMap<PathBuf, bool> {
-    let spec = said_now(program, resource, schema);
     let mut paths = BTreeMap::new();
+    if !schema.has_paths() {
+        return paths;
+    }
+    let spec = said_now(program, resource, schema);
     for field in path_fields(&spec, schema) {
         let given = spec.at(&field).and_then(|value| value.revealed().as_str());
         if let Some(given) = given.filter(|given| !is_url(given)) {

@@ -168,7 +168,7 @@ impl Engine {
             return Contents::default();
         }
         let mut paths: BTreeMap<PathBuf, bool> = BTreeMap::new();
-        for (address, resource) in &program.resources {
+        for (address, resource) in program.resources.iter() {
             for scope in estate.scopes.get(address).into_iter().flatten() {
                 if let Some(manager) = estate.manager(scope, &resource.kind) {
                     for (path, is_read) in file_paths(program, resource, manager.schema()) {

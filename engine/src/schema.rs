@@ -8,7 +8,7 @@
 //! in), `x-on-delete` (a field of the spec itself that matters only when the thing is deleted: a change of it is recorded without a
 //! call, and a delete goes by what the blueprint says then). `x-free` marks a map whose keys are the user's own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use schemars::JsonSchema;
@@ -30,6 +30,10 @@ pub struct Schema {
     validator: OnceLock<Option<jsonschema::Validator>>,
     /// Whether any of its numbers may not exceed another.
     compares: OnceLock<bool>,
+    /// Whether any of its fields is a path.
+    paths: OnceLock<bool>,
+    /// The names of the attributes in their order, each with whether it stays as it is.
+    names: OnceLock<BTreeMap<String, bool>>,
 }
 
 /// Whether a change can be made in place.
@@ -69,7 +73,16 @@ impl Schema {
 
     /// The schema of a spec and of attributes that came as JSON Schemas, with nothing behind references.
     pub fn new(version: u32, spec: Json, attributes: Json, create_first: bool) -> Self {
-        Self { version, spec, attributes, create_first, validator: OnceLock::new(), compares: OnceLock::new() }
+        Self {
+            version,
+            spec,
+            attributes,
+            create_first,
+            validator: OnceLock::new(),
+            compares: OnceLock::new(),
+            paths: OnceLock::new(),
+            names: OnceLock::new(),
+        }
     }
 
     /// The schema at a path of the spec; none where the spec has no such field.
@@ -92,6 +105,11 @@ impl Schema {
         marked(schema, key)
     }
 
+    /// Whether any of the spec's fields is a path.
+    pub(crate) fn has_paths(&self) -> bool {
+        *self.paths.get_or_init(|| has_key(&self.spec, "x-path"))
+    }
+
     /// The names of the spec's fields.
     pub fn fields(&self) -> Vec<&str> {
         properties(&self.spec)
@@ -104,28 +122,42 @@ impl Schema {
 
     /// Whether an attribute stays as it is for as long as the object lives.
     pub fn is_stable(&self, attribute: &str) -> bool {
-        child(&self.attributes, &Step::Field(attribute.to_owned())).is_some_and(|schema| !marked(schema, "x-volatile"))
+        self.names().get(attribute).is_some_and(|stable| *stable)
+    }
+
+    fn names(&self) -> &BTreeMap<String, bool> {
+        let stable = |name: &str| {
+            let schema = child(&self.attributes, &Step::Field(name.to_owned()));
+            (name.to_owned(), schema.is_some_and(|schema| !marked(schema, "x-volatile")))
+        };
+        self.names.get_or_init(|| properties(&self.attributes).into_iter().map(stable).collect())
     }
 
     /// The attributes of an object that is yet to be made: all unknown.
     pub fn unknown_attributes(&self) -> Value {
-        Value::Map(self.attribute_names().into_iter().map(|name| (name.to_owned(), Value::Unknown)).collect())
+        Value::Map(self.names().keys().map(|name| (name.clone(), Value::Unknown)).collect())
     }
 
     /// The attributes of an object that is about to change in place: the stable ones stay.
     pub fn changing_attributes(&self, now: &Value) -> Value {
-        let keep = |name: &str| now.get(name).filter(|_| self.is_stable(name)).cloned().unwrap_or(Value::Unknown);
-        Value::Map(self.attribute_names().into_iter().map(|name| (name.to_owned(), keep(name))).collect())
+        let keep = |name: &str, stable| now.get(name).filter(|_| stable).cloned().unwrap_or(Value::Unknown);
+        Value::Map(self.names().iter().map(|(name, stable)| (name.clone(), keep(name, *stable))).collect())
     }
 
     /// The attributes as they are, those that are not there null.
     pub fn whole_attributes(&self, now: &Value) -> Value {
+        if now.as_map().is_some_and(|map| map.keys().eq(self.names().keys())) {
+            return now.clone();
+        }
         let is = |name: &str| now.get(name).cloned().unwrap_or_default();
-        Value::Map(self.attribute_names().into_iter().map(|name| (name.to_owned(), is(name))).collect())
+        Value::Map(self.names().keys().map(|name| (name.clone(), is(name))).collect())
     }
 
     /// Only the attributes that stay for as long as the object lives.
     pub fn stable_attributes(&self, now: &Value) -> Value {
+        if now.as_map().is_some_and(|map| map.keys().all(|name| self.is_stable(name))) {
+            return now.clone();
+        }
         let stable = now.revealed().as_map().into_iter().flatten().filter(|(name, _)| self.is_stable(name));
         Value::Map(stable.map(|(name, value)| (name.clone(), value.clone())).collect())
     }

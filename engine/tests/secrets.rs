@@ -42,11 +42,11 @@ fn plan_is_silent(house: &House, plan: &Plan) {
     let mut plan = plan.clone();
     plan.sources.0.clear();
     silent("debug", &format!("{plan:?}"));
-    let sealed = plan.try_map(&mut |value| codec::seal(value, house.vault.as_ref())).unwrap();
+    let sealed = plan.clone().try_map(&mut |value| codec::seal(&value, house.vault.as_ref())).unwrap();
     silent("sealed", &serde_json::to_string(&sealed).unwrap());
     for redaction in [Redaction::Null, Redaction::Words] {
         let redacted: Result<_, std::convert::Infallible> =
-            plan.try_map(&mut |value| Ok(codec::redact(value, redaction)));
+            plan.clone().try_map(&mut |value| Ok(codec::redact(&value, redaction)));
         silent("redacted", &serde_json::to_string(&redacted.unwrap()).unwrap());
     }
 }
@@ -62,8 +62,8 @@ async fn state_is_silent(house: &House) {
     silent("state", &format!("{state:?}"));
     for entry in house.store.history(&stack(), 0).await.unwrap() {
         silent("entry", &format!("{entry:?}"));
-        let sealed: Entry<serde_json::Value> =
-            entry.try_map(&mut |value| codec::seal(value, house.vault.as_ref())).unwrap();
+        let sealed: Entry<codec::Sealed> =
+            entry.clone().try_map(&mut |value| codec::seal(&value, house.vault.as_ref())).unwrap();
         silent("journal", &serde_json::to_string(&sealed).unwrap());
     }
     let storage = format!("{:?}", house.store);

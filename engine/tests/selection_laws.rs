@@ -30,7 +30,8 @@ async fn up(house: &House, toys: &Toys) -> bool {
 
 /// Some of the addresses that there are, by position.
 fn picked(house: &House, toys: &Toys, recorded: &BTreeMap<Address, Record>, picks: &[usize]) -> Vec<Address> {
-    let declared = house.load(&toys.text()).resources.into_keys();
+    let program = house.load(&toys.text());
+    let declared = program.resources.keys().cloned();
     let all: BTreeSet<Address> = declared.chain(recorded.keys().cloned()).collect();
     if all.is_empty() {
         return Vec::new();
@@ -112,7 +113,7 @@ proptest! {
             assert!(done.iter().all(|address| beside.contains(*address) || targets.iter().any(|target| address.is_in(target))));
             assert!(house.run(&after.text()).await.is_complete());
             house.settled(&after.text()).await;
-            let declared: BTreeSet<Address> = house.load(&after.text()).resources.into_keys().collect();
+            let declared: BTreeSet<Address> = house.load(&after.text()).resources.keys().cloned().collect();
             assert_eq!(records(&house).await.into_keys().collect::<BTreeSet<_>>(), declared);
             assert!(house.cloud.wrongs().is_empty(), "{:?}", house.cloud.wrongs());
         });

@@ -49,7 +49,7 @@ pub fn expression(text: &str) {
     };
     for known in [Value::Unknown, Value::from("x")] {
         let world: Arc<World> = program.world();
-        for (address, resource) in &program.resources {
+        for (address, resource) in program.resources.iter() {
             let attributes: Map = ["id", "ip", "uri"].map(|name| (name.to_owned(), known.clone())).into();
             let (attributes, stable) = (attributes.clone().into(), attributes.into());
             let (kind, provider) = (resource.kind.clone(), resource.provider.clone());

@@ -116,7 +116,7 @@ async fn payload(store: &SqliteStore, stack: &Stack) -> u64 {
     let history = store.history(stack, 0).await.expect("a journal");
     let vault = Vault::ephemeral();
     let bytes = |entry: &trueup_state::Entry| {
-        let sealed = entry.try_map(&mut |value| trueup_state::codec::seal(value, &vault)).expect("no secret");
+        let sealed = entry.clone().try_map(&mut |value| trueup_state::codec::seal(&value, &vault)).expect("no secret");
         serde_json::to_vec(&sealed).expect("plain JSON").len()
     };
     history.iter().map(bytes).map(|bytes| u64::try_from(bytes).expect("a length")).sum()

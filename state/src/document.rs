@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::codec::{self, NoKey, Seal, VaultError};
+use crate::codec::{self, NoKey, Seal, Sealed, VaultError};
 use crate::state::State;
 use crate::store::Stack;
 use crate::value::Value;
@@ -22,7 +22,7 @@ pub struct Document {
     pub stack: Owner,
     /// The state, its secrets sealed.
     #[serde(flatten)]
-    pub state: State<Json>,
+    pub state: State<Sealed>,
 }
 
 /// The stack of a document.
@@ -59,7 +59,7 @@ pub enum DocumentError {
 
 impl Document {
     /// The document of a stack's state.
-    pub fn new(stack: &Stack, state: State<Json>) -> Self {
+    pub fn new(stack: &Stack, state: State<Sealed>) -> Self {
         let stack = Owner { blueprint: stack.blueprint.clone(), environment: stack.environment.clone() };
         Self { format_version: FORMAT, stack, state }
     }
@@ -75,7 +75,7 @@ impl Document {
         }
         let stack = json.get_mut("stack").map(Json::take).ok_or_else(|| malformed(&"it names no stack"))?;
         let stack = serde_json::from_value(stack).map_err(|error| malformed(&error))?;
-        let state: State<Json> = serde_json::from_value(json).map_err(|error| malformed(&error))?;
+        let state: State<Sealed> = serde_json::from_value(json).map_err(|error| malformed(&error))?;
         let is_hex = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
         if state.lineage.len() != 16 || !state.lineage.bytes().all(is_hex) {
             return Err(malformed(&"its lineage is not of 16 hex digits"));
@@ -92,13 +92,13 @@ impl Document {
         if self.stack.blueprint != stack.blueprint || self.stack.environment != stack.environment {
             return Err(DocumentError::OtherStack(self.stack.clone()));
         }
-        let opened = self.state.try_map(&mut |value| codec::open(value, vault))?;
+        let opened = self.state.clone().try_map(&mut |value| codec::open(&value, vault))?;
         if opened.any(Value::has_unknown) {
             return Err(DocumentError::Malformed("it has values that are not known".to_owned()));
         }
         if opened.has_locked() {
             return Err(DocumentError::Locked);
         }
-        Ok(self.state.try_map(&mut |value| codec::open(value, &NoKey))?)
+        Ok(self.state.clone().try_map(&mut |value| codec::open(&value, &NoKey))?)
     }
 }

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::clock::Timestamp;
+use crate::form::FlatEntry;
 use crate::names::{KindName, Token};
-use crate::record::{Declared, Generation, Object, Scope};
+use crate::record::{Declared, Generation, Object};
+use crate::scope::Scope;
 use crate::state::State;
 use crate::value::Value;
 
@@ -131,6 +133,7 @@ pub enum Resolution {
 
 /// One thing that happened to a stack.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "FlatEntry<V>", bound(deserialize = "V: Deserialize<'de>"))]
 pub struct Entry<V = Value> {
     /// When.
     pub at: Timestamp,
@@ -143,7 +146,7 @@ pub struct Entry<V = Value> {
 }
 
 /// What an entry says. `Begin`, `Submitted` and one of the ends make an operation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event<V = Value> {
     /// An operation is about to be called; durable before it is.
@@ -238,26 +241,26 @@ pub enum Event<V = Value> {
 
 impl<V> Request<V> {
     /// The same request with each value put through `f`: the way in and out of a codec.
-    pub fn try_map<W, E>(&self, f: &mut impl FnMut(&V) -> Result<W, E>) -> Result<Request<W>, E> {
+    pub fn try_map<W, E>(self, f: &mut impl FnMut(V) -> Result<W, E>) -> Result<Request<W>, E> {
         Ok(Request {
-            token: self.token.clone(),
-            address: self.address.clone(),
-            kind: self.kind.clone(),
+            token: self.token,
+            address: self.address,
+            kind: self.kind,
             schema_version: self.schema_version,
             generation: self.generation,
-            scope: self.scope.clone(),
-            name: self.name.clone(),
-            id: self.id.clone(),
-            spec: f(&self.spec)?,
-            before: f(&self.before)?,
-            attributes: f(&self.attributes)?,
-            owner: self.owner.clone(),
+            scope: self.scope,
+            name: self.name,
+            id: self.id,
+            spec: f(self.spec)?,
+            before: f(self.before)?,
+            attributes: f(self.attributes)?,
+            owner: self.owner,
         })
     }
 }
 
 impl<V> Applied<V> {
-    fn try_map<W, E>(&self, f: &mut impl FnMut(&V) -> Result<W, E>) -> Result<Applied<W>, E> {
+    fn try_map<W, E>(self, f: &mut impl FnMut(V) -> Result<W, E>) -> Result<Applied<W>, E> {
         Ok(match self {
             Applied::No => Applied::No,
             Applied::Unknown => Applied::Unknown,
@@ -268,47 +271,35 @@ impl<V> Applied<V> {
 
 impl<V> Entry<V> {
     /// The same entry with each value put through `f`: the way in and out of a codec.
-    pub fn try_map<W, E>(&self, f: &mut impl FnMut(&V) -> Result<W, E>) -> Result<Entry<W>, E> {
-        Ok(Entry { at: self.at, address: self.address.clone(), event: self.event.try_map(f)? })
+    pub fn try_map<W, E>(self, f: &mut impl FnMut(V) -> Result<W, E>) -> Result<Entry<W>, E> {
+        Ok(Entry { at: self.at, address: self.address, event: self.event.try_map(f)? })
     }
 }
 
 impl<V> Event<V> {
-    fn try_map<W, E>(&self, f: &mut impl FnMut(&V) -> Result<W, E>) -> Result<Event<W>, E> {
-        let boxed = |object: &Option<Box<Object<V>>>, f: &mut _| {
-            object.as_ref().map(|object| object.try_map(f).map(Box::new)).transpose()
+    fn try_map<W, E>(self, f: &mut impl FnMut(V) -> Result<W, E>) -> Result<Event<W>, E> {
+        let boxed = |object: Option<Box<Object<V>>>, f: &mut _| {
+            object.map(|object| object.try_map(f).map(Box::new)).transpose()
         };
         Ok(match self {
             Event::Begin { verb, request, declared } => {
-                Event::Begin { verb: *verb, request: Box::new(request.try_map(f)?), declared: declared.clone() }
+                Event::Begin { verb, request: Box::new(request.try_map(f)?), declared }
             }
-            Event::Submitted { token, id, handle } => {
-                Event::Submitted { token: token.clone(), id: id.clone(), handle: handle.clone() }
+            Event::Submitted { token, id, handle } => Event::Submitted { token, id, handle },
+            Event::Succeeded { token, object } => Event::Succeeded { token, object: boxed(object, f)? },
+            Event::Failed { token, class, message, applied } => {
+                Event::Failed { token, class, message, applied: applied.try_map(f)? }
             }
-            Event::Succeeded { token, object } => Event::Succeeded { token: token.clone(), object: boxed(object, f)? },
-            Event::Failed { token, class, message, applied } => Event::Failed {
-                token: token.clone(),
-                class: class.clone(),
-                message: message.clone(),
-                applied: applied.try_map(f)?,
-            },
-            Event::Parked { token, message } => Event::Parked { token: token.clone(), message: message.clone() },
-            Event::Resolved { token, resolution } => {
-                Event::Resolved { token: token.clone(), resolution: resolution.clone() }
+            Event::Parked { token, message } => Event::Parked { token, message },
+            Event::Resolved { token, resolution } => Event::Resolved { token, resolution },
+            Event::Moved { to } => Event::Moved { to },
+            Event::Forgotten { generation } => Event::Forgotten { generation },
+            Event::Adopted { kind, schema_version, declared, object } => {
+                Event::Adopted { kind, schema_version, declared, object: Box::new(object.try_map(f)?) }
             }
-            Event::Moved { to } => Event::Moved { to: to.clone() },
-            Event::Forgotten { generation } => Event::Forgotten { generation: *generation },
-            Event::Adopted { kind, schema_version, declared, object } => Event::Adopted {
-                kind: kind.clone(),
-                schema_version: *schema_version,
-                declared: declared.clone(),
-                object: Box::new(object.try_map(f)?),
-            },
-            Event::Annotated { declared, object } => {
-                Event::Annotated { declared: declared.clone(), object: boxed(object, f)? }
-            }
+            Event::Annotated { declared, object } => Event::Annotated { declared, object: boxed(object, f)? },
             Event::Outputs { outputs } => Event::Outputs {
-                outputs: outputs.iter().map(|(name, value)| Ok((name.clone(), f(value)?))).collect::<Result<_, E>>()?,
+                outputs: outputs.into_iter().map(|(name, value)| Ok((name, f(value)?))).collect::<Result<_, E>>()?,
             },
             Event::Restored { state } => Event::Restored { state: Box::new(state.try_map(f)?) },
         })

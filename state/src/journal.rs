@@ -4,16 +4,16 @@
 //! body; the first covers the lineage. Entries are never deleted. A checkpoint is the whole state at one serial, and only
 //! spares the reading of what led to it: it names the chain's hash there, so that no other can stand in for it.
 
-use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
+use crate::checkpoint::Checkpoint;
 use crate::clock::Entropy;
-use crate::codec::{self, Seal, VaultError};
+use crate::codec::{self, Seal, Sealed, VaultError};
 use crate::entry::{Entry, Event, Serial};
 use crate::record::Object;
 use crate::state::{IllegalEntry, State};
 use crate::store::StoreError;
-use crate::value::{Secret, Value};
+use crate::value::Value;
 use crate::vault::Vault;
 
 /// The journal's tail may always grow to this many bytes before a checkpoint is worth its writing.
@@ -37,21 +37,10 @@ pub(crate) struct Row {
     pub(crate) body: Vec<u8>,
 }
 
-/// The whole state at one serial, as it is kept.
-#[derive(Clone, Debug)]
-pub(crate) struct Checkpoint {
-    pub(crate) serial: Serial,
-    /// The chain's hash at the serial.
-    pub(crate) hash: Hash,
-    /// Covers all of the above and the body.
-    pub(crate) digest: Hash,
-    pub(crate) body: Vec<u8>,
-}
-
 /// The entries of one append, sealed and ready to be chained.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    entries: Vec<(Entry<Json>, Vec<u8>)>,
+    entries: Vec<(Entry<Sealed>, Vec<u8>)>,
     /// Whom its secrets are sealed for; none where it has none.
     pub(crate) recipient: Option<String>,
 }
@@ -87,7 +76,7 @@ pub(crate) fn seal(entries: &[Entry], vault: &Vault, known: Option<&str>) -> Res
     let sealed = entries
         .iter()
         .map(|entry| {
-            let entry = entry.try_map(&mut |value| codec::seal(value, vault))?;
+            let entry = entry.clone().try_map(&mut |value| codec::seal(&value, vault))?;
             let body = serde_json::to_vec(&entry).map_err(|error| VaultError::Malformed(error.to_string()))?;
             Ok((entry, body))
         })
@@ -105,14 +94,23 @@ pub(crate) fn check_recipient(known: &str, found: Option<&str>) -> Result<(), Va
 }
 
 /// A sealed state with its secrets opened, as far as there is a key to them.
-pub(crate) fn open_state(state: &State<Json>, vault: &dyn Seal) -> Result<State, StoreError> {
-    Ok(state.try_map(&mut |value| codec::open(value, vault))?)
+pub(crate) fn open_state(state: State<Sealed>, vault: &dyn Seal) -> Result<State, StoreError> {
+    Ok(state.try_map(&mut |value| codec::open(&value, vault))?)
+}
+
+/// Whether a journal is being added to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum More {
+    /// More entries come.
+    Comes,
+    /// The lease is given back.
+    Rests,
 }
 
 /// What a journal adds up to so far, its values sealed: a step costs no key, and neither does a checkpoint.
 #[derive(Debug)]
 pub(crate) struct Live {
-    pub(crate) state: State<Json>,
+    pub(crate) state: State<Sealed>,
     hash: Hash,
     /// Bytes of the entries since the last checkpoint, and of that.
     tail: u64,
@@ -175,36 +173,23 @@ impl Live {
         Ok(head.serial)
     }
 
-    /// A checkpoint, once the tail has outgrown the last one twice over: what checkpoints cost stays in proportion to what was
-    /// appended, and what a reader reads to what there is.
-    pub(crate) fn checkpoint_due(&self) -> Result<Option<Checkpoint>, StoreError> {
-        if self.tail <= FLOOR.max(2 * self.checkpoint) {
+    /// A checkpoint, once the tail has outgrown the last one twice over, or by a quarter where nothing more comes for now: what
+    /// checkpoints cost stays in proportion to what was appended, and what a reader reads to what there is.
+    pub(crate) fn checkpoint_due(&self, more: More) -> Result<Option<Checkpoint>, StoreError> {
+        let outgrown = match more {
+            More::Comes => 2 * self.checkpoint,
+            More::Rests => self.checkpoint / 4,
+        };
+        if self.tail <= FLOOR.max(outgrown) {
             return Ok(None);
         }
-        let body = serde_json::to_vec(&self.state).map_err(|error| VaultError::Malformed(error.to_string()))?;
-        let Head { serial, hash } = self.head();
-        Ok(Some(Checkpoint { serial, hash, digest: digest(serial, &hash, &body), body }))
+        Checkpoint::of(&self.state, self.hash).map(Some)
     }
 
     /// Counts from a checkpoint of so many bytes: one that was kept, or one there was no room for, which is not tried again at once.
     pub(crate) fn checkpointed(&mut self, checkpoint: &Checkpoint) {
         self.tail = 0;
         self.checkpoint = size(&checkpoint.body);
-    }
-}
-
-impl Checkpoint {
-    fn state(&self) -> Result<State<Json>, StoreError> {
-        let fail = |reason: &str| damaged(Some(self.serial), format!("its checkpoint {reason}"));
-        if digest(self.serial, &self.hash, &self.body) != self.digest {
-            return Err(fail("is not what was written"));
-        }
-        let state: State<Json> = serde_json::from_slice(&self.body).map_err(|error| fail(&error.to_string()))?;
-        // That it is of this journal, the chain's hash says: its lineage may be another's, which was restored.
-        if state.serial != self.serial {
-            return Err(fail("belongs elsewhere"));
-        }
-        Ok(state)
     }
 }
 
@@ -221,7 +206,7 @@ impl Chain {
     }
 
     /// The entry of the next row.
-    pub(crate) fn entry(&mut self, row: &Row) -> Result<Entry<Json>, StoreError> {
+    pub(crate) fn entry(&mut self, row: &Row) -> Result<Entry<Sealed>, StoreError> {
         let next = self.at.next(&row.body);
         if row.serial != next.serial {
             return Err(damaged(Some(next.serial), "it is missing"));
@@ -251,7 +236,7 @@ pub(crate) fn history(from: Head, head: Head, rows: &[Row], vault: &dyn Seal) ->
     let mut chain = Chain::after(from);
     let mut entries = Vec::with_capacity(rows.len());
     for row in rows {
-        entries.push(chain.entry(row)?.try_map(&mut |value| codec::open(value, vault)).map_err(
+        entries.push(chain.entry(row)?.try_map(&mut |value| codec::open(&value, vault)).map_err(
             |error| match error {
                 VaultError::Damaged(_) | VaultError::Malformed(_) => damaged(Some(row.serial), error.to_string()),
                 other => other.into(),
@@ -267,37 +252,25 @@ pub(crate) fn damaged(serial: Option<Serial>, reason: impl Into<String>) -> Stor
     StoreError::Damaged { serial, reason: reason.into() }
 }
 
-fn digest(serial: Serial, hash: &Hash, body: &[u8]) -> Hash {
-    let digest = Sha256::new().chain_update(b"trueup checkpoint\0").chain_update(serial.to_be_bytes());
-    digest.chain_update(hash).chain_update(body).finalize().into()
-}
-
 fn size(body: &[u8]) -> u64 {
     u64::try_from(body.len()).unwrap_or(u64::MAX)
 }
 
 /// Whether an entry has a secret that is sealed for the key at hand: now, or before it was restored.
 fn has_secret(entry: &Entry) -> bool {
-    let object = |object: &Object| [&object.sent, &object.seen, &object.attributes].into_iter().any(is_open);
+    let object = |object: &Object| [&object.sent, &object.seen, &object.attributes].into_iter().any(Value::has_open);
     match &entry.event {
-        Event::Begin { request, .. } => [&request.spec, &request.before, &request.attributes].into_iter().any(is_open),
+        Event::Begin { request, .. } => {
+            [&request.spec, &request.before, &request.attributes].into_iter().any(Value::has_open)
+        }
         Event::Succeeded { object: made, .. } | Event::Annotated { object: made, .. } => {
             made.as_deref().is_some_and(object)
         }
         Event::Failed { applied: crate::entry::Applied::Partly(made), .. } | Event::Adopted { object: made, .. } => {
             object(made)
         }
-        Event::Outputs { outputs } => outputs.values().any(is_open),
-        Event::Restored { state } => state.any(|value| value.has_locked() || is_open(value)),
-        _ => false,
-    }
-}
-
-fn is_open(value: &Value) -> bool {
-    match value {
-        Value::Secret(Secret::Open(_)) => true,
-        Value::List(items) => items.iter().any(is_open),
-        Value::Map(map) => map.values().any(is_open),
+        Event::Outputs { outputs } => outputs.values().any(Value::has_open),
+        Event::Restored { state } => state.any(|value| value.has_locked() || value.has_open()),
         _ => false,
     }
 }

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::checkpoint::Checkpoint;
 use crate::clock::{Clock, Entropy};
+use crate::codec::Sealed;
 use crate::entry::{Entry, Serial};
 use crate::holder::{Holder, Processes};
-use crate::journal::{self, Batch, Checkpoint, Head, Live, Row};
+use crate::journal::{self, Batch, Head, Live, More, Row};
 use crate::leases::Kept;
 use crate::state::State;
 use crate::store::{Lease, Snapshot, Stack, Store, StoreError, Version};
@@ -177,7 +179,7 @@ impl Disk {
         if added.is_ok() {
             book.head = Some(live.head());
             book.recipient = book.recipient.take().or(recipient);
-            if let Some(checkpoint) = live.checkpoint_due()? {
+            if let Some(checkpoint) = live.checkpoint_due(More::Comes)? {
                 live.checkpointed(&checkpoint);
                 book.checkpoint = Some(checkpoint);
             }
@@ -234,11 +236,11 @@ impl Store for MemoryStore {
             Some(book) => (Some(book.file.clone()), book.replay()?),
             None => (None, None),
         };
-        let state = live.map(|live| journal::open_state(&live.state, &*self.vault)).transpose()?;
+        let state = live.map(|live| journal::open_state(live.state, &*self.vault)).transpose()?;
         Ok(Snapshot { state, location: LOCATION.to_owned(), file })
     }
 
-    async fn sealed(&self, stack: &Stack) -> Result<Option<State<serde_json::Value>>, StoreError> {
+    async fn sealed(&self, stack: &Stack) -> Result<Option<State<Sealed>>, StoreError> {
         let live = self.disk().book(stack)?.map(Book::replay).transpose()?.flatten();
         Ok(live.map(|live| live.state))
     }

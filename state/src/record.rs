@@ -1,42 +1,28 @@
 //! What the state knows of a resource that exists.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::clock::Timestamp;
-use crate::names::{KindName, ProviderName, Token};
+use crate::form::FlatRecord;
+use crate::names::{KindName, Token};
 use crate::path::FieldPath;
+use crate::scope::Scope;
 use crate::value::Value;
 
 /// How often a resource was replaced: 0 for its first object.
 pub type Generation = u64;
 
-/// A provider's settings for one resource, resolved: region, project, account, profile. Credentials are named here, never held.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Scope {
-    /// The provider and its alias.
-    pub provider: ProviderName,
-    /// Its settings by name.
-    pub settings: BTreeMap<String, serde_json::Value>,
-}
-
-impl Scope {
-    /// The same text for the same scope, to group by.
-    pub fn key(&self) -> String {
-        let settings: Vec<String> = self.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        format!("{}?{}", self.provider, settings.join("&"))
-    }
-}
-
 /// A line of a blueprint.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// The file, relative to the working directory where it is below it.
-    pub file: PathBuf,
+    pub file: Arc<Path>,
     /// The line, from 1.
     pub line: usize,
 }
@@ -120,6 +106,7 @@ pub struct Object<V = Value> {
 
 /// A resource that exists, or whose deposed objects do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "FlatRecord<V>", bound(deserialize = "V: Deserialize<'de>"))]
 pub struct Record<V = Value> {
     /// Its stable name.
     pub address: Address,
@@ -142,33 +129,33 @@ pub struct Record<V = Value> {
 
 impl<V> Object<V> {
     /// The same object with each value put through `f`: the way in and out of a codec.
-    pub fn try_map<W, E>(&self, f: &mut impl FnMut(&V) -> Result<W, E>) -> Result<Object<W>, E> {
+    pub fn try_map<W, E>(self, f: &mut impl FnMut(V) -> Result<W, E>) -> Result<Object<W>, E> {
         Ok(Object {
-            id: self.id.clone(),
-            scope: self.scope.clone(),
+            id: self.id,
+            scope: self.scope,
             generation: self.generation,
-            token: self.token.clone(),
-            sent: f(&self.sent)?,
-            seen: f(&self.seen)?,
-            attributes: f(&self.attributes)?,
+            token: self.token,
+            sent: f(self.sent)?,
+            seen: f(self.seen)?,
+            attributes: f(self.attributes)?,
             made_at: self.made_at,
-            price_at_launch: self.price_at_launch.clone(),
+            price_at_launch: self.price_at_launch,
         })
     }
 }
 
 impl<V> Record<V> {
     /// The same record with each value put through `f`: the way in and out of a codec.
-    pub fn try_map<W, E>(&self, f: &mut impl FnMut(&V) -> Result<W, E>) -> Result<Record<W>, E> {
+    pub fn try_map<W, E>(self, f: &mut impl FnMut(V) -> Result<W, E>) -> Result<Record<W>, E> {
         Ok(Record {
-            address: self.address.clone(),
-            kind: self.kind.clone(),
+            address: self.address,
+            kind: self.kind,
             schema_version: self.schema_version,
             generation: self.generation,
-            current: self.current.as_ref().map(|object| object.try_map(f)).transpose()?,
-            deposed: self.deposed.iter().map(|object| object.try_map(f)).collect::<Result<_, E>>()?,
+            current: self.current.map(|object| object.try_map(f)).transpose()?,
+            deposed: self.deposed.into_iter().map(|object| object.try_map(f)).collect::<Result<_, E>>()?,
             status: self.status,
-            declared: self.declared.clone(),
+            declared: self.declared,
         })
     }
 

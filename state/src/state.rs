@@ -77,29 +77,28 @@ impl<V> State<V> {
     }
 
     /// The same state with each value put through `f`: the way in and out of a codec.
-    pub fn try_map<W, E>(&self, f: &mut impl FnMut(&V) -> Result<W, E>) -> Result<State<W>, E> {
-        let mut state = State::new(self.lineage.clone());
-        state.serial = self.serial;
-        for (address, record) in &self.records {
-            state.records.insert(address.clone(), record.try_map(f)?);
-        }
-        for (token, open) in &self.open {
-            let open = OpenOperation {
-                at: open.at,
-                verb: open.verb,
-                request: open.request.try_map(f)?,
-                declared: open.declared.clone(),
-                id: open.id.clone(),
-                handle: open.handle.clone(),
-                parked: open.parked.clone(),
-            };
-            state.open.insert(token.clone(), open);
-        }
-        for (name, value) in &self.outputs {
-            state.outputs.insert(name.clone(), f(value)?);
-        }
-        state.former.clone_from(&self.former);
-        Ok(state)
+    pub fn try_map<W, E>(self, f: &mut impl FnMut(V) -> Result<W, E>) -> Result<State<W>, E> {
+        let records = self.records.into_iter().map(|(address, record)| Ok((address, record.try_map(f)?)));
+        let records = records.collect::<Result<_, E>>()?;
+        let open = self.open.into_iter().map(|(token, open)| Ok((token, open.try_map(f)?)));
+        let open = open.collect::<Result<_, E>>()?;
+        let outputs = self.outputs.into_iter().map(|(name, value)| Ok((name, f(value)?)));
+        let outputs = outputs.collect::<Result<_, E>>()?;
+        Ok(State { lineage: self.lineage, serial: self.serial, records, open, outputs, former: self.former })
+    }
+}
+
+impl<V> OpenOperation<V> {
+    fn try_map<W, E>(self, f: &mut impl FnMut(V) -> Result<W, E>) -> Result<OpenOperation<W>, E> {
+        Ok(OpenOperation {
+            at: self.at,
+            verb: self.verb,
+            request: self.request.try_map(f)?,
+            declared: self.declared,
+            id: self.id,
+            handle: self.handle,
+            parked: self.parked,
+        })
     }
 }
 

@@ -1,13 +1,10 @@
 //! What a field of a blueprint, a request or an observation holds.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::map::Map;
 use crate::path::{FieldPath, Step};
-
-/// The fields of a map, in the order of their names.
-pub type Map = BTreeMap<String, Value>;
 
 /// JSON with two marks: [`Value::Unknown`] and [`Value::Secret`].
 ///
@@ -64,6 +61,7 @@ impl Value {
     pub fn same(&self, other: &Value) -> bool {
         match (self.revealed(), other.revealed()) {
             (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b)),
+            (Value::Map(a), Value::Map(b)) if a.is_shared_with(b) => true,
             (Value::Map(a), Value::Map(b)) => {
                 a.len() == b.len() && a.iter().zip(b).all(|((ka, a), (kb, b))| ka == kb && a.same(b))
             }
@@ -89,6 +87,16 @@ impl Value {
             Value::Secret(_) => true,
             Value::List(items) => items.iter().any(Value::has_secret),
             Value::Map(map) => map.values().any(Value::has_secret),
+            _ => false,
+        }
+    }
+
+    /// Whether a secret that is not sealed is anywhere inside.
+    pub(crate) fn has_open(&self) -> bool {
+        match self {
+            Value::Secret(Secret::Open(_)) => true,
+            Value::List(items) => items.iter().any(Value::has_open),
+            Value::Map(map) => map.values().any(Value::has_open),
             _ => false,
         }
     }

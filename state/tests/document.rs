@@ -23,7 +23,7 @@ fn state() -> State {
 }
 
 fn document(vault: &Vault) -> Json {
-    let sealed = state().try_map(&mut |value| codec::seal(value, vault)).unwrap();
+    let sealed = state().try_map(&mut |value| codec::seal(&value, vault)).unwrap();
     serde_json::to_value(Document::new(&stack(), sealed)).unwrap()
 }
 
@@ -42,7 +42,7 @@ fn a_document_says_what_it_is_and_comes_back() {
     let read = read(&json).unwrap();
     assert_eq!(serde_json::to_value(&read).unwrap(), json);
     let opened = read.state_for(&stack(), &vault).unwrap();
-    let opened = opened.try_map(&mut |value| codec::open(&codec::seal(value, &vault)?, &vault)).unwrap();
+    let opened = opened.try_map(&mut |value| codec::open(&codec::seal(&value, &vault)?, &vault)).unwrap();
     assert_eq!(opened, state());
 }
 

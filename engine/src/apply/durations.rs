@@ -96,7 +96,7 @@ mod tests {
             kind: kind.into(),
             schema_version: 1,
             generation: 1,
-            scope: Scope { provider: "toy.eu".into(), settings: BTreeMap::new() },
+            scope: Scope::of("toy.eu"),
             name: String::new(),
             id: None,
             spec: Value::Null,

@@ -45,7 +45,7 @@ mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::{fmt, io};
 
 use trueup_state::{Address, FieldPath, KindName, Map, Place, ProviderName, Value};
@@ -147,9 +147,9 @@ pub struct Program {
     /// The values of its variables.
     pub variables: Map,
     /// Its resources, those of its modules too.
-    pub resources: BTreeMap<Address, Resource>,
+    pub resources: Arc<BTreeMap<Address, Resource>>,
     /// What depends on what.
-    pub graph: Graph,
+    pub graph: Arc<Graph>,
     /// Its outputs.
     pub outputs: BTreeMap<String, Output>,
     /// What has got another address.
@@ -321,7 +321,7 @@ impl Program {
 
     /// The tags that a resource gets from its module.
     pub fn tags(&self, resource: &Resource) -> &Map {
-        static NONE: Map = Map::new();
+        static NONE: LazyLock<Map> = LazyLock::new(Map::new);
         self.rooms.get(&resource.module).map_or(&NONE, |room| &room.tags)
     }
 

@@ -135,12 +135,12 @@ pub struct Scope {
 
 impl<V> Visible<V> {
     /// The same with each value put through `f`: the way in and out of a codec.
-    pub fn try_map<W, E>(&self, f: &mut impl FnMut(&V) -> Result<W, E>) -> Result<Visible<W>, E> {
+    pub fn try_map<W, E>(self, f: &mut impl FnMut(V) -> Result<W, E>) -> Result<Visible<W>, E> {
         Ok(Visible {
-            kind: self.kind.clone(),
-            provider: self.provider.clone(),
-            attributes: f(&self.attributes)?,
-            stable: f(&self.stable)?,
+            kind: self.kind,
+            provider: self.provider,
+            attributes: f(self.attributes)?,
+            stable: f(self.stable)?,
         })
     }
 }

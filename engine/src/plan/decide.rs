@@ -151,6 +151,9 @@ fn look(decision: &mut Decision, object: &Object, observation: Option<&Observati
 /// A field that is not compared keeps what it is, which an update sends with all the rest: what others made of it since, else what was
 /// sent.
 fn keep_ignored(decision: &mut Decision, ignore: &BTreeSet<FieldPath>, object: &Object, schema: &Schema) {
+    if ignore.is_empty() {
+        return;
+    }
     let outside = changed_paths(schema, &object.seen, &decision.observed);
     for path in ignore {
         let touched = outside.iter().any(|changed| path.covers(changed) || changed.covers(path));

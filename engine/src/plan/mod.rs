@@ -356,127 +356,127 @@ impl<V> Plan<V> {
     }
 
     /// The same plan with each value put through `f`: the way in and out of a codec.
-    pub fn try_map<W, E>(&self, f: &mut impl FnMut(&V) -> Result<W, E>) -> Result<Plan<W>, E> {
+    pub fn try_map<W, E>(self, f: &mut impl FnMut(V) -> Result<W, E>) -> Result<Plan<W>, E> {
         Ok(Plan {
             format: self.format,
             mode: self.mode,
-            asked: self.asked.clone(),
+            asked: self.asked,
             refreshed: self.refreshed,
-            part: self.part.clone(),
-            stack: self.stack.clone(),
-            lineage: self.lineage.clone(),
+            part: self.part,
+            stack: self.stack,
+            lineage: self.lineage,
             serial: self.serial,
             at: self.at,
-            sources: self.sources.clone(),
+            sources: self.sources,
             variables: self
                 .variables
-                .iter()
-                .map(|(name, value)| Ok((name.clone(), f(value)?)))
+                .into_iter()
+                .map(|(name, value)| Ok((name, f(value)?)))
                 .collect::<Result<_, E>>()?,
             known: self
                 .known
-                .iter()
-                .map(|(address, visible)| Ok((address.clone(), visible.try_map(f)?)))
+                .into_iter()
+                .map(|(address, visible)| Ok((address, visible.try_map(f)?)))
                 .collect::<Result<_, E>>()?,
-            existing: self.existing.iter().map(|existing| existing.try_map(f)).collect::<Result<_, E>>()?,
-            deferred: self.deferred.clone(),
-            facts: self.facts.clone(),
-            contents: self.contents.clone(),
-            resumes: self.resumes.clone(),
-            drift: self.drift.iter().map(|drift| drift.try_map(f)).collect::<Result<_, E>>()?,
-            changes: self.changes.iter().map(|change| change.try_map(f)).collect::<Result<_, E>>()?,
-            entries: self.entries.iter().map(|entry| entry.try_map(f)).collect::<Result<_, E>>()?,
-            operations: self.operations.iter().map(|operation| operation.try_map(f)).collect::<Result<_, E>>()?,
-            edges: self.edges.clone(),
+            existing: self.existing.into_iter().map(|existing| existing.try_map(f)).collect::<Result<_, E>>()?,
+            deferred: self.deferred,
+            facts: self.facts,
+            contents: self.contents,
+            resumes: self.resumes,
+            drift: self.drift.into_iter().map(|drift| drift.try_map(f)).collect::<Result<_, E>>()?,
+            changes: self.changes.into_iter().map(|change| change.try_map(f)).collect::<Result<_, E>>()?,
+            entries: self.entries.into_iter().map(|entry| entry.try_map(f)).collect::<Result<_, E>>()?,
+            operations: self.operations.into_iter().map(|operation| operation.try_map(f)).collect::<Result<_, E>>()?,
+            edges: self.edges,
             outputs: self
                 .outputs
-                .iter()
+                .into_iter()
                 .map(|(name, change)| {
-                    let before = change.before.as_ref().map(&mut *f).transpose()?;
-                    let after = change.after.as_ref().map(&mut *f).transpose()?;
-                    Ok((name.clone(), OutputChange { before, after }))
+                    let before = change.before.map(&mut *f).transpose()?;
+                    let after = change.after.map(&mut *f).transpose()?;
+                    Ok((name, OutputChange { before, after }))
                 })
                 .collect::<Result<_, E>>()?,
-            refusals: self.refusals.clone(),
-            notices: self.notices.clone(),
+            refusals: self.refusals,
+            notices: self.notices,
         })
     }
 }
 
 impl<V> Existing<V> {
-    fn try_map<W, E>(&self, f: &mut impl FnMut(&V) -> Result<W, E>) -> Result<Existing<W>, E> {
+    fn try_map<W, E>(self, f: &mut impl FnMut(V) -> Result<W, E>) -> Result<Existing<W>, E> {
         Ok(Existing {
-            address: self.address.clone(),
-            kind: self.kind.clone(),
-            scope: self.scope.clone(),
-            id: self.id.clone(),
-            attributes: f(&self.attributes)?,
-            source: self.source.clone(),
+            address: self.address,
+            kind: self.kind,
+            scope: self.scope,
+            id: self.id,
+            attributes: f(self.attributes)?,
+            source: self.source,
         })
     }
 }
 
 impl<V> Drift<V> {
-    fn try_map<W, E>(&self, f: &mut impl FnMut(&V) -> Result<W, E>) -> Result<Drift<W>, E> {
+    fn try_map<W, E>(self, f: &mut impl FnMut(V) -> Result<W, E>) -> Result<Drift<W>, E> {
         Ok(Drift {
-            address: self.address.clone(),
-            kind: self.kind.clone(),
+            address: self.address,
+            kind: self.kind,
             gone: self.gone,
-            fields: self.fields.iter().map(|field| field.try_map(f)).collect::<Result<_, E>>()?,
-            source: self.source.clone(),
+            fields: self.fields.into_iter().map(|field| field.try_map(f)).collect::<Result<_, E>>()?,
+            source: self.source,
             corrected: self.corrected,
-            kept: self.kept.clone(),
+            kept: self.kept,
         })
     }
 }
 
 impl<V> Change<V> {
-    fn try_map<W, E>(&self, f: &mut impl FnMut(&V) -> Result<W, E>) -> Result<Change<W>, E> {
+    fn try_map<W, E>(self, f: &mut impl FnMut(V) -> Result<W, E>) -> Result<Change<W>, E> {
         Ok(Change {
-            address: self.address.clone(),
-            kind: self.kind.clone(),
-            scope: self.scope.clone(),
+            address: self.address,
+            kind: self.kind,
+            scope: self.scope,
             action: self.action,
-            before: f(&self.before)?,
-            after: f(&self.after)?,
-            attributes_before: f(&self.attributes_before)?,
-            attributes_after: f(&self.attributes_after)?,
-            fields: self.fields.iter().map(|field| field.try_map(f)).collect::<Result<_, E>>()?,
-            reasons: self.reasons.clone(),
-            source: self.source.clone(),
-            candidates: self.candidates.clone(),
+            before: f(self.before)?,
+            after: f(self.after)?,
+            attributes_before: f(self.attributes_before)?,
+            attributes_after: f(self.attributes_after)?,
+            fields: self.fields.into_iter().map(|field| field.try_map(f)).collect::<Result<_, E>>()?,
+            reasons: self.reasons,
+            source: self.source,
+            candidates: self.candidates,
         })
     }
 }
 
 impl<V> FieldChange<V> {
-    fn try_map<W, E>(&self, f: &mut impl FnMut(&V) -> Result<W, E>) -> Result<FieldChange<W>, E> {
+    fn try_map<W, E>(self, f: &mut impl FnMut(V) -> Result<W, E>) -> Result<FieldChange<W>, E> {
         Ok(FieldChange {
-            path: self.path.clone(),
-            before: self.before.as_ref().map(&mut *f).transpose()?,
-            after: self.after.as_ref().map(&mut *f).transpose()?,
+            path: self.path,
+            before: self.before.map(&mut *f).transpose()?,
+            after: self.after.map(&mut *f).transpose()?,
             replaces: self.replaces,
-            source: self.source.clone(),
+            source: self.source,
         })
     }
 }
 
 impl<V> Operation<V> {
-    fn try_map<W, E>(&self, f: &mut impl FnMut(&V) -> Result<W, E>) -> Result<Operation<W>, E> {
+    fn try_map<W, E>(self, f: &mut impl FnMut(V) -> Result<W, E>) -> Result<Operation<W>, E> {
         Ok(Operation {
-            address: self.address.clone(),
-            kind: self.kind.clone(),
+            address: self.address,
+            kind: self.kind,
             verb: self.verb,
             generation: self.generation,
-            scope: self.scope.clone(),
-            id: self.id.clone(),
-            spec: f(&self.spec)?,
-            before: f(&self.before)?,
-            observed: f(&self.observed)?,
-            attributes: f(&self.attributes)?,
-            declared: self.declared.clone(),
+            scope: self.scope,
+            id: self.id,
+            spec: f(self.spec)?,
+            before: f(self.before)?,
+            observed: f(self.observed)?,
+            attributes: f(self.attributes)?,
+            declared: self.declared,
             partner: self.partner,
-            candidate: self.candidate.clone(),
+            candidate: self.candidate,
         })
     }
 }

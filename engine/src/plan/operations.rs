@@ -65,6 +65,9 @@ impl Planned {
 /// A resource that keeps an old object until a new one is ready needs all that it depends on, at any remove, to be there before and
 /// after: what of that is replaced too is create-first as well. `planned` is in the order of dependencies.
 pub fn share_order(planned: &mut [Planned]) {
+    if !planned.iter().any(keeps_old) {
+        return;
+    }
     let positions: BTreeMap<Address, usize> =
         planned.iter().enumerate().map(|(position, planned)| (planned.change.address.clone(), position)).collect();
     // Who needs each resource to be there all the time.
@@ -104,6 +107,9 @@ pub fn build(planned: &[Planned]) -> (Vec<Operation>, Vec<(usize, usize)>) {
     let mut builder = Builder::default();
     for planned in planned {
         builder.nodes(planned);
+    }
+    if builder.operations.is_empty() {
+        return (Vec::new(), Vec::new());
     }
     for planned in planned {
         builder.after_dependencies(planned);
@@ -179,7 +185,10 @@ impl Builder {
         }
         let by_dependency = planned.declared.dependencies.iter().filter_map(|address| self.nodes.get(address));
         nodes.unsettled = nodes.delete_first.is_some() || by_dependency.into_iter().any(|nodes| nodes.unsettled);
-        self.nodes.insert(planned.change.address.clone(), nodes);
+        // What nothing is done to is in nobody's way.
+        if nodes.unsettled || !nodes.first.is_empty() || !nodes.deletes.is_empty() {
+            self.nodes.insert(planned.change.address.clone(), nodes);
+        }
     }
 
     fn creates(&mut self, planned: &Planned, nodes: &mut Nodes) {

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     fn scope(region: &str) -> Scope {
-        Scope { provider: ProviderName::from("sim"), settings: BTreeMap::from([("region".to_owned(), region.into())]) }
+        Scope { provider: ProviderName::from("sim"), settings: [("region".to_owned(), region.into())].into() }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use trueup_engine::provider::{Found, Progress, ProviderError, RetrySafety};
 use trueup_state::entry::{Class, Handle, Request};
-use trueup_state::{Scope, Value};
+use trueup_state::{Map, Scope, Value};
 
 use super::clock::uptime;
 use super::crash::{Crash, Moment, due};
@@ -237,7 +237,7 @@ impl Cloud {
             region: "r1".to_owned(),
             name: name.to_owned(),
             token: String::new(),
-            spec: Value::Map(BTreeMap::new()),
+            spec: Value::Map(Map::new()),
             owner: BTreeMap::new(),
             revision: 0,
             made_at: Duration::ZERO,

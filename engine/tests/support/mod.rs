@@ -212,10 +212,10 @@ impl House {
 
     /// A plan after it was saved and read again.
     pub(crate) fn saved(&self, plan: &Plan) -> Plan {
-        let seal = &mut |value: &Value| codec::seal(value, self.vault.as_ref());
-        let sealed: Plan<serde_json::Value> = plan.try_map(seal).unwrap();
-        let read: Plan<serde_json::Value> = serde_json::from_slice(&serde_json::to_vec(&sealed).unwrap()).unwrap();
-        let opened: Plan = read.try_map(&mut |json| codec::open(json, self.vault.as_ref())).unwrap();
+        let seal = &mut |value: Value| codec::seal(&value, self.vault.as_ref());
+        let sealed: Plan<codec::Sealed> = plan.clone().try_map(seal).unwrap();
+        let read: Plan<codec::Sealed> = serde_json::from_slice(&serde_json::to_vec(&sealed).unwrap()).unwrap();
+        let opened: Plan = read.try_map(&mut |json| codec::open(&json, self.vault.as_ref())).unwrap();
         assert_eq!(opened, *plan);
         opened
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use trueup_engine::provider::Found;
 use trueup_state::entry::Request;
-use trueup_state::{Object, Timestamp, Value};
+use trueup_state::{Map, Object, Timestamp, Value};
 
 /// One thing that is there.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct Thing {
 /// What the cloud makes of a spec: labels in lower case, a zone where none is said.
 pub(super) fn kept(spec: &Value) -> Value {
     let mut map = spec.as_map().cloned().unwrap_or_default();
-    for value in map.values_mut() {
+    for (_, value) in &mut map {
         *value = plain(value);
     }
     if let Some(Value::String(label)) = map.get_mut("label") {
@@ -45,7 +45,7 @@ pub(super) fn plain(value: &Value) -> Value {
 }
 
 pub(super) fn found(thing: &Thing) -> Found {
-    let mut attributes = BTreeMap::from([
+    let mut attributes = Map::from([
         ("id".to_owned(), Value::from(thing.id.as_str())),
         ("zone".to_owned(), thing.spec.get("zone").cloned().unwrap_or_default()),
         ("address".to_owned(), format!("{}.{}", thing.id, thing.revision).into()),

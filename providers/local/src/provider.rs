@@ -113,13 +113,13 @@ impl Provider for LocalProvider {
         let given = given.or_else(|| settings.get("root").and_then(|root| root.revealed().as_str()));
         // The default is left out, so that a working directory that moved finds its things again.
         let Some(text) = given else {
-            return Ok(Scope { provider: name.clone(), settings: BTreeMap::new() });
+            return Ok(Scope::of(name.clone()));
         };
         if plain(text).is_none() {
             return Err(invalid(at, format!("`{text}` must be an absolute path without `..`")));
         }
         let settings = BTreeMap::from([("root".to_owned(), text.into())]);
-        Ok(Scope { provider: name.clone(), settings })
+        Ok(Scope { provider: name.clone(), settings: settings.into() })
     }
 
     async fn prepare(

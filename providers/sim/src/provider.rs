@@ -28,7 +28,7 @@ pub struct SimProvider {
     /// The clouds that were opened, by their files.
     clouds: tokio::sync::Mutex<BTreeMap<Option<PathBuf>, Arc<Cloud>>>,
     /// How the cloud behaves in each scope: what the blueprint said last. It is no part of a scope, for it does not say where a thing is.
-    manners: Mutex<BTreeMap<String, Arc<Settings>>>,
+    manners: Mutex<BTreeMap<Scope, Arc<Settings>>>,
     /// What was asked for last, and its scope: of 100,000 resources nearly all ask for the same.
     asked: Mutex<Option<Asked>>,
 }
@@ -83,7 +83,7 @@ impl SimProvider {
         Ok(cloud)
     }
 
-    fn manners(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Settings>>> {
+    fn manners(&self) -> MutexGuard<'_, BTreeMap<Scope, Arc<Settings>>> {
         self.manners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -156,8 +156,8 @@ impl Provider for SimProvider {
             }
             place.insert("file".to_owned(), file.as_str().into());
         }
-        let scope = Scope { provider: name.clone(), settings: place };
-        self.manners().insert(scope.key(), Arc::new(read));
+        let scope = Scope { provider: name.clone(), settings: place.into() };
+        self.manners().insert(scope.clone(), Arc::new(read));
         let (name, candidate) = (name.clone(), candidate.cloned());
         *asked = Some(Asked { name, settings: settings.clone(), candidate, scope: scope.clone() });
         Ok(scope)
@@ -173,7 +173,7 @@ impl Provider for SimProvider {
             .cloud(file.or_else(|| self.file.clone()))
             .await
             .map_err(|error| ProviderError::new(Class::Internal, error.to_string()).code("CloudUnavailable"))?;
-        let settings = self.manners().get(&scope.key()).cloned().unwrap_or_default();
+        let settings = self.manners().get(scope).cloned().unwrap_or_default();
         let manager = |kind: &KindName| {
             let schema = schema_of(kind.as_str()).ok_or_else(|| {
                 let message = format!("`sim` does not make the kind `{kind}`");
@@ -188,7 +188,7 @@ impl Provider for SimProvider {
 
     async fn facts(&self, questions: &[Question]) -> Vec<Fact> {
         let answer = |question: &Question| {
-            let settings = self.manners().get(&question.scope.key()).cloned().unwrap_or_default();
+            let settings = self.manners().get(&question.scope).cloned().unwrap_or_default();
             let region = region_of(&question.scope);
             let answer = match question.subject {
                 Subject::Offers => serde_json::json!({ "prices_per_gpu_hour": settings.prices }),

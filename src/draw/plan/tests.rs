@@ -44,7 +44,7 @@ fn plan() -> Plan {
 }
 
 fn scope() -> Scope {
-    Scope { provider: "local".into(), settings: BTreeMap::new() }
+    Scope::of("local")
 }
 
 fn address(text: &str) -> Address {
@@ -52,7 +52,7 @@ fn address(text: &str) -> Address {
 }
 
 fn line(line: usize) -> Place {
-    Place { file: "blueprint.yaml".into(), line }
+    Place { file: std::path::Path::new("blueprint.yaml").into(), line }
 }
 
 fn spec(json: serde_json::Value) -> Value {

@@ -169,17 +169,17 @@ pub(crate) fn list_json(state: &State) -> Json {
 
 /// One record, as JSON; secrets read `(secret)`.
 pub(crate) fn record_json(record: &Record) -> Json {
-    redacted(record.try_map(&mut hide))
+    redacted(record.clone().try_map(&mut hide))
 }
 
 /// One entry, as JSON; secrets read `(secret)`.
 pub(crate) fn entry_json(entry: &Entry) -> Json {
-    redacted(entry.try_map(&mut hide))
+    redacted(entry.clone().try_map(&mut hide))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "what `try_map` calls may fail")]
-fn hide(value: &Value) -> Result<Json, std::convert::Infallible> {
-    Ok(redact(value, Redaction::Words))
+#[expect(clippy::unnecessary_wraps, clippy::needless_pass_by_value, reason = "as `try_map` calls it")]
+fn hide(value: Value) -> Result<Json, std::convert::Infallible> {
+    Ok(redact(&value, Redaction::Words))
 }
 
 fn redacted<T: serde::Serialize>(hidden: Result<T, std::convert::Infallible>) -> Json {

@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use crate::clock::{Clock, Entropy};
+use crate::codec::Sealed;
 use crate::entry::{Entry, Serial};
 use crate::holder::{Holder, Processes};
 use crate::journal;
@@ -109,13 +110,13 @@ impl Store for SqliteStore {
         let found = reader::find(&self.shared.path, stack, Ask::State).await?;
         let (file, journal) = found.map(|found| (found.file, found.journal)).unzip();
         let state = match journal.flatten() {
-            Some(journal) => Some(journal::open_state(&journal.replay()?.state, &*self.shared.vault)?),
+            Some(journal) => Some(journal::open_state(journal.replay()?.state, &*self.shared.vault)?),
             None => None,
         };
         Ok(Snapshot { state, location: self.shared.path.display().to_string(), file })
     }
 
-    async fn sealed(&self, stack: &Stack) -> Result<Option<State<serde_json::Value>>, StoreError> {
+    async fn sealed(&self, stack: &Stack) -> Result<Option<State<Sealed>>, StoreError> {
         let found = reader::find(&self.shared.path, stack, Ask::State).await?;
         let live = found.and_then(|found| found.journal).map(|journal| journal.replay()).transpose()?;
         Ok(live.map(|live| live.state))

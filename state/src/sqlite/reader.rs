@@ -10,8 +10,9 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::file::{self, Mark};
 use super::tables::{self, Known, TableError};
+use crate::checkpoint::Checkpoint;
 use crate::entry::Serial;
-use crate::journal::{Checkpoint, Head, Live, Row};
+use crate::journal::{Head, Live, Row};
 use crate::leases::Kept;
 use crate::store::{Stack, StoreError, Version};
 

@@ -20,9 +20,10 @@ use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Executor};
 
+use crate::checkpoint::Checkpoint;
 use crate::codec::VaultError;
 use crate::entry::Serial;
-use crate::journal::{Checkpoint, Hash, Head, Row, damaged};
+use crate::journal::{Hash, Head, Row, damaged};
 use crate::leases::Kept;
 use crate::store::{StoreError, Version};
 

@@ -5,8 +5,9 @@ use sqlx::{Connection, Transaction};
 
 use super::Shared;
 use super::tables::{self, Known, TableError};
+use crate::checkpoint::Checkpoint;
 use crate::holder::Holder;
-use crate::journal::{self, Checkpoint, Head};
+use crate::journal::{self, Head};
 use crate::leases::Kept;
 use crate::store::{Lease, Stack, StoreError, Version};
 

@@ -12,7 +12,7 @@ use super::transactions::{self, Outcome, Taken};
 use super::{Shared, file};
 use crate::entry::Serial;
 use crate::holder::Holder;
-use crate::journal::Batch;
+use crate::journal::{Batch, More};
 use crate::leases::Kept;
 use crate::store::{Fencing, Lease, Stack, StoreError, Version};
 
@@ -67,6 +67,7 @@ impl Writer {
     /// Gives a lease back.
     pub(super) async fn release(&mut self, shared: &Shared, lease: &Lease) -> Result<(), StoreError> {
         self.held.remove(&(names(&lease.stack), lease.fencing));
+        self.checkpoint(shared, More::Rests).await;
         let mut connection = self.connect(shared, false).await?;
         let outcome = transactions::change_lease(&mut connection.0, &lease.stack, |kept| Ok(kept.release(lease))).await;
         if let Some((id, kept, _)) = self.settle(shared, connection, outcome)? {
@@ -115,7 +116,7 @@ impl Writer {
             // Whoever asked may have gone.
             let _ = reply.send(outcome);
         }
-        self.checkpoint(shared).await;
+        self.checkpoint(shared, More::Comes).await;
     }
 
     async fn commit_all(
@@ -133,9 +134,9 @@ impl Writer {
     }
 
     /// Writes the checkpoints that are due. They only spare reading: a failure is no one's, and is tried again much later.
-    async fn checkpoint(&mut self, shared: &Shared) {
+    async fn checkpoint(&mut self, shared: &Shared, more: More) {
         for id in self.pages.keys().copied().collect::<Vec<_>>() {
-            let Some(Ok(Some(checkpoint))) = self.pages.get(&id).map(|page| page.live.checkpoint_due()) else {
+            let Some(Ok(Some(checkpoint))) = self.pages.get(&id).map(|page| page.live.checkpoint_due(more)) else {
                 continue;
             };
             if let Ok(mut connection) = self.connect(shared, false).await {

@@ -23,7 +23,7 @@ on_every_store! {
 }
 
 /// The sealed state of the stack.
-async fn sealed(store: &Arc<dyn Store>) -> State<serde_json::Value> {
+async fn sealed(store: &Arc<dyn Store>) -> State<codec::Sealed> {
     store.sealed(&stack()).await.unwrap().unwrap()
 }
 
@@ -36,7 +36,7 @@ async fn what_is_sealed_stays_as_it_is(house: House) {
     let first = sealed(&store).await;
     assert_eq!(sealed(&keyless).await, first, "no key is needed, and nothing is sealed anew");
     assert!(!serde_json::to_string(&first).unwrap().contains("canary"));
-    let opened = first.try_map(&mut |json| codec::open(json, &*house.vault)).unwrap();
+    let opened = first.try_map(&mut |json| codec::open(&json, &*house.vault)).unwrap();
     assert_eq!(opened, state(&store).await);
 }
 
@@ -70,8 +70,8 @@ async fn a_restored_state_keeps_its_lineage_and_its_key(house: House) {
     }
     // As large as calls for a checkpoint.
     whole.outputs.insert("large".to_owned(), Value::from("x".repeat(600_000)));
-    let sealed = whole.try_map(&mut |value| codec::seal(value, &*house.vault)).unwrap();
-    let locked = sealed.try_map(&mut |json| codec::open(json, &codec::NoKey)).unwrap();
+    let sealed = whole.try_map(&mut |value| codec::seal(&value, &*house.vault)).unwrap();
+    let locked = sealed.try_map(&mut |json| codec::open(&json, &codec::NoKey)).unwrap();
     store.append(&lease, &[restored(&locked)]).await.unwrap();
     store.append(&lease, &made("b", spec("eu"))).await.unwrap();
     store.release(lease).await.unwrap();

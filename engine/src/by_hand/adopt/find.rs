@@ -175,9 +175,9 @@ impl Finder<'_> {
 
     /// What providers say: one call for each kind and scope, all at once. What else of the stack they show is noted.
     async fn observe(&mut self, lookups: &[Lookup<'_>]) -> Vec<Observation> {
-        let mut groups: BTreeMap<(String, &KindName), Vec<usize>> = BTreeMap::new();
+        let mut groups: BTreeMap<(Scope, &KindName), Vec<usize>> = BTreeMap::new();
         for (index, lookup) in lookups.iter().enumerate() {
-            groups.entry((lookup.branch.scope.key(), &lookup.wanted.kind)).or_default().push(index);
+            groups.entry((lookup.branch.scope.clone(), &lookup.wanted.kind)).or_default().push(index);
         }
         let clock = self.clock;
         let asked = groups.into_iter().map(|((_, kind), indices)| async move {
@@ -245,7 +245,7 @@ fn nothing(wanted: &Wanted, by: &MatchedBy) -> AdoptError {
 
 /// Takes out what several resources would be.
 fn apart(checked: Vec<Result<Match, AdoptError>>) -> Matched {
-    let mut takers: BTreeMap<(String, KindName, String), Vec<Address>> = BTreeMap::new();
+    let mut takers: BTreeMap<(Scope, KindName, String), Vec<Address>> = BTreeMap::new();
     for found in checked.iter().flatten() {
         takers.entry(found.key()).or_default().push(found.address.clone());
     }

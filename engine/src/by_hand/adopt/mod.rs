@@ -110,8 +110,8 @@ pub struct Adoption {
 
 impl Match {
     /// What is the same for two matches of the same object.
-    fn key(&self) -> (String, KindName, String) {
-        (self.scope.key(), self.kind.clone(), self.id.clone())
+    fn key(&self) -> (Scope, KindName, String) {
+        (self.scope.clone(), self.kind.clone(), self.id.clone())
     }
 
     /// The object as it is recorded, where it is to be `wanted`.

@@ -134,7 +134,7 @@ impl<'a> Builder<'a> {
             serial: input.state.map_or(0, |state| state.serial),
             at: input.now,
             sources: input.program.sources.clone(),
-            variables: input.program.variables.clone(),
+            variables: input.program.variables.clone().into_iter().collect(),
             known: Known::new(),
             facts: input.facts.clone(),
             existing: Vec::new(),
@@ -227,7 +227,7 @@ impl<'a> Builder<'a> {
 
     fn declared(&self, resource: &Resource) -> Declared {
         Declared {
-            dependencies: self.input.program.graph.dependencies(&resource.address).into_iter().collect(),
+            dependencies: self.input.program.graph.dependencies(&resource.address),
             protect: resource.protect,
             ignore: resource.ignore.clone(),
             correct: resource.correct.clone(),

@@ -7,7 +7,7 @@ use crate::plan::operations::Planned;
 use crate::plan::{Action, Change, Mode, Notice, Reason, Refusal};
 use crate::provider::Observation;
 use crate::schema::Schema;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use trueup_state::{Address, Event, Generation, Object, Record, Scope, Value};
 
 /// A record whose objects are deleted as a spec says now, where that is all that it matters to.
@@ -63,10 +63,7 @@ impl<'a> Builder<'a> {
         let change = Change {
             address: record.address.clone(),
             kind: record.kind.clone(),
-            scope: record.objects().next().map_or_else(
-                || Scope { provider: "none".into(), settings: BTreeMap::new() },
-                |object| object.scope.clone(),
-            ),
+            scope: record.objects().next().map_or_else(|| Scope::of("none"), |object| object.scope.clone()),
             action: if forgotten { Action::Forget } else { Action::Delete },
             before: current.map_or(Value::Null, |object| object.sent.clone()),
             after: Value::Null,

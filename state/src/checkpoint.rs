@@ -1,0 +1,128 @@
+//! The whole state at one serial, as it is kept: it spares the reading of what led to it.
+//!
+//! Its first line is the state without its records; each line after that is one record, so that several threads can read them.
+
+use std::collections::BTreeMap;
+use std::thread;
+
+use sha2::{Digest, Sha256};
+
+use crate::codec::{Sealed, VaultError};
+use crate::entry::Serial;
+use crate::journal::{Hash, damaged};
+use crate::record::Record;
+use crate::scope::Scope;
+use crate::state::State;
+use crate::store::StoreError;
+
+/// A part of a checkpoint that is worth a thread of its own, in bytes.
+const SHARE: usize = 1024 * 1024;
+
+/// The whole state at one serial, as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Checkpoint {
+    pub(crate) serial: Serial,
+    /// The chain's hash at the serial.
+    pub(crate) hash: Hash,
+    /// Covers all of the above and the body.
+    pub(crate) digest: Hash,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Checkpoint {
+    /// The checkpoint of a state, at which the chain has a hash.
+    pub(crate) fn of(state: &State<Sealed>, hash: Hash) -> Result<Self, StoreError> {
+        let body = write(state).map_err(|error| VaultError::Malformed(error.to_string()))?;
+        Ok(Self { serial: state.serial, hash, digest: digest(state.serial, &hash, &body), body })
+    }
+
+    /// The state that was kept.
+    pub(crate) fn state(&self) -> Result<State<Sealed>, StoreError> {
+        let fail = |reason: &str| damaged(Some(self.serial), format!("its checkpoint {reason}"));
+        let (found, state) = thread::scope(|scope| {
+            let found = scope.spawn(|| digest(self.serial, &self.hash, &self.body));
+            let state = read(&self.body);
+            (found.join().unwrap_or_default(), state)
+        });
+        if found != self.digest {
+            return Err(fail("is not what was written"));
+        }
+        let state = state.map_err(|error| fail(&error.to_string()))?;
+        // That it is of this journal, the chain's hash says: its lineage may be another's, which was restored.
+        if state.serial != self.serial {
+            return Err(fail("belongs elsewhere"));
+        }
+        Ok(state)
+    }
+}
+
+fn digest(serial: Serial, hash: &Hash, body: &[u8]) -> Hash {
+    let digest = Sha256::new().chain_update(b"trueup checkpoint\0").chain_update(serial.to_be_bytes());
+    digest.chain_update(hash).chain_update(body).finalize().into()
+}
+
+fn write(state: &State<Sealed>) -> Result<Vec<u8>, serde_json::Error> {
+    let head = State {
+        lineage: state.lineage.clone(),
+        serial: state.serial,
+        records: BTreeMap::new(),
+        open: state.open.clone(),
+        outputs: state.outputs.clone(),
+        former: state.former.clone(),
+    };
+    let mut body = serde_json::to_vec(&head)?;
+    for record in state.records.values() {
+        body.push(b'\n');
+        serde_json::to_writer(&mut body, record)?;
+    }
+    Ok(body)
+}
+
+fn read(body: &[u8]) -> Result<State<Sealed>, serde_json::Error> {
+    let end = body.iter().position(|byte| *byte == b'\n').unwrap_or(body.len());
+    let (head, lines) = body.split_at(end);
+    let mut state: State<Sealed> = serde_json::from_slice(head)?;
+    let shares = shares(lines);
+    let read: Result<Vec<_>, _> = thread::scope(|scope| {
+        let threads: Vec<_> = shares.iter().map(|share| scope.spawn(|| records(share))).collect();
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(join).collect()
+    });
+    let records = read?.into_iter().flatten();
+    state.records.append(&mut records.map(|record| (record.address.clone(), record)).collect());
+    Ok(state)
+}
+
+/// Whole lines, one share of them for each thread that there may be.
+fn shares(lines: &[u8]) -> Vec<&[u8]> {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let size = lines.len().div_ceil(threads).max(SHARE);
+    let (mut rest, mut shares) = (lines, Vec::new());
+    while rest.len() > size {
+        let end = rest[size..].iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| size + at);
+        let (share, later) = rest.split_at(end);
+        shares.push(share);
+        rest = later;
+    }
+    shares.push(rest);
+    shares
+}
+
+/// The records of whole lines. Those that follow each other in one scope share it.
+fn records(lines: &[u8]) -> Result<Vec<Record<Sealed>>, serde_json::Error> {
+    let mut scope: Option<Scope> = None;
+    let mut records = Vec::new();
+    for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let mut record: Record<Sealed> = serde_json::from_slice(line)?;
+        for object in record.current.iter_mut().chain(&mut record.deposed) {
+            match &scope {
+                Some(scope) if *scope == object.scope => object.scope = scope.clone(),
+                _ => scope = Some(object.scope.clone()),
+            }
+        }
+        records.push(record);
+    }
+    Ok(records)
+}
