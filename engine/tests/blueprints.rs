@@ -130,9 +130,9 @@ fn a_training_blueprint_loads_to_what_it_says() {
     );
     assert_eq!(
         program.graph.dependencies(&address("hostfile")),
-        [address(r#"trainer["a"]"#), address(r#"trainer["b"]"#)]
+        [address(r#"trainer["a"]"#), address(r#"trainer["b"]"#)].into()
     );
-    assert_eq!(program.graph.dependencies(&address("backup")), [address("tiny_llama")]);
+    assert_eq!(program.graph.dependencies(&address("backup")), [address("tiny_llama")].into());
     assert_eq!(program.instances(&address("spare")), Some(&Instances::Absent));
     assert!(program.resources[&address("weights")].protect);
     assert_eq!(program.resources[&address("chief")].create_first, Some(true));
