@@ -242,7 +242,7 @@ fn result(program: &Program, text: Option<&str>) -> Evaluated {
 /// What the expression comes to when the attributes of each resource are what a function says.
 fn result_by(program: &Program, attribute: impl Fn(&Address) -> Value) -> Evaluated {
     let world: Arc<World> = program.world();
-    for (address, resource) in &program.resources {
+    for (address, resource) in program.resources.iter() {
         let names: &[&str] = if resource.kind.as_str() == "bucket" { &["name", "uri"] } else { &["id", "ip"] };
         let value = attribute(address);
         let attributes: Map = names.iter().map(|name| ((*name).to_owned(), value.clone())).collect();
