@@ -193,6 +193,33 @@ impl Graph {
         order
     }
 
+    /// Cuts the order into stretches, each of resources that don't depend on each other: `order` is what [`Graph::order`] gave.
+    pub fn stretches<'o>(&self, order: &'o [Address]) -> Vec<&'o [Address]> {
+        let nodes: Vec<Option<&NodeIndex>> = order.iter().map(|address| self.index.get(address)).collect();
+        let mut position = vec![0; self.graph.node_count()];
+        for (at, node) in nodes.iter().enumerate() {
+            if let Some(node) = node {
+                position[node.index()] = at;
+            }
+        }
+        let last = |node: NodeIndex, position: &[usize]| {
+            self.graph.neighbors_directed(node, Direction::Incoming).map(|needed| position[needed.index()]).max()
+        };
+        // What is depended on as a whole is there with the last of it. It depends on resources alone.
+        for node in self.graph.node_indices().filter(|node| matches!(self.graph[*node], GraphNode::Group(_))) {
+            position[node.index()] = last(node, &position).unwrap_or_default();
+        }
+        let (mut stretches, mut start) = (Vec::new(), 0);
+        for (at, node) in nodes.iter().enumerate() {
+            if node.and_then(|node| last(*node, &position)).is_some_and(|last| last >= start) {
+                stretches.push(&order[start..at]);
+                start = at;
+            }
+        }
+        stretches.push(&order[start..]);
+        stretches
+    }
+
     /// The resources that one depends on directly, groups resolved to their instances.
     pub fn dependencies(&self, address: &Address) -> BTreeSet<Address> {
         let mut found = BTreeSet::new();

@@ -7,6 +7,7 @@
 pub mod apply;
 pub mod blueprint;
 pub mod by_hand;
+mod completion;
 pub mod compose;
 pub mod desired;
 pub mod diagnostic;

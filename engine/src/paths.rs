@@ -54,6 +54,9 @@ pub(crate) fn resolve_paths(
     contents: &Contents,
 ) -> Vec<Diagnostic> {
     let mut wrong = Vec::new();
+    if !schema.has_paths() {
+        return wrong;
+    }
     for field in path_fields(spec, schema) {
         let Some(value) = spec.at(&field) else { continue };
         let is_secret = matches!(value, Value::Secret(_));

@@ -14,7 +14,9 @@ use std::sync::OnceLock;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value as Json;
-use trueup_state::{FieldPath, KindName, Map, Step, Value};
+use trueup_state::{FieldPath, KindName, Step, Value};
+
+use crate::completion::Completion;
 
 /// A kind's fields and attributes.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub struct Schema {
     paths: OnceLock<bool>,
     /// The names of the attributes in their order, each with whether it stays as it is.
     names: OnceLock<BTreeMap<String, bool>>,
+    completion: OnceLock<Completion>,
 }
 
 /// Whether a change can be made in place.
@@ -82,6 +85,7 @@ impl Schema {
             compares: OnceLock::new(),
             paths: OnceLock::new(),
             names: OnceLock::new(),
+            completion: OnceLock::new(),
         }
     }
 
@@ -175,7 +179,7 @@ impl Schema {
     /// Fills in the defaults of fields that are left out, drops those said to be null, makes secret what the schema says is, and writes
     /// `2.0` as 2 where an integer belongs.
     pub fn complete(&self, spec: &mut Value) {
-        complete(&self.spec, spec);
+        self.completion.get_or_init(|| Completion::of(&self.spec)).complete(spec);
     }
 
     /// What the schema does not allow. Parts that are unknown may yet become anything.
@@ -271,43 +275,6 @@ fn has_key(schema: &Json, key: &str) -> bool {
     }
 }
 
-fn complete(schema: &Json, value: &mut Value) {
-    match value {
-        Value::Map(map) => {
-            if !marked(schema, "x-free") {
-                map.retain(|_, value| *value != Value::Null);
-            }
-            add_defaults(schema, map);
-            for (name, value) in map {
-                if let Some(schema) = child(schema, &Step::Field(name.clone())) {
-                    complete(schema, value);
-                    if marked(schema, "x-secret") && !matches!(value, Value::Unknown | Value::Null) {
-                        *value = Value::secret(std::mem::take(value));
-                    }
-                }
-            }
-        }
-        Value::List(items) => {
-            for (index, item) in items.iter_mut().enumerate() {
-                if let Some(schema) = child(schema, &Step::Index(index)) {
-                    complete(schema, item);
-                }
-            }
-        }
-        Value::Number(number) if takes_integers_alone(schema) => *number = whole(std::mem::replace(number, 0.into())),
-        _ => {}
-    }
-}
-
-/// Whether a number must be an integer there.
-fn takes_integers_alone(schema: &Json) -> bool {
-    let types = std::iter::once(schema).chain(variants(schema)).filter_map(|schema| schema.get("type"));
-    let types: Vec<&Json> =
-        types.flat_map(|kind| kind.as_array().map_or(std::slice::from_ref(kind), Vec::as_slice)).collect();
-    let has = |name: &str| types.iter().any(|kind| *kind == name);
-    has("integer") && !has("number")
-}
-
 /// A number without a fraction that says nothing: to JSON Schema 2.0 is an integer, and to a division what it gives.
 #[allow(clippy::cast_possible_truncation, reason = "only what is the same either way is converted")]
 pub(crate) fn whole(number: serde_json::Number) -> serde_json::Number {
@@ -315,21 +282,6 @@ pub(crate) fn whole(number: serde_json::Number) -> serde_json::Number {
     match number.as_f64() {
         Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() <= LARGEST => (float as i64).into(),
         _ => number,
-    }
-}
-
-fn add_defaults(schema: &Json, map: &mut Map) {
-    // Of several shapes that a map may have, none has defaults that hold for all.
-    let mut shapes = variants(schema).filter(|variant| variant.get("properties").is_some());
-    if let (Some(only), None) = (shapes.next(), shapes.next()) {
-        add_defaults(only, map);
-    }
-    for (name, field) in schema.get("properties").and_then(Json::as_object).into_iter().flatten() {
-        if let Some(default) = field.get("default").filter(|default| !default.is_null())
-            && !map.contains_key(name)
-        {
-            map.insert(name.clone(), default.clone().into());
-        }
     }
 }
 

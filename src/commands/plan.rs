@@ -23,8 +23,7 @@ pub(super) async fn run(arguments: &PlanArgs, json: bool) -> Result<Exit, Failur
     }
     draw::warnings(&loaded.program.sources, &loaded.program.warnings, json);
     warn_of_twin(&loaded, &snapshot, json);
-    let serial = snapshot.serial();
-    let standing = Standing { location: snapshot.location, serial };
+    let standing = Standing { location: snapshot.location.clone(), serial: snapshot.serial() };
     let since = workplace.engine.clock.uptime();
     show_plan(&plan, Some(&program), &standing, arguments.view.view, json);
     workplace.engine.tell_phase("draw", since);
@@ -34,7 +33,7 @@ pub(super) async fn run(arguments: &PlanArgs, json: bool) -> Result<Exit, Failur
     }
     let exit = exit_of(&plan);
     // The process ends, and gives back all of it at once: of a large stack that is quicker than piece by piece.
-    std::mem::forget((loaded, program, plan));
+    std::mem::forget((loaded, program, plan, snapshot));
     Ok(exit)
 }
 

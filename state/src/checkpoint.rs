@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::codec::{Sealed, VaultError};
 use crate::entry::Serial;
-use crate::journal::{Hash, damaged};
+use crate::journal::{Hash, Open, damaged};
 use crate::record::Record;
 use crate::scope::Scope;
 use crate::state::State;
@@ -37,17 +37,20 @@ impl Checkpoint {
     }
 
     /// The state that was kept.
-    pub(crate) fn state(&self) -> Result<State<Sealed>, StoreError> {
+    pub(crate) fn state<V: Send>(&self, open: Open<'_, V>) -> Result<State<V>, StoreError> {
         let fail = |reason: &str| damaged(Some(self.serial), format!("its checkpoint {reason}"));
         let (found, state) = thread::scope(|scope| {
             let found = scope.spawn(|| digest(self.serial, &self.hash, &self.body));
-            let state = read(&self.body);
+            let state = read(&self.body, open);
             (found.join().unwrap_or_default(), state)
         });
         if found != self.digest {
             return Err(fail("is not what was written"));
         }
-        let state = state.map_err(|error| fail(&error.to_string()))?;
+        let state = state.map_err(|problem| match problem {
+            Problem::Json(error) => fail(&error.to_string()),
+            Problem::Vault(error) => error.into(),
+        })?;
         // That it is of this journal, the chain's hash says: its lineage may be another's, which was restored.
         if state.serial != self.serial {
             return Err(fail("belongs elsewhere"));
@@ -78,13 +81,23 @@ fn write(state: &State<Sealed>) -> Result<Vec<u8>, serde_json::Error> {
     Ok(body)
 }
 
-fn read(body: &[u8]) -> Result<State<Sealed>, serde_json::Error> {
+/// Why it can't be read.
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+fn read<V: Send>(body: &[u8], open: Open<'_, V>) -> Result<State<V>, Problem> {
     let end = body.iter().position(|byte| *byte == b'\n').unwrap_or(body.len());
     let (head, lines) = body.split_at(end);
-    let mut state: State<Sealed> = serde_json::from_slice(head)?;
+    let head: State<Sealed> = serde_json::from_slice(head)?;
+    let mut state = head.try_map(&mut |value| open(value))?;
     let shares = shares(lines);
     let read: Result<Vec<_>, _> = thread::scope(|scope| {
-        let threads: Vec<_> = shares.iter().map(|share| scope.spawn(|| records(share))).collect();
+        let threads: Vec<_> = shares.iter().map(|share| scope.spawn(|| records(share, open))).collect();
         let join = |thread: thread::ScopedJoinHandle<'_, _>| {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
@@ -111,7 +124,7 @@ fn shares(lines: &[u8]) -> Vec<&[u8]> {
 }
 
 /// The records of whole lines. Those that follow each other in one scope share it.
-fn records(lines: &[u8]) -> Result<Vec<Record<Sealed>>, serde_json::Error> {
+fn records<V>(lines: &[u8], open: Open<'_, V>) -> Result<Vec<Record<V>>, Problem> {
     let mut scope: Option<Scope> = None;
     let mut records = Vec::new();
     for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -122,7 +135,7 @@ fn records(lines: &[u8]) -> Result<Vec<Record<Sealed>>, serde_json::Error> {
                 _ => scope = Some(object.scope.clone()),
             }
         }
-        records.push(record);
+        records.push(record.try_map(&mut |value| open(value))?);
     }
     Ok(records)
 }

@@ -93,10 +93,8 @@ pub(crate) fn check_recipient(known: &str, found: Option<&str>) -> Result<(), Va
     Err(VaultError::OtherKey { sealed_for: known.to_owned(), found: found.unwrap_or("not there").to_owned() })
 }
 
-/// A sealed state with its secrets opened, as far as there is a key to them.
-pub(crate) fn open_state(state: State<Sealed>, vault: &dyn Seal) -> Result<State, StoreError> {
-    Ok(state.try_map(&mut |value| codec::open(&value, vault))?)
-}
+/// What a sealed value is read as: itself, or with its secrets opened as far as there is a key to them.
+pub(crate) type Open<'a, V> = &'a (dyn Fn(Sealed) -> Result<V, VaultError> + Sync);
 
 /// Whether a journal is being added to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,23 +105,24 @@ pub(crate) enum More {
     Rests,
 }
 
-/// What a journal adds up to so far, its values sealed: a step costs no key, and neither does a checkpoint.
+/// What a journal adds up to so far. Who writes has its values sealed: a step costs no key, and neither does a checkpoint.
 #[derive(Debug)]
-pub(crate) struct Live {
-    pub(crate) state: State<Sealed>,
+pub(crate) struct Live<V = Sealed> {
+    pub(crate) state: State<V>,
     hash: Hash,
     /// Bytes of the entries since the last checkpoint, and of that.
     tail: u64,
     checkpoint: u64,
 }
 
-impl Live {
+impl<V: Clone + Send> Live<V> {
     /// Replays what is kept: a checkpoint, where there is one, and the entries after it, up to the head.
     pub(crate) fn replay(
         lineage: &str,
         head: Head,
         checkpoint: Option<&Checkpoint>,
         rows: &[Row],
+        open: Open<'_, V>,
     ) -> Result<Self, StoreError> {
         let mut live = match checkpoint {
             None => {
@@ -131,13 +130,13 @@ impl Live {
                 Self { state: State::new(lineage), hash: origin.hash, tail: 0, checkpoint: 0 }
             }
             Some(kept) => {
-                let state = kept.state()?;
+                let state = kept.state(open)?;
                 Self { state, hash: kept.hash, tail: 0, checkpoint: size(&kept.body) }
             }
         };
         let mut chain = Chain { at: live.head() };
         for row in rows {
-            let entry = chain.entry(row)?;
+            let entry = chain.entry(row)?.try_map(&mut |value| open(value))?;
             live.state.apply(&entry).map_err(|illegal| damaged(Some(row.serial), illegal.reason))?;
             live.tail += size(&row.body);
         }
@@ -145,12 +144,16 @@ impl Live {
         chain.ends_at(head)?;
         Ok(live)
     }
+}
 
+impl<V> Live<V> {
     /// Where it ends.
     pub(crate) fn head(&self) -> Head {
         Head { serial: self.state.serial, hash: self.hash }
     }
+}
 
+impl Live {
     /// Adds the entries of one append, all or none, and puts what is to be kept of them at the end of `rows`.
     pub(crate) fn add(&mut self, batch: &Batch, rows: &mut Vec<Row>) -> Result<Serial, IllegalEntry> {
         let mut undone = Vec::new();

@@ -11,10 +11,10 @@ use async_trait::async_trait;
 
 use crate::checkpoint::Checkpoint;
 use crate::clock::{Clock, Entropy};
-use crate::codec::Sealed;
+use crate::codec::{self, Sealed};
 use crate::entry::{Entry, Serial};
 use crate::holder::{Holder, Processes};
-use crate::journal::{self, Batch, Head, Live, More, Row};
+use crate::journal::{self, Batch, Head, Live, More, Open, Row};
 use crate::leases::Kept;
 use crate::state::State;
 use crate::store::{Lease, Snapshot, Stack, Store, StoreError, Version};
@@ -172,7 +172,7 @@ impl Disk {
         }
         let mut live = match book.live.take() {
             Some(live) => live,
-            None => book.replay()?.ok_or(StoreError::Fenced)?,
+            None => book.replay(&Ok)?.ok_or(StoreError::Fenced)?,
         };
         let recipient = batch.recipient.clone();
         let added = live.add(batch, &mut book.rows);
@@ -191,10 +191,10 @@ impl Disk {
 
 impl Book {
     /// From what is kept, as another process would.
-    fn replay(&self) -> Result<Option<Live>, StoreError> {
+    fn replay<V: Clone + Send>(&self, open: Open<'_, V>) -> Result<Option<Live<V>>, StoreError> {
         let (Some(lineage), Some(head)) = (&self.lineage, self.head) else { return Ok(None) };
         let from = self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.serial);
-        Live::replay(lineage, head, self.checkpoint.as_ref(), self.after(from)).map(Some)
+        Live::replay(lineage, head, self.checkpoint.as_ref(), self.after(from), open).map(Some)
     }
 
     fn after(&self, serial: Serial) -> &[Row] {
@@ -233,15 +233,18 @@ impl Drop for Ticket<'_> {
 impl Store for MemoryStore {
     async fn snapshot(&self, stack: &Stack) -> Result<Snapshot, StoreError> {
         let (file, live) = match self.disk().book(stack)? {
-            Some(book) => (Some(book.file.clone()), book.replay()?),
+            Some(book) => {
+                let live = book.replay(&|value| codec::open(&value, &*self.vault))?;
+                (Some(book.file.clone()), live)
+            }
             None => (None, None),
         };
-        let state = live.map(|live| journal::open_state(live.state, &*self.vault)).transpose()?;
+        let state = live.map(|live| live.state);
         Ok(Snapshot { state, location: LOCATION.to_owned(), file })
     }
 
     async fn sealed(&self, stack: &Stack) -> Result<Option<State<Sealed>>, StoreError> {
-        let live = self.disk().book(stack)?.map(Book::replay).transpose()?.flatten();
+        let live = self.disk().book(stack)?.map(|book| book.replay(&Ok)).transpose()?.flatten();
         Ok(live.map(|live| live.state))
     }
 

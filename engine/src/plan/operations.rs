@@ -42,7 +42,7 @@ pub struct Planned {
     /// What its current object was observed to be.
     pub observed: Value,
     /// Its record, without the objects that are gone.
-    pub record: Option<Record>,
+    pub record: Option<Box<Record>>,
 }
 
 impl Planned {
@@ -57,7 +57,7 @@ impl Planned {
             standing: None,
             branches: Vec::new(),
             observed,
-            record: Some(left),
+            record: Some(Box::new(left)),
         }
     }
 }

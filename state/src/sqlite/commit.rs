@@ -136,7 +136,7 @@ impl Page {
         let kept = tables::lease(connection, id).await?;
         let lineage = known.lineage.as_deref().ok_or_else(missing)?;
         let journal = reader::journal(connection, id, lineage, Ask::State).await?.ok_or_else(missing)?;
-        let live = journal.replay()?;
+        let live = journal.replay(&Ok)?;
         Ok(Self { known, kept, head: live.head(), live, rows: Vec::new(), sealed: false })
     }
 

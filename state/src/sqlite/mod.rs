@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use crate::clock::{Clock, Entropy};
-use crate::codec::Sealed;
+use crate::codec::{self, Sealed};
 use crate::entry::{Entry, Serial};
 use crate::holder::{Holder, Processes};
 use crate::journal;
@@ -110,7 +110,7 @@ impl Store for SqliteStore {
         let found = reader::find(&self.shared.path, stack, Ask::State).await?;
         let (file, journal) = found.map(|found| (found.file, found.journal)).unzip();
         let state = match journal.flatten() {
-            Some(journal) => Some(journal::open_state(journal.replay()?.state, &*self.shared.vault)?),
+            Some(journal) => Some(journal.replay(&|value| codec::open(&value, &*self.shared.vault))?.state),
             None => None,
         };
         Ok(Snapshot { state, location: self.shared.path.display().to_string(), file })
@@ -118,7 +118,7 @@ impl Store for SqliteStore {
 
     async fn sealed(&self, stack: &Stack) -> Result<Option<State<Sealed>>, StoreError> {
         let found = reader::find(&self.shared.path, stack, Ask::State).await?;
-        let live = found.and_then(|found| found.journal).map(|journal| journal.replay()).transpose()?;
+        let live = found.and_then(|found| found.journal).map(|journal| journal.replay(&Ok)).transpose()?;
         Ok(live.map(|live| live.state))
     }
 

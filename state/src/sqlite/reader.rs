@@ -12,7 +12,7 @@ use super::file::{self, Mark};
 use super::tables::{self, Known, TableError};
 use crate::checkpoint::Checkpoint;
 use crate::entry::Serial;
-use crate::journal::{Head, Live, Row};
+use crate::journal::{Head, Live, Open, Row};
 use crate::leases::Kept;
 use crate::store::{Stack, StoreError, Version};
 
@@ -120,8 +120,8 @@ pub(super) async fn journal(
 
 impl Journal {
     /// What it adds up to.
-    pub(super) fn replay(&self) -> Result<Live, StoreError> {
-        Live::replay(&self.lineage, self.head, self.checkpoint.as_ref(), &self.rows)
+    pub(super) fn replay<V: Clone + Send>(&self, open: Open<'_, V>) -> Result<Live<V>, StoreError> {
+        Live::replay(&self.lineage, self.head, self.checkpoint.as_ref(), &self.rows, open)
     }
 }
 

@@ -8,6 +8,7 @@ mod outputs;
 mod protect;
 mod remove;
 mod select;
+mod wants;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use trueup_state::{
     Address, Declared, KindName, Object, OpenOperation, Record, Scope, Stack, State, Status, Timestamp, Value,
 };
 
+use self::wants::Wants;
 use super::decide::{Decision, Verdict, Wanted, decide};
 use super::diff::scrub;
 use super::moves::Moves;
@@ -24,7 +26,6 @@ use super::operations::{self, Branch, Planned};
 use super::select::{Asked, NotSelected, Part, SelectError};
 use super::{Contents, FORMAT, Mode, Notice, Order, Plan, Resume, placement};
 use crate::blueprint::{Known, Program, Resource, Visible, World};
-use crate::desired::desired;
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::estate::Estate;
 use crate::naming::{TAG_ADDRESS, TAG_TOKEN};
@@ -75,9 +76,12 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     builder.plan.entries.extend(input.moves.entries(input.now));
     builder.blocks_left();
     if input.mode != Mode::Destroy {
-        for address in input.program.graph.order() {
-            if let Some(resource) = input.program.resources.get(&address) {
-                builder.resource(resource);
+        let order = input.program.graph.order();
+        for stretch in input.program.graph.stretches(&order) {
+            let resources: Vec<&Resource> =
+                stretch.iter().filter_map(|address| input.program.resources.get(address)).collect();
+            for (resource, wants) in builder.look_ahead(resources) {
+                builder.resource(resource, wants);
             }
         }
     }
@@ -183,8 +187,8 @@ impl<'a> Builder<'a> {
         self.plan.notices.push(Notice { address: Some(address.clone()), message: message.into(), stops: false });
     }
 
-    /// A resource of the blueprint.
-    fn resource(&mut self, resource: &Resource) {
+    /// A resource of the blueprint. `wants`: what it wants, where that is evaluated already.
+    fn resource(&mut self, resource: &Resource, wants: Option<Wants>) {
         let declared = self.declared(resource);
         let record = self.record(&resource.address);
         if let Some((reason, waits_for, span)) = self.waits(resource, &declared) {
@@ -196,7 +200,8 @@ impl<'a> Builder<'a> {
         if let Some(reason) = self.stopped_by(&resource.address, &declared) {
             return self.stop(resource, record, reason);
         }
-        let Some(mut options) = self.options(resource, &declared) else { return };
+        let wants = wants.unwrap_or_else(|| self.wants(resource));
+        let Some(mut options) = self.options(resource, &declared, wants) else { return };
         let create_first = resource.create_first.unwrap_or(options.manager.schema().create_first);
         let declared = Declared { create_first, ..declared };
         let object = record.and_then(|record| record.current.as_ref());
@@ -269,32 +274,16 @@ impl<'a> Builder<'a> {
     }
 
     /// What the resource wants at each candidate; none where that is in error.
-    fn options(&mut self, resource: &Resource, declared: &Declared) -> Option<Options> {
-        let scopes = self.input.estate.scopes.get(&resource.address).cloned().unwrap_or_default();
+    fn options(&mut self, resource: &Resource, declared: &Declared, wants: Wants) -> Option<Options> {
         if declared.verify && !self.input.checks.contains(&resource.kind) {
             let message = format!("there is no check for a {}", resource.kind);
             let help = "leave out `validate`, or use a build that has the check";
             self.problems.push(Diagnostic::error(message).at(resource.span, "`validate` asks for one").help(help));
         }
-        let mut branches = Vec::new();
-        let mut first = None;
-        for (position, scope) in scopes.iter().enumerate() {
-            let Some(manager) = self.input.estate.manager(scope, &resource.kind) else {
-                let message = format!("the provider `{}` does not make a {}", scope.provider, resource.kind);
-                self.problems.push(Diagnostic::error(message).at(resource.span, resource.address.to_string()));
-                continue;
-            };
-            let candidate = resource.candidates.get(position);
-            let contents = &self.input.contents;
-            match desired(self.input.program, resource, candidate, manager.as_ref(), &self.world, contents) {
-                Ok(spec) => branches.push(Branch { candidate: candidate.cloned(), scope: scope.clone(), spec }),
-                Err(problems) => self.problems.extend(problems),
-            }
-            first.get_or_insert_with(|| manager.clone());
-        }
-        match first {
-            Some(manager) if branches.len() == scopes.len() => {
-                Some(Options { scopes, branches, manager, standing: None })
+        self.problems.extend(wants.problems);
+        match wants.manager {
+            Some(manager) if wants.branches.len() == wants.scopes.len() => {
+                Some(Options { scopes: wants.scopes, branches: wants.branches, manager, standing: None })
             }
             _ => {
                 self.show(resource, Value::Unknown, Value::Unknown);
@@ -341,12 +330,14 @@ impl<'a> Builder<'a> {
             Verdict::Create | Verdict::Replace => record.generation.max(former) + 1,
             _ => record.generation,
         });
-        let left = record.map(|record| {
+        let quiet = matches!(decision.verdict, Verdict::None | Verdict::Record);
+        // Of what nothing is done to, nothing is left that an operation could take.
+        let left = record.filter(|record| !quiet || !record.deposed.is_empty()).map(|record| {
             let absent = self.forget_gone(&resource.address, record.deposed.iter());
             let left = self.left_of(record, &absent);
             // A correction leaves edits to an apply, and another kind has fields of its own.
             let keeps = self.input.mode == Mode::Correct || decision.other_kind;
-            if keeps { left } else { remove::as_said_now(left, schema, &decision.desired) }
+            Box::new(if keeps { left } else { remove::as_said_now(left, schema, &decision.desired) })
         });
         let branches = match decision.verdict {
             Verdict::Create | Verdict::Replace => options.branches,

@@ -1,0 +1,71 @@
+//! What resources want: evaluated on all processors, where none of them waits for another.
+
+use std::sync::Arc;
+use std::thread;
+
+use super::Builder;
+use crate::blueprint::Resource;
+use crate::desired::desired;
+use crate::diagnostic::Diagnostic;
+use crate::plan::operations::Branch;
+use crate::provider::Manager;
+use trueup_state::Scope;
+
+/// So many resources are worth a thread of their own.
+const SHARE: usize = 256;
+
+/// What a resource wants at each candidate.
+pub(super) struct Wants {
+    /// Where it may go.
+    pub(super) scopes: Vec<Scope>,
+    /// What it is to be there, as far as it could be evaluated.
+    pub(super) branches: Vec<Branch>,
+    /// Who makes it at the first of them.
+    pub(super) manager: Option<Arc<dyn Manager>>,
+    /// What is wrong with it.
+    pub(super) problems: Vec<Diagnostic>,
+}
+
+impl Builder<'_> {
+    /// Evaluates what resources want that don't depend on each other; few are left to be evaluated when it is their turn.
+    pub(super) fn look_ahead<'r>(&self, resources: Vec<&'r Resource>) -> Vec<(&'r Resource, Option<Wants>)> {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let share = resources.len().div_ceil(threads).max(SHARE);
+        if resources.len() <= share {
+            return resources.into_iter().map(|resource| (resource, None)).collect();
+        }
+        thread::scope(|scope| {
+            let evaluate = |share: &[&'r Resource]| -> Vec<_> {
+                share.iter().map(|resource| (*resource, Some(self.wants(resource)))).collect()
+            };
+            let threads: Vec<_> = resources.chunks(share).map(|share| scope.spawn(move || evaluate(share))).collect();
+            let join = |thread: thread::ScopedJoinHandle<'_, Vec<_>>| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            threads.into_iter().flat_map(join).collect()
+        })
+    }
+
+    /// What one resource wants.
+    pub(super) fn wants(&self, resource: &Resource) -> Wants {
+        let (estate, program) = (self.input.estate, self.input.program);
+        let scopes = estate.scopes.get(&resource.address).cloned().unwrap_or_default();
+        let mut wants = Wants { scopes, branches: Vec::new(), manager: None, problems: Vec::new() };
+        for (position, scope) in wants.scopes.iter().enumerate() {
+            let Some(manager) = estate.manager(scope, &resource.kind) else {
+                let message = format!("the provider `{}` does not make a {}", scope.provider, resource.kind);
+                wants.problems.push(Diagnostic::error(message).at(resource.span, resource.address.to_string()));
+                continue;
+            };
+            let candidate = resource.candidates.get(position);
+            match desired(program, resource, candidate, manager.as_ref(), &self.world, &self.input.contents) {
+                Ok(spec) => {
+                    wants.branches.push(Branch { candidate: candidate.cloned(), scope: scope.clone(), spec });
+                }
+                Err(problems) => wants.problems.extend(problems),
+            }
+            wants.manager.get_or_insert_with(|| manager.clone());
+        }
+        wants
+    }
+}
