@@ -1,9 +1,7 @@
 //! Puts a run together: the stack, its state and key, the providers that are built in.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-#[cfg(any(feature = "local", feature = "sim"))]
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use trueup_engine::Engine;
@@ -64,6 +62,14 @@ impl Workplace {
     /// Loads a blueprint from its file.
     pub(crate) fn load(&self, path: &Path, inputs: &Inputs) -> Result<Program, Failure> {
         self.load_with(path, inputs, &Disk)
+    }
+
+    /// Loads a blueprint from its file on another thread.
+    pub(crate) async fn load_aside(&self, path: PathBuf, inputs: Inputs) -> Result<Program, Failure> {
+        let catalog = self.catalog.clone();
+        let loading = tokio::task::spawn_blocking(move || expand::load(&path, &inputs, &Disk, &catalog));
+        let loaded = loading.await.map_err(|error| Failure::new(format!("the blueprint can't be loaded: {error}")))?;
+        Ok(loaded?)
     }
 
     /// Loads a blueprint from its file, and checks what its other environments say.

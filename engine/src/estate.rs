@@ -1,9 +1,9 @@
 //! What providers say before a plan is made: scopes, managers, and what is there now.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use trueup_state::{Address, Generation, KindName, Object, ProviderName, Scope, State, Value};
+use trueup_state::{Address, Generation, KindName, Map, Object, ProviderName, Scope, State, Value};
 
 use crate::blueprint::{Program, Resource};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -56,8 +56,13 @@ impl Estate {
     ) -> Result<Self, EstateError> {
         let mut estate = Self::default();
         let mut needed: BTreeMap<Scope, BTreeSet<KindName>> = BTreeMap::new();
+        let mut last = None;
         let mut need = |scope: &Scope, kind: &KindName| {
-            needed.entry(scope.clone()).or_default().insert(kind.clone());
+            // What follows each other is mostly alike.
+            if !last.as_ref().is_some_and(|(known, of)| known == scope && of == kind) {
+                needed.entry(scope.clone()).or_default().insert(kind.clone());
+                last = Some((scope.clone(), kind.clone()));
+            }
         };
         if let Some(program) = program {
             estate.scopes = scopes(providers, program, state)?;
@@ -228,19 +233,44 @@ fn scopes(
     state: Option<&State>,
 ) -> Result<BTreeMap<Address, Vec<Scope>>, Diagnostics> {
     let mut list = Vec::new();
-    let mut scopes = BTreeMap::new();
+    let mut scopes = Vec::with_capacity(program.resources.len());
+    let mut last: Option<(&Resource, Scope)> = None;
     for (address, resource) in program.resources.iter() {
+        if let Some((other, scope)) = &last
+            && is_placed_like(resource, other)
+        {
+            scopes.push((address.clone(), vec![scope.clone()]));
+            continue;
+        }
         let record = state.and_then(|state| state.records.get(address)).and_then(|record| record.current.as_ref());
         match resource_scopes(providers, program, resource, record) {
             Ok(found) if found.is_empty() => {}
             Ok(found) => {
-                scopes.insert(address.clone(), found);
+                let known = !settings(program, resource, &resource.provider).has_unknown();
+                last = found.first().filter(|_| known).map(|scope| (resource, scope.clone()));
+                scopes.push((address.clone(), found));
             }
             Err(problem) if list.contains(&*problem) => {}
             Err(problem) => list.push(*problem),
         }
     }
-    if list.is_empty() { Ok(scopes) } else { Err(Diagnostics { sources: program.sources.clone(), list }) }
+    if list.is_empty() {
+        Ok(scopes.into_iter().collect())
+    } else {
+        Err(Diagnostics { sources: program.sources.clone(), list })
+    }
+}
+
+/// Whether a resource goes where another one does, that has no placement: the instances of a block do.
+fn is_placed_like(resource: &Resource, other: &Resource) -> bool {
+    let alike = resource.provider == other.provider && resource.module == other.module;
+    alike && resource.candidates.is_empty() && other.candidates.is_empty()
+}
+
+/// What a provider is set to where a resource stands.
+fn settings<'a>(program: &'a Program, resource: &Resource, name: &ProviderName) -> &'a Value {
+    static NONE: LazyLock<Value> = LazyLock::new(|| Value::Map(Map::new()));
+    program.settings(resource, name).map_or(&NONE, |settings| &settings.value)
 }
 
 fn resource_scopes(
@@ -249,8 +279,7 @@ fn resource_scopes(
     resource: &Resource,
     record: Option<&Object>,
 ) -> Result<Vec<Scope>, Box<Diagnostic>> {
-    let none = Value::Map(trueup_state::Map::new());
-    let settings = |name: &ProviderName| program.settings(resource, name).map_or(&none, |settings| &settings.value);
+    let settings = |name: &ProviderName| settings(program, resource, name);
     let names = match &resource.candidates[..] {
         [] => vec![&resource.provider],
         candidates => candidates.iter().map(|candidate| &candidate.provider).collect(),

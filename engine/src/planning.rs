@@ -75,7 +75,19 @@ impl Engine {
     pub async fn plan(&self, program: &Program, stack: &Stack, options: PlanOptions) -> Result<Planned, EngineError> {
         let since = self.clock.uptime();
         let snapshot = self.store.snapshot(stack).await?;
-        let since = self.tell_phase("state", since);
+        self.tell_phase("state", since);
+        self.plan_from(program, stack, options, snapshot).await
+    }
+
+    /// Makes a plan from a state that was read already.
+    pub async fn plan_from(
+        &self,
+        program: &Program,
+        stack: &Stack,
+        options: PlanOptions,
+        snapshot: Snapshot,
+    ) -> Result<Planned, EngineError> {
+        let since = self.clock.uptime();
         let mut seen = self.seen(snapshot.state.as_ref().filter(|_| options.refresh)).await?;
         self.tell_phase("refresh", since);
         let (program, plan) = self.plan_on(program, stack, &options, snapshot.state.as_ref(), &mut seen).await?;

@@ -289,6 +289,8 @@ pub(crate) fn whole(number: serde_json::Number) -> serde_json::Number {
 mod tests {
     use serde_json::json;
 
+    use trueup_state::Map;
+
     use super::*;
 
     #[test]

@@ -21,7 +21,7 @@ use clap::CommandFactory;
 
 use crate::arguments::{Arguments, Command, Format, StackArgs, StateArgs};
 use crate::exit::{Exit, Failure};
-use crate::workplace::{Workplace, stack, stack_of};
+use crate::workplace::{Workplace, stack as stack_of_program, stack_of};
 use crate::{draw, files};
 use trueup_engine::blueprint::{Program, name_of};
 use trueup_engine::diagnostic::Diagnostic;
@@ -71,8 +71,43 @@ fn load(workplace: &Workplace, arguments: &StackArgs) -> Result<Loaded, Failure>
     let since = workplace.engine.clock.uptime();
     let program = workplace.load(&arguments.blueprint, &files::inputs(&arguments.inputs)?)?;
     workplace.engine.tell_phase("load", since);
-    let stack = stack(&program, &arguments.blueprint);
+    let stack = stack_of_program(&program, &arguments.blueprint);
     Ok(Loaded { program, stack })
+}
+
+/// Loads a blueprint, and reads the state of its stack meanwhile.
+async fn load_beside_state(workplace: &Workplace, arguments: &StackArgs) -> Result<(Loaded, Snapshot), Failure> {
+    let inputs = files::inputs(&arguments.inputs)?;
+    let (engine, path) = (&workplace.engine, arguments.blueprint.clone());
+    // A file that has no name has no stack, and loading says what is wrong with it.
+    let name = files::read_text(&path).ok().and_then(|text| name_of(&text).ok());
+    let named = name.map(|name| stack_of(name, inputs.environment.clone(), &path));
+    let since = engine.clock.uptime();
+    let read = async |stack: &Stack| {
+        let snapshot = engine.store.snapshot(stack).await;
+        engine.tell_phase("state", since);
+        snapshot
+    };
+    let reading = async {
+        match &named {
+            Some(stack) => Some(read(stack).await),
+            None => None,
+        }
+    };
+    let loading = async {
+        let program = workplace.load_aside(path.clone(), inputs).await;
+        engine.tell_phase("load", since);
+        program
+    };
+    let (program, snapshot) = tokio::join!(loading, reading);
+    let program = program?;
+    let stack = stack_of_program(&program, &arguments.blueprint);
+    // The file may have been given another name in between.
+    let snapshot = match snapshot.filter(|_| named.as_ref() == Some(&stack)) {
+        Some(snapshot) => snapshot,
+        None => read(&stack).await,
+    };
+    Ok((Loaded { program, stack }, snapshot?))
 }
 
 /// Warns of another file with the same name, which shares the state: to apply one would delete what the other made.

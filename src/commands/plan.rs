@@ -4,7 +4,7 @@ use trueup_engine::Planned;
 use trueup_engine::blueprint::Program;
 use trueup_engine::plan::{Mode, Plan};
 
-use super::{Standing, load, warn_of_twin};
+use super::{Standing, load_beside_state, warn_of_twin};
 use crate::arguments::{PlanArgs, ShowArgs, View, options};
 use crate::draw;
 use crate::draw::plan::Shown;
@@ -14,10 +14,11 @@ use crate::workplace::Workplace;
 
 pub(super) async fn run(arguments: &PlanArgs, json: bool) -> Result<Exit, Failure> {
     let workplace = Workplace::here(1)?;
-    let loaded = load(&workplace, &arguments.stack)?;
+    let (loaded, snapshot) = load_beside_state(&workplace, &arguments.stack).await?;
     let mode = if arguments.destroy { Mode::Destroy } else { Mode::Apply };
     let options = options(mode, &arguments.part, &arguments.replace.replaces, &arguments.refresh);
-    let Planned { program, plan, snapshot } = workplace.engine.plan(&loaded.program, &loaded.stack, options).await?;
+    let Planned { program, plan, snapshot } =
+        workplace.engine.plan_from(&loaded.program, &loaded.stack, options, snapshot).await?;
     if let Some(path) = &arguments.out {
         planfile::save(path, &plan, workplace.vault.as_ref())?;
     }

@@ -1,5 +1,6 @@
 //! The stable name of a resource in its stack.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -16,12 +17,33 @@ pub enum Key {
 }
 
 /// One name of an address, with the key of its instance where it has one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Eq, Hash)]
+#[expect(clippy::derived_hash_with_manual_eq, reason = "what is equal has equal names and keys either way")]
 pub struct Segment {
     /// The name as the blueprint has it.
     pub name: Arc<str>,
     /// The instance, where the block has a `for_each`.
     pub key: Option<Key>,
+}
+
+impl PartialEq for Segment {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl PartialOrd for Segment {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// By name, and then by key. The instances of a block share its name.
+impl Ord for Segment {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let names = if Arc::ptr_eq(&self.name, &other.name) { Ordering::Equal } else { self.name.cmp(&other.name) };
+        names.then_with(|| self.key.cmp(&other.key))
+    }
 }
 
 /// The stable name of a resource in its stack, never the cloud's: `weights`, `trainer["a"]`, `serving/chat` in a module,
@@ -95,6 +117,17 @@ impl Address {
         let at = self.0.get(before.len());
         self.0.starts_with(before)
             && at.is_some_and(|at| at.name == last.name && (last.key.is_none() || at.key == last.key))
+    }
+
+    /// The same address; where it has a name that `other` has too at the same place, the two share it.
+    #[must_use]
+    pub fn sharing_names_with(&self, other: &Address) -> Self {
+        let share = |(own, other): (&Segment, &Segment)| {
+            let name = if own.name == other.name { &other.name } else { &own.name };
+            Segment { name: name.clone(), key: own.key.clone() }
+        };
+        let rest = self.0.iter().skip(other.0.len()).cloned();
+        Self(self.0.iter().zip(other.0.iter()).map(share).chain(rest).collect())
     }
 
     /// What it stands in; none at the top.

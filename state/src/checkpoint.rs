@@ -123,10 +123,10 @@ fn shares(lines: &[u8]) -> Vec<&[u8]> {
     shares
 }
 
-/// The records of whole lines. Those that follow each other in one scope share it.
+/// The records of whole lines. What follows each other shares what it has in common.
 fn records<V>(lines: &[u8], open: Open<'_, V>) -> Result<Vec<Record<V>>, Problem> {
     let mut scope: Option<Scope> = None;
-    let mut records = Vec::new();
+    let mut records: Vec<Record<V>> = Vec::new();
     for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         let mut record: Record<Sealed> = serde_json::from_slice(line)?;
         for object in record.current.iter_mut().chain(&mut record.deposed) {
@@ -134,6 +134,12 @@ fn records<V>(lines: &[u8], open: Open<'_, V>) -> Result<Vec<Record<V>>, Problem
                 Some(scope) if *scope == object.scope => object.scope = scope.clone(),
                 _ => scope = Some(object.scope.clone()),
             }
+            if object.seen == object.sent {
+                object.seen = object.sent.clone();
+            }
+        }
+        if let Some(last) = records.last() {
+            record.address = record.address.sharing_names_with(&last.address);
         }
         records.push(record.try_map(&mut |value| open(value))?);
     }

@@ -166,6 +166,10 @@ fn keep_ignored(decision: &mut Decision, ignore: &BTreeSet<FieldPath>, object: &
 fn compare(decision: &mut Decision, object: &Object, ignore: &BTreeSet<FieldPath>, schema: &Schema) {
     decision.edited = changed_paths(schema, &object.sent, &decision.desired);
     decision.edited.retain(|path| !ignore.iter().any(|ignored| ignored.covers(path)));
+    if decision.edited.is_empty() && decision.desired == object.sent {
+        // Of two that are the same, one is kept.
+        decision.desired = object.sent.clone();
+    }
     let is_known = |path: &FieldPath| !decision.desired.at(path).is_some_and(Value::has_unknown);
     let on_delete = decision.edited.iter().filter(|path| schema.is("x-on-delete", path) && is_known(path));
     decision.recorded = on_delete.cloned().collect();

@@ -154,7 +154,13 @@ impl Provider for SimProvider {
             if !is_plain(file) {
                 return Err(invalid("file", format!("`{file}` must be an absolute path without `..`")));
             }
+            if read.memory {
+                return Err(invalid("memory", "a cloud in a file is not in memory alone: say one of the two"));
+            }
             place.insert("file".to_owned(), file.as_str().into());
+        }
+        if read.memory {
+            place.insert("memory".to_owned(), true.into());
         }
         let scope = Scope { provider: name.clone(), settings: place.into() };
         self.manners().insert(scope.clone(), Arc::new(read));
@@ -169,8 +175,9 @@ impl Provider for SimProvider {
         kinds: &BTreeSet<KindName>,
     ) -> Result<BTreeMap<KindName, Arc<dyn Manager>>, ProviderError> {
         let file = scope.settings.get("file").and_then(|file| file.as_str()).map(PathBuf::from);
+        let in_file = !scope.settings.contains_key("memory");
         let cloud = self
-            .cloud(file.or_else(|| self.file.clone()))
+            .cloud(file.or_else(|| self.file.clone()).filter(|_| in_file))
             .await
             .map_err(|error| ProviderError::new(Class::Internal, error.to_string()).code("CloudUnavailable"))?;
         let settings = self.manners().get(scope).cloned().unwrap_or_default();

@@ -16,6 +16,9 @@ pub(crate) struct Settings {
     /// The file that the cloud is in, as an absolute path. Default: `.trueup/sim.db` beside the stack's state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) file: Option<String>,
+    /// Keeps the cloud in memory alone: it ends with the process, and a later run finds nothing of it. It is for measuring.
+    #[serde(default)]
+    pub(crate) memory: bool,
 
     /// Where things are made. Default: `us-east-1`. Example: `eu-west-1`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -14,6 +14,8 @@
 
 use std::path::PathBuf;
 
+use futures::TryStreamExt;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -246,10 +248,15 @@ pub(super) async fn checkpoint(connection: &mut SqliteConnection, id: i64) -> Re
     let found: Option<(i64, Vec<u8>, Vec<u8>)> = query.fetch_optional(&mut *connection).await?;
     let Some((serial, hash, digest)) = found else { return Ok(None) };
     let query = sqlx::query_scalar("SELECT body FROM checkpoint_parts WHERE id >= ? AND id < ? ORDER BY id");
-    let parts: Vec<Vec<u8>> = query.bind(slot(id, 0)?).bind(slot(id + 1, 0)?).fetch_all(connection).await?;
+    let mut parts = query.bind(slot(id, 0)?).bind(slot(id + 1, 0)?).fetch(connection);
+    let mut body: Vec<u8> = Vec::new();
+    while let Some(part) = parts.try_next().await? {
+        let part: Vec<u8> = part;
+        body.extend(part);
+    }
     let serial = unsigned(serial)?;
     let (hash, digest) = (as_hash(Some(serial), &hash)?, as_hash(Some(serial), &digest)?);
-    Ok(Some(Checkpoint { serial, hash, digest, body: parts.concat() }))
+    Ok(Some(Checkpoint { serial, hash, digest, body }))
 }
 
 /// Writes a checkpoint in place of the last one.

@@ -158,7 +158,7 @@ impl<'a> Builder<'a> {
             input,
             world: input.program.world(),
             plan,
-            planned: Vec::new(),
+            planned: Vec::with_capacity(input.program.resources.len()),
             open: open().map(|open| (&open.request.address, open)).collect(),
             changing: BTreeSet::new(),
             stopped: BTreeSet::new(),
