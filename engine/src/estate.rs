@@ -234,9 +234,9 @@ fn scopes(
 ) -> Result<BTreeMap<Address, Vec<Scope>>, Diagnostics> {
     let mut list = Vec::new();
     let mut scopes = Vec::with_capacity(program.resources.len());
-    let mut last: Option<(&Resource, Scope)> = None;
+    let mut before: Option<(&Resource, Scope)> = None;
     for (address, resource) in program.resources.iter() {
-        if let Some((other, scope)) = &last
+        if let Some((other, scope)) = &before
             && is_placed_like(resource, other)
         {
             scopes.push((address.clone(), vec![scope.clone()]));
@@ -247,7 +247,7 @@ fn scopes(
             Ok(found) if found.is_empty() => {}
             Ok(found) => {
                 let known = !settings(program, resource, &resource.provider).has_unknown();
-                last = found.first().filter(|_| known).map(|scope| (resource, scope.clone()));
+                before = found.first().filter(|_| known).map(|scope| (resource, scope.clone()));
                 scopes.push((address.clone(), found));
             }
             Err(problem) if list.contains(&*problem) => {}

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss, reason = "these are tests, and their counts are small")]
 
+mod schedules;
 mod support;
 
 use std::sync::Arc;
@@ -9,48 +10,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use schedules::{LATENCY, Limit, done_a_second, house, limit, many};
 use support::clock::{PausedClock, since, uptime};
 use support::cloud::{Fault, Manners};
-use support::limits::Limit;
-use support::{House, blueprint, blueprint_with, done, events, on_paused_time};
+use support::{blueprint, blueprint_with, done, events, on_paused_time};
 use tokio::sync::watch;
 use trueup_engine::Engine;
 use trueup_engine::apply::pace::PATIENCE;
 use trueup_engine::plan::Mode;
 use trueup_state::entry::Class;
 use trueup_state::{Clock, Timestamp};
-
-const LATENCY: Duration = Duration::from_millis(50);
-
-fn house(parallelism: usize) -> House {
-    let mut house = House::new();
-    house.parallelism = parallelism;
-    house.cloud.set_manners(Manners { latency: LATENCY, ..Manners::default() });
-    house
-}
-
-fn limit(house: &House, api: &str, limit: Limit) {
-    house.cloud.limits().set(api, limit, uptime());
-}
-
-fn many(count: usize, line: &str) -> String {
-    let lines: Vec<String> = (0..count).map(|number| format!("r{number}: {line}")).collect();
-    blueprint(&lines.iter().map(String::as_str).collect::<Vec<_>>())
-}
-
-/// How many operations a second are done under a limit, and how many calls are refused for each that is done.
-fn done_a_second(operations: usize, of: Limit) -> (f64, f64) {
-    on_paused_time(async {
-        let house = house(32);
-        limit(&house, "r1", of);
-        let start = uptime();
-        let report = house.up(&many(operations, "{ kind: box }")).await;
-        assert_eq!(report.done.len(), operations);
-        let took = since(start).as_secs_f64();
-        let refused = house.cloud.limits().refused("r1");
-        (operations as f64 / took, refused as f64 / operations as f64)
-    })
-}
 
 #[test]
 fn an_api_that_takes_a_hundred_a_second_does_more_than_ninety() {

@@ -1,11 +1,9 @@
-//! How long `trueup graph` takes as a whole process on 1,000 resources: `cargo bench --bench graph`.
-
-#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a benchmark measures time and prints it")]
+//! How long `trueup graph` takes as a whole process on 1,000 resources.
 
 use std::fmt::Write;
-use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
+
+use crate::process::{median, milliseconds, times, trueup};
+use crate::row;
 
 /// How many runs are counted.
 const RUNS: usize = 10;
@@ -13,32 +11,20 @@ const RUNS: usize = 10;
 /// How many resources there are.
 const RESOURCES: usize = 1000;
 
-fn main() {
+pub(crate) fn measure() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     std::fs::write(directory.path().join("blueprint.yaml"), blueprint()).expect("the blueprint is written");
     std::fs::create_dir(directory.path().join("model")).expect("a directory for the artifacts");
-    for format in ["text", "dot", "svg"] {
-        let mut times: Vec<Duration> = (0..=RUNS).map(|_| timed(directory.path(), format)).skip(1).collect();
-        times.sort();
-        let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
-        println!(
-            "graph, {RESOURCES} resources, blueprint alone, {format}: median {:.0} ms, most {:.0} ms of {RUNS} runs",
-            milliseconds(times[RUNS / 2]),
-            milliseconds(times[RUNS - 1]),
-        );
-    }
-}
-
-fn timed(directory: &Path, format: &str) -> Duration {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_trueup"));
-    command.args(["graph", "--no-plan", "--format", format]).current_dir(directory);
-    command.env("XDG_STATE_HOME", directory.join("state"));
-    let since = Instant::now();
-    let output = command.output().expect("the program runs");
-    let took = since.elapsed();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("endpoint_0"));
-    took
+    let figures = ["text", "dot", "svg"].map(|format| {
+        let run = || {
+            let run = trueup(directory.path(), &["graph", "--no-plan", "--format", format], &[0]);
+            assert!(String::from_utf8_lossy(&run.output.stdout).contains("endpoint_0"));
+            run.took
+        };
+        format!("{:.0}", milliseconds(median(&times(RUNS, run))))
+    });
+    let figure = format!("median {} ms of {RUNS} runs", figures.join(" · "));
+    row("`graph` of 1,000 resources, as text · DOT · SVG", &figure);
 }
 
 /// Buckets, artifacts in them, registries, and endpoints that read artifacts and depend on registries and on each other: a tangle in

@@ -1,12 +1,5 @@
-//! What a step of an apply costs the journal: bytes, and steps a second.
-//!
-//! A step is one operation: `Begin`, then `Succeeded`, each durable before the next. Run it with
-//! `cargo bench -p trueup-state --bench journal`, with numbers of resources after `--` to measure only those; the file is made below the target folder, so that folder's disk is measured.
-
-#![expect(clippy::print_stdout, reason = "a table is all it makes")]
-
-#[path = "../tests/support/entries.rs"]
-mod entries;
+//! What a step of an apply costs the journal: bytes, and steps a second. A step is one operation: `Begin`, then `Succeeded`, each
+//! durable before the next. The file is made below the target folder, so that folder's disk is measured.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,34 +10,44 @@ use trueup_state::holder::ThisHost;
 use trueup_state::vault::Vault;
 use trueup_state::{Address, Clock, Lease, SqliteStore, Stack, Store, Verb};
 
+use crate::{entries, row};
+
 /// Steps that run at once.
 const PARALLEL: usize = 32;
 
-fn main() {
+/// What a step comes to.
+struct Figures {
+    /// Bytes of its entries' JSON.
+    payload: u64,
+    /// Bytes that were written for it, checkpoints counted in.
+    written: u64,
+    /// Steps a second.
+    rate: u128,
+}
+
+pub(crate) fn measure() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let only: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("journal");
-    println!("payload: bytes of an entry's JSON; written: `wchar` of /proc/self/io; to disk: `write_bytes` of it");
-    println!("checkpoints are counted in; a step is Begin and Succeeded");
-    println!();
-    println!(
-        "{:>9}  {:>8}  {:>7}  {:>9}  {:>9}  {:>9}  {:>9}",
-        "resources", "parallel", "steps", "payload", "written", "to disk", "steps/s"
-    );
-    for (resources, parallel) in
-        [(1_000, 1), (100, PARALLEL), (1_000, PARALLEL), (10_000, PARALLEL), (100_000, PARALLEL)]
-    {
-        if !only.is_empty() && !only.contains(&resources.to_string()) {
-            continue;
-        }
+    let of = |resources, parallel| {
         let _ = std::fs::remove_dir_all(&directory);
-        runtime.block_on(measure(&directory, resources, parallel));
-    }
+        runtime.block_on(run_of(&directory, resources, parallel))
+    };
+    let one = of(1_000, 1);
+    let several = [100, 1_000, 10_000, 100_000].map(|resources| of(resources, PARALLEL));
     let _ = std::fs::remove_dir_all(&directory);
+    let all = |figure: fn(&Figures) -> String| several.iter().map(figure).collect::<Vec<_>>().join(" · ");
+    let payload = all(|figures| figures.payload.to_string());
+    row("journal: payload a step, at 100 · 1,000 · 10,000 · 100,000 resources", &format!("{payload} bytes"));
+    let written = all(|figures| figures.written.to_string());
+    let figure = format!("{written} bytes; 1 at a time, of 1,000: {}", one.written);
+    row("journal: bytes written a step, 32 at once, checkpoints counted in", &figure);
+    row("journal: steps a second, 32 at once", &all(|figures| figures.rate.to_string()));
+    let cost = |figures: &Figures| format!("{}", 1_000_000 / figures.rate.max(1));
+    row("journal: what a step adds, 32 at once", &format!("{} µs", all(cost)));
 }
 
 /// Makes that many resources, then updates each once; the updates are measured, and at least 5,000 of them.
-async fn measure(directory: &Path, resources: usize, parallel: usize) {
+async fn run_of(directory: &Path, resources: usize, parallel: usize) -> Figures {
     let path = directory.join("state.db");
     let clock = Arc::new(SystemClock);
     let vault = Arc::new(Vault::ephemeral());
@@ -74,13 +77,9 @@ async fn measure(directory: &Path, resources: usize, parallel: usize) {
     let payload = payload(&store, &stack).await.abs_diff(before.1);
     let each = |bytes: u64| bytes / u64::try_from(steps).expect("a number of steps");
     let rate = u128::try_from(steps).expect("a number of steps") * 1_000_000 / took.as_micros().max(1);
-    println!(
-        "{resources:>9}  {parallel:>8}  {steps:>7}  {:>9}  {:>9}  {:>9}  {rate:>9}",
-        each(payload),
-        each(after.0 - before.0.0),
-        each(after.1 - before.0.1),
-    );
+    let bytes = each(after - before.0);
     store.release(lease).await.expect("a release");
+    Figures { payload: each(payload), written: bytes, rate }
 }
 
 /// Runs steps, so many at once, and says how long that took.
@@ -122,9 +121,8 @@ async fn payload(store: &SqliteStore, stack: &Stack) -> u64 {
     history.iter().map(bytes).map(|bytes| u64::try_from(bytes).expect("a length")).sum()
 }
 
-/// Bytes that this process handed to `write`, and those that it caused to go to disk.
-fn written() -> (u64, u64) {
+/// Bytes that this process handed to `write`.
+fn written() -> u64 {
     let io = std::fs::read_to_string("/proc/self/io").expect("Linux counts what a process writes");
-    let count = |name: &str| io.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")?.parse().ok());
-    (count("wchar").expect("a count"), count("write_bytes").expect("a count"))
+    io.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok()).expect("a count")
 }

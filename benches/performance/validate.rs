@@ -1,39 +1,19 @@
-//! How long `trueup validate` takes as a whole process on a blueprint of 1,000 lines: `cargo bench --bench validate`.
-
-#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a benchmark measures time and prints it")]
+//! How long `trueup validate` takes as a whole process on a blueprint of 1,000 lines.
 
 use std::fmt::Write;
-use std::process::Command;
-use std::time::{Duration, Instant};
 
-/// How many runs are counted.
-const RUNS: usize = 50;
+use crate::process::{RUNS, median, milliseconds, times, trueup};
+use crate::row;
+
 /// How many lines the blueprint has.
 const LINES: usize = 1000;
 
-fn main() {
+pub(crate) fn measure() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let text = blueprint();
-    std::fs::write(directory.path().join("blueprint.yaml"), &text).expect("the blueprint is written");
-    let run = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_trueup"));
-        command.arg("validate").current_dir(directory.path()).env("XDG_STATE_HOME", directory.path());
-        let since = Instant::now();
-        let output = command.output().expect("the program runs");
-        let took = since.elapsed();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        took
-    };
-    let mut times: Vec<Duration> = (0..=RUNS).map(|_| run()).skip(1).collect();
-    times.sort();
-    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
-    println!(
-        "validate, {} lines: median {:.1} ms, least {:.1} ms, most {:.1} ms of {RUNS} runs",
-        text.lines().count(),
-        milliseconds(times[RUNS / 2]),
-        milliseconds(times[0]),
-        milliseconds(times[RUNS - 1]),
-    );
+    std::fs::write(directory.path().join("blueprint.yaml"), blueprint()).expect("the blueprint is written");
+    let times = times(RUNS, || trueup(directory.path(), &["validate"], &[0]).took);
+    let figure = format!("median {:.1} ms of {RUNS} runs", milliseconds(median(&times)));
+    row("`validate` of 1,000 lines", &figure);
 }
 
 /// Every kind and most of the language, over and over: each group reads what the others of it are.
