@@ -10,6 +10,7 @@ use trueup_state::Address;
 
 use crate::blueprint::{Frame, Instances, Resource};
 use crate::diagnostic::{Diagnostic, Diagnostics, Sources, Span};
+use crate::visits::Visits;
 
 /// Where a resource depends on another, or on a whole block, and in what words: `reads …`.
 pub type PlaceOf<'a> = dyn Fn(&Resource, &Address) -> (Span, String) + 'a;
@@ -59,14 +60,23 @@ impl Graph {
             graph.index.insert(address.clone(), node);
         }
         let mut groups = BTreeMap::new();
+        let mut visits = Visits::default();
         for (address, resource) in resources {
+            visits.nodes(1);
             let said = resource.depends_on.iter().filter(|address| !resource.reads.contains(*address));
-            for dependency in resource.reads.iter().chain(said) {
-                if let Some(from) = graph.node(dependency, frame, resources, &mut groups) {
+            // What is read of a block that is depended on as a whole is no more than that.
+            let stands_alone = |address: &&Address| {
+                let mut around = address.around().skip(1);
+                !around.any(|whole| resource.reads.contains(&whole) || resource.depends_on.contains(&whole))
+            };
+            for dependency in resource.reads.iter().chain(said).filter(stands_alone) {
+                if let Some(from) = graph.node(dependency, frame, resources, &mut groups, &mut visits) {
+                    visits.edges(1);
                     graph.graph.add_edge(from, graph.index[address], ());
                 }
             }
         }
+        visits.tell("link");
         let cycles = graph.cycles(resources, place);
         if cycles.is_empty() { Ok(graph) } else { Err(Diagnostics { sources: sources.clone(), list: cycles }) }
     }
@@ -78,6 +88,7 @@ impl Graph {
         frame: &Frame,
         resources: &BTreeMap<Address, Resource>,
         groups: &mut BTreeMap<Address, NodeIndex>,
+        visits: &mut Visits,
     ) -> Option<NodeIndex> {
         if let Some(node) = self.index.get(address).or_else(|| groups.get(address)) {
             return Some(*node);
@@ -96,6 +107,7 @@ impl Graph {
         let group = self.graph.add_node(GraphNode::Group(address.clone()));
         groups.insert(address.clone(), group);
         for member in members {
+            visits.edges(1);
             self.graph.add_edge(member, group, ());
         }
         Some(group)
@@ -179,17 +191,21 @@ impl Graph {
         let mut ready: BinaryHeap<_> =
             self.graph.node_indices().filter(|node| waiting[node.index()] == 0).map(free).collect();
         let mut order = Vec::with_capacity(self.index.len());
+        let mut visits = Visits::default();
         while let Some(Reverse(node)) = ready.pop() {
+            visits.nodes(1);
             if let GraphNode::Resource(address) = &self.graph[node] {
                 order.push(address.clone());
             }
             for next in self.graph.neighbors(node) {
+                visits.edges(1);
                 waiting[next.index()] -= 1;
                 if waiting[next.index()] == 0 {
                     ready.push(free(next));
                 }
             }
         }
+        visits.tell("order");
         order
     }
 
@@ -220,18 +236,12 @@ impl Graph {
         stretches
     }
 
-    /// The resources that one depends on directly, groups resolved to their instances.
+    /// What one depends on directly: resources, and blocks and modules as a whole.
     pub fn dependencies(&self, address: &Address) -> BTreeSet<Address> {
         let mut found = BTreeSet::new();
         let Some(node) = self.index.get(address) else { return found };
         for dependency in self.graph.neighbors_directed(*node, Direction::Incoming) {
-            match &self.graph[dependency] {
-                GraphNode::Resource(address) => drop(found.insert(address.clone())),
-                GraphNode::Group(_) => {
-                    let instances = self.graph.neighbors_directed(dependency, Direction::Incoming);
-                    found.extend(instances.map(|instance| self.graph[instance].address().clone()));
-                }
-            }
+            found.insert(self.graph[dependency].address().clone());
         }
         found
     }

@@ -27,6 +27,7 @@ pub mod schema;
 pub mod tree;
 pub mod typed;
 mod validate;
+mod visits;
 
 pub use engine::{Engine, EngineError};
 pub use planning::{PlanOptions, Planned};

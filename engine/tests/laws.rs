@@ -21,8 +21,9 @@ fn config() -> ProptestConfig {
 
 /// What follows from each operation, at any remove.
 fn after(plan: &Plan) -> Vec<BTreeSet<usize>> {
-    let mut reach = vec![BTreeSet::new(); plan.operations.len()];
-    let mut waits = vec![0; plan.operations.len()];
+    let nodes = plan.operations.len() + plan.joints;
+    let mut reach = vec![BTreeSet::new(); nodes];
+    let mut waits = vec![0; nodes];
     plan.edges.iter().for_each(|(_, to)| waits[*to] += 1);
     let mut ready: Vec<usize> = (0..waits.len()).filter(|index| waits[*index] == 0).collect();
     let mut order = Vec::new();
@@ -35,7 +36,7 @@ fn after(plan: &Plan) -> Vec<BTreeSet<usize>> {
             }
         }
     }
-    assert_eq!(order.len(), plan.operations.len(), "the operations go in a circle: {plan:#?}");
+    assert_eq!(order.len(), nodes, "the operations go in a circle: {plan:#?}");
     for index in order.into_iter().rev() {
         for (_, to) in plan.edges.iter().filter(|(from, _)| *from == index) {
             let further = reach[*to].clone();
@@ -58,18 +59,23 @@ fn orders(plan: &Plan, state: Option<&State>) {
         let all = by_address.get(address).cloned().unwrap_or_default();
         all.into_iter().filter(|index| verb(&plan.operations[*index])).collect::<Vec<_>>()
     };
+    // A block may be depended on as a whole.
+    let of_whole = |dependency: &Address, verb: fn(&Operation) -> bool| {
+        let inside = by_address.keys().filter(|address| address.is_in(dependency));
+        inside.flat_map(|address| of(address, verb)).collect::<Vec<_>>()
+    };
     let makes = |operation: &Operation| operation.verb != Verb::Delete;
     let deletes = |operation: &Operation| operation.verb == Verb::Delete;
     for operation in plan.operations.iter().filter(|operation| makes(operation)) {
         for own in of(&operation.address, makes) {
-            for needed in operation.declared.dependencies.iter().flat_map(|address| of(address, makes)) {
+            for needed in operation.declared.dependencies.iter().flat_map(|address| of_whole(address, makes)) {
                 assert!(reach[needed].contains(&own), "{} needs {:?}", operation.address, plan.operations[needed]);
             }
         }
     }
     for (address, record) in state.into_iter().flat_map(|state| &state.records) {
         for own in of(address, deletes) {
-            for needed in record.declared.dependencies.iter().flat_map(|needed| of(needed, deletes)) {
+            for needed in record.declared.dependencies.iter().flat_map(|needed| of_whole(needed, deletes)) {
                 let at_odds = reach[needed].contains(&own);
                 assert!(
                     reach[own].contains(&needed) || at_odds,

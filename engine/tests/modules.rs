@@ -32,8 +32,11 @@ fn field(program: &Program, resource: &str, path: &str) -> Option<Value> {
     evaluate(&resource.spec, &resource.scope(&program.world())).value.at(&FieldPath::parse(path)).cloned()
 }
 
+/// The resources that one depends on, all that stand in what it depends on as a whole.
 fn needs(program: &Program, resource: &str) -> BTreeSet<String> {
-    program.graph.dependencies(&address(resource)).iter().map(ToString::to_string).collect()
+    let needed = program.graph.dependencies(&address(resource));
+    let is_needed = |one: &&Address| needed.iter().any(|whole| one.is_in(whole));
+    program.resources.keys().filter(is_needed).map(ToString::to_string).collect()
 }
 
 fn set(names: &[&str]) -> BTreeSet<String> {

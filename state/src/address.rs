@@ -130,6 +130,22 @@ impl Address {
         Self(self.0.iter().zip(other.0.iter()).map(share).chain(rest).collect())
     }
 
+    /// It, and what it stands in, each with and without the key of its last segment: whoever depends on one of these depends on it.
+    pub fn around(&self) -> impl Iterator<Item = Self> {
+        std::iter::successors(Some(self.clone()), Self::parent).flat_map(|one| {
+            let block = Some(one.block()).filter(|block| *block != one);
+            [Some(one), block].into_iter().flatten()
+        })
+    }
+
+    /// What is to another address as this one is to what stands in it: as deep, and with a key where this one has one.
+    #[must_use]
+    pub(crate) fn like_in(&self, inner: &Address) -> Self {
+        let segments = inner.0.iter().take(self.0.len()).cloned().collect();
+        let like = Self::from_segments(segments).unwrap_or_else(|| inner.clone());
+        if self.key().is_some() || like.0.len() < self.0.len() { like } else { like.block() }
+    }
+
     /// What it stands in; none at the top.
     pub fn parent(&self) -> Option<Self> {
         let (_, rest) = self.0.split_last()?;

@@ -36,7 +36,7 @@ impl fmt::Display for Place {
 /// What a blueprint says of a resource besides its spec. A change of it calls no provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declared {
-    /// The resources this one reads or is said to depend on: it is deleted before they are.
+    /// What this one reads or is said to depend on: resources, or blocks and modules as a whole. It is deleted before they are.
     pub dependencies: BTreeSet<Address>,
     /// No delete and no replace, even after its block is gone.
     pub protect: bool,

@@ -216,7 +216,5 @@ fn look(verified: &mut Verified, state: &State) {
 
 /// Every address that something recorded has or stands in: a whole block or module may be depended on.
 fn places(state: &State) -> BTreeSet<Address> {
-    let around = |address: &Address| std::iter::successors(Some(address.clone()), Address::parent).collect::<Vec<_>>();
-    let all = state.records.keys().flat_map(around);
-    all.flat_map(|address| [address.block(), address]).collect()
+    state.records.keys().flat_map(Address::around).collect()
 }

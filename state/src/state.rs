@@ -388,12 +388,30 @@ impl<V: Clone> State<V> {
         *former = record.generation.max(*former);
         record.address = to.clone();
         self.records.insert(to.clone(), record);
+        // It may leave a block or a module that is depended on as a whole: the one it comes to is depended on then too.
+        let wholes = from.around().skip(1).filter(|whole| !to.is_in(whole));
+        let wholes: Vec<_> = wholes.map(|whole| (whole.like_in(to), self.has_inside(&whole), whole)).collect();
         for record in self.records.values_mut() {
-            if record.declared.dependencies.remove(from) {
-                record.declared.dependencies.insert(to.clone());
+            let dependencies = &mut record.declared.dependencies;
+            // What becomes an instance of itself is in what was depended on.
+            if !to.is_in(from) && dependencies.remove(from) {
+                dependencies.insert(to.clone());
+            }
+            for (then, stays, whole) in &wholes {
+                if dependencies.contains(whole) {
+                    dependencies.insert(then.clone());
+                    if !stays {
+                        dependencies.remove(whole);
+                    }
+                }
             }
         }
         Ok(())
+    }
+
+    /// Whether anything is recorded in a block or a module.
+    fn has_inside(&self, whole: &Address) -> bool {
+        self.records.range(whole..).next().is_some_and(|(address, _)| address.is_in(whole))
     }
 
     fn has_object(&self, address: &Address, generation: Generation) -> bool {

@@ -66,9 +66,10 @@ impl<V: Clone> State<V> {
     }
 
     fn dependants(&self, of: &Address) -> impl Iterator<Item = Address> {
+        let around: Vec<Address> = of.around().collect();
         self.records
             .values()
-            .filter(|record| record.declared.dependencies.contains(of))
+            .filter(move |record| around.iter().any(|one| record.declared.dependencies.contains(one)))
             .map(|record| record.address.clone())
     }
 }

@@ -20,6 +20,7 @@ mod oci;
 mod phases;
 #[path = "../support/python.rs"]
 mod python;
+mod rehearsal;
 mod safe;
 mod schedule;
 mod schema;

@@ -15,6 +15,7 @@ use super::{ApplyEvent, Done, Failure, Report, Skipped};
 use crate::finish::{Finish, Finisher};
 use crate::plan::{Operation, Plan};
 use crate::provider::{Candidate, ProviderError};
+use crate::visits::Visits;
 
 /// Where an operation is.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,12 +61,14 @@ struct Walk<'a> {
     /// Those that were begun, or could not be.
     tried: BTreeSet<usize>,
     report: Report,
+    visits: Visits,
 }
 
 impl<'a> Walk<'a> {
     fn new(run: &'a Run, plan: &'a Plan, finisher: &'a Finisher<'a>, durations: &Durations) -> Self {
-        let mut followers = vec![Vec::new(); plan.operations.len()];
-        let mut waits = vec![0; plan.operations.len()];
+        let nodes = plan.operations.len() + plan.joints;
+        let mut followers = vec![Vec::new(); nodes];
+        let mut waits = vec![0; nodes];
         for (from, to) in &plan.edges {
             followers[*from].push(*to);
             waits[*to] += 1;
@@ -80,12 +83,13 @@ impl<'a> Walk<'a> {
             finisher,
             states: waits.iter().map(|count| State::Waiting(*count)).collect(),
             followers,
-            ready: Ready::new(heights(&plan.operations, &plan.edges, durations), lanes),
+            ready: Ready::new(heights(plan, durations), lanes),
             branches: BTreeMap::new(),
             open: BTreeMap::new(),
             finishes: BTreeMap::new(),
             tried: BTreeSet::new(),
             report: Report::default(),
+            visits: Visits::default(),
         };
         for (index, operation) in plan.operations.iter().enumerate() {
             if let Some(candidate) = &operation.candidate {
@@ -94,13 +98,18 @@ impl<'a> Walk<'a> {
                 *open = candidate.position.min(*open);
             }
         }
-        (0..plan.operations.len()).for_each(|index| walk.wake(index));
+        (0..nodes).for_each(|index| walk.wake(index));
         walk
     }
 
-    /// Puts an operation among the ready ones, if it waits for nothing more.
+    /// Puts an operation among the ready ones, if it waits for nothing more. A joint is done then.
     fn wake(&mut self, index: usize) {
-        let operation = &self.plan.operations[index];
+        let Some(operation) = self.plan.operations.get(index) else {
+            if self.states[index] == State::Waiting(0) {
+                self.done(index);
+            }
+            return;
+        };
         let is_open =
             operation.candidate.as_ref().is_none_or(|candidate| self.open[&operation.address] == candidate.position);
         if self.states[index] == State::Waiting(0) && is_open {
@@ -220,6 +229,8 @@ impl<'a> Walk<'a> {
 
     fn done(&mut self, index: usize) {
         self.states[index] = State::Done;
+        self.visits.nodes(1);
+        self.visits.edges(self.followers[index].len());
         for follower in self.followers[index].clone() {
             if let State::Waiting(count) = &mut self.states[follower] {
                 *count -= 1;
@@ -325,9 +336,9 @@ impl<'a> Walk<'a> {
     }
 
     fn finish(mut self) -> Report {
+        self.visits.tell("execute");
         self.report.interrupted = self.run.is_cancelled();
-        for (index, state) in self.states.iter().enumerate() {
-            let operation = &self.plan.operations[index];
+        for (index, (operation, state)) in self.plan.operations.iter().zip(&self.states).enumerate() {
             // The branches of candidates whose turn did not come are no operations that anyone waits for.
             let is_open = |candidate: &Candidate| self.open.get(&operation.address) == Some(&candidate.position);
             if !operation.candidate.as_ref().is_none_or(is_open) {

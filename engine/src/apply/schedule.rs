@@ -11,22 +11,24 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::durations::Durations;
 use super::lanes::{Lane, Slot};
-use crate::plan::Operation;
+use crate::plan::Plan;
 
 /// How long the longest path is that begins with each operation.
-pub fn heights(operations: &[Operation], edges: &[(usize, usize)], durations: &Durations) -> Vec<Duration> {
-    let mut graph: DiGraph<(), ()> = DiGraph::with_capacity(operations.len(), edges.len());
-    for _ in operations {
+pub fn heights(plan: &Plan, durations: &Durations) -> Vec<Duration> {
+    let nodes = plan.operations.len() + plan.joints;
+    let mut graph: DiGraph<(), ()> = DiGraph::with_capacity(nodes, plan.edges.len());
+    for _ in 0..nodes {
         graph.add_node(());
     }
-    for (from, to) in edges {
+    for (from, to) in &plan.edges {
         graph.add_edge(NodeIndex::new(*from), NodeIndex::new(*to), ());
     }
-    let mut heights = vec![Duration::ZERO; operations.len()];
+    let mut heights = vec![Duration::ZERO; nodes];
     // The planner makes no cycles; were there one, order would not matter, since nothing on it ever becomes ready.
     for node in petgraph::algo::toposort(&graph, None).unwrap_or_default().into_iter().rev() {
         let after = graph.neighbors(node).map(|next| heights[next.index()]).max().unwrap_or_default();
-        heights[node.index()] = after + durations.of(&operations[node.index()]);
+        let own = plan.operations.get(node.index()).map_or(Duration::ZERO, |operation| durations.of(operation));
+        heights[node.index()] = after + own;
     }
     heights
 }

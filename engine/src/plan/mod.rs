@@ -88,7 +88,10 @@ pub struct Plan<V = Value> {
     pub entries: Vec<Entry<V>>,
     /// The calls and checks.
     pub operations: Vec<Operation<V>>,
-    /// Which operation waits for which: from the earlier to the later one.
+    /// How many joints there are: see [`Plan::edges`].
+    pub joints: usize,
+    /// What waits for what: from the earlier to the later one. Numbers past those of the operations are of joints, which do nothing:
+    /// through one, m operations wait for n others by m + n edges.
     pub edges: Vec<(usize, usize)>,
     /// The outputs that change, or may.
     pub outputs: BTreeMap<String, OutputChange<V>>,
@@ -96,6 +99,12 @@ pub struct Plan<V = Value> {
     pub refusals: Vec<Refusal>,
     /// What a person should know, and what stops a resource without stopping the rest.
     pub notices: Vec<Notice>,
+}
+
+/// The first of some addresses that a dependency is about: a resource's own, or one in a block or module that is depended on as a
+/// whole. What stands in one stands together in the order of addresses.
+pub(crate) fn first_in<'a>(addresses: &'a BTreeSet<Address>, dependency: &Address) -> Option<&'a Address> {
+    addresses.range(dependency..).next().filter(|address| address.is_in(dependency))
 }
 
 /// What was found of the files that specs name, by path.
@@ -387,6 +396,7 @@ impl<V> Plan<V> {
             changes: self.changes.into_iter().map(|change| change.try_map(f)).collect::<Result<_, E>>()?,
             entries: self.entries.into_iter().map(|entry| entry.try_map(f)).collect::<Result<_, E>>()?,
             operations: self.operations.into_iter().map(|operation| operation.try_map(f)).collect::<Result<_, E>>()?,
+            joints: self.joints,
             edges: self.edges,
             outputs: self
                 .outputs

@@ -10,6 +10,7 @@ use trueup_state::{Address, Declared, Generation, Object, Record, Scope, Status,
 use super::decide::Verdict;
 use super::{Action, Change, Operation, Order, Reason};
 use crate::provider::Candidate;
+use crate::visits::Visits;
 
 /// One way to make a resource.
 #[derive(Clone, Debug)]
@@ -70,9 +71,14 @@ pub fn share_order(planned: &mut [Planned]) {
     }
     let positions: BTreeMap<Address, usize> =
         planned.iter().enumerate().map(|(position, planned)| (planned.change.address.clone(), position)).collect();
-    // Who needs each resource to be there all the time.
+    // Who needs each resource to be there all the time: it, or a block or module that it stands in.
     let mut needed_by: Vec<Option<Address>> = vec![None; planned.len()];
+    let mut wholes: BTreeMap<Address, Address> = BTreeMap::new();
     for position in (0..planned.len()).rev() {
+        if needed_by[position].is_none() && !wholes.is_empty() {
+            let mut around = planned[position].change.address.around();
+            needed_by[position] = around.find_map(|around| wholes.get(&around)).cloned();
+        }
         let kind = planned[position].record.as_ref().map(|record| &record.kind);
         let same_kind = kind.is_none_or(|kind| *kind == planned[position].change.kind);
         if let (Some(dependant), Action::Replace(Order::DestroyFirst), true) =
@@ -86,8 +92,11 @@ pub fn share_order(planned: &mut [Planned]) {
         let planned = &planned[position];
         let own = keeps_old(planned).then(|| planned.change.address.clone());
         let Some(dependant) = own.or_else(|| needed_by[position].clone()) else { continue };
-        for dependency in planned.declared.dependencies.iter().filter_map(|address| positions.get(address)) {
-            needed_by[*dependency].get_or_insert_with(|| dependant.clone());
+        for dependency in &planned.declared.dependencies {
+            match positions.get(dependency) {
+                Some(position) => drop(needed_by[*position].get_or_insert_with(|| dependant.clone())),
+                None => drop(wholes.entry(dependency.clone()).or_insert_with(|| dependant.clone())),
+            }
         }
     }
 }
@@ -102,21 +111,36 @@ fn keeps_old(planned: &Planned) -> bool {
     }
 }
 
-/// The operations of resources, and which waits for which.
-pub fn build(planned: &[Planned]) -> (Vec<Operation>, Vec<(usize, usize)>) {
+/// The operations of resources, and what waits for what.
+#[derive(Debug, Default)]
+pub struct OperationGraph {
+    /// The operations.
+    pub operations: Vec<Operation>,
+    /// How many joints there are, whose numbers follow those of the operations: see [`super::Plan::edges`].
+    pub joints: usize,
+    /// From the earlier to the later one.
+    pub edges: Vec<(usize, usize)>,
+}
+
+/// The operations of resources, and what waits for what.
+pub fn build(planned: &[Planned]) -> OperationGraph {
     let mut builder = Builder::default();
     for planned in planned {
         builder.nodes(planned);
     }
     if builder.operations.is_empty() {
-        return (Vec::new(), Vec::new());
+        return OperationGraph::default();
     }
     for planned in planned {
         builder.after_dependencies(planned);
         builder.before_deletes(planned);
     }
     builder.let_go();
-    (builder.operations, builder.edges.into_iter().collect())
+    let Builder { operations, joints, edges, mut visits, .. } = builder;
+    visits.nodes(operations.len() + joints.len());
+    visits.edges(edges.len());
+    visits.tell("operations");
+    OperationGraph { operations, joints: joints.len(), edges: edges.into_iter().collect() }
 }
 
 /// The operations of one resource.
@@ -141,6 +165,29 @@ struct Builder {
     /// Those of the edges that give way where they close a circle, the more readily the lower: see [`Builder::let_go`].
     yielding: BTreeMap<(usize, usize), Yields>,
     nodes: BTreeMap<Address, Nodes>,
+    /// Whether any of them is unsettled.
+    unsettled: bool,
+    /// Which of the blocks and modules that are depended on as a whole are unsettled.
+    unsettled_wholes: BTreeMap<Address, bool>,
+    /// The joints, by what they stand for.
+    joints: BTreeMap<(Address, Joint), usize>,
+    /// What was looked at to find the edges.
+    visits: Visits,
+}
+
+/// What a joint stands for, of all that is in a block or module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Joint {
+    /// All is ready.
+    Ready,
+    /// All is ready that is settled.
+    Settled,
+    /// Who depended on it, and goes, is gone.
+    Gone,
+    /// Who depended on it, and stays, is changed.
+    Changed,
+    /// Who depends on it still is changed.
+    Kept,
 }
 
 /// How readily an edge gives way.
@@ -183,8 +230,9 @@ impl Builder {
             }
             nodes.deletes.push(delete);
         }
-        let by_dependency = planned.declared.dependencies.iter().filter_map(|address| self.nodes.get(address));
-        nodes.unsettled = nodes.delete_first.is_some() || by_dependency.into_iter().any(|nodes| nodes.unsettled);
+        nodes.unsettled = nodes.delete_first.is_some()
+            || self.unsettled && planned.declared.dependencies.iter().any(|address| self.is_unsettled(address));
+        self.unsettled |= nodes.unsettled;
         // What nothing is done to is in nobody's way.
         if nodes.unsettled || !nodes.first.is_empty() || !nodes.deletes.is_empty() {
             self.nodes.insert(planned.change.address.clone(), nodes);
@@ -235,15 +283,64 @@ impl Builder {
         nodes.deletes.push(delete);
     }
 
+    /// What there is to do of what is depended on: one resource, or all that stands in a block or module.
+    fn of<'n>(
+        nodes: &'n BTreeMap<Address, Nodes>,
+        dependency: &'n Address,
+    ) -> impl Iterator<Item = &'n Nodes> + use<'n> {
+        let inside = nodes.range(dependency..).take_while(|(address, _)| address.is_in(dependency));
+        inside.map(|(_, nodes)| nodes)
+    }
+
+    /// Whether anything of what is depended on is unsettled. All of it comes before whoever asks.
+    fn is_unsettled(&mut self, dependency: &Address) -> bool {
+        if let Some(known) = self.unsettled_wholes.get(dependency) {
+            return *known;
+        }
+        let unsettled = Self::of(&self.nodes, dependency).any(|nodes| nodes.unsettled);
+        self.unsettled_wholes.insert(dependency.clone(), unsettled);
+        unsettled
+    }
+
+    /// What stands for all that is in something: the operations themselves, or a joint where they are many, which is made the first
+    /// time it is asked for. `linked`: how the operations are linked to a new joint.
+    fn joint(
+        &mut self,
+        (dependency, joint): (&Address, Joint),
+        operations: impl Fn(&Nodes) -> Vec<usize>,
+        linked: impl Fn(&mut Self, usize, usize),
+    ) -> Vec<usize> {
+        if let Some(known) = self.joints.get(&(dependency.clone(), joint)) {
+            return vec![*known];
+        }
+        self.visits.edges(1);
+        if Self::of(&self.nodes, dependency).nth(1).is_none() {
+            return Self::of(&self.nodes, dependency).flat_map(operations).collect();
+        }
+        let all: Vec<usize> = Self::of(&self.nodes, dependency).flat_map(operations).collect();
+        self.visits.edges(all.len());
+        let node = self.operations.len() + self.joints.len();
+        self.joints.insert((dependency.clone(), joint), node);
+        all.into_iter().for_each(|operation| linked(self, operation, node));
+        vec![node]
+    }
+
     /// What makes or changes a resource waits until what it depends on is ready. So does the delete that opens a replacement, as
     /// long as nothing it depends on waits for such a delete itself: only then is the final spec known before the old object goes.
     fn after_dependencies(&mut self, planned: &Planned) {
         let Some(nodes) = self.nodes.get(&planned.change.address) else { return };
-        for dependency in planned.declared.dependencies.iter().filter_map(|address| self.nodes.get(address)) {
-            for ready in &dependency.ready {
-                self.edges.extend(nodes.first.iter().map(|first| (*ready, *first)));
-                if let Some(delete) = nodes.delete_first.filter(|_| !dependency.unsettled) {
-                    self.edges.insert((*ready, delete));
+        let (first, delete_first) = (nodes.first.clone(), nodes.delete_first);
+        let before = |builder: &mut Self, operation, joint| builder.edges.extend([(operation, joint)]);
+        for dependency in &planned.declared.dependencies {
+            if !first.is_empty() {
+                for ready in self.joint((dependency, Joint::Ready), |nodes| nodes.ready.clone(), before) {
+                    self.edges.extend(first.iter().map(|first| (ready, *first)));
+                }
+            }
+            if let Some(delete) = delete_first {
+                let settled = |nodes: &Nodes| if nodes.unsettled { Vec::new() } else { nodes.ready.clone() };
+                for ready in self.joint((dependency, Joint::Settled), settled, before) {
+                    self.edges.insert((ready, delete));
                 }
             }
         }
@@ -254,20 +351,34 @@ impl Builder {
         let (Some(nodes), Some(record)) = (self.nodes.get(&planned.change.address), planned.record.as_ref()) else {
             return;
         };
-        for address in &record.declared.dependencies {
-            let Some(dependency) = self.nodes.get(address) else { continue };
-            let keeps = planned.declared.dependencies.contains(address) && dependency.delete_first.is_some();
-            for delete in &dependency.deletes {
-                let gone = nodes.deletes.iter().map(|own| ((*own, *delete), Yields::Gone));
-                // A dependant of what is replaced destroy-first waits for the new object, and so for this delete.
-                let stays = !keeps && planned.verdict.is_some();
-                let changed = nodes.ready.iter().filter(|_| stays).map(|ready| ((*ready, *delete), Yields::Changed));
-                for (edge, yields) in gone.chain(changed) {
-                    if self.edges.insert(edge) {
-                        self.yielding.insert(edge, yields);
-                    }
+        let (ready, own_deletes) = (nodes.ready.clone(), nodes.deletes.clone());
+        for dependency in &record.declared.dependencies {
+            let gone = |builder: &mut Self, delete, joint| builder.yielding((joint, delete), Yields::Gone);
+            if !own_deletes.is_empty() {
+                for delete in self.joint((dependency, Joint::Gone), |nodes| nodes.deletes.clone(), gone) {
+                    own_deletes.iter().for_each(|own| self.yielding((*own, delete), Yields::Gone));
                 }
             }
+            if ready.is_empty() || planned.verdict.is_none() {
+                continue;
+            }
+            // A dependant of what is replaced destroy-first waits for the new object, and so for this delete.
+            let keeps = dependency.around().any(|around| planned.declared.dependencies.contains(&around));
+            let joint = if keeps { Joint::Kept } else { Joint::Changed };
+            let deletes = |nodes: &Nodes| {
+                if keeps && nodes.delete_first.is_some() { Vec::new() } else { nodes.deletes.clone() }
+            };
+            let changed = |builder: &mut Self, delete, joint| builder.yielding((joint, delete), Yields::Changed);
+            for delete in self.joint((dependency, joint), deletes, changed) {
+                ready.iter().for_each(|ready| self.yielding((*ready, delete), Yields::Changed));
+            }
+        }
+    }
+
+    /// An edge that gives way where it closes a circle, unless it is there already.
+    fn yielding(&mut self, edge: (usize, usize), yields: Yields) {
+        if self.edges.insert(edge) {
+            self.yielding.insert(edge, yields);
         }
     }
 

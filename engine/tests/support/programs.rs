@@ -220,6 +220,11 @@ impl Toys {
         moves
     }
 
+    /// Whether a block has a `for_each` of nothing.
+    pub(crate) fn has_empty_block(&self) -> bool {
+        self.blocks.iter().flatten().any(|block| block.each == Some(0))
+    }
+
     /// The blocks that one reads, with how.
     fn reads(&self, position: usize, block: &Block) -> Vec<(usize, How)> {
         let earlier = |other: usize| if self.reversed { other > position } else { other < position };

@@ -34,9 +34,9 @@ impl<'a> Takes<'a> {
             takes.add(from, to, whys);
         }
         // A delete waits for whoever depended on what goes. Where everything is to go, that is no news.
-        for (before, delete) in plan.edges.iter().filter(|_| plan.mode != Mode::Destroy) {
-            let (before, delete) = (&plan.operations[*before], &plan.operations[*delete]);
-            let is_dependency = delete.declared.dependencies.contains(&before.address);
+        for (before, delete) in if plan.mode == Mode::Destroy { Vec::new() } else { waits(plan) } {
+            let mut around = before.address.around();
+            let is_dependency = around.any(|around| delete.declared.dependencies.contains(&around));
             if delete.verb == Verb::Delete && before.address != delete.address && !is_dependency {
                 takes.add(&delete.address, &before.address, whys);
             }
@@ -68,6 +68,26 @@ impl<'a> Takes<'a> {
         let parts: Vec<String> = by_action.into_iter().map(part).collect();
         (!parts.is_empty()).then(|| format!("because of it {}", parts.join("; ")))
     }
+}
+
+/// Which operation waits for which, through joints too: where many wait for many, that is left out.
+fn waits(plan: &Plan) -> Vec<(&Operation, &Operation)> {
+    const MOST_PAIRS: usize = 10_000;
+    let mut joints = vec![(Vec::new(), Vec::new()); plan.joints];
+    let mut waits = Vec::new();
+    for (before, after) in &plan.edges {
+        let joint = |node: &usize| node.checked_sub(plan.operations.len());
+        match (plan.operations.get(*before), plan.operations.get(*after)) {
+            (Some(before), Some(after)) => waits.push((before, after)),
+            (Some(before), None) => joint(after).into_iter().for_each(|joint| joints[joint].0.push(before)),
+            (None, Some(after)) => joint(before).into_iter().for_each(|joint| joints[joint].1.push(after)),
+            (None, None) => {}
+        }
+    }
+    for (before, after) in joints.iter().filter(|(before, after)| before.len() * after.len() <= MOST_PAIRS) {
+        waits.extend(before.iter().flat_map(|before| after.iter().map(move |after| (*before, *after))));
+    }
+    waits
 }
 
 fn goes(change: &Change) -> bool {

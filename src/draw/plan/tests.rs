@@ -36,6 +36,7 @@ fn plan() -> Plan {
         changes: Vec::new(),
         entries: Vec::new(),
         operations: Vec::new(),
+        joints: 0,
         edges: Vec::new(),
         outputs: BTreeMap::new(),
         refusals: Vec::new(),

@@ -371,7 +371,9 @@ fn only(mut plan: Plan, matches: &[Match], snapshot: &Snapshot) -> Plan {
         .map(|(new, old)| (old, new))
         .collect();
     let edge = |(from, to): &(usize, usize)| Some((*kept.get(from)?, *kept.get(to)?));
+    // It is only shown, so that no joint is needed.
     plan.edges = plan.edges.iter().filter_map(edge).collect();
+    plan.joints = 0;
     plan.operations.retain(|operation| is_one(&operation.address));
     for operation in &mut plan.operations {
         operation.partner = operation.partner.and_then(|partner| kept.get(&partner).copied());

@@ -3,7 +3,7 @@
 use super::Builder;
 use crate::blueprint::Resource;
 use crate::plan::decide::{Decision, Verdict, Wanted, decide};
-use crate::plan::diff;
+use crate::plan::{diff, first_in};
 use crate::provider::{Manager, Observation};
 use trueup_state::{FieldPath, Record, Value};
 
@@ -18,7 +18,7 @@ impl Builder<'_> {
         decision: Decision,
         manager: &dyn Manager,
     ) -> Decision {
-        let follows = wanted.declared.dependencies.iter().any(|dependency| self.changing.contains(dependency));
+        let follows = wanted.declared.dependencies.iter().any(|needed| first_in(&self.changing, needed).is_some());
         let Some(object) = record.and_then(|record| record.current.as_ref()) else {
             return self.wait_for_apply(resource, decision, "it is not applied yet");
         };

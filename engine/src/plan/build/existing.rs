@@ -6,7 +6,7 @@ use crate::diagnostic::{Diagnostic, with_article};
 use crate::estate::attributes_of;
 use crate::plan::diff::mark_secrets;
 use crate::plan::operations::Planned;
-use crate::plan::{Action, Change, Existing, Mode, Notice, Reason};
+use crate::plan::{Action, Change, Existing, Mode, Notice, Reason, first_in};
 use crate::provider::{Found, Observation};
 use std::collections::BTreeSet;
 use trueup_state::{Address, Event, Record, Scope, Value};
@@ -26,7 +26,7 @@ impl<'a> Builder<'a> {
             Some(Observation::Present(found)) => found,
             Some(Observation::Absent) | None => {
                 let made: Vec<Address> =
-                    dependencies.iter().filter(|needed| self.changing.contains(*needed)).cloned().collect();
+                    dependencies.iter().filter_map(|needed| first_in(&self.changing, needed)).cloned().collect();
                 if !made.is_empty() {
                     let reason = format!("there is no {} `{name}` yet, and what it depends on changes", resource.kind);
                     return self.leave(resource, reason, made, resource.existing_span.unwrap_or(resource.span));

@@ -6,7 +6,7 @@ use super::Builder;
 use crate::blueprint::{Program, Resource, Settings};
 use crate::diagnostic::Span;
 use crate::plan::moves::deferral;
-use crate::plan::{Deferred, Mode};
+use crate::plan::{Deferred, Mode, first_in};
 use trueup_state::{Address, Declared, Record, Value};
 
 const UNKNOWN_SETTINGS: &str = "the settings of its provider are known only after apply";
@@ -37,7 +37,7 @@ impl Builder<'_> {
     pub(super) fn waits(&self, resource: &Resource, declared: &Declared) -> Option<(String, Vec<Address>, Span)> {
         let program = self.input.program;
         let read = resource.reads.iter().chain(resource.depends_on.iter()).filter_map(|read| waiting(program, read));
-        let later = declared.dependencies.iter().filter(|dependency| self.later.contains(*dependency));
+        let later = declared.dependencies.iter().filter_map(|dependency| first_in(&self.later, dependency));
         let waits_for: BTreeSet<&Address> = read.chain(later).collect();
         if let Some(first) = waits_for.first() {
             let reason = format!("it depends on {first}, which is left for later");
@@ -101,8 +101,10 @@ impl Builder<'_> {
     /// What is held holds what it depends on in turn.
     pub(super) fn hold_on(&mut self) {
         let mut open: Vec<Address> = self.held.iter().cloned().collect();
+        let Some(state) = self.input.state else { return };
         while let Some(address) = open.pop() {
-            for dependency in self.record(&address).into_iter().flat_map(|record| &record.declared.dependencies) {
+            let inside = state.records.range(&address..).take_while(|(inner, _)| inner.is_in(&address));
+            for dependency in inside.flat_map(|(_, record)| &record.declared.dependencies) {
                 if self.held.insert(dependency.clone()) {
                     open.push(dependency.clone());
                 }
@@ -112,7 +114,8 @@ impl Builder<'_> {
 
     /// Whether a recorded resource that is not declared now may be declared in a further phase, or is needed until then.
     pub(super) fn is_held(&self, record: &Record) -> bool {
-        deferral(self.input.program, &record.address).is_some() || self.held.contains(&record.address)
+        deferral(self.input.program, &record.address).is_some()
+            || !self.held.is_empty() && record.address.around().any(|around| self.held.contains(&around))
     }
 
     /// Notes what is known of what was read to tell which resources there are.

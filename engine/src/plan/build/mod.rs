@@ -24,12 +24,13 @@ use super::diff::scrub;
 use super::moves::Moves;
 use super::operations::{self, Branch, Planned};
 use super::select::{Asked, NotSelected, Part, SelectError};
-use super::{Contents, FORMAT, Mode, Notice, Order, Plan, Resume, placement};
+use super::{Contents, FORMAT, Mode, Notice, Order, Plan, Resume, first_in, placement};
 use crate::blueprint::{Known, Program, Resource, Visible, World};
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::estate::Estate;
 use crate::naming::{TAG_ADDRESS, TAG_TOKEN};
 use crate::provider::{Candidate, Fact, Manager, Observation};
+use crate::visits::Visits;
 
 /// What a plan is made from.
 pub struct Input<'a> {
@@ -116,6 +117,7 @@ struct Builder<'a> {
     /// The replaced resources whose name is given and stays, on a kind that the caller names, with the name's place.
     keeps_name: BTreeMap<Address, Span>,
     problems: Vec<Diagnostic>,
+    visits: Visits,
 }
 
 impl<'a> Builder<'a> {
@@ -149,6 +151,7 @@ impl<'a> Builder<'a> {
             changes: Vec::new(),
             entries: Vec::new(),
             operations: Vec::new(),
+            joints: 0,
             edges: Vec::new(),
             outputs: BTreeMap::new(),
             refusals: Vec::new(),
@@ -166,6 +169,7 @@ impl<'a> Builder<'a> {
             held: BTreeSet::new(),
             keeps_name: BTreeMap::new(),
             problems: Vec::new(),
+            visits: Visits::default(),
         }
     }
 
@@ -190,6 +194,8 @@ impl<'a> Builder<'a> {
     /// A resource of the blueprint. `wants`: what it wants, where that is evaluated already.
     fn resource(&mut self, resource: &Resource, wants: Option<Wants>) {
         let declared = self.declared(resource);
+        self.visits.nodes(1);
+        self.visits.edges(declared.dependencies.len());
         let record = self.record(&resource.address);
         if let Some((reason, waits_for, span)) = self.waits(resource, &declared) {
             return self.leave(resource, reason, waits_for, span);
@@ -243,7 +249,7 @@ impl<'a> Builder<'a> {
     }
 
     fn stopped_by(&self, address: &Address, declared: &Declared) -> Option<String> {
-        let waits = declared.dependencies.iter().find(|dependency| self.stopped.contains(dependency));
+        let waits = declared.dependencies.iter().find_map(|dependency| first_in(&self.stopped, dependency));
         self.unsettled(address).or_else(|| waits.map(|dependency| format!("it waits for {dependency}")))
     }
 
@@ -412,6 +418,7 @@ impl<'a> Builder<'a> {
     /// What is wrong with the blueprint comes before what was asked for: only of a right one is it told what it has.
     fn finish(mut self, limited: Result<(), SelectError>) -> Result<Plan, PlanError> {
         let sources = &self.input.program.sources;
+        self.visits.tell("decide");
         operations::share_order(&mut self.planned);
         self.check_names();
         if !self.problems.is_empty() {
@@ -422,12 +429,13 @@ impl<'a> Builder<'a> {
         if let Err(error) = limited {
             return Err(PlanError::Select(Box::new(NotSelected { error, known: self.plan.known })));
         }
-        let (operations, edges) = operations::build(&self.planned);
-        if operations.is_empty() {
+        let graph = operations::build(&self.planned);
+        if graph.operations.is_empty() {
             self.without_operations();
         }
-        self.plan.operations = operations;
-        self.plan.edges = edges;
+        self.plan.operations = graph.operations;
+        self.plan.joints = graph.joints;
+        self.plan.edges = graph.edges;
         self.plan.changes = self.planned.into_iter().map(|planned| planned.change).collect();
         Ok(self.plan)
     }

@@ -12,7 +12,7 @@ use crate::plan::select::choice::{Selected, choose};
 use crate::plan::select::finder::{Finder, Thing};
 use crate::plan::select::links::{Links, Whole};
 use crate::plan::select::{Because, Left, SelectError, is_asked, meant_address};
-use crate::plan::{Action, Mode, Notice, Reason};
+use crate::plan::{Action, Mode, Notice, Reason, first_in};
 use trueup_state::{Address, Event, KindName, Value};
 
 impl Builder<'_> {
@@ -176,7 +176,7 @@ impl Builder<'_> {
     /// Says of what reads something that is replaced, and is left as it is, that it goes on with what it knows of the former one.
     fn say_what_is_stale(&mut self, outside: &BTreeSet<Address>) {
         let replaced = self.planned.iter().filter(|one| one.verdict == Some(Verdict::Replace));
-        let replaced: BTreeSet<&Address> = replaced.map(|one| &one.change.address).collect();
+        let replaced: BTreeSet<Address> = replaced.map(|one| one.change.address.clone()).collect();
         if replaced.is_empty() {
             return;
         }
@@ -184,7 +184,7 @@ impl Builder<'_> {
             self.plan.part.left_out.iter().map(|left| &left.address).filter(|address| outside.contains(*address));
         let mut stale = Vec::new();
         for record in left.filter_map(|address| self.record(address)) {
-            if let Some(other) = record.declared.dependencies.iter().find(|address| replaced.contains(address)) {
+            if let Some(other) = record.declared.dependencies.iter().find_map(|needed| first_in(&replaced, needed)) {
                 let message = format!("it is left out, and goes on with what it knows of {other}, which is replaced");
                 stale.push(Notice { address: Some(record.address.clone()), message, stops: false });
             }

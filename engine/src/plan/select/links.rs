@@ -50,11 +50,17 @@ impl Links {
         links.needs = links.said_of(whole.needs);
         links.going = links.said_of(whole.going);
         links.phases(whole.deferred);
+        let mut wholes: BTreeMap<&Address, usize> = BTreeMap::new();
         for record in records().filter(|record| whole.needs.contains(&record.address)) {
             // What was made with something that goes must do without it first, or go before it.
             let dependant = links.node(&record.address);
-            for dependency in record.declared.dependencies.iter().filter(|address| whole.going.contains(*address)) {
-                let goes = links.node(dependency);
+            for dependency in &record.declared.dependencies {
+                let mut going = whole.going.range(dependency..).take_while(|goes| goes.is_in(dependency)).peekable();
+                let Some(first) = going.next() else { continue };
+                let goes = match going.peek() {
+                    None => links.node(first),
+                    Some(_) => *wholes.entry(dependency).or_insert_with(|| links.all_of(first, going)),
+                };
                 links.link(dependant, goes);
             }
         }
@@ -102,6 +108,16 @@ impl Links {
             self.link(inner, node);
         }
         node
+    }
+
+    /// A node that leads on to several that go.
+    fn all_of<'g>(&mut self, first: &'g Address, others: impl Iterator<Item = &'g Address>) -> usize {
+        let all = self.push(None);
+        for goes in std::iter::once(first).chain(others) {
+            let goes = self.node(goes);
+            self.link(all, goes);
+        }
+        all
     }
 
     fn node(&mut self, address: &Address) -> usize {

@@ -1,0 +1,53 @@
+//! What can go wrong in a cloud, rehearsed on `sim`: what no rule can settle, and what a person does then.
+
+use crate::support::Place;
+
+/// A kind that has neither tags nor tokens: nobody can tell whether a create whose reply was lost made something.
+const LOST: &str = r"blueprint: demo
+providers:
+  sim:
+    untaggable: [bucket]
+    tokenless: [bucket]
+    faults: [{ fault: lost, call: create, address: one }]
+resources:
+  one: { kind: bucket }
+  two: { kind: bucket }
+";
+
+/// One whose create was lost, and stopped; the other was made all the same.
+fn stopped() -> Place {
+    let place = Place::with(LOST);
+    place.run(&["apply", "--yes"]).exits(3).says("trueup state resolve one");
+    place.run(&["state", "show", "two"]).exits(0);
+    place.run(&["plan"]).says("`trueup state resolve` settles it");
+    // However often it is applied: nothing is made twice.
+    place.run(&["apply", "--yes"]);
+    assert_eq!(objects(&place).len(), 2);
+    place
+}
+
+/// The ids of what the cloud has, with the addresses that it was made for.
+fn objects(place: &Place) -> Vec<(String, String)> {
+    let lines = place.run(&["sim", "objects", "--json"]).exits(0).json_lines();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    lines.iter().map(|object| (text(&object["address"]), text(&object["id"]))).collect()
+}
+
+#[test]
+fn what_no_rule_can_settle_a_person_does() {
+    let place = stopped();
+    let known = place.run(&["state", "show", "two", "--json"]).exits(0).json()["current"]["id"].clone();
+    let all = objects(&place);
+    let (_, id) = all.iter().find(|(_, id)| known != **id).unwrap();
+    place.run(&["state", "resolve", "one", "--id", id]).exits(0).says(&format!("one is recorded as {id}."));
+    place.run(&["plan"]).exits(0).says("Nothing to do.");
+    place.run(&["destroy", "--yes"]).exits(0);
+    assert!(objects(&place).is_empty(), "what was recorded goes");
+
+    // Whoever says that nothing was made gets another one; the lost one is nobody's then.
+    let place = stopped();
+    place.run(&["state", "resolve", "one", "--absent"]).exits(0);
+    place.run(&["apply", "--yes"]).exits(0);
+    place.run(&["plan"]).exits(0).says("Nothing to do.");
+    assert_eq!(objects(&place).len(), 3);
+}
