@@ -6,6 +6,7 @@ use std::sync::Arc;
 use trueup_state::{Address, Generation, KindName, Object, ProviderName, Scope, State, Value};
 
 use crate::blueprint::{Program, Resource};
+use crate::compose::{Composer, Whole};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::plan::moves::Moves;
 use crate::provider::{By, Candidate, Found, Manager, Observation, Provider, ProviderError, Target};
@@ -26,6 +27,7 @@ pub struct Estate {
     /// What was observed of what is read and never managed.
     pub existing: BTreeMap<Address, Observation>,
     managers: BTreeMap<(Scope, KindName), Arc<dyn Manager>>,
+    composers: BTreeMap<(Scope, KindName), Composer>,
 }
 
 /// Why an estate can't be known.
@@ -73,9 +75,9 @@ impl Estate {
         for open in state.into_iter().flat_map(|state| state.open.values()) {
             need(&open.request.scope, &open.request.kind);
         }
+        estate.composed(providers, &mut needed);
         for (scope, kinds) in needed {
-            let name = scope.provider.provider();
-            let provider = providers.get(name).ok_or_else(|| EstateError::NoProvider(name.to_owned()))?;
+            let provider = provider_of(providers, &scope)?;
             let managers = provider
                 .prepare(&scope, &kinds)
                 .await
@@ -83,6 +85,31 @@ impl Estate {
             estate.managers.extend(managers.into_iter().map(|(kind, manager)| ((scope.clone(), kind), manager)));
         }
         Ok(estate)
+    }
+
+    /// Takes what is composed out of what is needed, and puts in what its parts may be.
+    fn composed(&mut self, providers: &Providers, needed: &mut BTreeMap<Scope, BTreeSet<KindName>>) {
+        let mut parts = BTreeSet::new();
+        for (scope, kinds) in needed.iter_mut() {
+            let Some(provider) = providers.get(scope.provider.provider()) else { continue };
+            kinds.retain(|kind| {
+                let Some(composed) = provider.composes(scope, kind) else { return true };
+                parts.extend(composed.parts);
+                let (key, schema) = ((scope.clone(), kind.clone()), composed.schema);
+                self.managers.insert(key.clone(), Arc::new(Whole { schema }));
+                self.composers.insert(key, Composer { provider: provider.clone(), schema });
+                false
+            });
+        }
+        for (scope, kind) in parts {
+            needed.entry(scope).or_default().insert(kind);
+        }
+        needed.retain(|_, kinds| !kinds.is_empty());
+    }
+
+    /// Who composes a kind in a scope; none where it is managed.
+    pub(crate) fn composer(&self, scope: &Scope, kind: &KindName) -> Option<&Composer> {
+        self.composers.get(&(scope.clone(), kind.clone()))
     }
 
     /// An estate of managers that are at hand, for tests of the planner.
@@ -220,6 +247,11 @@ pub async fn observe(manager: Option<Arc<dyn Manager>>, objects: &[(&Address, &O
 
 fn unsure(keys: impl Iterator<Item = (Address, Generation)>, reason: &str) -> Observations {
     keys.map(|key| (key, Observation::Indeterminate(reason.to_owned()))).collect()
+}
+
+fn provider_of<'a>(providers: &'a Providers, scope: &Scope) -> Result<&'a Arc<dyn Provider>, EstateError> {
+    let name = scope.provider.provider();
+    providers.get(name).ok_or_else(|| EstateError::NoProvider(name.to_owned()))
 }
 
 fn scopes(

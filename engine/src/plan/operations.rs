@@ -332,6 +332,7 @@ fn create(planned: &Planned, branch: &Branch) -> Operation {
         declared: planned.declared.clone(),
         partner: None,
         candidate: branch.candidate.clone(),
+        part_of: planned.change.part_of.clone(),
     }
 }
 
@@ -356,6 +357,7 @@ fn of_current(planned: &Planned, verb: Verb) -> Operation {
         declared: planned.declared.clone(),
         partner: None,
         candidate: planned.standing.clone(),
+        part_of: planned.change.part_of.clone(),
     }
 }
 
@@ -374,5 +376,6 @@ fn delete(planned: &Planned, object: &Object, observed: Value) -> Operation {
         declared: planned.declared.clone(),
         partner: None,
         candidate: None,
+        part_of: planned.change.part_of.clone(),
     }
 }

@@ -95,6 +95,7 @@ impl<'a> Builder<'a> {
             reasons: vec![Reason::Released],
             source: record.declared.source.clone(),
             candidates: Vec::new(),
+            part_of: None,
         };
         self.planned.push(Planned::going(change, left, Value::Null));
     }

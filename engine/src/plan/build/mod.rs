@@ -5,9 +5,11 @@ mod describe;
 mod existing;
 mod later;
 mod outputs;
+mod parts;
 mod protect;
 mod remove;
 mod select;
+mod select_parts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,11 +26,13 @@ use super::operations::{self, Branch, Planned};
 use super::select::{Asked, NotSelected, Part, SelectError};
 use super::{Contents, FORMAT, Mode, Notice, Order, Plan, Resume, placement};
 use crate::blueprint::{Known, Program, Resource, Visible, World};
+use crate::compose::Arranged;
 use crate::desired::desired;
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::estate::Estate;
 use crate::naming::{TAG_ADDRESS, TAG_TOKEN};
 use crate::provider::{Candidate, Fact, Manager, Observation};
+use parts::{Parts, Unmade};
 
 /// What a plan is made from.
 pub struct Input<'a> {
@@ -83,7 +87,8 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     }
     builder.hold_on();
     for record in input.state.into_iter().flat_map(|state| state.records.values()) {
-        if input.mode == Mode::Destroy || !input.program.resources.contains_key(&record.address) {
+        let is_wanted = input.program.resources.contains_key(&record.address) || builder.is_part(&record.address);
+        if input.mode == Mode::Destroy || !is_wanted {
             builder.removed(record);
         }
     }
@@ -111,6 +116,8 @@ struct Builder<'a> {
     held: BTreeSet<Address>,
     /// The replaced resources whose name is given and stays, on a kind that the caller names, with the name's place.
     keeps_name: BTreeMap<Address, Span>,
+    /// What is planned as a part of others.
+    parts: Parts,
     problems: Vec<Diagnostic>,
 }
 
@@ -161,6 +168,7 @@ impl<'a> Builder<'a> {
             later: BTreeSet::new(),
             held: BTreeSet::new(),
             keeps_name: BTreeMap::new(),
+            parts: Parts::default(),
             problems: Vec::new(),
         }
     }
@@ -185,7 +193,7 @@ impl<'a> Builder<'a> {
 
     /// A resource of the blueprint.
     fn resource(&mut self, resource: &Resource) {
-        let declared = self.declared(resource);
+        let mut declared = self.declared(resource);
         let record = self.record(&resource.address);
         if let Some((reason, waits_for, span)) = self.waits(resource, &declared) {
             return self.leave(resource, reason, waits_for, span);
@@ -197,6 +205,18 @@ impl<'a> Builder<'a> {
             return self.stop(resource, record, reason);
         }
         let Some(mut options) = self.options(resource, &declared) else { return };
+        match self.with_parts(resource, &mut declared, &mut options) {
+            Ok(()) => {}
+            Err(Unmade::Wrong) => return,
+            Err(Unmade::Stopped(reason)) => return self.stop(resource, record, reason),
+        }
+        self.look_again(resource);
+        self.decided(resource, declared, options);
+    }
+
+    /// Decides a resource or a part, and takes that into the plan.
+    fn decided(&mut self, resource: &Resource, declared: Declared, mut options: Options) {
+        let record = self.record(&resource.address);
         let create_first = resource.create_first.unwrap_or(options.manager.schema().create_first);
         let declared = Declared { create_first, ..declared };
         let object = record.and_then(|record| record.current.as_ref());
@@ -213,7 +233,6 @@ impl<'a> Builder<'a> {
         if object.is_some_and(|object| object.sent.has_locked()) {
             self.notice(&resource.address, "its secrets are sealed for a key that is not here, and can't be compared");
         }
-        self.look_again(resource);
         let decision = decide(&wanted, record, observation, options.manager.as_ref());
         let decision = match self.input.mode {
             Mode::Correct => {
@@ -222,6 +241,7 @@ impl<'a> Builder<'a> {
             _ => decision,
         };
         let decision = self.ask(&resource.address, decision);
+        let decision = self.recomposed(decision, &mut options);
         self.settle(resource, wanted, record, decision, options);
     }
 
@@ -261,6 +281,7 @@ impl<'a> Builder<'a> {
     /// Leaves a resource as it is, and says so.
     fn stop(&mut self, resource: &Resource, record: Option<&Record>, reason: String) {
         self.stopped.insert(resource.address.clone());
+        self.hold_parts(&resource.address);
         self.plan.notices.push(Notice { address: Some(resource.address.clone()), message: reason, stops: true });
         self.tell_move(resource);
         let attributes = record.and_then(|record| record.current.as_ref()).map(|object| object.attributes.clone());
@@ -294,7 +315,7 @@ impl<'a> Builder<'a> {
         }
         match first {
             Some(manager) if branches.len() == scopes.len() => {
-                Some(Options { scopes, branches, manager, standing: None })
+                Some(Options { scopes, branches, manager, standing: None, composed: None, attributes: None })
             }
             _ => {
                 self.show(resource, Value::Unknown, Value::Unknown);
@@ -314,6 +335,7 @@ impl<'a> Builder<'a> {
     ) {
         let schema = options.manager.schema();
         let attributes = match decision.verdict {
+            _ if options.attributes.is_some() => options.attributes.clone().unwrap_or_default(),
             Verdict::Create | Verdict::Replace => schema.unknown_attributes(),
             Verdict::Update => schema.changing_attributes(&decision.attributes),
             // A correction that leaves a resource out may never have made it.
@@ -449,4 +471,8 @@ struct Options {
     manager: Arc<dyn Manager>,
     /// The candidate that it stands in, or would be made in first.
     standing: Option<Candidate>,
+    /// What it is made of, where it is composed.
+    composed: Option<Arranged>,
+    /// What its attributes are to be, where its parts tell.
+    attributes: Option<Value>,
 }
