@@ -14,6 +14,7 @@ pub(crate) mod programs;
 pub(crate) mod provider;
 pub(crate) mod store;
 pub(crate) mod things;
+pub(crate) mod trio;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -127,8 +128,12 @@ impl House {
     }
 
     pub(crate) fn try_load(&self, text: &str) -> Result<Program, Diagnostics> {
-        let kinds: BTreeMap<KindName, _> =
-            KINDS.iter().map(|kind| (kind.name.into(), kinds::schema(kind.create_first))).collect();
+        let kinds: BTreeMap<KindName, _> = KINDS
+            .iter()
+            .map(|kind| (kind.name, kind.create_first))
+            .chain(trio::TRIOS.map(|(name, _)| (name, false)))
+            .map(|(name, create_first)| (name.into(), kinds::schema(create_first)))
+            .collect();
         let entry =
             || ProviderEntry { kinds: kinds.keys().cloned().collect(), natives: &[], settings: kinds::settings() };
         let providers = self.providers().into_keys().map(|name| (name, entry())).collect();
