@@ -6,7 +6,7 @@ use std::sync::Arc;
 use trueup_state::{Address, Generation, KindName, Object, ProviderName, Scope, State, Value};
 
 use crate::blueprint::{Program, Resource};
-use crate::compose::{Composer, Whole};
+use crate::compose::{Composer, Located, Whole};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::plan::moves::Moves;
 use crate::provider::{By, Candidate, Found, Manager, Observation, Provider, ProviderError, Target};
@@ -26,6 +26,8 @@ pub struct Estate {
     pub orphans: Vec<(KindName, Found)>,
     /// What was observed of what is read and never managed.
     pub existing: BTreeMap<Address, Observation>,
+    /// What is read and made of parts: which these are.
+    pub(crate) located: BTreeMap<Address, Located>,
     managers: BTreeMap<(Scope, KindName), Arc<dyn Manager>>,
     composers: BTreeMap<(Scope, KindName), Composer>,
 }
@@ -132,6 +134,7 @@ impl Estate {
         }
         self.orphans.clone_from(&seen.orphans);
         self.existing.clone_from(&seen.existing);
+        self.located.clone_from(&seen.located);
     }
 
     /// Observes what is read and never managed, where that was not done yet: by its id, and where nothing has that, by its name.
@@ -144,12 +147,25 @@ impl Estate {
                 groups.entry((scope.clone(), resource.kind.clone())).or_default().push((address, name));
             }
         }
+        let (parted, groups): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            groups.into_iter().partition(|(group, _)| self.composers.contains_key(group));
         let found = groups.into_iter().map(|(group, targets)| {
             let manager = self.managers.get(&group).cloned();
             async move { look(manager, &targets).await }
         });
         let found = futures::future::join_all(found).await;
+        let parted = parted.iter().flat_map(|(group, targets)| targets.iter().map(move |target| (group, *target)));
+        let this = &*self;
+        let parted = parted.map(|(group, target)| async move {
+            let composer = &this.composers[group];
+            (target.0, this.look_at_parts(composer, (&group.0, &group.1), target).await)
+        });
+        let parted = futures::future::join_all(parted).await;
         self.existing.extend(found.into_iter().flatten());
+        for (address, (observation, located)) in parted {
+            self.existing.insert(address.clone(), observation);
+            self.located.extend(located.map(|located| (address.clone(), located)));
+        }
     }
 
     /// Observes every object that the state knows, one call for each kind and scope, all at once.

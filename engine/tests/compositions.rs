@@ -5,7 +5,8 @@
 mod support;
 
 use support::{
-    House, action, address, asked, blueprint, blueprint_with, change, done, moved, on_paused_time, operations, pointed,
+    House, action, acts_of, address, asked, blueprint, blueprint_with, change, done, moved, on_paused_time, operations,
+    pointed,
 };
 use trueup_engine::plan::select::Asked;
 use trueup_engine::plan::{Action, Mode, Order, Plan, Reason};
@@ -15,12 +16,6 @@ const NET: &str = r#"trio-net["r1"]"#;
 
 fn attribute(plan: &Plan, of: &str, name: &str) -> Option<Value> {
     change(plan, of).attributes_after.get(name).cloned()
-}
-
-/// The changes of a plan that do something, as `create a`.
-fn acts(plan: &Plan) -> Vec<String> {
-    let acts = plan.changes.iter().filter(|change| change.action != Action::None);
-    acts.map(|change| format!("{:?} {}", change.action, change.address)).collect()
 }
 
 #[test]
@@ -303,13 +298,13 @@ fn its_parts_are_selected_with_it() {
         let house = House::new();
         let text = blueprint(&["a: { kind: trio, tags: { t: a } }", "b: { kind: trio, tags: { t: b } }"]);
         let plan = house.plan_asked(&text, asked(&["a"], &[])).await;
-        let mut found = acts(&plan);
+        let mut found = acts_of(&plan);
         found.sort();
         assert_eq!(found, ["Create a", "Create a/config", "Create a/face", "Create a/model", &format!("Create {NET}")]);
         let plan = house.plan_asked(&text, asked(&[], &["a"])).await;
-        assert!(acts(&plan).iter().all(|act| !act.contains("Create a")), "{:?}", acts(&plan));
+        assert!(acts_of(&plan).iter().all(|act| !act.contains("Create a")), "{:?}", acts_of(&plan));
         let plan = house.plan_asked(&text, asked(&[], &["kind:trio"])).await;
-        assert_eq!(acts(&plan), [""; 0], "what they share waits for them");
+        assert_eq!(acts_of(&plan), [""; 0], "what they share waits for them");
         house.up(&text).await;
         house.cloud.edit("a/model", "label", Some("x".into()));
         house.cloud.edit("b/model", "label", Some("x".into()));
@@ -317,7 +312,7 @@ fn its_parts_are_selected_with_it() {
         let plan = house.plan_asked(&text, asked(&["kind:trio"], &["tag:t=a"])).await;
         assert_eq!(operations(&plan), ["update b/config", "update b"]);
         let plan = house.try_plan_asked(&text, Mode::Destroy, asked(&["tag:t=a"], &[])).await.unwrap();
-        let mut found = acts(&plan);
+        let mut found = acts_of(&plan);
         found.sort();
         assert_eq!(found, ["Delete a", "Delete a/config", "Delete a/face", "Delete a/model"]);
     });

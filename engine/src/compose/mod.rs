@@ -3,6 +3,7 @@
 //! What one part takes from another is data, and no text with expressions in it: what a user writes may have braces of its own.
 
 mod again;
+mod locate;
 mod origins;
 mod whole;
 
@@ -112,6 +113,8 @@ pub struct LocatedPart {
     pub scope: Scope,
     /// The provider's id.
     pub id: String,
+    /// As of [`Part`].
+    pub shared: Option<Shared>,
 }
 
 impl Read {
@@ -124,13 +127,16 @@ impl Read {
 impl Part {
     /// Its address, as a part of a resource.
     pub fn address(&self, of: &Wanted<'_>) -> Address {
-        match &self.shared {
-            // A name of a blueprint has no `-`.
-            Some(shared) => {
-                Address::root(format!("{}-{}", of.kind, shared.name)).with_key(Key::String(shared.key.clone()))
-            }
-            None => of.address.child(&self.name),
-        }
+        address_of(of.address, of.kind, &self.name, self.shared.as_ref())
+    }
+}
+
+/// The address of a part of a resource.
+pub(crate) fn address_of(of: &Address, kind: &KindName, name: &str, shared: Option<&Shared>) -> Address {
+    match shared {
+        // A name of a blueprint has no `-`.
+        Some(shared) => Address::root(format!("{kind}-{}", shared.name)).with_key(Key::String(shared.key.clone())),
+        None => of.child(name),
     }
 }
 

@@ -397,6 +397,12 @@ pub(crate) fn action(plan: &Plan, address: &str) -> Action {
     change(plan, address).action
 }
 
+/// The changes of a plan that do something, as `Create a`.
+pub(crate) fn acts_of(plan: &Plan) -> Vec<String> {
+    let acts = plan.changes.iter().filter(|change| change.action != Action::None);
+    acts.map(|change| format!("{:?} {}", change.action, change.address)).collect()
+}
+
 /// What is asked of a plan: these alone, without those.
 pub(crate) fn asked(targets: &[&str], excludes: &[&str]) -> Asked {
     let parse = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();

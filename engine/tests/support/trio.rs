@@ -70,7 +70,7 @@ pub(crate) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
         name: "net".to_owned(),
         kind: "box".into(),
         scope: wanted.scope.clone(),
-        shared: Some(Shared { name: "net".to_owned(), key: region(wanted.scope) }),
+        shared: Some(net_of(wanted.scope)),
         spec: Value::Map(Map::from([("note".to_owned(), "a {{ net }}".into())])),
         reads: BTreeMap::new(),
         origins: BTreeMap::new(),
@@ -78,14 +78,23 @@ pub(crate) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
     Ok(Composition { parts, attributes: attributes() })
 }
 
+fn net_of(scope: &Scope) -> Shared {
+    Shared { name: "net".to_owned(), key: region(scope) }
+}
+
 /// From the face to what it reads.
 pub(crate) fn locate(cloud: &Cloud, scope: &Scope, id: &str) -> Option<Located> {
-    let part = |found: &Found| LocatedPart { kind: "box".into(), scope: scope.clone(), id: found.id.clone() };
+    let part =
+        |found: &Found, shared| LocatedPart { kind: "box".into(), scope: scope.clone(), id: found.id.clone(), shared };
     let host = |found: &Found| cloud.get(found.spec.get("host")?.as_str()?);
     let face = cloud.get(id)?;
     let config = host(&face)?;
     let model = host(&config)?;
     let parts = [("face", &face), ("config", &config), ("model", &model)];
-    let parts = parts.map(|(name, found)| (name.to_owned(), part(found)));
-    Some(Located { parts: parts.into(), attributes: attributes() })
+    let mut parts: BTreeMap<String, LocatedPart> =
+        parts.map(|(name, found)| (name.to_owned(), part(found, None))).into();
+    if let Some(net) = face.spec.get("base").and_then(|base| cloud.get(base.as_str()?)) {
+        parts.insert("net".to_owned(), part(&net, Some(net_of(scope))));
+    }
+    Some(Located { parts, attributes: attributes() })
 }

@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use trueup_state::{Address, Declared, Value};
+use trueup_state::{Address, Declared, Scope, Value};
 
 use super::{Builder, Options};
 use crate::blueprint::{Block, Resource};
-use crate::compose::{Arranged, Part, Wanted, is_shared, part_paths, spans};
+use crate::compose::{Arranged, Part, Wanted, address_of, is_shared, part_paths, spans};
 use crate::desired::{described, part_desired};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Reason;
 use crate::plan::decide::{Decision, Verdict};
 use crate::plan::operations::Branch;
+use crate::provider::Found;
 
 /// The parts that were planned.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub(super) struct Parts {
     pub(super) of: BTreeMap<Address, Address>,
     /// All the resources that each is a part of.
     pub(super) wanted_by: BTreeMap<Address, BTreeSet<Address>>,
+    /// The recorded ones of what is only read from now on, as they are there: unless others have them too, they are forgotten.
+    pub(super) released: BTreeMap<Address, (Found, Scope)>,
     /// What was said of those that several share.
     shared: BTreeMap<Address, (Part, Value)>,
 }
@@ -195,6 +198,20 @@ impl Builder<'_> {
         let record = self.record(address).into_iter();
         let shared = record.flat_map(|record| record.declared.dependencies.iter().filter(|one| is_shared(one)));
         self.held.extend(shared.cloned().chain(parts));
+    }
+
+    /// Notes the recorded parts that are parts of something that is only read.
+    pub(super) fn release_parts(&mut self, resource: &Resource) {
+        let located = self.input.estate.located.get(&resource.address);
+        for (name, part) in located.into_iter().flat_map(|located| &located.parts) {
+            let address = address_of(&resource.address, &resource.kind, name, part.shared.as_ref());
+            let current = self.record(&address).and_then(|record| record.current.as_ref());
+            if let Some(object) = current.filter(|object| object.id.as_deref() == Some(&part.id)) {
+                let (id, attributes) = (part.id.clone(), object.attributes.clone());
+                let found = Found { id, spec: object.seen.clone(), attributes, owner: BTreeMap::new() };
+                self.parts.released.insert(address, (found, part.scope.clone()));
+            }
+        }
     }
 
     /// Whether a recorded address is that of a part that is wanted.

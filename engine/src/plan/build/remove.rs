@@ -40,6 +40,9 @@ impl<'a> Builder<'a> {
             };
             return self.notice(&record.address, message);
         }
+        if let Some((found, scope)) = self.parts.released.remove(&record.address) {
+            return self.release(record, &found, &scope);
+        }
         if let Some(message) = self.unsettled(&record.address) {
             self.plan.notices.push(Notice { address: Some(record.address.clone()), message, stops: true });
             return;
