@@ -101,7 +101,7 @@ impl<'a> Builder<'a> {
             reasons: vec![Reason::Released],
             source: record.declared.source.clone(),
             candidates: Vec::new(),
-            part_of: None,
+            part_of: self.recorded_part_of(&record.address),
         };
         self.planned.push(Planned::going(change, left, Value::Null));
     }

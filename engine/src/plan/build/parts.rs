@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use trueup_state::{Address, Declared, Scope, Value};
+use trueup_state::{Address, Declared, Record, Scope, Value};
 
 use super::{Builder, Options};
 use crate::blueprint::{Block, Resource};
@@ -165,13 +165,12 @@ impl Builder<'_> {
         let attributes = arranged.attributes(&self.world);
         let differs = !attributes.same(&whole(&decision.attributes, options));
         match decision.verdict {
+            // Of what a correction leaves unmade there is no record to be written.
+            _ if decision.base == Value::Null => {}
             Verdict::None | Verdict::Record | Verdict::Check if attributes.has_unknown() => {
-                // Of what a correction leaves unmade there is no record to be written.
-                if decision.base != Value::Null {
-                    decision.verdict = Verdict::Update;
-                }
+                decision.verdict = Verdict::Update;
             }
-            Verdict::None | Verdict::Record if differs && decision.base != Value::Null => {
+            Verdict::None | Verdict::Record if differs => {
                 let words = decision.record.take().map_or_else(String::new, |words| format!("{words}, "));
                 decision.record = Some(format!("{words}attributes"));
                 decision.verdict = Verdict::Record;
@@ -185,8 +184,12 @@ impl Builder<'_> {
 
     /// Why something that is made of parts is to be written again though nothing of it was edited.
     pub(super) fn parts_change(&self, address: &Address) -> Option<Reason> {
-        let of = |part: &&Address| self.parts.wanted_by.get(*part).is_some_and(|wanted_by| wanted_by.contains(address));
-        let parts: Vec<Address> = self.changing.iter().filter(of).cloned().collect();
+        let own = self.changing.range(address.clone()..).take_while(|part| part.is_in(address));
+        let own = own.filter(|part| *part != address);
+        let wants =
+            |part: &&Address| self.parts.wanted_by.get(*part).is_some_and(|wanted_by| wanted_by.contains(address));
+        let shared = self.parts.shared.keys().filter(|part| self.changing.contains(*part)).filter(wants);
+        let parts: Vec<Address> = own.chain(shared).cloned().collect();
         (!parts.is_empty()).then_some(Reason::Parts { parts })
     }
 
@@ -217,6 +220,24 @@ impl Builder<'_> {
     /// Whether a recorded address is that of a part that is wanted.
     pub(super) fn is_part(&self, address: &Address) -> bool {
         self.parts.of.contains_key(address)
+    }
+
+    /// The resource that what is recorded at an address is, or was, a part of.
+    pub(super) fn recorded_part_of(&self, address: &Address) -> Option<Address> {
+        let is_whole = |record: &&Record| {
+            let object = record.objects().next();
+            object.is_some_and(|object| self.input.estate.composer(&object.scope, &record.kind).is_some())
+        };
+        if !is_shared(address) {
+            return address
+                .parent()
+                .and_then(|of| self.record(&of))
+                .filter(is_whole)
+                .map(|record| record.address.clone());
+        }
+        let mut records = self.input.state?.records.values();
+        let of = records.find(|record| record.declared.dependencies.contains(address) && is_whole(record));
+        of.map(|record| record.address.clone())
     }
 
     /// Why a recorded part goes though what it was a part of is in the blueprint, or could be.
