@@ -398,3 +398,82 @@ fn a_failure_of_a_part_holds_back_what_is_made_of_it_alone() {
         assert_eq!(house.cloud.things().len(), 8);
     });
 }
+
+#[test]
+fn who_uses_it_does_without_an_old_part_before_that_goes() {
+    on_paused_time(async {
+        let house = House::new();
+        let with = |shape: &str| {
+            blueprint(&[
+                &format!("a: {{ kind: trio, shape: {shape}, replace: create_first }}"),
+                "b: { kind: box, note: '{{ a.address }}' }",
+            ])
+        };
+        house.up(&with("round")).await;
+        let order = done(&house.up(&with("flat")).await);
+        assert_eq!(order, ["create a/model", "update a/config", "update a", "update b", "delete a/model"]);
+        house.settled(&with("flat")).await;
+    });
+}
+
+#[test]
+fn each_instance_has_parts_of_its_own() {
+    on_paused_time(async {
+        let house = House::new();
+        let with =
+            |keys: &str| blueprint(&[&format!("a: {{ kind: trio, for_each: {keys}, note: '{{{{ each.key }}}}' }}")]);
+        house.up(&with("[x, y]")).await;
+        assert_eq!(house.cloud.one(r#"a["y"]/config"#).spec.get("note"), Some(&"y".into()));
+        let plan = house.plan(&with("[x]")).await;
+        let mut gone = acts_of(&plan);
+        gone.sort();
+        assert_eq!(
+            gone,
+            [r#"Delete a["y"]"#, r#"Delete a["y"]/config"#, r#"Delete a["y"]/face"#, r#"Delete a["y"]/model"#]
+        );
+        house.up(&with("[x]")).await;
+        house.settled(&with("[x]")).await;
+        assert_eq!(house.cloud.things().len(), 4);
+    });
+}
+
+#[test]
+fn what_waits_for_a_further_phase_keeps_its_parts() {
+    on_paused_time(async {
+        let house = House::new();
+        let with = |shape: &str| {
+            blueprint(&[
+                &format!("z: {{ kind: box, shape: {shape} }}"),
+                "a: { kind: trio, for_each: '{{ [z.zone] }}', host: '{{ z.id }}' }",
+            ])
+        };
+        house.phases(&with("round")).await;
+        let before = house.recorded().await;
+        let plan = house.plan(&with("flat")).await;
+        assert!(acts_of(&plan).iter().all(|act| !act.contains("Delete")), "{:?}", acts_of(&plan));
+        house.phases(&with("flat")).await;
+        let after = house.recorded().await;
+        assert_eq!(before[r#"a["z1"]/face"#], after[r#"a["z1"]/face"#]);
+        assert_eq!(house.cloud.one(r#"a["z1"]/model"#).spec.get("host"), Some(&house.cloud.one("z").id.into()));
+    });
+}
+
+#[test]
+fn a_part_of_which_nobody_can_tell_holds_the_rest() {
+    on_paused_time(async {
+        let house = House::new();
+        let text = blueprint(&["a: { kind: trio_blind }", "b: { kind: box, host: '{{ a.id }}' }"]);
+        house.cloud.fail("create a/config", support::cloud::Fault::LostAfter);
+        let report = house.run(&text).await;
+        assert!(!report.is_complete());
+        let plan = house.plan(&text).await;
+        let stopped: Vec<String> = plan
+            .notices
+            .iter()
+            .filter(|notice| notice.stops)
+            .filter_map(|notice| Some(notice.address.as_ref()?.to_string()))
+            .collect();
+        assert_eq!(stopped, ["a/config", "a/face", "a", "b"]);
+        assert!(plan.operations.is_empty(), "{:?}", operations(&plan));
+    });
+}

@@ -141,6 +141,8 @@ struct Builder {
     /// Those of the edges that give way where they close a circle, the more readily the lower: see [`Builder::let_go`].
     yielding: BTreeMap<(usize, usize), Yields>,
     nodes: BTreeMap<Address, Nodes>,
+    /// The parts of what is made of them, as far as there is something to do for these.
+    parts: BTreeMap<Address, Vec<Address>>,
 }
 
 /// How readily an edge gives way.
@@ -188,6 +190,9 @@ impl Builder {
         // What nothing is done to is in nobody's way.
         if nodes.unsettled || !nodes.first.is_empty() || !nodes.deletes.is_empty() {
             self.nodes.insert(planned.change.address.clone(), nodes);
+            if let Some(of) = &planned.change.part_of {
+                self.parts.entry(of.clone()).or_default().push(planned.change.address.clone());
+            }
         }
     }
 
@@ -254,8 +259,11 @@ impl Builder {
         let (Some(nodes), Some(record)) = (self.nodes.get(&planned.change.address), planned.record.as_ref()) else {
             return;
         };
-        for address in &record.declared.dependencies {
-            let Some(dependency) = self.nodes.get(address) else { continue };
+        // Who depends on what is made of parts uses these.
+        let parts = |address| self.parts.get(address).into_iter().flatten().map(move |part| (address, part));
+        let used = record.declared.dependencies.iter().flat_map(|address| parts(address).chain([(address, address)]));
+        for (address, used) in used {
+            let Some(dependency) = self.nodes.get(used).filter(|_| *used != planned.change.address) else { continue };
             let keeps = planned.declared.dependencies.contains(address) && dependency.delete_first.is_some();
             for delete in &dependency.deletes {
                 let gone = nodes.deletes.iter().map(|own| ((*own, *delete), Yields::Gone));

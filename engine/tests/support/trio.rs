@@ -11,8 +11,13 @@ use super::cloud::{Cloud, region};
 use super::kinds::schema;
 
 /// The kinds, each with that of its parts: a `trio` is of boxes.
-pub(crate) const TRIOS: [(&str, &str); 4] =
-    [("trio", "box"), ("trio_scarce", "scarce"), ("trio_named", "named"), ("trio_tagged", "tagged")];
+pub(crate) const TRIOS: [(&str, &str); 5] = [
+    ("trio", "box"),
+    ("trio_scarce", "scarce"),
+    ("trio_named", "named"),
+    ("trio_tagged", "tagged"),
+    ("trio_blind", "blind"),
+];
 
 /// What the parts of a trio are; none of anything else.
 pub(crate) fn part_kind(kind: &str) -> Option<&'static str> {
