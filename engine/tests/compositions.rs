@@ -410,6 +410,9 @@ fn who_uses_it_does_without_an_old_part_before_that_goes() {
             ])
         };
         house.up(&with("round")).await;
+        let plan = house.plan(&with("flat")).await;
+        let at = |what: &str| operations(&plan).iter().position(|one| one == what).unwrap();
+        assert!(plan.edges.contains(&(at("update b"), at("delete a/model"))), "{:?}", operations(&plan));
         let order = done(&house.up(&with("flat")).await);
         assert_eq!(order, ["create a/model", "update a/config", "update a", "update b", "delete a/model"]);
         house.settled(&with("flat")).await;
@@ -475,5 +478,43 @@ fn a_part_of_which_nobody_can_tell_holds_the_rest() {
             .collect();
         assert_eq!(stopped, ["a/config", "a/face", "a", "b"]);
         assert!(plan.operations.is_empty(), "{:?}", operations(&plan));
+    });
+}
+
+#[test]
+fn what_waits_for_a_person_keeps_its_parts() {
+    on_paused_time(async {
+        let house = House::new();
+        let with = |shape: &str| {
+            blueprint(&[&format!("z: {{ kind: blind, shape: {shape} }}"), "a: { kind: trio, host: '{{ z.id }}' }"])
+        };
+        house.up(&with("round")).await;
+        house.cloud.fail("create z", support::cloud::Fault::LostAfter);
+        assert!(!house.run(&with("flat")).await.is_complete());
+        let plan = house.plan(&with("flat")).await;
+        assert_eq!(acts_of(&plan), [""; 0]);
+        assert_eq!(plan.notices.iter().filter(|notice| notice.stops).count(), 2, "{:#?}", plan.notices);
+    });
+}
+
+#[test]
+fn what_its_parts_came_to_is_written_though_its_own_fields_stay() {
+    on_paused_time(async {
+        let house = House::new();
+        let with = |shape: &str| {
+            blueprint(&[
+                &format!("z: {{ kind: box, shape: {shape} }}"),
+                "a: { kind: trio, note: '{{ z.zone }}' }",
+                "b: { kind: box, note: '{{ a.address }}' }",
+            ])
+        };
+        house.up(&with("round")).await;
+        house.cloud.edit("a/config", "size", Some(9.into()));
+        // The zone of what is made anew is known only then, and is what it was.
+        house.up(&with("flat")).await;
+        let seen = house.state().await.records[&address("a")].current.clone().unwrap().attributes;
+        assert_eq!(seen.get("address"), Some(&format!("{}.1", house.cloud.one("a/config").id).as_str().into()));
+        assert_eq!(house.cloud.one("b").spec.get("note"), seen.get("address"));
+        house.settled(&with("flat")).await;
     });
 }
