@@ -111,6 +111,10 @@ impl Estate {
 
     /// Who composes a kind in a scope; none where it is managed.
     pub(crate) fn composer(&self, scope: &Scope, kind: &KindName) -> Option<&Composer> {
+        // Most stacks have nothing of the sort, and are asked of each of their resources.
+        if self.composers.is_empty() {
+            return None;
+        }
         self.composers.get(&(scope.clone(), kind.clone()))
     }
 

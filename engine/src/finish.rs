@@ -11,7 +11,7 @@ use crate::apply::remedy::{remedy, to_delete};
 use crate::apply::run::Run;
 use crate::blueprint::{Program, Scope as Seeing, Visible, World, evaluate};
 use crate::compose::{Astray, Ground};
-use crate::desired::{declared, desired, unfit};
+use crate::desired::{declared, desired};
 use crate::diagnostic::{Diagnostic, Sources};
 use crate::estate::Estate;
 use crate::naming;
@@ -158,15 +158,8 @@ impl<'a> Finisher<'a> {
 
     fn evaluate(&self, operation: &Operation, manager: &Arc<dyn Manager>) -> Result<Value, ProviderError> {
         if let Some(of) = &operation.part_of {
-            let mut spec = self.ground().part(of, &operation.address).map_err(|astray| self.astray(astray))?;
-            manager.schema().complete(&mut spec);
-            let problems = unfit(manager.as_ref(), &spec);
-            let words: Vec<String> = problems.iter().map(|problem| problem.message.clone()).collect();
-            return if words.is_empty() {
-                Ok(spec)
-            } else {
-                Err(ProviderError::new(Class::Invalid { field: None }, words.join("; ")))
-            };
+            let part = self.ground().part(of, &operation.address, manager.as_ref());
+            return part.map_err(|astray| self.astray(astray));
         }
         let resource = self.program.resources.get(&operation.address);
         let resource = resource.ok_or_else(|| internal(format!("{} is not in the blueprint", operation.address)))?;

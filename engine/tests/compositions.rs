@@ -518,3 +518,15 @@ fn what_its_parts_came_to_is_written_though_its_own_fields_stay() {
         house.settled(&with("flat")).await;
     });
 }
+
+#[test]
+fn what_a_part_can_not_take_once_it_is_known_stands_at_its_field_too() {
+    on_paused_time(async {
+        let house = House::new();
+        let text = blueprint(&["z: { kind: box, zone: forbidden }", "a:", "  kind: trio", "  note: '{{ z.zone }}'"]);
+        let report = house.run(&text).await;
+        let failed = &report.failed[0];
+        assert_eq!(failed.address, address("a/config"));
+        assert!(failed.message.contains("takes no such note") && failed.message.contains("toy.yaml:7"), "{failed:#?}");
+    });
+}

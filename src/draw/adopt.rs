@@ -55,10 +55,9 @@ fn list(found: &Adoption) -> String {
 
 fn by(by: &MatchedBy) -> &'static str {
     match by {
-        MatchedBy::Id(_) => "",
+        MatchedBy::Id(_) | MatchedBy::Parts => "",
         MatchedBy::Name(_) => ", by its name",
         MatchedBy::Tags(_) => ", by its tags",
-        MatchedBy::Parts => "",
     }
 }
 

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use trueup_state::{Address, Class, Value};
 
+use super::origins::origin;
 use super::{Arranged, Wanted};
 use crate::blueprint::{Program, World};
-use crate::desired::{described, desired};
+use crate::desired::{described, desired, unfit};
 use crate::diagnostic::Diagnostic;
 use crate::estate::Estate;
 use crate::plan::Contents;
-use crate::provider::ProviderError;
+use crate::provider::{Manager, ProviderError};
+use crate::schema::Problem;
 
 /// What is at hand when an operation is finished.
 pub(crate) struct Ground<'a> {
@@ -47,14 +49,19 @@ impl Ground<'_> {
         composer.compose(&wanted).map_err(|problems| Astray::Blueprint(described(problems, resource)))
     }
 
-    /// The spec of a part as it is known now.
-    pub(crate) fn part(&self, of: &Address, part: &Address) -> Result<Value, Astray> {
+    /// The spec of a part as it is known now, complete and checked. What is wrong with it stands at the field that it came from.
+    pub(crate) fn part(&self, of: &Address, part: &Address, manager: &dyn Manager) -> Result<Value, Astray> {
         let arranged = self.compose(of)?;
-        let found = arranged.parts.iter().find(|(address, _)| address == part);
-        let (_, found) = found.ok_or_else(|| {
+        let found = arranged.parts.iter().find(|(address, _)| address == part).zip(self.program.resources.get(of));
+        let ((_, found), resource) = found.ok_or_else(|| {
             let message = format!("{of} is not made of {part} any more; plan again");
             Astray::Other(ProviderError::new(Class::Internal, message))
         })?;
-        Ok(arranged.spec_of(found, self.world))
+        let mut spec = arranged.spec_of(found, self.world);
+        manager.schema().complete(&mut spec);
+        let problems = unfit(manager, &spec).into_iter();
+        let at_origin = |problem: Problem| Problem { path: origin(&found.origins, &problem.path), ..problem };
+        let problems: Vec<Problem> = problems.map(at_origin).collect();
+        if problems.is_empty() { Ok(spec) } else { Err(Astray::Blueprint(described(problems, resource))) }
     }
 }

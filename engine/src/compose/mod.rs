@@ -19,7 +19,7 @@ pub(crate) use whole::Whole;
 
 use crate::blueprint::World;
 use crate::blueprint::schema::has_form;
-use crate::plan::diff::set;
+use crate::plan::diff::{scrub, set};
 use crate::provider::{Candidate, Provider};
 use crate::schema::{Problem, Schema};
 
@@ -169,7 +169,11 @@ pub(crate) struct Arranged {
 impl Composer {
     /// What a resource is made of, in the order in which that can be made.
     pub(crate) fn compose(&self, wanted: &Wanted<'_>) -> Result<Arranged, Vec<Problem>> {
-        let Composition { parts, attributes } = self.provider.compose(wanted)?;
+        let composed = self.provider.compose(wanted);
+        let Composition { parts, attributes } = composed.map_err(|problems| {
+            let scrubbed = |problem: Problem| Problem { message: scrub(&problem.message, &[wanted.spec]), ..problem };
+            problems.into_iter().map(scrubbed).collect::<Vec<_>>()
+        })?;
         let wrong = |message: String| vec![Problem::new(FieldPath::root(), message)];
         let (mut left, mut parts) = (parts, Vec::new());
         let mut placed: BTreeSet<String> = BTreeSet::new();

@@ -34,7 +34,7 @@ pub(crate) fn part_paths(origins: &Origins, paths: &BTreeSet<FieldPath>) -> BTre
 }
 
 /// The field of its resource that a field of a part came from; the root where none is known.
-fn origin(origins: &Origins, path: &FieldPath) -> FieldPath {
+pub(super) fn origin(origins: &Origins, path: &FieldPath) -> FieldPath {
     let nearest = origins.iter().filter(|(field, _)| field.covers(path)).max_by_key(|(field, _)| field.steps().len());
     nearest.map_or_else(FieldPath::root, |(field, origin)| joined(origin, below(field, path)))
 }
