@@ -48,7 +48,7 @@ fn it_goes_up_changes_drifts_and_goes_down() {
     place.run(&["plan"]).exits(0).says("Nothing to do.");
 
     place.run(&["sim", "break", "chat/config", "replicas.min=9"]).exits(0);
-    place.run(&["drift"]).exits(2).says("chat/config").says("replicas.min  3 → 9");
+    place.run(&["drift"]).exits(2).says("chat/config").says("replicas.min  3 → 9   blueprint.yaml:11");
     place.run(&["drift", "--correct", "--yes"]).exits(0);
     place.run(&["drift"]).exits(0);
     place.run(&["plan"]).exits(0).says("Nothing to do.");
