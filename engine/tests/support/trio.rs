@@ -70,13 +70,15 @@ pub(crate) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
         }
     };
     let mut parts: Vec<Part> = FIELDS.iter().rev().map(part).collect();
+    // No right provider lets what several share follow one of them.
+    let note = if wanted.spec.get("force").is_some() { "another net" } else { "a {{ net }}" };
     // What is read comes last here: the engine finds the order.
     parts.push(Part {
         name: "net".to_owned(),
         kind: "box".into(),
         scope: wanted.scope.clone(),
         shared: Some(net_of(wanted.scope)),
-        spec: Value::Map(Map::from([("note".to_owned(), "a {{ net }}".into())])),
+        spec: Value::Map(Map::from([("note".to_owned(), note.into())])),
         reads: BTreeMap::new(),
         origins: BTreeMap::new(),
     });

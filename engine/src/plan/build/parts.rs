@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use trueup_state::{Address, Declared, Object, Record, Scope, Value};
+use trueup_state::{Address, Declared, Record, Scope, Value};
 
 use super::{Builder, Options};
 use crate::blueprint::{Block, Resource};
@@ -67,9 +67,10 @@ impl Builder<'_> {
 
     /// Refuses what is recorded as one thing where it would be made of parts: nobody here could delete it.
     fn is_of_parts(&mut self, resource: &Resource) -> Result<(), Unmade> {
-        let object = self.record(&resource.address).and_then(|record| record.current.as_ref());
-        let composed = |object: &&Object| self.input.estate.composer(&object.scope, &resource.kind).is_some();
-        let Some(id) = object.filter(composed).and_then(|object| object.id.as_ref()) else { return Ok(()) };
+        let recorded = self.record(&resource.address).and_then(|record| Some((record, record.current.as_ref()?)));
+        let composed =
+            recorded.filter(|(record, object)| self.input.estate.composer(&object.scope, &record.kind).is_some());
+        let Some(id) = composed.and_then(|(_, object)| object.id.as_ref()) else { return Ok(()) };
         let message =
             format!("{} was made as one thing, `{id}`, and its provider makes it of parts now", resource.address);
         let help = format!("delete `{id}` at the provider, and `trueup state forget {}`", resource.address);
