@@ -33,10 +33,7 @@ pub fn desired(
     add_tags(&mut spec, program, resource, schema);
     schema.complete(&mut spec);
     let mut wrong = resolve_paths(&mut spec, program, resource, schema, contents);
-    let problems: Vec<Problem> = schema.problems(&spec).into_iter().map(with_its_name).collect();
-    // What the schema does not allow is no question for a provider.
-    let problems = if problems.is_empty() { refusals(manager, &spec) } else { problems };
-    wrong.extend(problems.into_iter().map(|problem| describe(problem, resource)));
+    wrong.extend(unfit(manager, &spec).into_iter().map(|problem| describe(problem, resource)));
     if wrong.is_empty() {
         return Ok(spec);
     }
@@ -78,6 +75,24 @@ fn describe(problem: Problem, resource: &Resource) -> Diagnostic {
         Some(suggestion) => diagnostic.help(format!("did you mean `{suggestion}`?")),
         None => diagnostic,
     }
+}
+
+/// What a provider can't take of a resource, each at its place.
+pub(crate) fn described(problems: Vec<Problem>, resource: &Resource) -> Vec<Diagnostic> {
+    problems.into_iter().map(|problem| within(describe(problem, resource), resource)).collect()
+}
+
+/// The spec of a part, completed and checked as that of a resource is.
+pub(crate) fn part_desired(part: &Resource, mut spec: Value, manager: &dyn Manager) -> Result<Value, Vec<Diagnostic>> {
+    manager.schema().complete(&mut spec);
+    let problems = unfit(manager, &spec);
+    if problems.is_empty() { Ok(spec) } else { Err(described(problems, part)) }
+}
+
+/// What is wrong with a complete spec. What the schema does not allow is no question for a provider.
+pub(crate) fn unfit(manager: &dyn Manager, spec: &Value) -> Vec<Problem> {
+    let problems = manager.schema().problems(spec);
+    if problems.is_empty() { refusals(manager, spec) } else { problems.into_iter().map(with_its_name).collect() }
 }
 
 /// A problem with the instance or the module that it is in, where its place alone does not tell.

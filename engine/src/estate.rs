@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use trueup_state::{Address, Generation, KindName, Map, Object, ProviderName, Scope, State, Value};
 
 use crate::blueprint::{Program, Resource};
+use crate::compose::{Composer, Located, Whole};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::plan::moves::Moves;
 use crate::provider::{By, Candidate, Found, Manager, Observation, Provider, ProviderError, Target};
@@ -25,7 +26,10 @@ pub struct Estate {
     pub orphans: Vec<(KindName, Found)>,
     /// What was observed of what is read and never managed.
     pub existing: BTreeMap<Address, Observation>,
+    /// What is read and made of parts: which these are.
+    pub(crate) located: BTreeMap<Address, Located>,
     managers: BTreeMap<(Scope, KindName), Arc<dyn Manager>>,
+    composers: BTreeMap<(Scope, KindName), Composer>,
 }
 
 /// Why an estate can't be known.
@@ -78,9 +82,9 @@ impl Estate {
         for open in state.into_iter().flat_map(|state| state.open.values()) {
             need(&open.request.scope, &open.request.kind);
         }
+        estate.composed(providers, &mut needed);
         for (scope, kinds) in needed {
-            let name = scope.provider.provider();
-            let provider = providers.get(name).ok_or_else(|| EstateError::NoProvider(name.to_owned()))?;
+            let provider = provider_of(providers, &scope)?;
             let managers = provider
                 .prepare(&scope, &kinds)
                 .await
@@ -88,6 +92,35 @@ impl Estate {
             estate.managers.extend(managers.into_iter().map(|(kind, manager)| ((scope.clone(), kind), manager)));
         }
         Ok(estate)
+    }
+
+    /// Takes what is composed out of what is needed, and puts in what its parts may be.
+    fn composed(&mut self, providers: &Providers, needed: &mut BTreeMap<Scope, BTreeSet<KindName>>) {
+        let mut parts = BTreeSet::new();
+        for (scope, kinds) in needed.iter_mut() {
+            let Some(provider) = providers.get(scope.provider.provider()) else { continue };
+            kinds.retain(|kind| {
+                let Some(composed) = provider.composes(scope, kind) else { return true };
+                parts.extend(composed.parts);
+                let (key, schema) = ((scope.clone(), kind.clone()), composed.schema);
+                self.managers.insert(key.clone(), Arc::new(Whole { schema }));
+                self.composers.insert(key, Composer { provider: provider.clone(), schema });
+                false
+            });
+        }
+        for (scope, kind) in parts {
+            needed.entry(scope).or_default().insert(kind);
+        }
+        needed.retain(|_, kinds| !kinds.is_empty());
+    }
+
+    /// Who composes a kind in a scope; none where it is managed.
+    pub(crate) fn composer(&self, scope: &Scope, kind: &KindName) -> Option<&Composer> {
+        // Most stacks have nothing of the sort, and are asked of each of their resources.
+        if self.composers.is_empty() {
+            return None;
+        }
+        self.composers.get(&(scope.clone(), kind.clone()))
     }
 
     /// An estate of managers that are at hand, for tests of the planner.
@@ -110,6 +143,7 @@ impl Estate {
         }
         self.orphans.clone_from(&seen.orphans);
         self.existing.clone_from(&seen.existing);
+        self.located.clone_from(&seen.located);
     }
 
     /// Observes what is read and never managed, where that was not done yet: by its id, and where nothing has that, by its name.
@@ -122,12 +156,25 @@ impl Estate {
                 groups.entry((scope.clone(), resource.kind.clone())).or_default().push((address, name));
             }
         }
+        let (parted, groups): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            groups.into_iter().partition(|(group, _)| self.composers.contains_key(group));
         let found = groups.into_iter().map(|(group, targets)| {
             let manager = self.managers.get(&group).cloned();
             async move { look(manager, &targets).await }
         });
         let found = futures::future::join_all(found).await;
+        let parted = parted.iter().flat_map(|(group, targets)| targets.iter().map(move |target| (group, *target)));
+        let this = &*self;
+        let parted = parted.map(|(group, target)| async move {
+            let composer = &this.composers[group];
+            (target.0, this.look_at_parts(composer, (&group.0, &group.1), target).await)
+        });
+        let parted = futures::future::join_all(parted).await;
         self.existing.extend(found.into_iter().flatten());
+        for (address, (observation, located)) in parted {
+            self.existing.insert(address.clone(), observation);
+            self.located.extend(located.map(|located| (address.clone(), located)));
+        }
     }
 
     /// Observes every object that the state knows, one call for each kind and scope, all at once.
@@ -225,6 +272,11 @@ pub async fn observe(manager: Option<Arc<dyn Manager>>, objects: &[(&Address, &O
 
 fn unsure(keys: impl Iterator<Item = (Address, Generation)>, reason: &str) -> Observations {
     keys.map(|key| (key, Observation::Indeterminate(reason.to_owned()))).collect()
+}
+
+fn provider_of<'a>(providers: &'a Providers, scope: &Scope) -> Result<&'a Arc<dyn Provider>, EstateError> {
+    let name = scope.provider.provider();
+    providers.get(name).ok_or_else(|| EstateError::NoProvider(name.to_owned()))
 }
 
 fn scopes(

@@ -10,6 +10,7 @@ use crate::apply::operation::{Actor, Work};
 use crate::apply::remedy::{remedy, to_delete};
 use crate::apply::run::Run;
 use crate::blueprint::{Program, Scope as Seeing, Visible, World, evaluate};
+use crate::compose::{Astray, Ground};
 use crate::desired::{declared, desired};
 use crate::diagnostic::{Diagnostic, Sources};
 use crate::estate::Estate;
@@ -65,7 +66,8 @@ impl<'a> Finisher<'a> {
         let changes = plan.changes.iter().map(|change| (&change.address, change)).collect();
         let finisher = Self { run, plan, program, estate, checks, world, changes };
         for change in &plan.changes {
-            if program.resources.contains_key(&change.address) && change.action != Action::Delete {
+            let is_wanted = program.resources.contains_key(&change.address) || change.part_of.is_some();
+            if is_wanted && change.action != Action::Delete {
                 let manager = estate.manager(&change.scope, &change.kind);
                 let attributes = &change.attributes_after;
                 let stable = manager.map_or(Value::Unknown, |manager| manager.schema().stable_attributes(attributes));
@@ -133,14 +135,37 @@ impl<'a> Finisher<'a> {
         manager.ok_or_else(|| internal(format!("no provider makes a {} there", operation.kind)))
     }
 
+    fn ground(&self) -> Ground<'_> {
+        Ground { program: self.program, estate: self.estate, contents: &self.plan.contents, world: &self.world }
+    }
+
+    fn astray(&self, astray: Astray) -> ProviderError {
+        match astray {
+            Astray::Blueprint(problems) => self.invalid(&problems),
+            Astray::Other(error) => error,
+        }
+    }
+
+    fn invalid(&self, problems: &[Diagnostic]) -> ProviderError {
+        let words: Vec<String> = problems.iter().map(|problem| in_words(problem, &self.program.sources)).collect();
+        ProviderError::new(Class::Invalid { field: None }, words.join("; "))
+    }
+
+    /// Whether an operation is on something that is made of parts.
+    fn is_composed(&self, operation: &Operation) -> bool {
+        self.estate.composer(&operation.scope, &operation.kind).is_some()
+    }
+
     fn evaluate(&self, operation: &Operation, manager: &Arc<dyn Manager>) -> Result<Value, ProviderError> {
+        if let Some(of) = &operation.part_of {
+            let part = self.ground().part(of, &operation.address, manager.as_ref());
+            return part.map_err(|astray| self.astray(astray));
+        }
         let resource = self.program.resources.get(&operation.address);
         let resource = resource.ok_or_else(|| internal(format!("{} is not in the blueprint", operation.address)))?;
         let (candidate, contents) = (operation.candidate.as_ref(), &self.plan.contents);
-        desired(self.program, resource, candidate, manager.as_ref(), &self.world, contents).map_err(|problems| {
-            let words: Vec<String> = problems.iter().map(|problem| in_words(problem, &self.program.sources)).collect();
-            ProviderError::new(Class::Invalid { field: None }, words.join("; "))
-        })
+        desired(self.program, resource, candidate, manager.as_ref(), &self.world, contents)
+            .map_err(|problems| self.invalid(&problems))
     }
 
     /// What is left of an operation, now that its spec is known: perhaps less than was planned, never more.
@@ -151,6 +176,8 @@ impl<'a> Finisher<'a> {
         manager: &Arc<dyn Manager>,
     ) -> Result<Strength, ProviderError> {
         let before = match (operation.verb, operation.partner) {
+            // What its parts came to is to be written in any case.
+            _ if self.is_composed(operation) => return Ok(Strength::Full),
             (Verb::Update, _) => &operation.before,
             (Verb::Create, Some(_)) => &self.change(operation).before,
             _ => return Ok(Strength::Full),
@@ -205,7 +232,14 @@ impl<'a> Finisher<'a> {
         let manager = self.manager(operation)?;
         let verb = if finish.strength == Strength::Update { Verb::Update } else { operation.verb };
         let actor = self.actor(operation)?;
-        let request = self.request(operation, verb, finish, manager);
+        let mut request = self.request(operation, verb, finish, manager);
+        if self.is_composed(operation) && matches!(verb, Verb::Create | Verb::Update) {
+            let arranged = self.ground().compose(&operation.address).map_err(|astray| self.astray(astray))?;
+            request.attributes = arranged.attributes(&self.world);
+            if request.attributes.has_unknown() {
+                return Err(internal(format!("what {} is made of is still not known", operation.address)));
+            }
+        }
         let promised = match verb {
             Verb::Update if operation.verb == Verb::Create => manager.schema().changing_attributes(&request.attributes),
             _ => operation.attributes.clone(),

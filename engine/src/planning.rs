@@ -149,6 +149,7 @@ impl Engine {
         if let Some(program) = wanted {
             estate.look(program).await;
             seen.existing.clone_from(&estate.existing);
+            seen.located.clone_from(&estate.located);
         }
         let contents = self.contents(program, &estate, mode).await;
         let since = self.tell_phase("prepare", since);

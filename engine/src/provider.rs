@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use trueup_state::entry::{Applied, Class, Handle, Request};
 use trueup_state::{Address, FieldPath, Generation, KindName, Object, ProviderName, Scope, Timestamp, Token, Value};
 
-use crate::compose::Composition;
+use crate::compose::{Composed, Composition, Located, Wanted};
 use crate::diagnostic::{closest, with_article};
 use crate::naming::NameRule;
 use crate::schema::{Effect, Problem, Schema};
@@ -51,15 +51,21 @@ pub trait Provider: Send + Sync {
         kinds: &BTreeSet<KindName>,
     ) -> Result<BTreeMap<KindName, Arc<dyn Manager>>, ProviderError>;
 
-    /// The resources that a kind is made of here; none where it is managed. Their number and addresses don't depend on unknowns.
-    fn compose(
-        &self,
-        _address: &Address,
-        _kind: &KindName,
-        _spec: &Value,
-        _candidate: Option<&Candidate>,
-    ) -> Option<Result<Composition, Invalid>> {
+    /// How a kind is composed in a scope; none where it is managed. It is asked of no resource in particular.
+    fn composes(&self, _scope: &Scope, _kind: &KindName) -> Option<Composed> {
         None
+    }
+
+    /// The parts that a resource of a composed kind is made of. Their number and addresses don't depend on unknowns. It is pure, and asked
+    /// again when an operation is finished. The problems are what can't be taken of the spec; none repeats a secret.
+    fn compose(&self, _wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> {
+        Err(vec![Problem::new(FieldPath::root(), "its provider does not compose it")])
+    }
+
+    /// What a composed resource is made of that is there already, by an id or a name that a person gives; none where nothing is there.
+    async fn locate(&self, _scope: &Scope, kind: &KindName, _id: &str) -> Result<Option<Located>, ProviderError> {
+        let message = format!("what {} is made of can't be found by an id", with_article(kind.as_str()));
+        Err(ProviderError::new(Class::Invalid { field: None }, message))
     }
 
     /// Dated answers to what a plan may ask.

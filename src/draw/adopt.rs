@@ -29,7 +29,8 @@ fn list(found: &Adoption) -> String {
     let mut text = String::new();
     for one in matches {
         let (address, kind) = (address(one), safe::line(&one.kind));
-        let (id, provider, by) = (safe::line(&one.id), &one.scope.provider, by(&one.by));
+        let id = if one.by == MatchedBy::Parts { "its parts".to_owned() } else { safe::line(&one.id) };
+        let (provider, by) = (&one.scope.provider, by(&one.by));
         text.push_str(&format!(
             "  {} {address:addresses$}  {kind:kinds$}  {id} at {provider}{}\n",
             "→".cyan(),
@@ -54,7 +55,7 @@ fn list(found: &Adoption) -> String {
 
 fn by(by: &MatchedBy) -> &'static str {
     match by {
-        MatchedBy::Id(_) => "",
+        MatchedBy::Id(_) | MatchedBy::Parts => "",
         MatchedBy::Name(_) => ", by its name",
         MatchedBy::Tags(_) => ", by its tags",
     }
@@ -85,10 +86,11 @@ pub(crate) fn adopted_json(adoption: &Adoption) -> Json {
         MatchedBy::Id(_) => "id",
         MatchedBy::Name(_) => "name",
         MatchedBy::Tags(_) => "tags",
+        MatchedBy::Parts => "parts",
     };
     let one = |one: &Match| {
         json!({
-            "address": one.address, "kind": one.kind, "provider": one.scope.provider, "id": one.id, "by": by(&one.by),
+            "address": one.address, "kind": one.kind, "provider": one.scope.provider, "id": Some(&one.id).filter(|id| !id.is_empty()), "by": by(&one.by),
             "tagged": one.is_tagged, "taken_from": one.taken_from,
         })
     };

@@ -110,13 +110,13 @@ fn what_has_another_stacks_tags_is_taken_over_only_by_force() {
     there.write("blueprint.yaml", &text);
     there.run(&["apply", "--yes"]).exits(0);
     let id = there.run(&["state", "show", "weights", "--json"]).exits(0).json()["current"]["id"].clone();
-    let chat = there.run(&["state", "show", "chat", "--json"]).exits(0).json()["current"]["id"].clone();
+    let chat = there.run(&["state", "show", "chat/endpoint", "--json"]).exits(0).json()["current"]["id"].clone();
     let (id, chat) = (id.as_str().unwrap(), chat.as_str().unwrap());
     forgotten(&there);
     here.write("blueprint.yaml", &text.replace("team: ml", "team: llm"));
 
     let said = here.run(&["adopt", "--yes"]).exits(0).says("Not adopted:").says("belongs to another stack");
-    said.says("chat has no name to look for").says("Nothing was found to adopt.");
+    said.says("chat/model has no name to look for").says("Nothing was found to adopt.");
     here.run(&["state", "list"]).exits(1).complains("has no state");
     here.run(&["adopt", "weights", "--id", id, "--yes"])
         .exits(1)

@@ -154,7 +154,7 @@ fn a_fleet_whose_apply_is_killed_again_and_again_is_there_once() {
     }
     place.run(&[&["apply", "--yes"][..], &FLEET].concat()).exits(0);
     place.run(&[&["plan"][..], &FLEET].concat()).exits(0).says("Nothing to do.");
-    place.run(&["sim", "objects"]).exits(0).says("13 objects.");
+    place.run(&["sim", "objects"]).exits(0).says("16 objects.");
     place.run(&[&["destroy", "--yes"][..], &FLEET].concat()).exits(0);
     place.run(&["sim", "objects"]).exits(0).says("0 objects.");
 }
@@ -164,7 +164,7 @@ fn a_fleet_is_rehearsed() {
     let place = small_fleet();
     let with = |command: &[&'static str]| [command, &FLEET].concat();
     let ran = place.run(&with(&["apply", "--yes"])).exits(0);
-    ran.says("us-east-1 has no B200 left").says("(QuotaExceeded); the next candidate is tried").says("13 operations");
+    ran.says("us-east-1 has no B200 left").says("(QuotaExceeded); the next candidate is tried").says("17 operations");
     place.run(&with(&["plan"])).exits(0).says("Nothing to do.");
     let objects = place.run(&["sim", "objects"]).exits(0).out;
     let machines = |region: &str| objects.matches(&format!("{region}/gpu_instance/")).count();

@@ -5,6 +5,7 @@
 mod adopt;
 mod at_plan;
 mod commands;
+mod compositions;
 mod diagnostics;
 mod drift;
 mod environments;

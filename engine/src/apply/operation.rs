@@ -397,7 +397,8 @@ impl<'a> Drive<'a> {
         let current = state.records.get(&request.address).and_then(|record| record.current.as_ref());
         let before = current.filter(|_| self.work.verb == Verb::Update);
         Object {
-            id: Some(found.id),
+            // What is composed has no id of its own.
+            id: Some(found.id).filter(|id| !id.is_empty()),
             scope: request.scope.clone(),
             generation: request.generation,
             token: before.map_or_else(|| request.token.clone(), |object| object.token.clone()),

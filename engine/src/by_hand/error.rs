@@ -38,6 +38,14 @@ pub enum ByHandError {
         /// The name.
         name: String,
     },
+    /// A part was to move without what it is a part of.
+    #[error("{part} is a part of {}, and moves only with that", of.as_ref().map_or_else(|| "several resources".to_owned(), ToString::to_string))]
+    IsPart {
+        /// The part.
+        part: Address,
+        /// What it is a part of; none where several share it.
+        of: Option<Address>,
+    },
     /// Several instances were to become one.
     #[error("{from} has several instances, and {to} is one")]
     Several {
@@ -178,6 +186,8 @@ impl ByHandError {
                 let right = as_name(name.strip_prefix("module.").unwrap_or(name), '_', 64);
                 format!("names have lower-case letters, digits and `_`, a letter first: `{right}`")
             }
+            Self::IsPart { of: Some(of), .. } => format!("move {of}"),
+            Self::IsPart { of: None, .. } => "it needs no other address: no blueprint names it".to_owned(),
             Self::Several { to, .. } => format!("move one instance at a time, or all of them to {}", to.block()),
             Self::Taken { to, .. } => format!("move {to} away first, or `trueup state forget` it"),
             Self::InResource { .. } | Self::IsModule(_) => "choose an address of its own".to_owned(),

@@ -16,6 +16,7 @@ pub use resolve::{Answer, Settlement};
 
 use crate::blueprint::moved::{is_inside, moved};
 use crate::blueprint::schema::{has_form, means_something};
+use crate::compose::is_shared;
 use crate::diagnostic::closest;
 use crate::engine::{Engine, EngineError};
 
@@ -136,6 +137,10 @@ pub fn renamings(state: &State, from: &Address, to: &Address) -> Result<Vec<Rena
         return Err(ByHandError::NoName { to: to.clone(), name: segment.name.to_string() });
     }
     let found = at_or_in(state, from)?;
+    let around = std::iter::successors(from.parent(), Address::parent).find(|of| state.records.contains_key(of));
+    if around.is_some() || is_shared(&from.block()) {
+        return Err(ByHandError::IsPart { part: from.clone(), of: around });
+    }
     let target = |record: &&Record| {
         let to = moved(&record.address, from, to)?;
         Some(Renaming { from: record.address.clone(), to })

@@ -28,7 +28,7 @@ pub use reason::Reason;
 use select::{Asked, Part};
 
 /// The format of a saved plan.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// What a plan is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -239,6 +239,8 @@ pub struct Change<V = Value> {
     pub source: Option<Place>,
     /// The candidates that are tried in order; empty without a placement.
     pub candidates: Vec<Candidate>,
+    /// The resource that it is a part of; of one that several share, the first of them.
+    pub part_of: Option<Address>,
 }
 
 /// One field that changes.
@@ -286,6 +288,8 @@ pub struct Operation<V = Value> {
     pub partner: Option<usize>,
     /// The candidate that it is a branch for, where the resource has a placement.
     pub candidate: Option<Candidate>,
+    /// The resource that it is a part of: what is yet unknown of it comes from composing that again.
+    pub part_of: Option<Address>,
 }
 
 /// What becomes of an output.
@@ -455,6 +459,7 @@ impl<V> Change<V> {
             reasons: self.reasons,
             source: self.source,
             candidates: self.candidates,
+            part_of: self.part_of,
         })
     }
 }
@@ -487,6 +492,7 @@ impl<V> Operation<V> {
             declared: self.declared,
             partner: self.partner,
             candidate: self.candidate,
+            part_of: self.part_of,
         })
     }
 }

@@ -69,6 +69,11 @@ pub enum Reason {
         /// Where that is said.
         place: Option<Place>,
     },
+    /// What it was a part of is made without it now.
+    NoPart {
+        /// What that is; none of what several shared.
+        of: Option<Address>,
+    },
     /// A replacement superseded it, or its check failed.
     Deposed,
     /// Everything is to be destroyed.
@@ -77,6 +82,11 @@ pub enum Reason {
     Recorded {
         /// What of it.
         what: String,
+    },
+    /// What it is made of changes.
+    Parts {
+        /// Its parts that do.
+        parts: Vec<Address>,
     },
     /// It replaces create-first, so what it depends on does too.
     CreateFirstFor {
@@ -116,9 +126,15 @@ impl fmt::Display for Reason {
             Reason::Unverified => f.write_str("its check has not passed yet"),
             Reason::Removed => f.write_str("its block is no longer in the blueprint"),
             Reason::Left { block, .. } => write!(f, "{block} no longer has it: its `for_each` or its `when` changed"),
+            Reason::NoPart { of: Some(of) } => write!(f, "{of} is no longer made of it"),
+            Reason::NoPart { of: None } => f.write_str("nothing is made of it any more"),
             Reason::Deposed => f.write_str("its replacement is in place"),
             Reason::Destroyed => f.write_str("everything is to be destroyed"),
             Reason::Recorded { what } => write!(f, "what is there is what is wanted; recorded: {what}"),
+            Reason::Parts { parts } => {
+                let names: Vec<String> = parts.iter().map(ToString::to_string).collect();
+                write!(f, "what it is made of changes: {}", names.join(", "))
+            }
             Reason::CreateFirstFor { dependant } => write!(f, "{dependant} needs the new one before the old one goes"),
         }
     }

@@ -14,6 +14,7 @@ pub(crate) mod programs;
 pub(crate) mod provider;
 pub(crate) mod store;
 pub(crate) mod things;
+pub(crate) mod trio;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -127,8 +128,12 @@ impl House {
     }
 
     pub(crate) fn try_load(&self, text: &str) -> Result<Program, Diagnostics> {
-        let kinds: BTreeMap<KindName, _> =
-            KINDS.iter().map(|kind| (kind.name.into(), kinds::schema(kind.create_first))).collect();
+        let kinds: BTreeMap<KindName, _> = KINDS
+            .iter()
+            .map(|kind| (kind.name, kind.create_first))
+            .chain(trio::TRIOS.map(|(name, _)| (name, false)))
+            .map(|(name, create_first)| (name.into(), kinds::schema(create_first)))
+            .collect();
         let entry =
             || ProviderEntry { kinds: kinds.keys().cloned().collect(), natives: &[], settings: kinds::settings() };
         let providers = self.providers().into_keys().map(|name| (name, entry())).collect();
@@ -390,6 +395,12 @@ pub(crate) fn change<'a>(plan: &'a Plan, address: &str) -> &'a Change {
 
 pub(crate) fn action(plan: &Plan, address: &str) -> Action {
     change(plan, address).action
+}
+
+/// The changes of a plan that do something, as `Create a`.
+pub(crate) fn acts_of(plan: &Plan) -> Vec<String> {
+    let acts = plan.changes.iter().filter(|change| change.action != Action::None);
+    acts.map(|change| format!("{:?} {}", change.action, change.address)).collect()
 }
 
 /// What is asked of a plan: these alone, without those.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use trueup_engine::compose::{Composed, Composition, Located, Wanted};
 use trueup_engine::provider::{
     Api, By, Candidate, Check, Found, Invalid, Manager, Observation, Observed, Progress, Provider, ProviderError,
     RetrySafety, Target,
@@ -15,6 +16,7 @@ use trueup_state::{FieldPath, KindName, ProviderName, Scope, Value};
 
 use super::cloud::{Act, Cloud, Fault, region};
 use super::kinds::{KINDS, ToyKind, kind, schema, settings};
+use super::trio;
 
 /// A provider of toys.
 pub(crate) struct ToyProvider {
@@ -46,7 +48,7 @@ impl Provider for ToyProvider {
     }
 
     fn kinds(&self) -> BTreeSet<KindName> {
-        KINDS.iter().map(|kind| kind.name.into()).collect()
+        KINDS.iter().map(|kind| kind.name.into()).chain(trio::TRIOS.map(|(name, _)| name.into())).collect()
     }
 
     fn concurrency(&self) -> usize {
@@ -71,6 +73,18 @@ impl Provider for ToyProvider {
             (name.clone(), Arc::new(manager) as Arc<dyn Manager>)
         };
         Ok(kinds.iter().map(manager).collect())
+    }
+
+    fn composes(&self, scope: &Scope, kind: &KindName) -> Option<Composed> {
+        trio::composed(scope, kind)
+    }
+
+    fn compose(&self, wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> {
+        trio::compose(wanted)
+    }
+
+    async fn locate(&self, scope: &Scope, _kind: &KindName, id: &str) -> Result<Option<Located>, ProviderError> {
+        Ok(trio::locate(&self.cloud, scope, id))
     }
 }
 

@@ -10,6 +10,7 @@ use trueup_engine::schema::Schema;
 use trueup_engine::tree;
 use trueup_state::Timestamp;
 
+use crate::endpoint;
 use crate::object::Object;
 use crate::settings::Settings;
 use crate::thing;
@@ -17,7 +18,7 @@ use crate::thing;
 /// The schema of a kind; none of one that this cloud does not make.
 pub(crate) fn schema_of(kind: &str) -> Option<&'static Schema> {
     let portable = kinds::portable().into_iter().find(|portable| portable.name == kind).map(|portable| portable.schema);
-    portable.or_else(|| (kind == thing::THING).then(thing::schema))
+    portable.or_else(|| (kind == thing::THING).then(thing::schema)).or_else(|| endpoint::schema_of(kind))
 }
 
 /// What is measured, allotted or drawn for an object when it is made or changed. `number`: that of the object.
@@ -78,7 +79,7 @@ pub(crate) fn attributes(object: &Object, now: Timestamp) -> Json {
         }
         kinds::Image::NAME => image(object),
         kinds::GpuInstance::NAME => machine(object, now),
-        kinds::Endpoint::NAME => {
+        endpoint::SERVER => {
             let url = format!("https://{name}.{region}.sim.invalid");
             json!({ "urls": [url], "url": url, "resource_id": id, "status": object.status(now, "running"), "log": format!("sim://logs/{name}") })
         }

@@ -6,6 +6,7 @@
 
 mod attributes;
 mod cloud;
+mod endpoint;
 mod look;
 mod manager;
 mod object;

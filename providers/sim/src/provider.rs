@@ -5,13 +5,15 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use trueup_engine::compose::{Composed, Composition, Located, Wanted};
 use trueup_engine::kinds;
 use trueup_engine::provider::{Candidate, Fact, Invalid, Manager, Provider, ProviderError, Question, Subject};
-use trueup_engine::schema::Schema;
+use trueup_engine::schema::{Problem, Schema};
 use trueup_state::{Class, Clock, Entropy, FieldPath, KindName, ProviderName, Scope, Value, codec};
 
 use crate::attributes::schema_of;
 use crate::cloud::{Cloud, Place};
+use crate::endpoint;
 use crate::look::Inspector;
 use crate::manager::Objects;
 use crate::settings::{self, Settings};
@@ -109,7 +111,8 @@ fn read(settings: &Value, candidate: Option<&Candidate>) -> Result<Settings, Inv
     if let Some(problem) = settings::schema().problems(&json.clone().into()).into_iter().next() {
         return Err(Invalid { path: problem.path, message: problem.message });
     }
-    serde_json::from_value(json).map_err(|error| invalid("", error.to_string()))
+    let settings: Result<Settings, _> = serde_json::from_value(json);
+    settings.map(Settings::of_parts).map_err(|error| invalid("", error.to_string()))
 }
 
 /// An absolute path without `.` and `..`.
@@ -191,6 +194,19 @@ impl Provider for SimProvider {
             Ok((kind.clone(), manager))
         };
         kinds.iter().map(manager).collect()
+    }
+
+    fn composes(&self, scope: &Scope, kind: &KindName) -> Option<Composed> {
+        endpoint::composed(scope, kind)
+    }
+
+    fn compose(&self, wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> {
+        endpoint::compose(wanted)
+    }
+
+    async fn locate(&self, scope: &Scope, _kind: &KindName, id: &str) -> Result<Option<Located>, ProviderError> {
+        let managers = self.prepare(scope, &endpoint::PARTS.into_iter().map(KindName::from).collect()).await?;
+        endpoint::locate(scope, &managers, id).await
     }
 
     async fn facts(&self, questions: &[Question]) -> Vec<Fact> {

@@ -6,8 +6,10 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use trueup_engine::kinds::Span;
+use trueup_engine::kinds::{Endpoint, Kind, Span};
 use trueup_engine::schema::Schema;
+
+use crate::endpoint::SERVER;
 
 /// The settings of a cloud to rehearse on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -140,7 +142,7 @@ pub(crate) struct Fault {
     /// Of which kind. Default: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) kind: Option<String>,
-    /// Of which resource. Default: any. Example: `trainer["a"]`.
+    /// Of which resource, or what it is made of. Default: any. Example: `trainer["a"]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) address: Option<String>,
     /// With how many of them, by chance. Left out, it is a script: `after` and `times` say which.
@@ -234,9 +236,33 @@ impl Settings {
         self.region.as_deref().unwrap_or("us-east-1")
     }
 
+    /// The same, where what is said of an endpoint is said of what answers: that is what waits, fails and has a name.
+    pub(crate) fn of_parts(mut self) -> Self {
+        let kind = |kind: &mut String| {
+            if kind == Endpoint::NAME {
+                SERVER.clone_into(kind);
+            }
+        };
+        rename(&mut self.pending);
+        self.quota.values_mut().for_each(rename);
+        rename(&mut self.defaults);
+        rename(&mut self.normalise);
+        self.faults.iter_mut().filter_map(|fault| fault.kind.as_mut()).for_each(kind);
+        for kinds in [&mut self.untaggable, &mut self.unlistable, &mut self.named_by_caller, &mut self.tokenless] {
+            kinds.iter_mut().for_each(kind);
+        }
+        self
+    }
+
     /// How many objects a call may ask for.
     pub(crate) fn page_size(&self) -> usize {
         self.page_size.map_or(1000, |size| size as usize).max(1)
+    }
+}
+
+fn rename<T>(by_kind: &mut BTreeMap<String, T>) {
+    if let Some(said) = by_kind.remove(Endpoint::NAME) {
+        by_kind.entry(SERVER.to_owned()).or_insert(said);
     }
 }
 

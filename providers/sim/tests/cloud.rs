@@ -25,7 +25,10 @@ async fn every_kind_is_made_looked_at_changed_and_removed() {
         ("artifact", json!({ "bucket": bucket, "source": "src" }), json!({ "version": "2" })),
         ("image", json!({ "registry": registry, "from": { "reference": "docker://x/y:1" } }), json!({ "tag": ["v2"] })),
         ("gpu_instance", json!({ "gpu": { "model": "H100", "count": 2 } }), json!({ "tags": { "a": "b" } })),
-        ("endpoint", json!({ "image": "x" }), json!({ "replicas": { "min": 2 } })),
+        ("Sim::Network", json!({}), json!({})),
+        ("Sim::Model", json!({ "image": "x" }), json!({ "model": "y" })),
+        ("Sim::EndpointConfig", json!({ "model": "m" }), json!({ "replicas": { "min": 2 } })),
+        ("Sim::Endpoint", json!({ "config": "c", "network": "n" }), json!({ "public": true, "tags": { "a": "b" } })),
         (THING, thing(json!({ "text": "a" })), json!({ "properties": { "text": "b" } })),
     ] {
         let manager = house.manager(kind).await;

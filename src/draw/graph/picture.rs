@@ -246,10 +246,14 @@ impl Draft {
         self.nodes.insert(Node { address: address.clone(), what });
     }
 
-    /// Adds what is recorded and goes. The blueprint knows nothing of it; the state knows what it depended on.
+    /// Adds what is recorded and goes. The blueprint knows nothing of it; the state knows what it depended on. Parts are left out: they go
+    /// with what is made of them, and stand for nothing that the blueprint says.
     fn add_leaving(&mut self, plan: &Plan, state: Option<&State>) {
         let known: BTreeSet<Address> = self.nodes.iter().map(|node| node.address.clone()).collect();
         for change in plan.changes.iter().filter(|change| !known.contains(&change.address)) {
+            if change.part_of.is_some() {
+                continue;
+            }
             self.add(&change.address, change.kind.clone(), change.action.into());
             let record = state.and_then(|state| state.records.get(&change.address));
             for dependency in record.into_iter().flat_map(|record| &record.declared.dependencies) {

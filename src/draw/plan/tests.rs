@@ -88,6 +88,7 @@ fn change(name: &str, action: Action, fields: &[(&str, Option<&str>)], reasons: 
         reasons,
         source: Some(line(2)),
         candidates: Vec::new(),
+        part_of: None,
     }
 }
 
@@ -107,6 +108,7 @@ fn operation(name: &str, verb: Verb, dependencies: &[&str]) -> Operation {
         declared: Declared { dependencies: dependencies.into_iter().collect(), ..Declared::default() },
         partner: None,
         candidate: None,
+        part_of: None,
     }
 }
 

@@ -68,6 +68,7 @@ pub(super) fn resource(change: &Change, reasons: &Reasons<'_>) -> Json {
             "why": is_changed.then(|| reasons.whys.chains(&change.address).iter().map(Chain::json).collect::<Vec<_>>()),
             "takes_along": takes_along(change, &reasons.takes),
             "source": change.source,
+            "part_of": change.part_of,
         }),
     )
 }

@@ -212,6 +212,8 @@ async fn ask<'l>(clock: &dyn Clock, lookups: &[&'l Lookup<'l>]) -> Result<Observ
         by: match &lookup.by {
             MatchedBy::Name(name) => By::Name(name),
             MatchedBy::Id(id) | MatchedBy::Tags(id) => By::Id(id),
+            // It has no id, and is looked for nowhere.
+            MatchedBy::Parts => By::Id(""),
         },
         sent: Some(&lookup.branch.spec),
     };
@@ -233,10 +235,11 @@ fn by_address(results: Vec<Result<Match, AdoptError>>) -> BTreeMap<Address, Resu
     results.into_iter().map(|result| (address(&result), result)).collect()
 }
 
-fn nothing(wanted: &Wanted, by: &MatchedBy) -> AdoptError {
+pub(super) fn nothing(wanted: &Wanted, by: &MatchedBy) -> AdoptError {
     let what = match by {
         MatchedBy::Name(name) => format!("the name `{name}`"),
         MatchedBy::Id(id) | MatchedBy::Tags(id) => format!("the id `{id}`"),
+        MatchedBy::Parts => "its parts".to_owned(),
     };
     let places: BTreeSet<String> = wanted.branches.iter().map(|branch| place(&branch.scope)).collect();
     let place = places.into_iter().collect::<Vec<_>>().join(" or ");

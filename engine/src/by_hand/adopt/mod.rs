@@ -6,6 +6,7 @@
 mod error;
 mod find;
 mod held;
+mod parts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -56,6 +57,8 @@ pub enum MatchedBy {
     Name(String),
     /// The owner tags on it, and so its id.
     Tags(String),
+    /// All its parts were found: it is made of them, and has no id.
+    Parts,
 }
 
 /// A resource, and what it turns out to be.
@@ -117,10 +120,14 @@ impl Match {
     /// The object as it is recorded, where it is to be `wanted`.
     fn object(&self, engine: &Engine, wanted: &Value) -> Object {
         let schema = self.manager.0.schema();
+        let mut this = self.found.clone();
+        if self.is_whole() {
+            this.spec = parts::known(wanted);
+        }
         // More of what is wanted may be known to be secret by now.
-        let Found { spec: seen, attributes, .. } = held::marked(schema, &self.found, wanted);
+        let Found { spec: seen, attributes, .. } = held::marked(schema, &this, wanted);
         Object {
-            id: Some(self.id.clone()),
+            id: Some(self.id.clone()).filter(|id| !id.is_empty()),
             scope: self.scope.clone(),
             generation: self.generation,
             token: Token::new(engine.entropy.as_ref()),
@@ -272,21 +279,32 @@ impl Ground<'_> {
     async fn matched(&self, which: &Which, mut finder: Finder<'_>) -> Result<Matched, AdoptError> {
         match which {
             Which::Id { address, id, force } => {
-                Ok((vec![finder.by_id(&self.wanted(address)?, id, *force).await?], Vec::new()))
+                let wanted = self.wanted(address)?;
+                if self.is_composed(&wanted) {
+                    return self.parts_by_id(&wanted, &mut finder, id, *force).await;
+                }
+                Ok((vec![finder.by_id(&wanted, id, *force).await?], Vec::new()))
             }
             Which::One(address) => {
-                let (matches, mut left) = finder.by_identity(&[self.wanted(address)?]).await;
+                let wanted = self.wanted(address)?;
+                if self.is_composed(&wanted) {
+                    return self.parts_by_identity(&wanted, &mut finder).await;
+                }
+                let (matches, mut left) = finder.by_identity(&[wanted]).await;
                 left.pop().map_or(Ok((matches, Vec::new())), Err)
             }
             Which::All => {
                 let (mut all, mut left) = (Vec::new(), Vec::new());
+                let mut wholes = Vec::new();
                 for address in self.undone() {
                     match self.wanted(address) {
+                        Ok(wanted) if self.is_composed(&wanted) => wholes.push(wanted),
                         Ok(wanted) => all.push(wanted),
                         Err(error) => left.push(error),
                     }
                 }
-                let (matches, others) = finder.by_identity(&all).await;
+                let (mut matches, others) = finder.by_identity(&all).await;
+                wholes.iter().for_each(|whole| self.whole(whole, &mut matches));
                 left.extend(others);
                 left.sort_by(|one, other| one.address().cmp(other.address()));
                 Ok((matches, left))
@@ -302,7 +320,8 @@ impl Ground<'_> {
         };
         let moved: BTreeSet<Address> = self.plan.entries.iter().filter_map(moved).collect();
         let is_free = |address: &&Address| !self.state.records.contains_key(*address) && !moved.contains(*address);
-        self.program.resources.keys().filter(is_free).chain(self.program.deferred.keys()).collect()
+        let declared = self.program.resources.keys().chain(self.all_parts()).filter(is_free);
+        declared.chain(self.program.deferred.keys()).collect()
     }
 
     /// What a resource is to be, if it may be adopted.

@@ -97,6 +97,7 @@ impl Builder<'_> {
             reasons: self.reasons(resource, decision),
             source: self.input.program.sources.place(resource.span),
             candidates: resource.candidates.clone(),
+            part_of: self.parts.of.get(&resource.address).cloned(),
         }
     }
 
@@ -136,6 +137,9 @@ impl Builder<'_> {
                 Some(desired) if desired.has_unknown() => Reason::Reads { path: path.clone(), place },
                 _ => Reason::Edited { path: path.clone(), place },
             });
+        }
+        if reasons.is_empty() && decision.fields.is_empty() {
+            reasons.extend(self.parts_change(&resource.address));
         }
         reasons.extend(decision.immutable.iter().map(|path| Reason::Immutable { path: path.clone() }));
         reasons

@@ -9,7 +9,7 @@ use crate::plan::operations::Planned;
 use crate::plan::{Action, Change, Existing, Mode, Notice, Reason, first_in};
 use crate::provider::{Found, Observation};
 use std::collections::BTreeSet;
-use trueup_state::{Address, Event, Record, Scope, Value};
+use trueup_state::{Address, Event, Object, Record, Scope, Value};
 
 impl<'a> Builder<'a> {
     /// A resource that is read.
@@ -52,6 +52,7 @@ impl<'a> Builder<'a> {
             attributes,
             source: self.input.program.sources.place(resource.span),
         });
+        self.release_parts(resource);
         if let Some(record) = record {
             self.release(record, found, scope);
         }
@@ -66,7 +67,7 @@ impl<'a> Builder<'a> {
     }
 
     /// What was managed under this address: the same thing is only forgotten, another one goes.
-    fn release(&mut self, record: &'a Record, found: &Found, scope: &Scope) {
+    pub(super) fn release(&mut self, record: &'a Record, found: &Found, scope: &Scope) {
         if self.input.mode == Mode::Correct {
             return self
                 .notice(&record.address, "it is only read from now on; `trueup apply` gives up the one it manages");
@@ -75,7 +76,12 @@ impl<'a> Builder<'a> {
             self.plan.notices.push(Notice { address: Some(record.address.clone()), message, stops: true });
             return;
         }
-        let Some(current) = record.current.as_ref().filter(|object| object.id.as_deref() == Some(&found.id)) else {
+        let is_same = |object: &&Object| match &object.id {
+            Some(id) => *id == found.id,
+            // What is composed is the same as long as its parts are.
+            None => self.parts.released.iter().any(|(part, _)| part.is_in(&record.address)),
+        };
+        let Some(current) = record.current.as_ref().filter(is_same) else {
             return self.removed(record);
         };
         self.entry(&record.address, Event::Forgotten { generation: current.generation });
@@ -95,6 +101,7 @@ impl<'a> Builder<'a> {
             reasons: vec![Reason::Released],
             source: record.declared.source.clone(),
             candidates: Vec::new(),
+            part_of: self.recorded_part_of(&record.address),
         };
         self.planned.push(Planned::going(change, left, Value::Null));
     }

@@ -81,6 +81,7 @@ impl Builder<'_> {
         if let Some(record) = self.record(&resource.address) {
             self.held.extend(record.declared.dependencies.iter().cloned());
         }
+        self.hold_parts(&resource.address);
         self.plan.deferred.push(Deferred {
             address: resource.address.clone(),
             reason,

@@ -5,9 +5,11 @@ mod describe;
 mod existing;
 mod later;
 mod outputs;
+mod parts;
 mod protect;
 mod remove;
 mod select;
+mod select_parts;
 mod wants;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,11 +28,13 @@ use super::operations::{self, Branch, Planned};
 use super::select::{Asked, NotSelected, Part, SelectError};
 use super::{Contents, FORMAT, Mode, Notice, Order, Plan, Resume, first_in, placement};
 use crate::blueprint::{Known, Program, Resource, Visible, World};
+use crate::compose::Arranged;
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::estate::Estate;
 use crate::naming::{TAG_ADDRESS, TAG_TOKEN};
 use crate::provider::{Candidate, Fact, Manager, Observation};
 use crate::visits::Visits;
+use parts::{Parts, Unmade};
 
 /// What a plan is made from.
 pub struct Input<'a> {
@@ -88,7 +92,8 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     }
     builder.hold_on();
     for record in input.state.into_iter().flat_map(|state| state.records.values()) {
-        if input.mode == Mode::Destroy || !input.program.resources.contains_key(&record.address) {
+        let is_wanted = input.program.resources.contains_key(&record.address) || builder.is_part(&record.address);
+        if input.mode == Mode::Destroy || !is_wanted {
             builder.removed(record);
         }
     }
@@ -116,6 +121,8 @@ struct Builder<'a> {
     held: BTreeSet<Address>,
     /// The replaced resources whose name is given and stays, on a kind that the caller names, with the name's place.
     keeps_name: BTreeMap<Address, Span>,
+    /// What is planned as a part of others.
+    parts: Parts,
     problems: Vec<Diagnostic>,
     visits: Visits,
 }
@@ -168,6 +175,7 @@ impl<'a> Builder<'a> {
             later: BTreeSet::new(),
             held: BTreeSet::new(),
             keeps_name: BTreeMap::new(),
+            parts: Parts::default(),
             problems: Vec::new(),
             visits: Visits::default(),
         }
@@ -193,7 +201,7 @@ impl<'a> Builder<'a> {
 
     /// A resource of the blueprint. `wants`: what it wants, where that is evaluated already.
     fn resource(&mut self, resource: &Resource, wants: Option<Wants>) {
-        let declared = self.declared(resource);
+        let mut declared = self.declared(resource);
         self.visits.nodes(1);
         self.visits.edges(declared.dependencies.len());
         let record = self.record(&resource.address);
@@ -208,6 +216,18 @@ impl<'a> Builder<'a> {
         }
         let wants = wants.unwrap_or_else(|| self.wants(resource));
         let Some(mut options) = self.options(resource, &declared, wants) else { return };
+        match self.with_parts(resource, &mut declared, &mut options) {
+            Ok(()) => {}
+            Err(Unmade::Wrong) => return,
+            Err(Unmade::Stopped(reason)) => return self.stop(resource, record, reason),
+        }
+        self.look_again(resource);
+        self.decided(resource, declared, options);
+    }
+
+    /// Decides a resource or a part, and takes that into the plan.
+    fn decided(&mut self, resource: &Resource, declared: Declared, mut options: Options) {
+        let record = self.record(&resource.address);
         let create_first = resource.create_first.unwrap_or(options.manager.schema().create_first);
         let declared = Declared { create_first, ..declared };
         let object = record.and_then(|record| record.current.as_ref());
@@ -224,7 +244,6 @@ impl<'a> Builder<'a> {
         if object.is_some_and(|object| object.sent.has_locked()) {
             self.notice(&resource.address, "its secrets are sealed for a key that is not here, and can't be compared");
         }
-        self.look_again(resource);
         let decision = decide(&wanted, record, observation, options.manager.as_ref());
         let decision = match self.input.mode {
             Mode::Correct => {
@@ -233,6 +252,7 @@ impl<'a> Builder<'a> {
             _ => decision,
         };
         let decision = self.ask(&resource.address, decision);
+        let decision = self.recomposed(decision, &mut options);
         self.settle(resource, wanted, record, decision, options);
     }
 
@@ -272,6 +292,7 @@ impl<'a> Builder<'a> {
     /// Leaves a resource as it is, and says so.
     fn stop(&mut self, resource: &Resource, record: Option<&Record>, reason: String) {
         self.stopped.insert(resource.address.clone());
+        self.hold_parts(&resource.address);
         self.plan.notices.push(Notice { address: Some(resource.address.clone()), message: reason, stops: true });
         self.tell_move(resource);
         let attributes = record.and_then(|record| record.current.as_ref()).map(|object| object.attributes.clone());
@@ -289,7 +310,8 @@ impl<'a> Builder<'a> {
         self.problems.extend(wants.problems);
         match wants.manager {
             Some(manager) if wants.branches.len() == wants.scopes.len() => {
-                Some(Options { scopes: wants.scopes, branches: wants.branches, manager, standing: None })
+                let (scopes, branches) = (wants.scopes, wants.branches);
+                Some(Options { scopes, branches, manager, standing: None, composed: None, attributes: None })
             }
             _ => {
                 self.show(resource, Value::Unknown, Value::Unknown);
@@ -309,6 +331,7 @@ impl<'a> Builder<'a> {
     ) {
         let schema = options.manager.schema();
         let attributes = match decision.verdict {
+            _ if options.attributes.is_some() => options.attributes.clone().unwrap_or_default(),
             Verdict::Create | Verdict::Replace => schema.unknown_attributes(),
             Verdict::Update => schema.changing_attributes(&decision.attributes),
             // A correction that leaves a resource out may never have made it.
@@ -448,4 +471,8 @@ struct Options {
     manager: Arc<dyn Manager>,
     /// The candidate that it stands in, or would be made in first.
     standing: Option<Candidate>,
+    /// What it is made of, where it is composed.
+    composed: Option<Arranged>,
+    /// What its attributes are to be, where its parts tell.
+    attributes: Option<Value>,
 }

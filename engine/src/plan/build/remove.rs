@@ -32,10 +32,16 @@ impl<'a> Builder<'a> {
         }
         if self.input.mode == Mode::Correct {
             let message = match self.input.program.without(&record.address) {
+                None if let Some(reason) = self.part_removed(&record.address) => {
+                    format!("{reason}; `trueup apply` deletes it")
+                }
                 Some((block, _)) => format!("{block} no longer has it; `trueup apply` deletes it"),
                 None => "its block is no longer in the blueprint; `trueup apply` deletes it".to_owned(),
             };
             return self.notice(&record.address, message);
+        }
+        if let Some((found, scope)) = self.parts.released.remove(&record.address) {
+            return self.release(record, &found, &scope);
         }
         if let Some(message) = self.unsettled(&record.address) {
             self.plan.notices.push(Notice { address: Some(record.address.clone()), message, stops: true });
@@ -56,7 +62,7 @@ impl<'a> Builder<'a> {
         let removed = match self.input.program.without(&record.address) {
             _ if self.input.mode == Mode::Destroy => Reason::Destroyed,
             Some((block, span)) => Reason::Left { block, place: self.input.program.sources.place(span) },
-            None => Reason::Removed,
+            None => self.part_removed(&record.address).unwrap_or(Reason::Removed),
         };
         let reasons = if forgotten { vec![removed, Reason::Gone] } else { vec![removed] };
         let observed = current.map_or(Value::Null, |object| self.observed(&record.address, object));
@@ -73,6 +79,7 @@ impl<'a> Builder<'a> {
             reasons,
             source: record.declared.source.clone(),
             candidates: Vec::new(),
+            part_of: self.recorded_part_of(&record.address),
         };
         self.planned.push(Planned::going(change, left, observed));
     }
@@ -98,8 +105,13 @@ impl<'a> Builder<'a> {
         address: &Address,
         objects: impl Iterator<Item = &'a Object>,
     ) -> BTreeSet<Generation> {
+        let kind = self.record(address).map(|record| &record.kind);
+        // What is composed has no id, and is there as long as its record is.
+        let composed =
+            |object: &Object| kind.is_some_and(|kind| self.input.estate.composer(&object.scope, kind).is_some());
         let gone = |object: &&Object| {
-            object.id.is_none() || matches!(self.observation(address, object), Some(Observation::Absent))
+            object.id.is_none() && !composed(object)
+                || matches!(self.observation(address, object), Some(Observation::Absent))
         };
         let absent: BTreeSet<Generation> = objects.filter(gone).map(|object| object.generation).collect();
         for generation in &absent {

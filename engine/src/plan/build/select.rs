@@ -18,10 +18,13 @@ use trueup_state::{Address, Event, KindName, Value};
 impl Builder<'_> {
     /// Replaces what is to be replaced though nothing asks for it but a person. What is not there yet can't be.
     pub(super) fn ask(&mut self, address: &Address, mut decision: Decision) -> Decision {
-        if !self.input.asked.replaces.contains(address) {
+        if !self.replaces(address) {
             return decision;
         }
         if decision.verdict == Verdict::Create {
+            if self.is_part(address) {
+                return decision;
+            }
             self.notice(address, "it is made anyway: there is nothing to replace");
             return decision;
         }
@@ -31,7 +34,7 @@ impl Builder<'_> {
 
     /// Whether a person asked for what is decided to be a replacement.
     pub(super) fn is_asked(&self, address: &Address, decision: &Decision) -> bool {
-        decision.verdict == Verdict::Replace && self.input.asked.replaces.contains(address)
+        decision.verdict == Verdict::Replace && self.replaces(address)
     }
 
     /// Limits the plan to what was asked for.
@@ -49,6 +52,7 @@ impl Builder<'_> {
             deferred: &self.plan.deferred,
             needs: &needs,
             going: &going.collect(),
+            parts: &self.part_links(),
         });
         let selected = self.selected(&links)?;
         let choice = choose(&links, &selected)?;
@@ -94,6 +98,7 @@ impl Builder<'_> {
             }
             tags.extend(thing.tags.and_then(Value::as_map).into_iter().flatten().filter_map(written));
         }
+        self.select_parts(links, &mut selected);
         let idle = targets.idle().chain(excludes.idle()).next().filter(|_| !asked.is_further);
         let Some(selector) = idle else { return Ok(selected) };
         let kinds = links.index.keys().filter_map(|address| self.thing(address, None).kind);
@@ -196,6 +201,9 @@ impl Builder<'_> {
     fn check_replaces(&mut self) -> Result<(), SelectError> {
         let (program, asked) = (self.input.program, self.input.asked);
         for address in &asked.replaces {
+            if self.is_part(address) {
+                continue;
+            }
             let resource = program.resources.get(address);
             let record = self.record(address);
             let is_read = resource.is_some_and(|resource| resource.existing.is_some());

@@ -35,6 +35,8 @@ pub(crate) struct Whole<'a> {
     pub(crate) needs: &'a BTreeSet<Address>,
     /// What goes.
     pub(crate) going: &'a BTreeSet<Address>,
+    /// What parts, and what is made of them, must come after: no graph of a blueprint has it.
+    pub(crate) parts: &'a [(Address, Address)],
 }
 
 impl Links {
@@ -46,6 +48,10 @@ impl Links {
         let rest = records().map(|record| &record.address).chain(whole.program.deferred.keys());
         for address in rest.chain(whole.needs) {
             links.node(address);
+        }
+        for (before, after) in whole.parts {
+            let (before, after) = (links.node(before), links.node(after));
+            links.link(before, after);
         }
         links.needs = links.said_of(whole.needs);
         links.going = links.said_of(whole.going);

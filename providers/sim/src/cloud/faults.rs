@@ -62,7 +62,15 @@ fn is_about(fault: &Fault, call: CallName, kind: &str, address: Option<&Address>
     };
     can && fault.call.is_none_or(|about| about == call)
         && fault.kind.as_deref().is_none_or(|about| about == kind)
-        && fault.address.as_deref().is_none_or(|about| address.is_some_and(|address| address.to_string() == about))
+        && fault
+            .address
+            .as_deref()
+            .is_none_or(|about| address.is_some_and(|address| is_of(&address.to_string(), about)))
+}
+
+/// Whether an address is the one that was named, or that of a part of it.
+fn is_of(address: &str, named: &str) -> bool {
+    address.strip_prefix(named).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Whether it goes wrong this time. A script counts the calls that it is about.

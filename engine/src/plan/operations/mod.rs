@@ -1,12 +1,12 @@
 //! From decisions to the graph of operations: one provider call or one check a node, an edge from what comes first.
 
+mod edges;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use petgraph::algo::kosaraju_scc;
-use petgraph::graphmap::DiGraphMap;
-use petgraph::visit::Dfs;
 use trueup_state::{Address, Declared, Generation, Object, Record, Scope, Status, Value, Verb};
 
+use self::edges::{Joint, Yields};
 use super::decide::Verdict;
 use super::{Action, Change, Operation, Order, Reason};
 use crate::provider::Candidate;
@@ -165,6 +165,8 @@ struct Builder {
     /// Those of the edges that give way where they close a circle, the more readily the lower: see [`Builder::let_go`].
     yielding: BTreeMap<(usize, usize), Yields>,
     nodes: BTreeMap<Address, Nodes>,
+    /// The parts of what is made of them that stand elsewhere, as far as there is something to do for these.
+    shared: BTreeMap<Address, Vec<Address>>,
     /// Whether any of them is unsettled.
     unsettled: bool,
     /// Which of the blocks and modules that are depended on as a whole are unsettled.
@@ -173,30 +175,6 @@ struct Builder {
     joints: BTreeMap<(Address, Joint), usize>,
     /// What was looked at to find the edges.
     visits: Visits,
-}
-
-/// What a joint stands for, of all that is in a block or module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Joint {
-    /// All is ready.
-    Ready,
-    /// All is ready that is settled.
-    Settled,
-    /// Who depended on it, and goes, is gone.
-    Gone,
-    /// Who depended on it, and stays, is changed.
-    Changed,
-    /// Who depends on it still is changed.
-    Kept,
-}
-
-/// How readily an edge gives way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Yields {
-    /// A former dependant that stays is changed before what it needed goes.
-    Changed,
-    /// A former dependant that goes, goes before what it needed.
-    Gone,
 }
 
 impl Builder {
@@ -236,6 +214,10 @@ impl Builder {
         // What nothing is done to is in nobody's way.
         if nodes.unsettled || !nodes.first.is_empty() || !nodes.deletes.is_empty() {
             self.nodes.insert(planned.change.address.clone(), nodes);
+            let shared_by = planned.change.part_of.as_ref().filter(|whole| !planned.change.address.is_in(whole));
+            if let Some(whole) = shared_by {
+                self.shared.entry(whole.clone()).or_default().push(planned.change.address.clone());
+            }
         }
     }
 
@@ -282,150 +264,6 @@ impl Builder {
         }
         nodes.deletes.push(delete);
     }
-
-    /// What there is to do of what is depended on: one resource, or all that stands in a block or module.
-    fn of<'n>(
-        nodes: &'n BTreeMap<Address, Nodes>,
-        dependency: &'n Address,
-    ) -> impl Iterator<Item = &'n Nodes> + use<'n> {
-        let inside = nodes.range(dependency..).take_while(|(address, _)| address.is_in(dependency));
-        inside.map(|(_, nodes)| nodes)
-    }
-
-    /// Whether anything of what is depended on is unsettled. All of it comes before whoever asks.
-    fn is_unsettled(&mut self, dependency: &Address) -> bool {
-        if let Some(known) = self.unsettled_wholes.get(dependency) {
-            return *known;
-        }
-        let unsettled = Self::of(&self.nodes, dependency).any(|nodes| nodes.unsettled);
-        self.unsettled_wholes.insert(dependency.clone(), unsettled);
-        unsettled
-    }
-
-    /// What stands for all that is in something: the operations themselves, or a joint where they are many, which is made the first
-    /// time it is asked for. `linked`: how the operations are linked to a new joint.
-    fn joint(
-        &mut self,
-        (dependency, joint): (&Address, Joint),
-        operations: impl Fn(&Nodes) -> Vec<usize>,
-        linked: impl Fn(&mut Self, usize, usize),
-    ) -> Vec<usize> {
-        if let Some(known) = self.joints.get(&(dependency.clone(), joint)) {
-            return vec![*known];
-        }
-        self.visits.edges(1);
-        if Self::of(&self.nodes, dependency).nth(1).is_none() {
-            return Self::of(&self.nodes, dependency).flat_map(operations).collect();
-        }
-        let all: Vec<usize> = Self::of(&self.nodes, dependency).flat_map(operations).collect();
-        self.visits.edges(all.len());
-        let node = self.operations.len() + self.joints.len();
-        self.joints.insert((dependency.clone(), joint), node);
-        all.into_iter().for_each(|operation| linked(self, operation, node));
-        vec![node]
-    }
-
-    /// What makes or changes a resource waits until what it depends on is ready. So does the delete that opens a replacement, as
-    /// long as nothing it depends on waits for such a delete itself: only then is the final spec known before the old object goes.
-    fn after_dependencies(&mut self, planned: &Planned) {
-        let Some(nodes) = self.nodes.get(&planned.change.address) else { return };
-        let (first, delete_first) = (nodes.first.clone(), nodes.delete_first);
-        let before = |builder: &mut Self, operation, joint| builder.edges.extend([(operation, joint)]);
-        for dependency in &planned.declared.dependencies {
-            if !first.is_empty() {
-                for ready in self.joint((dependency, Joint::Ready), |nodes| nodes.ready.clone(), before) {
-                    self.edges.extend(first.iter().map(|first| (ready, *first)));
-                }
-            }
-            if let Some(delete) = delete_first {
-                let settled = |nodes: &Nodes| if nodes.unsettled { Vec::new() } else { nodes.ready.clone() };
-                for ready in self.joint((dependency, Joint::Settled), settled, before) {
-                    self.edges.insert((ready, delete));
-                }
-            }
-        }
-    }
-
-    /// An object goes after everything that was made with it: what depended on it is deleted, or is changed to do without it, first.
-    fn before_deletes(&mut self, planned: &Planned) {
-        let (Some(nodes), Some(record)) = (self.nodes.get(&planned.change.address), planned.record.as_ref()) else {
-            return;
-        };
-        let (ready, own_deletes) = (nodes.ready.clone(), nodes.deletes.clone());
-        for dependency in &record.declared.dependencies {
-            let gone = |builder: &mut Self, delete, joint| builder.yielding((joint, delete), Yields::Gone);
-            if !own_deletes.is_empty() {
-                for delete in self.joint((dependency, Joint::Gone), |nodes| nodes.deletes.clone(), gone) {
-                    own_deletes.iter().for_each(|own| self.yielding((*own, delete), Yields::Gone));
-                }
-            }
-            if ready.is_empty() || planned.verdict.is_none() {
-                continue;
-            }
-            // A dependant of what is replaced destroy-first waits for the new object, and so for this delete.
-            let keeps = dependency.around().any(|around| planned.declared.dependencies.contains(&around));
-            let joint = if keeps { Joint::Kept } else { Joint::Changed };
-            let deletes = |nodes: &Nodes| {
-                if keeps && nodes.delete_first.is_some() { Vec::new() } else { nodes.deletes.clone() }
-            };
-            let changed = |builder: &mut Self, delete, joint| builder.yielding((joint, delete), Yields::Changed);
-            for delete in self.joint((dependency, joint), deletes, changed) {
-                ready.iter().for_each(|ready| self.yielding((*ready, delete), Yields::Changed));
-            }
-        }
-    }
-
-    /// An edge that gives way where it closes a circle, unless it is there already.
-    fn yielding(&mut self, edge: (usize, usize), yields: Yields) {
-        if self.edges.insert(edge) {
-            self.yielding.insert(edge, yields);
-        }
-    }
-
-    /// Breaks circles. What was depended on before and what is depended on now may be at odds: in a chain whose middle goes and whose
-    /// beginning is replaced destroy-first, the end can't change before the middle goes. Then what was gives way, as far as it must.
-    fn let_go(&mut self) {
-        let mut given_way = Vec::new();
-        for yields in [Yields::Changed, Yields::Gone] {
-            let graph = DiGraphMap::<usize, ()>::from_edges(&self.edges);
-            let circles = kosaraju_scc(&graph).into_iter().filter(|circle| circle.len() > 1).enumerate();
-            let circle: BTreeMap<usize, usize> =
-                circles.flat_map(|(number, nodes)| nodes.into_iter().map(move |node| (node, number))).collect();
-            if circle.is_empty() {
-                break;
-            }
-            let yields_here = |edge: &(usize, usize)| {
-                let inside = circle.get(&edge.0).is_some_and(|number| circle.get(&edge.1) == Some(number));
-                inside && self.yielding.get(edge) == Some(&yields)
-            };
-            let edges: Vec<(usize, usize)> = self.edges.iter().filter(|edge| yields_here(edge)).copied().collect();
-            self.edges.retain(|edge| edges.binary_search(edge).is_err());
-            given_way.splice(0..0, edges);
-        }
-        self.hold_on(&given_way);
-    }
-
-    /// Takes edges back that make no circle with the others. What that would cost grows with the edges alone: beyond it, the rest stays
-    /// away.
-    fn hold_on(&mut self, given_way: &[(usize, usize)]) {
-        const VISITS_AN_EDGE: usize = 64;
-        let mut graph = DiGraphMap::<usize, ()>::from_edges(&self.edges);
-        let mut visits = (self.edges.len() + given_way.len()) * VISITS_AN_EDGE;
-        for (from, to) in given_way {
-            let mut way_back = Dfs::new(&graph, *to);
-            let reached = std::iter::from_fn(|| way_back.next(&graph)).take(visits);
-            let mut seen = 0;
-            let is_circle = reached.inspect(|_| seen += 1).any(|node| node == *from);
-            visits -= seen;
-            if visits == 0 {
-                return;
-            }
-            if !is_circle {
-                graph.add_edge(*from, *to, ());
-                self.edges.insert((*from, *to));
-            }
-        }
-    }
 }
 
 fn create(planned: &Planned, branch: &Branch) -> Operation {
@@ -443,6 +281,7 @@ fn create(planned: &Planned, branch: &Branch) -> Operation {
         declared: planned.declared.clone(),
         partner: None,
         candidate: branch.candidate.clone(),
+        part_of: planned.change.part_of.clone(),
     }
 }
 
@@ -467,6 +306,7 @@ fn of_current(planned: &Planned, verb: Verb) -> Operation {
         declared: planned.declared.clone(),
         partner: None,
         candidate: planned.standing.clone(),
+        part_of: planned.change.part_of.clone(),
     }
 }
 
@@ -485,5 +325,6 @@ fn delete(planned: &Planned, object: &Object, observed: Value) -> Operation {
         declared: planned.declared.clone(),
         partner: None,
         candidate: None,
+        part_of: planned.change.part_of.clone(),
     }
 }

@@ -1,0 +1,224 @@
+//! A portable kind that a provider makes out of other resources: what it is made of, and what is known of it then.
+//!
+//! What one part takes from another is data, and no text with expressions in it: what a user writes may have braces of its own.
+
+mod again;
+mod locate;
+mod origins;
+mod whole;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use trueup_state::{Address, FieldPath, Key, KindName, Scope, Value};
+
+pub(crate) use again::{Astray, Ground};
+pub(crate) use origins::{part_paths, spans};
+pub(crate) use whole::Whole;
+
+use crate::blueprint::World;
+use crate::blueprint::schema::has_form;
+use crate::plan::diff::{scrub, set};
+use crate::provider::{Candidate, Provider};
+use crate::schema::{Problem, Schema};
+
+/// A kind that a provider composes, as it is known before any resource of it.
+#[derive(Clone, Debug)]
+pub struct Composed {
+    /// What may be said of the kind.
+    pub schema: &'static Schema,
+    /// The kinds that its parts may have, and where each is made.
+    pub parts: BTreeSet<(Scope, KindName)>,
+}
+
+/// A resource that is to be composed.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Its address.
+    pub address: &'a Address,
+    /// Its kind.
+    pub kind: &'a KindName,
+    /// What the blueprint wants of it, complete and checked; unknown where only apply can tell.
+    pub spec: &'a Value,
+    /// Where it is to be.
+    pub scope: &'a Scope,
+    /// The entry of its placement, where it has one.
+    pub candidate: Option<&'a Candidate>,
+}
+
+/// What a resource is made of at one provider. The same parts, whatever of the spec is unknown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Composition {
+    /// Its parts, in no order: what they read of each other orders them.
+    pub parts: Vec<Part>,
+    /// The resource's attributes, each as it is of a part.
+    pub attributes: BTreeMap<String, Read>,
+}
+
+/// One part of a composition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// Its name under the resource's address: `model` of `chat/model`.
+    pub name: String,
+    /// What sort of thing it is: a kind that the provider manages.
+    pub kind: KindName,
+    /// Where it is made.
+    pub scope: Scope,
+    /// What it is called instead where several resources share it, such as one network for a stack and region. All who share it must say
+    /// the same of it.
+    pub shared: Option<Shared>,
+    /// Its spec, without what it reads.
+    pub spec: Value,
+    /// The fields of its spec that take what is known of another part once that is made.
+    pub reads: BTreeMap<FieldPath, Read>,
+    /// For fields of the spec, the field of the resource that each came from, and with it all below: reasons, `ignore` and `drift` follow
+    /// it.
+    pub origins: BTreeMap<FieldPath, FieldPath>,
+}
+
+/// An attribute of a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// The part's name.
+    pub part: String,
+    /// The attribute.
+    pub attribute: String,
+}
+
+/// What a part is called that several resources share. Its address is one that no resource of a blueprint can have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// What it is for: `network`.
+    pub name: String,
+    /// Which one it is: `us-east-1`.
+    pub key: String,
+}
+
+/// What a composed resource that is there already is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Located {
+    /// The parts that could be found, by name, with the provider's id of each.
+    pub parts: BTreeMap<String, LocatedPart>,
+    /// The resource's attributes, each as it is of a part.
+    pub attributes: BTreeMap<String, Read>,
+}
+
+/// A part that is there already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocatedPart {
+    /// What sort of thing it is.
+    pub kind: KindName,
+    /// Where it is.
+    pub scope: Scope,
+    /// The provider's id.
+    pub id: String,
+    /// As of [`Part`].
+    pub shared: Option<Shared>,
+}
+
+impl Read {
+    /// An attribute of a part.
+    pub fn of(part: impl Into<String>, attribute: impl Into<String>) -> Self {
+        Self { part: part.into(), attribute: attribute.into() }
+    }
+}
+
+impl Part {
+    /// Its address, as a part of a resource.
+    pub fn address(&self, of: &Wanted<'_>) -> Address {
+        address_of(of.address, of.kind, &self.name, self.shared.as_ref())
+    }
+}
+
+/// The address of a part of a resource.
+pub(crate) fn address_of(of: &Address, kind: &KindName, name: &str, shared: Option<&Shared>) -> Address {
+    match shared {
+        // A name of a blueprint has no `-`.
+        Some(shared) => Address::root(format!("{kind}-{}", shared.name)).with_key(Key::String(shared.key.clone())),
+        None => of.child(name),
+    }
+}
+
+/// Whether an address is one of a part that several resources share.
+pub(crate) fn is_shared(address: &Address) -> bool {
+    address.parent().is_none() && !has_form(address.name())
+}
+
+/// Who composes a kind in one scope.
+#[derive(Clone)]
+pub(crate) struct Composer {
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) schema: &'static Schema,
+}
+
+impl fmt::Debug for Composer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Composer")
+    }
+}
+
+/// A composition with the parts in the order of what they read, each with its address.
+#[derive(Clone, Debug)]
+pub(crate) struct Arranged {
+    pub(crate) parts: Vec<(Address, Part)>,
+    pub(crate) attributes: BTreeMap<String, Read>,
+    schema: &'static Schema,
+}
+
+impl Composer {
+    /// What a resource is made of, in the order in which that can be made.
+    pub(crate) fn compose(&self, wanted: &Wanted<'_>) -> Result<Arranged, Vec<Problem>> {
+        let composed = self.provider.compose(wanted);
+        let Composition { parts, attributes } = composed.map_err(|problems| {
+            let scrubbed = |problem: Problem| Problem { message: scrub(&problem.message, &[wanted.spec]), ..problem };
+            problems.into_iter().map(scrubbed).collect::<Vec<_>>()
+        })?;
+        let wrong = |message: String| vec![Problem::new(FieldPath::root(), message)];
+        let (mut left, mut parts) = (parts, Vec::new());
+        let mut placed: BTreeSet<String> = BTreeSet::new();
+        while !left.is_empty() {
+            let ready = |part: &Part| part.reads.values().all(|read| placed.contains(&read.part));
+            let Some(next) = left.iter().position(ready) else {
+                return Err(wrong(format!("{} of it reads what it can't have, says its provider", left[0].name)));
+            };
+            let part = left.remove(next);
+            if !placed.insert(part.name.clone()) {
+                return Err(wrong(format!("its provider makes it of two parts `{}`", part.name)));
+            }
+            parts.push((part.address(wanted), part));
+        }
+        Ok(Arranged { parts, attributes, schema: self.schema })
+    }
+}
+
+impl Arranged {
+    /// The address of a part.
+    pub(crate) fn address_of(&self, name: &str) -> Option<&Address> {
+        self.parts.iter().find(|(_, part)| part.name == name).map(|(address, _)| address)
+    }
+
+    /// The spec of a part, with what can be seen of those that it reads.
+    pub(crate) fn spec_of(&self, part: &Part, world: &World) -> Value {
+        let mut spec = part.spec.clone();
+        for (path, read) in &part.reads {
+            set(&mut spec, path, Some(&self.read(read, world)));
+        }
+        spec
+    }
+
+    /// The resource's attributes, as far as its parts can be seen.
+    pub(crate) fn attributes(&self, world: &World) -> Value {
+        let names = self.schema.attribute_names();
+        let value = |name: &str| self.attributes.get(name).map_or(Value::Null, |read| self.read(read, world));
+        Value::Map(names.into_iter().map(|name| (name.to_owned(), value(name))).collect())
+    }
+
+    fn read(&self, read: &Read, world: &World) -> Value {
+        let visible = self.address_of(&read.part).and_then(|address| world.visible(address));
+        let Some(visible) = visible.filter(|visible| visible.attributes != Value::Unknown) else {
+            return Value::Unknown;
+        };
+        visible.attributes.get(&read.attribute).cloned().unwrap_or_default()
+    }
+}
