@@ -35,7 +35,7 @@ use std::process::Command;
 const SECTION: &str = "--section";
 
 /// The sections, in the order of the table.
-const SECTIONS: [(&str, fn()); 10] = [
+const SECTIONS: [(&str, fn()); 8] = [
     ("plan", plan::measure),
     ("validate", validate::measure),
     ("graph", graph::measure),
@@ -44,8 +44,6 @@ const SECTIONS: [(&str, fn()); 10] = [
     ("schedule", schedule::measure),
     ("apply", scale::apply),
     ("large", scale::large),
-    ("refresh", scale::refresh),
-    ("destroy", scale::destroy),
 ];
 
 fn main() {

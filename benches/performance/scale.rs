@@ -95,31 +95,37 @@ pub(crate) fn apply() {
     row("`apply` of 10,000, a cloud in memory that takes no time, journal on disk", &figure);
 }
 
-/// Plans with nothing to do, and with one thing.
+/// A stack of 100,000 from its apply to its destroy, and what its plans are compared with.
 pub(crate) fn large() {
-    let estates = [SMALL, LARGE].map(|resources| {
-        let estate = Estate::new(resources, AT_ONCE);
-        estate.apply();
-        estate
-    });
-    let measured = estates.each_ref().map(|estate| {
-        let runs: Vec<Run> = (0..=RUNS).map(|_| estate.plan_unrefreshed(0)).skip(1).collect();
+    let small = Estate::new(SMALL, AT_ONCE);
+    small.apply();
+    let large = Estate::new(LARGE, AT_ONCE);
+    let applied = large.apply().took;
+    let nothing = nothing_to_do(&small, &large);
+    one_change(&large, nothing);
+    refresh(&large);
+    let destroyed = large.run(&["destroy", "--yes", "--parallelism", "32"], 0).took;
+    let figure = format!("{} · {}", seconds(applied), seconds(destroyed));
+    row("`apply` · `destroy` of 100,000, a cloud in a file", &figure);
+}
+
+/// Plans of stacks that are as they should be. How long the larger takes.
+fn nothing_to_do(small: &Estate, large: &Estate) -> Duration {
+    let runs = |estate: &Estate| -> Vec<Run> { (0..=RUNS).map(|_| estate.plan_unrefreshed(0)).skip(1).collect() };
+    let [small, large] = [runs(small), runs(large)];
+    let middle = |runs: &[Run]| {
         let mut took: Vec<Duration> = runs.iter().map(|run| run.took).collect();
         took.sort();
-        (median(&took), runs)
-    });
-    let [(small, small_runs), (large, large_runs)] = measured;
-    let peak = large_runs.iter().map(Run::peak).max().unwrap_or_default();
-    let figure = format!("median {} of {RUNS} runs, {peak} MiB", seconds(large));
+        median(&took)
+    };
+    let peak = large.iter().map(Run::peak).max().unwrap_or_default();
+    let figure = format!("median {} of {RUNS} runs, {peak} MiB", seconds(middle(&large)));
     row("`plan` of 100,000, nothing to do, no refresh", &figure);
-    let ratio = large.as_secs_f64() / small.as_secs_f64();
-    row("the same of 10,000, and how many times that the former takes", &format!("{}, {ratio:.1}", seconds(small)));
-    phases(&small_runs, &large_runs);
-    let [_, estate] = &estates;
-    estate.write(AT_ONCE, "as it is to be");
-    let one = median(&times(RUNS, || estate.plan_unrefreshed(2).took));
-    let more = (one.as_secs_f64() / large.as_secs_f64() - 1.0) * 100.0;
-    row("`plan` of one change among 100,000, and how much more that is", &format!("{}, {more:+.1} %", seconds(one)));
+    let ratio = middle(&large).as_secs_f64() / middle(&small).as_secs_f64();
+    let figure = format!("{}, {ratio:.1}", seconds(middle(&small)));
+    row("the same of 10,000, and how many times that the former takes", &figure);
+    phases(&small, &large);
+    middle(&large)
 }
 
 /// Each phase of both, and how much longer the larger takes.
@@ -129,31 +135,28 @@ fn phases(small: &[Run], large: &[Run]) {
         all.sort_by(f64::total_cmp);
         all.get(all.len() / 2).copied().unwrap_or_default()
     };
-    let names = ["load", "state", "prepare", "plan", "draw"];
-    let words = names.map(|name| {
+    let words = ["load", "state", "prepare", "plan", "draw"].map(|name| {
         let (small, large) = (of(small, name), of(large, name));
         format!("{name} {large:.1} ms ({:.1})", large / small)
     });
     row("its phases, and how many times those of 10,000 they take; the first two go on at once", &words.join(" · "));
 }
 
+/// One of them is edited. `nothing`: how long a plan takes where none is.
+fn one_change(estate: &Estate, nothing: Duration) {
+    estate.write(AT_ONCE, "as it is to be");
+    let one = median(&times(RUNS, || estate.plan_unrefreshed(2).took));
+    estate.write(AT_ONCE, "as it was");
+    let more = (one.as_secs_f64() / nothing.as_secs_f64() - 1.0) * 100.0;
+    row("`plan` of one change among 100,000, and how much more that is", &format!("{}, {more:+.1} %", seconds(one)));
+}
+
 /// What is there is asked of a cloud that takes 20 ms to answer.
-pub(crate) fn refresh() {
-    let estate = Estate::new(LARGE, AT_ONCE);
-    estate.apply();
+fn refresh(estate: &Estate) {
     estate.write("page_size: 1000, latency: 20ms", "as it was");
     let before = estate.lists();
     let took = estate.run(&["plan"], 0).took;
     let calls = estate.lists() - before;
-    let figure = format!("{}, {calls} calls", seconds(took));
-    row("`plan` of 100,000 with a refresh, pages of 1,000, 20 ms a call", &figure);
-}
-
-/// What was made goes again.
-pub(crate) fn destroy() {
-    let estate = Estate::new(LARGE, AT_ONCE);
-    let applied = estate.apply().took;
-    let destroyed = estate.run(&["destroy", "--yes", "--parallelism", "32"], 0).took;
-    let figure = format!("{} · {}", seconds(applied), seconds(destroyed));
-    row("`apply` · `destroy` of 100,000, a cloud in a file", &figure);
+    estate.write(AT_ONCE, "as it was");
+    row("`plan` of 100,000 with a refresh, pages of 1,000, 20 ms a call", &format!("{}, {calls} calls", seconds(took)));
 }
