@@ -70,10 +70,8 @@ impl Estate {
         };
         if let Some(program) = program {
             estate.scopes = scopes(providers, program, state)?;
-            for (address, scopes) in &estate.scopes {
-                if let Some(resource) = program.resources.get(address) {
-                    scopes.iter().for_each(|scope| need(scope, &resource.kind));
-                }
+            for (resource, scopes) in estate.placed(program) {
+                scopes.iter().for_each(|scope| need(scope, &resource.kind));
             }
         }
         for record in state.into_iter().flat_map(|state| state.records.values()) {
@@ -127,6 +125,15 @@ impl Estate {
     pub fn of(scopes: BTreeMap<Address, Vec<Scope>>, managers: Vec<(Scope, KindName, Arc<dyn Manager>)>) -> Self {
         let managers = managers.into_iter().map(|(scope, kind, manager)| ((scope, kind), manager)).collect();
         Self { scopes, managers, ..Self::default() }
+    }
+
+    /// The resources that have scopes, with these. Both are in the order of addresses.
+    pub(crate) fn placed<'e>(&'e self, program: &'e Program) -> impl Iterator<Item = (&'e Resource, &'e Vec<Scope>)> {
+        let mut scopes = self.scopes.iter().peekable();
+        program.resources.iter().filter_map(move |(address, resource)| {
+            while scopes.next_if(|(placed, _)| *placed < address).is_some() {}
+            scopes.next_if(|(placed, _)| *placed == address).map(|(_, scopes)| (resource, scopes))
+        })
     }
 
     /// The manager of a kind in a scope.

@@ -181,6 +181,11 @@ impl Graph {
 
     /// The resources, each after what it depends on; among those that are free in order of address.
     pub fn order(&self) -> Vec<Address> {
+        self.order_nodes().into_iter().map(|node| self.graph[node].address().clone()).collect()
+    }
+
+    /// The same as nodes: those of resources are numbered in the order of their addresses.
+    pub(crate) fn order_nodes(&self) -> Vec<NodeIndex> {
         let mut waiting: Vec<usize> = self
             .graph
             .node_indices()
@@ -194,8 +199,8 @@ impl Graph {
         let mut visits = Visits::default();
         while let Some(Reverse(node)) = ready.pop() {
             visits.nodes(1);
-            if let GraphNode::Resource(address) = &self.graph[node] {
-                order.push(address.clone());
+            if matches!(self.graph[node], GraphNode::Resource(_)) {
+                order.push(node);
             }
             for next in self.graph.neighbors(node) {
                 visits.edges(1);
@@ -209,14 +214,11 @@ impl Graph {
         order
     }
 
-    /// Cuts the order into stretches, each of resources that don't depend on each other: `order` is what [`Graph::order`] gave.
-    pub fn stretches<'o>(&self, order: &'o [Address]) -> Vec<&'o [Address]> {
-        let nodes: Vec<Option<&NodeIndex>> = order.iter().map(|address| self.index.get(address)).collect();
+    /// Cuts the order into stretches, each of resources that don't depend on each other: `order` is what [`Graph::order_nodes`] gave.
+    pub(crate) fn stretches<'o>(&self, order: &'o [NodeIndex]) -> Vec<&'o [NodeIndex]> {
         let mut position = vec![0; self.graph.node_count()];
-        for (at, node) in nodes.iter().enumerate() {
-            if let Some(node) = node {
-                position[node.index()] = at;
-            }
+        for (at, node) in order.iter().enumerate() {
+            position[node.index()] = at;
         }
         let last = |node: NodeIndex, position: &[usize]| {
             self.graph.neighbors_directed(node, Direction::Incoming).map(|needed| position[needed.index()]).max()
@@ -226,8 +228,8 @@ impl Graph {
             position[node.index()] = last(node, &position).unwrap_or_default();
         }
         let (mut stretches, mut start) = (Vec::new(), 0);
-        for (at, node) in nodes.iter().enumerate() {
-            if node.and_then(|node| last(*node, &position)).is_some_and(|last| last >= start) {
+        for (at, node) in order.iter().enumerate() {
+            if last(*node, &position).is_some_and(|last| last >= start) {
                 stretches.push(&order[start..at]);
                 start = at;
             }
@@ -238,11 +240,12 @@ impl Graph {
 
     /// What one depends on directly: resources, and blocks and modules as a whole.
     pub fn dependencies(&self, address: &Address) -> BTreeSet<Address> {
-        let mut found = BTreeSet::new();
-        let Some(node) = self.index.get(address) else { return found };
-        for dependency in self.graph.neighbors_directed(*node, Direction::Incoming) {
-            found.insert(self.graph[dependency].address().clone());
-        }
-        found
+        self.index.get(address).map(|node| self.dependencies_of(*node)).unwrap_or_default()
+    }
+
+    /// What a node depends on directly.
+    pub(crate) fn dependencies_of(&self, node: NodeIndex) -> BTreeSet<Address> {
+        let before = self.graph.neighbors_directed(node, Direction::Incoming);
+        before.map(|dependency| self.graph[dependency].address().clone()).collect()
     }
 }

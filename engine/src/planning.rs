@@ -181,8 +181,8 @@ impl Engine {
             return Contents::default();
         }
         let mut paths: BTreeMap<PathBuf, bool> = BTreeMap::new();
-        for (address, resource) in program.resources.iter() {
-            for scope in estate.scopes.get(address).into_iter().flatten() {
+        for (resource, scopes) in estate.placed(program) {
+            for scope in scopes {
                 if let Some(manager) = estate.manager(scope, &resource.kind) {
                     for (path, is_read) in file_paths(program, resource, manager.schema()) {
                         *paths.entry(path).or_default() |= is_read;

@@ -77,7 +77,8 @@ fn is_closed(plan: &Plan, program: &Program) {
         assert!(!left.contains(&operation.address), "{}", operation.address);
         if operation.verb != Verb::Delete {
             let is_left = |needed: &&Address| {
-                left.iter().any(|left| left.is_in(needed) && (left != needed || !is_whole(program, needed)))
+                let whole = is_whole(program, needed);
+                left.iter().any(|left| if whole { left.is_in(needed) && left != needed } else { left == needed })
             };
             let needs = operation.declared.dependencies.iter().find(is_left);
             assert_eq!(needs, None, "{} needs it", operation.address);

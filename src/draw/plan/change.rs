@@ -9,7 +9,7 @@ use trueup_state::{Address, Scope, Verb};
 
 use super::fields::{self, Row, rows_of};
 use super::reference::Index;
-use super::takes::{self, Takes};
+use super::takes::Takes;
 use super::why::{Chain, Whys};
 use super::{Shown, Widths, field_names, place};
 use crate::arguments::View;
@@ -35,10 +35,12 @@ pub(super) struct Drawing<'a> {
 impl<'a> Drawing<'a> {
     pub(super) fn new(shown: &'a Shown<'a>) -> Self {
         let plan = shown.plan;
-        let done = || plan.changes.iter().filter(|change| change.action != Action::None);
+        // A large stack in which nothing changes is not looked through again and again.
+        let changes = if plan.changes_nothing() { &[][..] } else { &plan.changes };
+        let done = || changes.iter().filter(|change| change.action != Action::None);
         let existing = plan.existing.iter().map(|existing| (&existing.address, &existing.kind));
         let widths = Widths::of(done().map(|change| (&change.address, &change.kind)).chain(existing));
-        let reasons = (shown.view != View::Brief).then(|| {
+        let reasons = (shown.view != View::Brief && !changes.is_empty()).then(|| {
             let whys = Whys::new(plan, shown.program);
             let takes = Takes::new(plan, &whys);
             (whys, takes)
@@ -85,7 +87,7 @@ impl<'a> Drawing<'a> {
             text.push_str(&format!("      {}\n", format!("and for {} more reasons", told.len() - MOST).dimmed()));
         }
         let along = takes.words(&change.address).filter(|_| self.shown.plan.mode != Mode::Destroy);
-        for line in takes::lost(change, self.shown.plan).map(str::to_owned).into_iter().chain(along) {
+        for line in takes.lost(change).map(str::to_owned).into_iter().chain(along) {
             text.push_str(&format!("      {}\n", line.dimmed()));
         }
     }
@@ -105,7 +107,7 @@ impl<'a> Drawing<'a> {
         for (position, candidate) in (1..).zip(&change.candidates) {
             rows.push(Row::of("candidate", format!("{position}. {}", candidate_words(candidate))));
         }
-        rows.extend(takes::lost(change, self.shown.plan).map(|words| Row::of("takes", words.to_owned())));
+        rows.extend(takes.lost(change).map(|words| Row::of("takes", words.to_owned())));
         rows.extend(takes.words(&change.address).map(|words| Row::of("takes", words)));
         text.push_str(&rows_of(rows));
     }

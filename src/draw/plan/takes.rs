@@ -16,19 +16,22 @@ const WITH_ALL: &str = "force_destroy";
 const MOST: usize = 4;
 
 /// Who goes or changes because of whom.
-pub(crate) struct Takes<'a>(BTreeMap<&'a Address, BTreeMap<&'a Address, Action>>);
+pub(crate) struct Takes<'a> {
+    along: BTreeMap<&'a Address, BTreeMap<&'a Address, Action>>,
+    /// What is sent to delete each resource.
+    sent: BTreeMap<&'a Address, &'a Value>,
+}
 
 impl<'a> Takes<'a> {
     pub(crate) fn new(plan: &'a Plan, whys: &Whys<'a>) -> Self {
-        let mut takes = Self(
-            plan.changes
-                .iter()
-                .filter(|change| goes(change))
-                .map(|change| (&change.address, BTreeMap::new()))
-                .collect(),
-        );
-        if takes.0.is_empty() {
+        let going = plan.changes.iter().filter(|change| goes(change));
+        let along = going.map(|change| (&change.address, BTreeMap::new())).collect();
+        let mut takes = Self { along, sent: BTreeMap::new() };
+        if takes.along.is_empty() {
             return takes;
+        }
+        for delete in plan.operations.iter().filter(|operation| operation.verb == Verb::Delete) {
+            takes.sent.entry(&delete.address).or_insert(&delete.spec);
         }
         for (from, to) in whys.dependants() {
             takes.add(from, to, whys);
@@ -45,20 +48,20 @@ impl<'a> Takes<'a> {
     }
 
     fn add(&mut self, goes: &Address, follows: &'a Address, whys: &Whys<'a>) {
-        if let (Some(along), Some(change)) = (self.0.get_mut(goes), whys.change(follows)) {
+        if let (Some(along), Some(change)) = (self.along.get_mut(goes), whys.change(follows)) {
             along.insert(follows, change.action);
         }
     }
 
     /// Who goes or changes because a resource goes.
     pub(crate) fn along(&self, address: &Address) -> impl Iterator<Item = &'a Address> + '_ {
-        self.0.get(address).into_iter().flatten().map(|(follows, _)| *follows)
+        self.along.get(address).into_iter().flatten().map(|(follows, _)| *follows)
     }
 
     /// The same in words: `because of it chat, report and 2 more change; old is deleted`.
     pub(super) fn words(&self, address: &Address) -> Option<String> {
         let mut by_action: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-        for (follows, action) in self.0.get(address).into_iter().flatten() {
+        for (follows, action) in self.along.get(address).into_iter().flatten() {
             by_action.entry(becomes(*action)).or_default().push(safe::line(follows));
         }
         let part = |(becomes, who): (&str, Vec<String>)| {
@@ -67,6 +70,15 @@ impl<'a> Takes<'a> {
         };
         let parts: Vec<String> = by_action.into_iter().map(part).collect();
         (!parts.is_empty()).then(|| format!("because of it {}", parts.join("; ")))
+    }
+
+    /// What is lost with a thing that goes: one that holds others says whether they go too. What counts is what is sent to delete it.
+    pub(super) fn lost(&self, change: &Change) -> Option<&'static str> {
+        match self.sent.get(&change.address).filter(|_| goes(change))?.get(WITH_ALL)? {
+            Value::Bool(true) => Some("it goes with all that is in it: force_destroy is true"),
+            Value::Bool(false) => Some("it goes only if nothing is in it: force_destroy is false"),
+            _ => None,
+        }
     }
 }
 
@@ -99,18 +111,5 @@ fn plural(becomes: &str) -> String {
     match becomes.strip_prefix("is ") {
         Some(rest) => format!("are {rest}"),
         None => becomes.trim_end_matches('s').to_owned(),
-    }
-}
-
-/// What is lost with a thing that goes: one that holds others says whether they go too. What counts is what is sent to delete it.
-pub(super) fn lost(change: &Change, plan: &Plan) -> Option<&'static str> {
-    if !goes(change) {
-        return None;
-    }
-    let is_it = |operation: &&Operation| operation.verb == Verb::Delete && operation.address == change.address;
-    match plan.operations.iter().find(is_it)?.spec.get(WITH_ALL)? {
-        Value::Bool(true) => Some("it goes with all that is in it: force_destroy is true"),
-        Value::Bool(false) => Some("it goes only if nothing is in it: force_destroy is false"),
-        _ => None,
     }
 }

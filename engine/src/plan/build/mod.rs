@@ -11,6 +11,7 @@ mod remove;
 mod select;
 mod select_parts;
 mod wants;
+mod wholes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -81,18 +82,23 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     builder.plan.entries.extend(input.moves.entries(input.now));
     builder.blocks_left();
     if input.mode != Mode::Destroy {
-        let order = input.program.graph.order();
-        for stretch in input.program.graph.stretches(&order) {
-            let resources: Vec<&Resource> =
-                stretch.iter().filter_map(|address| input.program.resources.get(address)).collect();
-            for (resource, wants) in builder.look_ahead(resources) {
-                builder.resource(resource, wants);
+        let graph = &input.program.graph;
+        // Their nodes have the numbers of their places.
+        let resources: Vec<&Resource> = input.program.resources.values().collect();
+        let order = graph.order_nodes();
+        for stretch in graph.stretches(&order) {
+            let wants = builder.look_ahead(stretch.iter().map(|node| resources[node.index()]).collect());
+            for (node, (resource, wants)) in stretch.iter().zip(wants) {
+                builder.resource(resource, graph.dependencies_of(*node), wants);
             }
         }
     }
     builder.hold_on();
+    // Both are in the order of addresses.
+    let mut declared = input.program.resources.keys().peekable();
     for record in input.state.into_iter().flat_map(|state| state.records.values()) {
-        let is_wanted = input.program.resources.contains_key(&record.address) || builder.is_part(&record.address);
+        while declared.next_if(|address| **address < record.address).is_some() {}
+        let is_wanted = declared.peek() == Some(&&record.address) || builder.is_part(&record.address);
         if input.mode == Mode::Destroy || !is_wanted {
             builder.removed(record);
         }
@@ -111,6 +117,8 @@ struct Builder<'a> {
     planned: Vec<Planned>,
     /// The operations of earlier runs that have not ended.
     open: BTreeMap<&'a Address, &'a OpenOperation>,
+    /// Whether what became of any operation is not known.
+    is_any_parked: bool,
     /// The resources that operations change, in this plan.
     changing: BTreeSet<Address>,
     /// The resources that can't be planned, and those that wait for them.
@@ -130,6 +138,7 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn new(input: &'a Input<'a>) -> Self {
         let open = || input.state.into_iter().flat_map(|state| state.open.values());
+        let records = || input.state.into_iter().flat_map(|state| state.records.values());
         let resumes = open().map(|open| Resume {
             address: open.request.address.clone(),
             verb: open.verb,
@@ -170,6 +179,7 @@ impl<'a> Builder<'a> {
             plan,
             planned: Vec::with_capacity(input.program.resources.len()),
             open: open().map(|open| (&open.request.address, open)).collect(),
+            is_any_parked: records().any(|record| record.status == Status::Parked),
             changing: BTreeSet::new(),
             stopped: BTreeSet::new(),
             later: BTreeSet::new(),
@@ -200,34 +210,37 @@ impl<'a> Builder<'a> {
     }
 
     /// A resource of the blueprint. `wants`: what it wants, where that is evaluated already.
-    fn resource(&mut self, resource: &Resource, wants: Option<Wants>) {
-        let mut declared = self.declared(resource);
+    fn resource(&mut self, resource: &Resource, dependencies: BTreeSet<Address>, wants: Option<Wants>) {
+        let mut declared = self.declared(resource, dependencies);
         self.visits.nodes(1);
         self.visits.edges(declared.dependencies.len());
-        let record = self.record(&resource.address);
         if let Some((reason, waits_for, span)) = self.waits(resource, &declared) {
             return self.leave(resource, reason, waits_for, span);
         }
         if let Some(name) = &resource.existing {
+            let record = self.record(&resource.address);
             return self.existing(resource, name, record, &declared.dependencies);
         }
         if let Some(reason) = self.stopped_by(&resource.address, &declared) {
-            return self.stop(resource, record, reason);
+            return self.stop(resource, self.record(&resource.address), reason);
         }
         let wants = wants.unwrap_or_else(|| self.wants(resource));
         let Some(mut options) = self.options(resource, &declared, wants) else { return };
         match self.with_parts(resource, &mut declared, &mut options) {
             Ok(()) => {}
             Err(Unmade::Wrong) => return,
-            Err(Unmade::Stopped(reason)) => return self.stop(resource, record, reason),
+            Err(Unmade::Stopped(reason)) => return self.stop(resource, self.record(&resource.address), reason),
         }
         self.look_again(resource);
         self.decided(resource, declared, options);
     }
 
     /// Decides a resource or a part, and takes that into the plan.
-    fn decided(&mut self, resource: &Resource, declared: Declared, mut options: Options) {
+    fn decided(&mut self, resource: &Resource, mut declared: Declared, mut options: Options) {
         let record = self.record(&resource.address);
+        if let Some(record) = record {
+            self.in_the_same_words(&mut declared.dependencies, &record.declared.dependencies);
+        }
         let create_first = resource.create_first.unwrap_or(options.manager.schema().create_first);
         let declared = Declared { create_first, ..declared };
         let object = record.and_then(|record| record.current.as_ref());
@@ -256,9 +269,9 @@ impl<'a> Builder<'a> {
         self.settle(resource, wanted, record, decision, options);
     }
 
-    fn declared(&self, resource: &Resource) -> Declared {
+    fn declared(&self, resource: &Resource, dependencies: BTreeSet<Address>) -> Declared {
         Declared {
-            dependencies: self.input.program.graph.dependencies(&resource.address),
+            dependencies,
             protect: resource.protect,
             ignore: resource.ignore.clone(),
             correct: resource.correct.clone(),
@@ -277,6 +290,9 @@ impl<'a> Builder<'a> {
     fn unsettled(&self, address: &Address) -> Option<String> {
         if let Some(from) = self.input.moves.comes_from(address).filter(|from| self.open.contains_key(from)) {
             return Some(format!("it moves here from {from}, of which an operation has not ended"));
+        }
+        if self.open.is_empty() && !self.is_any_parked {
+            return None;
         }
         let parked = self.record(address).is_some_and(|record| record.status == Status::Parked);
         match self.open.get(address) {
