@@ -21,7 +21,7 @@ pub struct Estate {
     /// yet to be made with settings of its provider that only apply can tell.
     pub scopes: BTreeMap<Address, Vec<Scope>>,
     /// What was observed of each object that the state knows; nothing of any without a refresh.
-    pub observations: BTreeMap<(Address, Generation), Observation>,
+    pub observations: Arc<BTreeMap<(Address, Generation), Observation>>,
     /// Objects of the stack's lineage that the state does not know.
     pub orphans: Vec<(KindName, Found)>,
     /// What was observed of what is read and never managed.
@@ -144,10 +144,13 @@ impl Estate {
     /// Takes over what was observed before, under the addresses that what is recorded has now.
     pub fn take_over(&mut self, seen: &Estate, moves: &Moves) {
         let moves: BTreeMap<&Address, &Address> = moves.now.iter().map(|(to, (from, _))| (from, to)).collect();
-        for ((address, generation), observation) in &seen.observations {
-            let to = moves.get(address).copied().unwrap_or(address);
-            self.observations.insert((to.clone(), *generation), observation.clone());
-        }
+        self.observations = if moves.is_empty() {
+            seen.observations.clone()
+        } else {
+            let to = |address| moves.get(address).copied().unwrap_or(address).clone();
+            let observed = seen.observations.iter();
+            Arc::new(observed.map(|((address, of), found)| ((to(address), *of), found.clone())).collect())
+        };
         self.orphans.clone_from(&seen.orphans);
         self.existing.clone_from(&seen.existing);
         self.located.clone_from(&seen.located);
@@ -197,7 +200,7 @@ impl Estate {
             async move { (group.1, observe(manager, &objects).await) }
         });
         for (kind, (observations, orphans)) in futures::future::join_all(observed).await {
-            self.observations.extend(observations);
+            Arc::make_mut(&mut self.observations).extend(observations);
             self.orphans.extend(orphans.into_iter().map(|found| (kind.clone(), found)));
         }
     }

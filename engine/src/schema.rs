@@ -124,6 +124,11 @@ impl Schema {
         properties(&self.attributes)
     }
 
+    /// Whether there is an attribute of a name.
+    pub fn has_attribute(&self, name: &str) -> bool {
+        self.names().contains_key(name)
+    }
+
     /// Whether an attribute stays as it is for as long as the object lives.
     pub fn is_stable(&self, attribute: &str) -> bool {
         self.names().get(attribute).is_some_and(|stable| *stable)

@@ -13,7 +13,7 @@ use trueup_engine::provider::{
 use trueup_engine::schema::{Problem, Schema};
 use trueup_state::{Handle, Request, Value};
 
-use crate::cloud::{Asked, Cloud, Key, Place};
+use crate::cloud::{Asked, Cloud, Key, Page, Place};
 
 /// For how long after its first use a token answers the same: as long as EC2's do at least.
 pub(crate) const VALID_FOR: Duration = Duration::from_hours(48);
@@ -43,19 +43,23 @@ impl Objects {
         let mut orphans = Vec::new();
         if let Some(lineage) = owner.filter(|_| !self.is(&self.place.settings.unlistable)) {
             let asked: BTreeSet<&str> = ids.iter().copied().collect();
-            let mut after = Some(String::new());
-            for _ in 0..=ids.len() / size {
-                let Some(from) = after else { break };
-                let page = self.cloud.list(&self.place, &lineage, &from, sent).await?;
-                for found in page.found {
+            let mut take = |page: &Page| {
+                for found in page.found(sent) {
                     if asked.contains(found.id.as_str()) {
                         seen.insert(found.id.clone(), Some(found));
                     } else {
                         orphans.push(found);
                     }
                 }
-                after = page.next;
+            };
+            let mut page = self.cloud.list(&self.place, &lineage, "").await?;
+            for _ in 0..ids.len() / size {
+                let Some(from) = page.next.clone() else { break };
+                // While the next is on its way, this one is read.
+                let (next, ()) = tokio::join!(self.cloud.list(&self.place, &lineage, &from), async { take(&page) });
+                page = next?;
             }
+            take(&page);
         }
         // What a list does not show may be there all the same.
         let missing: Vec<&str> = rest.iter().copied().filter(|id| !seen.contains_key(*id)).collect();

@@ -185,7 +185,7 @@ impl Engine {
     ) -> Result<(Program, Plan, Vec<Entry>), EngineError> {
         for found in matches {
             let observation = Observation::Present(Box::new(found.found.clone()));
-            seen.observations.insert((found.address.clone(), found.generation), observation);
+            Arc::make_mut(&mut seen.observations).insert((found.address.clone(), found.generation), observation);
         }
         let mut wanted: BTreeMap<Address, Value> =
             matches.iter().map(|found| (found.address.clone(), found.wanted.clone())).collect();

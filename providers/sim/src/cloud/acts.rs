@@ -233,7 +233,7 @@ pub(super) async fn poll(session: &mut Session<'_>, request: &Request, handle: &
 /// How far the work with an object is.
 fn progress(session: &Session<'_>, object: &Object, request: &Request) -> Progress {
     let Some(work) = object.work.filter(|work| work.goes_on(session.now)) else {
-        return Progress::Done(Some(Box::new(found(session, object, Some(&request.spec)))));
+        return Progress::Done(Some(Box::new(found(object, Some(&request.spec), session.now, &session.rows.salt))));
     };
     let left = work.until.map_or(LONGEST_WAIT, |until| until.since(session.now));
     Progress::Pending {
@@ -246,7 +246,7 @@ fn progress(session: &Session<'_>, object: &Object, request: &Request) -> Progre
 }
 
 fn partly(session: &Session<'_>, object: &Object, request: &Request) -> ProviderError {
-    let found = found(session, object, Some(&request.spec));
+    let found = found(object, Some(&request.spec), session.now, &session.rows.salt);
     error(Class::Internal, "PartlyMade", "it was only partly made").partly(trueup_state::Object {
         id: Some(found.id),
         scope: request.scope.clone(),
@@ -261,15 +261,15 @@ fn partly(session: &Session<'_>, object: &Object, request: &Request) -> Provider
 }
 
 /// An object as the caller sees it.
-fn found(session: &Session<'_>, object: &Object, sent: Option<&Value>) -> Found {
-    let mut spec = shown(&object.spec, sent, &session.rows.salt);
+pub(super) fn found(object: &Object, sent: Option<&Value>, now: Timestamp, salt: &str) -> Found {
+    let mut spec = shown(&object.spec, sent, salt);
     // What is written and never read back.
     if let (Value::Map(map), Some(schema)) = (&mut spec, attributes::schema_of(&object.kind)) {
         map.retain(|name, _| !schema.is("x-write-only", &trueup_state::FieldPath::root().field(name)));
     }
-    let mut attributes = attributes(object, session.now);
+    let mut attributes = attributes(object, now);
     if let (Some(map), Some(schema)) = (attributes.as_object_mut(), attributes::schema_of(&object.kind)) {
-        map.retain(|name, value| !value.is_null() && schema.attribute_names().contains(&name.as_str()));
+        map.retain(|name, value| !value.is_null() && schema.has_attribute(name));
     }
     Found { id: object.id.clone(), spec, attributes: attributes.into(), owner: object.owner.clone() }
 }
@@ -309,26 +309,20 @@ pub(super) async fn describe(
         let by_id = matches!(key, Key::Id(_));
         let mine = |object: &Object| object.kind == session.place.kind && object.region == session.place.region;
         let object = object.filter(|object| mine(object) && (by_id || is_listed(session, object, session.now)));
-        all.push(object.map(|object| found(session, &object, *sent)));
+        all.push(object.map(|object| found(&object, *sent, session.now, &session.rows.salt)));
     }
     Ok(all)
 }
 
 /// A page of what an owner has.
-pub(super) async fn list(
-    session: &mut Session<'_>,
-    lineage: &str,
-    after: &str,
-    sent: &BTreeMap<&str, &Value>,
-) -> Result<Page, ProviderError> {
+pub(super) async fn list(session: &mut Session<'_>, lineage: &str, after: &str) -> Result<Page, ProviderError> {
     if session.settings().unlistable.contains(&session.place.kind) {
         return Err(internal("this kind can't be listed"));
     }
     let size = session.settings().page_size();
     let prefix = owned_by(session.place, lineage);
-    let objects = session.rows.objects(&prefix, after, size).await.map_err(unavailable)?;
+    let mut objects = session.rows.objects(&prefix, after, size).await.map_err(unavailable)?;
     let next = if objects.len() < size { None } else { objects.last().map(|object| object.id.clone()) };
-    let there = |object: &&Object| !object.is_gone(session.now) && is_listed(session, object, session.now);
-    let found = |object: &Object| found(session, object, sent.get(object.id.as_str()).copied());
-    Ok(Page { found: objects.iter().filter(there).map(found).collect(), next })
+    objects.retain(|object| !object.is_gone(session.now) && is_listed(session, object, session.now));
+    Ok(Page { objects, now: session.now, salt: session.rows.salt.clone(), next })
 }

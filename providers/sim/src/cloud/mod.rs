@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use trueup_engine::provider::{Found, Progress, ProviderError};
 use trueup_state::{Class, Clock, Entropy, Handle, Request, Timestamp, Token, Value};
 
+use crate::object::Object;
 use crate::settings::{CallName, Settings, What};
 use crate::storage::{Storage, StorageError};
 pub(crate) use rows::Rows;
@@ -60,11 +61,21 @@ pub(crate) enum Key<'a> {
 /// What a caller asks for: by what, and the spec that it sent last.
 pub(crate) type Asked<'a> = (Key<'a>, Option<&'a Value>);
 
-/// A page of a list.
+/// A page of a list, as it comes.
 pub(crate) struct Page {
-    pub(crate) found: Vec<Found>,
+    objects: Vec<Object>,
+    now: Timestamp,
+    salt: String,
     /// From where the next goes on; none where this is the last.
     pub(crate) next: Option<String>,
+}
+
+impl Page {
+    /// What is on it, as its caller reads it. `sent`: the spec that it sent last, by id.
+    pub(crate) fn found(&self, sent: &BTreeMap<&str, &Value>) -> Vec<Found> {
+        let found = |object: &Object| acts::found(object, sent.get(object.id.as_str()).copied(), self.now, &self.salt);
+        self.objects.iter().map(found).collect()
+    }
 }
 
 /// One call, from its arrival to its answer.
@@ -127,17 +138,11 @@ impl Cloud {
         self.answer(session, answer, count).await
     }
 
-    /// Asks for a page of the objects of an owner. `sent`: the spec that its caller sent last, by id.
-    pub(crate) async fn list(
-        &self,
-        place: &Place,
-        lineage: &str,
-        after: &str,
-        sent: &BTreeMap<&str, &Value>,
-    ) -> Result<Page, ProviderError> {
+    /// Asks for a page of the objects of an owner.
+    pub(crate) async fn list(&self, place: &Place, lineage: &str, after: &str) -> Result<Page, ProviderError> {
         let mut session = self.arrive(place, CallName::List, None).await?;
-        let answer = acts::list(&mut session, lineage, after, sent).await;
-        let count = answer.as_ref().map_or(0, |page| page.found.len());
+        let answer = acts::list(&mut session, lineage, after).await;
+        let count = answer.as_ref().map_or(0, |page| page.objects.len());
         self.answer(session, answer, count).await
     }
 

@@ -3,6 +3,7 @@
 //! A commit is in the hands of the operating system when it returns, so it outlives the process, however that ends. It is not forced to
 //! the disk: a rehearsal need not survive a power cut, and is ten times as fast for it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{Rows, Storage, StorageError, Table, Transaction, past};
@@ -32,10 +33,12 @@ struct Connection {
     open: bool,
 }
 
-/// A transaction in the file.
+/// A transaction in the file. What it writes goes there in one exchange, with the commit: each exchange is with another thread.
 struct Changes<'a> {
     path: &'a Path,
     connection: MutexGuard<'a, Connection>,
+    /// What is to be written, by its key; none for what is removed.
+    writes: BTreeMap<(Table, String), Option<Vec<u8>>>,
 }
 
 fn failed(path: &Path, reason: &dyn std::fmt::Display) -> StorageError {
@@ -69,7 +72,8 @@ impl File {
 #[async_trait]
 impl Storage for File {
     async fn begin(&self) -> Result<Box<dyn Transaction + '_>, StorageError> {
-        let mut changes = Changes { path: &self.path, connection: self.connection.lock().await };
+        let connection = self.connection.lock().await;
+        let mut changes = Changes { path: &self.path, connection, writes: BTreeMap::new() };
         if changes.connection.open {
             changes.run("ROLLBACK").await?;
         }
@@ -84,27 +88,54 @@ impl Changes<'_> {
         let done = sqlx::query(statement).execute(&mut self.connection.sqlite).await;
         done.map(|_| ()).map_err(|error| failed(self.path, &error))
     }
+
+    /// Writes what is to be written, and what comes after that.
+    async fn flush(&mut self, after: &str) -> Result<(), StorageError> {
+        let writes = std::mem::take(&mut self.writes);
+        let statement = |row: &Option<Vec<u8>>| match row {
+            Some(_) => "INSERT OR REPLACE INTO rows VALUES (?, ?, ?);",
+            None => "DELETE FROM rows WHERE place = ? AND key = ?;",
+        };
+        let statements: String = writes.values().map(statement).chain([after]).collect();
+        if statements.is_empty() {
+            return Ok(());
+        }
+        // Only the statements above are put together.
+        let mut query = sqlx::query(AssertSqlSafe(statements));
+        for ((table, key), row) in writes {
+            query = query.bind(table as i64).bind(key);
+            if let Some(row) = row {
+                query = query.bind(row);
+            }
+        }
+        let done = query.execute(&mut self.connection.sqlite).await;
+        done.map(|_| ()).map_err(|error| failed(self.path, &error))
+    }
 }
 
 #[async_trait]
 impl Transaction for Changes<'_> {
     async fn get(&mut self, table: Table, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        if let Some(row) = self.writes.get(&(table, key.to_owned())) {
+            return Ok(row.clone());
+        }
         let query = sqlx::query("SELECT row FROM rows WHERE place = ? AND key = ?").bind(table as i64).bind(key);
         let row = query.fetch_optional(&mut self.connection.sqlite).await;
         row.map(|row| row.map(|row| row.get(0))).map_err(|error| failed(self.path, &error))
     }
 
     async fn put(&mut self, table: Table, key: &str, row: Vec<u8>) -> Result<(), StorageError> {
-        let query = sqlx::query("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)").bind(table as i64).bind(key).bind(row);
-        query.execute(&mut self.connection.sqlite).await.map(|_| ()).map_err(|error| failed(self.path, &error))
+        self.writes.insert((table, key.to_owned()), Some(row));
+        Ok(())
     }
 
     async fn remove(&mut self, table: Table, key: &str) -> Result<(), StorageError> {
-        let query = sqlx::query("DELETE FROM rows WHERE place = ? AND key = ?").bind(table as i64).bind(key);
-        query.execute(&mut self.connection.sqlite).await.map(|_| ()).map_err(|error| failed(self.path, &error))
+        self.writes.insert((table, key.to_owned()), None);
+        Ok(())
     }
 
     async fn page(&mut self, table: Table, prefix: &str, after: &str, limit: usize) -> Result<Rows, StorageError> {
+        self.flush("").await?;
         let query = sqlx::query(
             "SELECT key, row FROM rows WHERE place = ? AND key >= ? AND key > ? AND key < ? ORDER BY key LIMIT ?",
         );
@@ -116,7 +147,7 @@ impl Transaction for Changes<'_> {
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), StorageError> {
-        self.run("COMMIT").await?;
+        self.flush("COMMIT").await?;
         self.connection.open = false;
         Ok(())
     }
