@@ -8,7 +8,7 @@
     clippy::cast_precision_loss,
     reason = "a benchmark measures time and prints it"
 )]
-#![allow(clippy::unwrap_used, reason = "what is shared with the tests does")]
+#![allow(clippy::unwrap_used, clippy::duplicate_mod, reason = "what is shared with the tests does")]
 
 #[path = "../../state/tests/support/entries.rs"]
 mod entries;

@@ -23,6 +23,20 @@ pub fn desired(
     world: &Arc<World>,
     contents: &Contents,
 ) -> Result<Value, Vec<Diagnostic>> {
+    desired_after(None, program, resource, candidate, manager, world, contents)
+}
+
+/// The same of a resource that is there already. `sent`: the spec as last sent, which was checked then: one that is the same is not
+/// checked again.
+pub(crate) fn desired_after(
+    sent: Option<&Value>,
+    program: &Program,
+    resource: &Resource,
+    candidate: Option<&Candidate>,
+    manager: &dyn Manager,
+    world: &Arc<World>,
+    contents: &Contents,
+) -> Result<Value, Vec<Diagnostic>> {
     let schema = manager.schema();
     let evaluated = evaluate(&resource.spec, &resource.scope(world));
     if !evaluated.problems.is_empty() {
@@ -33,7 +47,9 @@ pub fn desired(
     add_tags(&mut spec, program, resource, schema);
     schema.complete(&mut spec);
     let mut wrong = resolve_paths(&mut spec, program, resource, schema, contents);
-    wrong.extend(unfit(manager, &spec).into_iter().map(|problem| describe(problem, resource)));
+    if sent != Some(&spec) {
+        wrong.extend(unfit(manager, &spec).into_iter().map(|problem| describe(problem, resource)));
+    }
     if wrong.is_empty() {
         return Ok(spec);
     }
@@ -103,8 +119,9 @@ fn within(problem: Diagnostic, resource: &Resource) -> Diagnostic {
 
 /// Puts a candidate's fields over what is said of a resource.
 pub(crate) fn override_fields(spec: &mut Value, candidate: Option<&Candidate>, schema: &Schema) {
+    let Some(candidate) = candidate else { return };
     let fields = schema.fields();
-    for (name, value) in candidate.into_iter().flat_map(|candidate| &candidate.fields) {
+    for (name, value) in &candidate.fields {
         if fields.contains(&name.as_str()) {
             set(spec, &FieldPath::root().field(name), Some(&value.clone().into()));
         }

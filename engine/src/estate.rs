@@ -200,7 +200,14 @@ impl Estate {
             async move { (group.1, observe(manager, &objects).await) }
         });
         for (kind, (observations, orphans)) in futures::future::join_all(observed).await {
-            Arc::make_mut(&mut self.observations).extend(observations);
+            // Whose it is, is recorded: that is asked of orphans alone.
+            let kept = observations.into_iter().map(|(key, mut observation)| {
+                if let Observation::Present(found) = &mut observation {
+                    found.owner.clear();
+                }
+                (key, observation)
+            });
+            Arc::make_mut(&mut self.observations).extend(kept);
             self.orphans.extend(orphans.into_iter().map(|found| (kind.clone(), found)));
         }
     }

@@ -205,6 +205,9 @@ pub(super) fn moved(recorded: &Scope, wanted: &Scope) -> Option<String> {
     if recorded.provider.provider() != wanted.provider.provider() {
         return Some("provider".to_owned());
     }
+    if recorded.settings == wanted.settings {
+        return None;
+    }
     let names: BTreeSet<_> = recorded.settings.keys().chain(wanted.settings.keys()).collect();
     names.into_iter().find(|name| recorded.settings.get(*name) != wanted.settings.get(*name)).cloned()
 }

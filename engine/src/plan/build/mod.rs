@@ -86,7 +86,8 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
         // Their nodes have the numbers of their places.
         let resources: Vec<&Resource> = input.program.resources.values().collect();
         let order = graph.order_nodes();
-        for stretch in graph.stretches(&order) {
+        // Not too much is looked ahead at once: it takes room.
+        for stretch in graph.stretches(&order).into_iter().flat_map(|stretch| stretch.chunks(wants::MOST)) {
             let wants = builder.look_ahead(stretch.iter().map(|node| resources[node.index()]).collect());
             for (node, (resource, wants)) in stretch.iter().zip(wants) {
                 builder.resource(resource, graph.dependencies_of(*node), wants);

@@ -5,7 +5,7 @@ use std::thread;
 
 use super::Builder;
 use crate::blueprint::Resource;
-use crate::desired::desired;
+use crate::desired::desired_after;
 use crate::diagnostic::Diagnostic;
 use crate::plan::operations::Branch;
 use crate::provider::Manager;
@@ -13,6 +13,9 @@ use trueup_state::Scope;
 
 /// So many resources are worth a thread of their own.
 const SHARE: usize = 256;
+
+/// So many are evaluated at once.
+pub(super) const MOST: usize = 8192;
 
 /// What a resource wants at each candidate.
 pub(super) struct Wants {
@@ -50,6 +53,8 @@ impl Builder<'_> {
     pub(super) fn wants(&self, resource: &Resource) -> Wants {
         let (estate, program) = (self.input.estate, self.input.program);
         let scopes = estate.scopes.get(&resource.address).cloned().unwrap_or_default();
+        let record = self.record(&resource.address).filter(|record| record.kind == resource.kind);
+        let sent = record.and_then(|record| record.current.as_ref()).map(|object| &object.sent);
         let mut wants = Wants { scopes, branches: Vec::new(), manager: None, problems: Vec::new() };
         for (position, scope) in wants.scopes.iter().enumerate() {
             let Some(manager) = estate.manager(scope, &resource.kind) else {
@@ -58,7 +63,8 @@ impl Builder<'_> {
                 continue;
             };
             let candidate = resource.candidates.get(position);
-            match desired(program, resource, candidate, manager.as_ref(), &self.world, &self.input.contents) {
+            let (manager_here, contents) = (manager.as_ref(), &self.input.contents);
+            match desired_after(sent, program, resource, candidate, manager_here, &self.world, contents) {
                 Ok(spec) => {
                     wants.branches.push(Branch { candidate: candidate.cloned(), scope: scope.clone(), spec });
                 }

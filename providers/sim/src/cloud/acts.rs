@@ -267,6 +267,8 @@ pub(super) fn found(object: &Object, sent: Option<&Value>, now: Timestamp, salt:
     if let (Value::Map(map), Some(schema)) = (&mut spec, attributes::schema_of(&object.kind)) {
         map.retain(|name, _| !schema.is("x-write-only", &trueup_state::FieldPath::root().field(name)));
     }
+    // Of two that are the same, one is kept.
+    let spec = sent.filter(|sent| **sent == spec).cloned().unwrap_or(spec);
     let mut attributes = attributes(object, now);
     if let (Some(map), Some(schema)) = (attributes.as_object_mut(), attributes::schema_of(&object.kind)) {
         map.retain(|name, value| !value.is_null() && schema.has_attribute(name));
