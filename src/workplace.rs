@@ -66,8 +66,13 @@ impl Workplace {
 
     /// Loads a blueprint from its file on another thread.
     pub(crate) async fn load_aside(&self, path: PathBuf, inputs: Inputs) -> Result<Program, Failure> {
-        let catalog = self.catalog.clone();
-        let loading = tokio::task::spawn_blocking(move || expand::load(&path, &inputs, &Disk, &catalog));
+        let (catalog, engine) = (self.catalog.clone(), self.engine.clone());
+        let loading = tokio::task::spawn_blocking(move || {
+            let since = engine.clock.uptime();
+            let loaded = expand::load(&path, &inputs, &Disk, &catalog);
+            engine.tell_phase("load", since);
+            loaded
+        });
         let loaded = loading.await.map_err(|error| Failure::new(format!("the blueprint can't be loaded: {error}")))?;
         Ok(loaded?)
     }

@@ -181,9 +181,15 @@ impl Engine {
             return Contents::default();
         }
         let mut paths: BTreeMap<PathBuf, bool> = BTreeMap::new();
+        // What follows each other is mostly alike.
+        let mut without = None;
         for (resource, scopes) in estate.placed(program) {
             for scope in scopes {
+                if without == Some((scope, &resource.kind)) {
+                    continue;
+                }
                 if let Some(manager) = estate.manager(scope, &resource.kind) {
+                    without = Some((scope, &resource.kind)).filter(|_| !manager.schema().has_paths());
                     for (path, is_read) in file_paths(program, resource, manager.schema()) {
                         *paths.entry(path).or_default() |= is_read;
                     }

@@ -94,12 +94,7 @@ async fn load_beside_state(workplace: &Workplace, arguments: &StackArgs) -> Resu
             None => None,
         }
     };
-    let loading = async {
-        let program = workplace.load_aside(path.clone(), inputs).await;
-        engine.tell_phase("load", since);
-        program
-    };
-    let (program, snapshot) = tokio::join!(loading, reading);
+    let (program, snapshot) = tokio::join!(workplace.load_aside(path.clone(), inputs), reading);
     let program = program?;
     let stack = stack_of_program(&program, &arguments.blueprint);
     // The file may have been given another name in between.
