@@ -121,6 +121,11 @@ fn is_plain(path: &str) -> bool {
     path.is_absolute() && path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+fn unavailable(error: StorageError) -> ProviderError {
+    ProviderError::new(Class::Internal, error.to_string()).code("CloudUnavailable")
+}
+
 fn region_of(scope: &Scope) -> String {
     let region = scope.settings.get("region").and_then(|region| region.as_str());
     region.map_or_else(|| Settings::default().region().to_owned(), str::to_owned)
@@ -179,11 +184,10 @@ impl Provider for SimProvider {
     ) -> Result<BTreeMap<KindName, Arc<dyn Manager>>, ProviderError> {
         let file = scope.settings.get("file").and_then(|file| file.as_str()).map(PathBuf::from);
         let in_file = !scope.settings.contains_key("memory");
-        let cloud = self
-            .cloud(file.or_else(|| self.file.clone()).filter(|_| in_file))
-            .await
-            .map_err(|error| ProviderError::new(Class::Internal, error.to_string()).code("CloudUnavailable"))?;
-        let settings = self.manners().get(scope).cloned().unwrap_or_default();
+        let cloud = self.cloud(file.or_else(|| self.file.clone()).filter(|_| in_file)).await.map_err(unavailable)?;
+        let said = self.manners().get(scope).cloned();
+        let name = format!("{}/{}", scope.provider, region_of(scope));
+        let settings = cloud.manners(&name, said).await.map_err(unavailable)?;
         let manager = |kind: &KindName| {
             let schema = schema_of(kind.as_str()).ok_or_else(|| {
                 let message = format!("`sim` does not make the kind `{kind}`");

@@ -35,12 +35,11 @@ pub(super) struct Drawing<'a> {
 impl<'a> Drawing<'a> {
     pub(super) fn new(shown: &'a Shown<'a>) -> Self {
         let plan = shown.plan;
-        // A large stack in which nothing changes is not looked through again and again.
-        let changes = if plan.changes_nothing() { &[][..] } else { &plan.changes };
-        let done = || changes.iter().filter(|change| change.action != Action::None);
+        // A large stack is not looked through again and again.
+        let done: Vec<&Change> = plan.changes.iter().filter(|change| change.action != Action::None).collect();
         let existing = plan.existing.iter().map(|existing| (&existing.address, &existing.kind));
-        let widths = Widths::of(done().map(|change| (&change.address, &change.kind)).chain(existing));
-        let reasons = (shown.view != View::Brief && !changes.is_empty()).then(|| {
+        let widths = Widths::of(done.iter().map(|change| (&change.address, &change.kind)).chain(existing));
+        let reasons = (shown.view != View::Brief && !done.is_empty()).then(|| {
             let whys = Whys::new(plan, shown.program);
             let takes = Takes::new(plan, &whys);
             (whys, takes)
@@ -48,7 +47,7 @@ impl<'a> Drawing<'a> {
         let full = plan.operations.iter().filter(|_| shown.view == View::Full);
         let dependencies =
             full.map(|operation| (&operation.address, operation.declared.dependencies.iter().collect())).collect();
-        let changes = done().map(|change| (&change.address, change)).collect();
+        let changes = done.into_iter().map(|change| (&change.address, change)).collect();
         Self { shown, widths, changes, reasons, dependencies }
     }
 

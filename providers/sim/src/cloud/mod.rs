@@ -14,7 +14,7 @@ use trueup_state::{Class, Clock, Entropy, Handle, Request, Timestamp, Token, Val
 
 use crate::object::Object;
 use crate::settings::{CallName, Settings, What};
-use crate::storage::{Storage, StorageError};
+use crate::storage::{Storage, StorageError, Table};
 pub(crate) use rows::Rows;
 
 /// The cloud.
@@ -91,6 +91,24 @@ struct Session<'a> {
 impl Cloud {
     pub(crate) fn new(storage: Box<dyn Storage>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
         Self { storage, clock, entropy }
+    }
+
+    /// How the cloud behaves in a scope, and from now on: as the blueprint says, else as one said last. A run that settles what a killed
+    /// one left, or that reads no blueprint, meets the same cloud.
+    pub(crate) async fn manners(
+        &self,
+        scope: &str,
+        said: Option<Arc<Settings>>,
+    ) -> Result<Arc<Settings>, StorageError> {
+        let mut rows = Rows::begin(self.storage.as_ref(), self.entropy.as_ref()).await?;
+        let key = format!("manners/{scope}");
+        let kept: Option<Settings> = rows.get(Table::Meta, &key).await?;
+        let Some(said) = said else { return Ok(Arc::new(kept.unwrap_or_default())) };
+        if kept.as_ref() != Some(&*said) {
+            rows.put(Table::Meta, &key, &*said).await?;
+            rows.commit().await?;
+        }
+        Ok(said)
     }
 
     /// Makes an object.

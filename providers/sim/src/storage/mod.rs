@@ -19,7 +19,8 @@ pub(crate) enum Table {
     Tokens = 2,
     /// How many objects there are of what a quota counts: `REGION/WHAT`.
     Counts = 3,
-    /// What there is one of: the last number, the salt, the state of a rate limit, how often a fault has come due.
+    /// What there is one of: the last number, the salt, how it behaves, the state of a rate limit, how often a fault has
+    /// come due.
     Meta = 4,
     /// The audit log, by numbers.
     Calls = 5,
