@@ -78,7 +78,9 @@ fn is_closed(plan: &Plan, program: &Program) {
         if operation.verb != Verb::Delete {
             let is_left = |needed: &&Address| {
                 let whole = is_whole(program, needed);
-                left.iter().any(|left| if whole { left.is_in(needed) && left != needed } else { left == needed })
+                // Of a whole that is what the blueprint has of it.
+                let is_of_whole = |left: &Address| left.is_in(needed) && program.resources.contains_key(left);
+                left.iter().any(|left| if whole { is_of_whole(left) } else { left == needed })
             };
             let needs = operation.declared.dependencies.iter().find(is_left);
             assert_eq!(needs, None, "{} needs it", operation.address);

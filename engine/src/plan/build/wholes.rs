@@ -25,14 +25,13 @@ impl Builder<'_> {
     fn things(&self, dependencies: &BTreeSet<Address>) -> BTreeSet<Address> {
         let mut things = BTreeSet::new();
         for whole in dependencies {
-            let before = things.len();
             let is_inside = |address: &&Address| address.is_in(whole);
             let declared = self.input.program.resources.range(whole..).map(|(address, _)| address);
             things.extend(declared.take_while(is_inside).take(MOST + 1).cloned());
             let recorded = self.input.state.into_iter().flat_map(|state| state.records.range(whole..));
             things.extend(recorded.map(|(address, _)| address).take_while(is_inside).take(MOST + 1).cloned());
-            // What is yet to be made, such as a part, is nothing but itself.
-            if things.len() == before {
+            // No part is declared, and it may be yet to be made.
+            if self.is_part(whole) {
                 things.insert(whole.clone());
             }
             if things.len() > MOST {
