@@ -121,6 +121,11 @@ impl Estate {
         self.composers.get(&(scope.clone(), kind.clone()))
     }
 
+    /// Lets providers know what a blueprint sets them to, where nothing of it is wanted. What they can't take is no matter then.
+    pub(crate) fn acquaint(providers: &Providers, program: &Program, state: Option<&State>) {
+        let _ = scopes(providers, program, state);
+    }
+
     /// An estate of managers that are at hand, for tests of the planner.
     pub fn of(scopes: BTreeMap<Address, Vec<Scope>>, managers: Vec<(Scope, KindName, Arc<dyn Manager>)>) -> Self {
         let managers = managers.into_iter().map(|(scope, kind, manager)| ((scope, kind), manager)).collect();

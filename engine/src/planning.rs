@@ -144,6 +144,9 @@ impl Engine {
         let state = state.map(|state| moves.applied(state, self.clock.now())).transpose().map_err(EngineError::from)?;
         let state = state.as_deref();
         let wanted = Some(program).filter(|_| mode != Mode::Destroy);
+        if wanted.is_none() {
+            Estate::acquaint(&self.providers, program, state);
+        }
         let mut estate = Estate::prepare(&self.providers, wanted, state).await.map_err(EngineError::from)?;
         estate.take_over(seen, &moves);
         if let Some(program) = wanted {

@@ -51,3 +51,11 @@ fn what_no_rule_can_settle_a_person_does() {
     place.run(&["plan"]).exits(0).says("Nothing to do.");
     assert_eq!(objects(&place).len(), 3);
 }
+
+#[test]
+fn a_destroy_meets_the_cloud_that_its_blueprint_says() {
+    let place = Place::applied("blueprint: demo\nproviders: { sim: {} }\nresources: { one: { kind: bucket } }\n");
+    place.edit("sim: {}", "sim: { faults: [{ fault: denied, call: delete }] }");
+    place.run(&["destroy", "--yes"]).exits(3);
+    place.run(&["destroy", "--yes"]).exits(0);
+}
