@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use trueup_engine::plan::{FORMAT, Plan};
-use trueup_state::codec::{self, Seal, Sealed};
+use trueup_state::codec::{self, Seal, SealedValue};
 
 use crate::exit::Failure;
 use crate::files;
@@ -47,6 +47,6 @@ pub(crate) fn read(path: &Path, vault: &dyn Seal) -> Result<Plan, Failure> {
             fail(format!("its format is {found}, and this Trueup reads {FORMAT}")).help("plan again with this Trueup")
         );
     }
-    let sealed: Plan<Sealed> = serde_json::from_slice(&bytes).map_err(|error| fail(error.to_string()))?;
+    let sealed: Plan<SealedValue> = serde_json::from_slice(&bytes).map_err(|error| fail(error.to_string()))?;
     sealed.try_map(&mut |value| codec::open(&value, vault)).map_err(|error| fail(error.to_string()))
 }

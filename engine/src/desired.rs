@@ -14,7 +14,7 @@ use crate::schema::{Problem, Schema};
 
 /// The spec that a resource wants, as far as the world tells: its expressions evaluated, the candidate's fields over them, the stack's
 /// tags under its own, defaults filled in, paths and digests of files resolved, and all of it checked: against the schema, and by who
-/// would make it.
+/// would make it. `sent`: what was sent last, where it is there: that was checked then, and is not checked again.
 pub fn desired(
     program: &Program,
     resource: &Resource,
@@ -22,20 +22,7 @@ pub fn desired(
     manager: &dyn Manager,
     world: &Arc<World>,
     contents: &Contents,
-) -> Result<Value, Vec<Diagnostic>> {
-    desired_after(None, program, resource, candidate, manager, world, contents)
-}
-
-/// The same of a resource that is there already. `sent`: the spec as last sent, which was checked then: one that is the same is not
-/// checked again.
-pub(crate) fn desired_after(
     sent: Option<&Value>,
-    program: &Program,
-    resource: &Resource,
-    candidate: Option<&Candidate>,
-    manager: &dyn Manager,
-    world: &Arc<World>,
-    contents: &Contents,
 ) -> Result<Value, Vec<Diagnostic>> {
     let schema = manager.schema();
     let evaluated = evaluate(&resource.spec, &resource.scope(world));

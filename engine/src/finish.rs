@@ -164,7 +164,7 @@ impl<'a> Finisher<'a> {
         let resource = self.program.resources.get(&operation.address);
         let resource = resource.ok_or_else(|| internal(format!("{} is not in the blueprint", operation.address)))?;
         let (candidate, contents) = (operation.candidate.as_ref(), &self.plan.contents);
-        desired(self.program, resource, candidate, manager.as_ref(), &self.world, contents)
+        desired(self.program, resource, candidate, manager.as_ref(), &self.world, contents, None)
             .map_err(|problems| self.invalid(&problems))
     }
 

@@ -249,3 +249,63 @@ impl Graph {
         before.map(|dependency| self.graph[dependency].address().clone()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Resources that depend on earlier ones, and on some of these as a whole, in a shuffled order of addresses.
+    fn graph(names: &[u8], edges: &[(usize, usize)], whole: &[usize]) -> Graph {
+        let mut graph = Graph::default();
+        let addresses: BTreeSet<Address> =
+            names.iter().enumerate().map(|(at, name)| Address::root(format!("r{name}_{at}"))).collect();
+        for address in &addresses {
+            let node = graph.graph.add_node(GraphNode::Resource(address.clone()));
+            graph.index.insert(address.clone(), node);
+        }
+        // The place in `names` says what may depend on what; the address says where it stands among the nodes.
+        let node = |at: usize| graph.index[&Address::root(format!("r{}_{at}", names[at]))];
+        let nodes: Vec<NodeIndex> = (0..names.len()).map(node).collect();
+        for (from, to) in edges.iter().map(|(a, b)| (a % names.len(), b % names.len())) {
+            if from < to {
+                graph.graph.add_edge(nodes[from], nodes[to], ());
+            }
+        }
+        let (members, readers) = nodes.split_at(names.len() / 2);
+        let group = graph.graph.add_node(GraphNode::Group(Address::root("all")));
+        members.iter().for_each(|member| drop(graph.graph.add_edge(*member, group, ())));
+        for reader in whole.iter().filter_map(|at| readers.get(at % names.len())) {
+            graph.graph.add_edge(group, *reader, ());
+        }
+        graph
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_in_a_stretch_depends_on_anything_in_it(
+            names in prop::collection::vec(any::<u8>(), 1..24),
+            edges in prop::collection::vec((0..24_usize, 0..24_usize), 0..40),
+            whole in prop::collection::vec(0..24_usize, 0..4),
+        ) {
+            let graph = graph(&names, &edges, &whole);
+            let order = graph.order_nodes();
+            prop_assert_eq!(order.len(), names.len());
+            let stretches = graph.stretches(&order);
+            prop_assert_eq!(stretches.concat(), order);
+            for stretch in stretches {
+                let inside: BTreeSet<NodeIndex> = stretch.iter().copied().collect();
+                for node in stretch {
+                    for before in graph.graph.neighbors_directed(*node, Direction::Incoming) {
+                        prop_assert!(!inside.contains(&before));
+                        if matches!(graph.graph[before], GraphNode::Group(_)) {
+                            let mut members = graph.graph.neighbors_directed(before, Direction::Incoming);
+                            prop_assert!(members.all(|member| !inside.contains(&member)));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

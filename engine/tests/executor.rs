@@ -411,11 +411,11 @@ async fn a_saved_plan_does_the_same() {
     );
     let house = House::new();
     let plan = house.plan(&text).await;
-    let sealed: Plan<codec::Sealed> =
+    let sealed: Plan<codec::SealedValue> =
         plan.clone().try_map(&mut |value| codec::seal(&value, house.vault.as_ref())).unwrap();
     let bytes = serde_json::to_vec(&sealed).unwrap();
     assert!(!String::from_utf8(bytes.clone()).unwrap().contains("hush\\\""));
-    let read: Plan<codec::Sealed> = serde_json::from_slice(&bytes).unwrap();
+    let read: Plan<codec::SealedValue> = serde_json::from_slice(&bytes).unwrap();
     let opened: Plan = read.try_map(&mut |json| codec::open(&json, house.vault.as_ref())).unwrap();
     assert_eq!(opened, plan);
     assert!(house.carry_out(&opened, &text).await.unwrap().is_complete());

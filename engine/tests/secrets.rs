@@ -62,7 +62,7 @@ async fn state_is_silent(house: &House) {
     silent("state", &format!("{state:?}"));
     for entry in house.store.history(&stack(), 0).await.unwrap() {
         silent("entry", &format!("{entry:?}"));
-        let sealed: Entry<codec::Sealed> =
+        let sealed: Entry<codec::SealedValue> =
             entry.clone().try_map(&mut |value| codec::seal(&value, house.vault.as_ref())).unwrap();
         silent("journal", &serde_json::to_string(&sealed).unwrap());
     }

@@ -17,19 +17,12 @@ pub enum Key {
 }
 
 /// One name of an address, with the key of its instance where it has one.
-#[derive(Clone, Debug, Eq, Hash)]
-#[expect(clippy::derived_hash_with_manual_eq, reason = "what is equal has equal names and keys either way")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Segment {
     /// The name as the blueprint has it.
     pub name: Arc<str>,
     /// The instance, where the block has a `for_each`.
     pub key: Option<Key>,
-}
-
-impl PartialEq for Segment {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
 }
 
 impl PartialOrd for Segment {

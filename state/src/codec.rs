@@ -68,15 +68,15 @@ impl Seal for NoKey {
 
 /// A value as it is kept: each secret in it is one sealed text. It is written as JSON, and read from it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Sealed(Value);
+pub struct SealedValue(Value);
 
 /// The sealed form of a value. What has no secrets shares all that it holds.
-pub fn seal(value: &Value, vault: &dyn Seal) -> Result<Sealed, VaultError> {
+pub fn seal(value: &Value, vault: &dyn Seal) -> Result<SealedValue, VaultError> {
     if !value.has_open() {
-        return Ok(Sealed(value.clone()));
+        return Ok(SealedValue(value.clone()));
     }
     let lock = |value: &Value| seal(value, vault).map(|sealed| sealed.0);
-    Ok(Sealed(match value {
+    Ok(SealedValue(match value {
         Value::List(items) => Value::List(items.iter().map(lock).collect::<Result<_, _>>()?),
         Value::Map(map) => {
             let locked = map.iter().map(|(name, value)| Ok((name.clone(), lock(value)?)));
@@ -91,7 +91,7 @@ pub fn seal(value: &Value, vault: &dyn Seal) -> Result<Sealed, VaultError> {
 }
 
 /// The value of a sealed form. A secret that there is no key for stays locked.
-pub fn open(sealed: &Sealed, vault: &dyn Seal) -> Result<Value, VaultError> {
+pub fn open(sealed: &SealedValue, vault: &dyn Seal) -> Result<Value, VaultError> {
     unlock(&sealed.0, vault)
 }
 
@@ -120,7 +120,7 @@ fn malformed(error: &dyn ToString) -> VaultError {
     VaultError::Malformed(error.to_string())
 }
 
-impl Serialize for Sealed {
+impl Serialize for SealedValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Form(&self.0).serialize(serializer)
     }
@@ -156,7 +156,7 @@ impl Serialize for Fields<'_> {
     }
 }
 
-impl<'de> Deserialize<'de> for Sealed {
+impl<'de> Deserialize<'de> for SealedValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Reader { literal: false }).map(Self)
     }

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::codec::{self, NoKey, Seal, Sealed, VaultError};
+use crate::codec::{self, NoKey, Seal, SealedValue, VaultError};
 use crate::state::State;
 use crate::store::Stack;
 use crate::value::Value;
@@ -22,7 +22,7 @@ pub struct Document {
     pub stack: Owner,
     /// The state, its secrets sealed.
     #[serde(flatten)]
-    pub state: State<Sealed>,
+    pub state: State<SealedValue>,
 }
 
 /// The stack of a document.
@@ -59,7 +59,7 @@ pub enum DocumentError {
 
 impl Document {
     /// The document of a stack's state.
-    pub fn new(stack: &Stack, state: State<Sealed>) -> Self {
+    pub fn new(stack: &Stack, state: State<SealedValue>) -> Self {
         let stack = Owner { blueprint: stack.blueprint.clone(), environment: stack.environment.clone() };
         Self { format_version: FORMAT, stack, state }
     }
@@ -75,7 +75,7 @@ impl Document {
         }
         let stack = json.get_mut("stack").map(Json::take).ok_or_else(|| malformed(&"it names no stack"))?;
         let stack = serde_json::from_value(stack).map_err(|error| malformed(&error))?;
-        let state: State<Sealed> = serde_json::from_value(json).map_err(|error| malformed(&error))?;
+        let state: State<SealedValue> = serde_json::from_value(json).map_err(|error| malformed(&error))?;
         let is_hex = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
         if state.lineage.len() != 16 || !state.lineage.bytes().all(is_hex) {
             return Err(malformed(&"its lineage is not of 16 hex digits"));

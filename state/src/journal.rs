@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::checkpoint::Checkpoint;
 use crate::clock::Entropy;
-use crate::codec::{self, Seal, Sealed, VaultError};
+use crate::codec::{self, Seal, SealedValue, VaultError};
 use crate::entry::{Entry, Event, Serial};
 use crate::record::Object;
 use crate::state::{IllegalEntry, State};
@@ -40,7 +40,7 @@ pub(crate) struct Row {
 /// The entries of one append, sealed and ready to be chained.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    entries: Vec<(Entry<Sealed>, Vec<u8>)>,
+    entries: Vec<(Entry<SealedValue>, Vec<u8>)>,
     /// Whom its secrets are sealed for; none where it has none.
     pub(crate) recipient: Option<String>,
 }
@@ -94,7 +94,7 @@ pub(crate) fn check_recipient(known: &str, found: Option<&str>) -> Result<(), Va
 }
 
 /// What a sealed value is read as: itself, or with its secrets opened as far as there is a key to them.
-pub(crate) type Open<'a, V> = &'a (dyn Fn(Sealed) -> Result<V, VaultError> + Sync);
+pub(crate) type Open<'a, V> = &'a (dyn Fn(SealedValue) -> Result<V, VaultError> + Sync);
 
 /// Whether a journal is being added to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +107,7 @@ pub(crate) enum More {
 
 /// What a journal adds up to so far. Who writes has its values sealed: a step costs no key, and neither does a checkpoint.
 #[derive(Debug)]
-pub(crate) struct Live<V = Sealed> {
+pub(crate) struct Live<V = SealedValue> {
     pub(crate) state: State<V>,
     hash: Hash,
     /// Bytes of the entries since the last checkpoint, and of that.
@@ -209,7 +209,7 @@ impl Chain {
     }
 
     /// The entry of the next row.
-    pub(crate) fn entry(&mut self, row: &Row) -> Result<Entry<Sealed>, StoreError> {
+    pub(crate) fn entry(&mut self, row: &Row) -> Result<Entry<SealedValue>, StoreError> {
         let next = self.at.next(&row.body);
         if row.serial != next.serial {
             return Err(damaged(Some(next.serial), "it is missing"));
@@ -275,5 +275,23 @@ fn has_secret(entry: &Entry) -> bool {
         Event::Outputs { outputs } => outputs.values().any(Value::has_open),
         Event::Restored { state } => state.any(|value| value.has_locked() || value.has_open()),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_comes_earlier_where_nothing_more_does() {
+        let live = |tail, checkpoint| Live { state: State::<SealedValue>::new("0"), hash: [0; 32], tail, checkpoint };
+        let due = |tail, checkpoint, more| live(tail, checkpoint).checkpoint_due(more).unwrap().is_some();
+        let large = 100 * FLOOR;
+        for (tail, comes, rests) in
+            [(large / 4, false, false), (large / 4 + 1, false, true), (2 * large + 1, true, true)]
+        {
+            assert_eq!((due(tail, large, More::Comes), due(tail, large, More::Rests)), (comes, rests), "{tail}");
+        }
+        assert!(!due(FLOOR, 0, More::Rests), "a small tail is read soon enough");
     }
 }

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 
 use crate::checkpoint::Checkpoint;
 use crate::clock::{Clock, Entropy};
-use crate::codec::{self, Sealed};
+use crate::codec::{self, SealedValue};
 use crate::entry::{Entry, Serial};
 use crate::holder::{Holder, Processes};
 use crate::journal::{self, Batch, Head, Live, More, Open, Row};
@@ -243,7 +243,7 @@ impl Store for MemoryStore {
         Ok(Snapshot { state, location: LOCATION.to_owned(), file })
     }
 
-    async fn sealed(&self, stack: &Stack) -> Result<Option<State<Sealed>>, StoreError> {
+    async fn sealed(&self, stack: &Stack) -> Result<Option<State<SealedValue>>, StoreError> {
         let live = self.disk().book(stack)?.map(|book| book.replay(&Ok)).transpose()?.flatten();
         Ok(live.map(|live| live.state))
     }

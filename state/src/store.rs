@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, Timestamp};
-use crate::codec::{Sealed, VaultError};
+use crate::codec::{SealedValue, VaultError};
 use crate::entry::{Entry, Serial};
 use crate::holder::Holder;
 use crate::state::{IllegalEntry, State};
@@ -186,7 +186,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn snapshot(&self, stack: &Stack) -> Result<Snapshot, StoreError>;
 
     /// The same with its values as they are kept, secrets sealed: it takes no key, and says the same until something is appended.
-    async fn sealed(&self, stack: &Stack) -> Result<Option<State<Sealed>>, StoreError>;
+    async fn sealed(&self, stack: &Stack) -> Result<Option<State<SealedValue>>, StoreError>;
 
     /// Takes the right to change the stack, for [`LEASE`]; makes the stack where it is new. A lease past its deadline, or on this
     /// host with its process gone, is free. [`StoreError::Held`] says who has it otherwise.

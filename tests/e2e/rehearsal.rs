@@ -59,3 +59,13 @@ fn a_destroy_meets_the_cloud_that_its_blueprint_says() {
     place.run(&["destroy", "--yes"]).exits(3);
     place.run(&["destroy", "--yes"]).exits(0);
 }
+
+#[test]
+fn a_cloud_in_memory_leaves_nothing_behind() {
+    let text = "blueprint: demo\nproviders: { sim: { memory: true } }\nresources: { one: { kind: bucket } }\n";
+    let place = Place::applied(text);
+    assert!(!place.path(".trueup/sim.db").exists());
+    place.run(&["plan"]).exits(2).says("one").says("1 to create");
+    place.edit("memory: true", "memory: true, file: /tmp/sim.db");
+    place.run(&["plan"]).exits(1).complains("say one of the two");
+}

@@ -43,7 +43,7 @@ impl Ground<'_> {
         });
         let (scope, manager, composer) = found.ok_or_else(|| missing("is made of no parts there"))?;
         let candidate = resource.candidates.first();
-        let spec = desired(self.program, resource, candidate, manager.as_ref(), self.world, self.contents)
+        let spec = desired(self.program, resource, candidate, manager.as_ref(), self.world, self.contents, None)
             .map_err(Astray::Blueprint)?;
         let wanted = Wanted { address, kind: &resource.kind, spec: &spec, scope, candidate };
         composer.compose(&wanted).map_err(|problems| Astray::Blueprint(described(problems, resource)))

@@ -218,8 +218,8 @@ impl House {
     /// A plan after it was saved and read again.
     pub(crate) fn saved(&self, plan: &Plan) -> Plan {
         let seal = &mut |value: Value| codec::seal(&value, self.vault.as_ref());
-        let sealed: Plan<codec::Sealed> = plan.clone().try_map(seal).unwrap();
-        let read: Plan<codec::Sealed> = serde_json::from_slice(&serde_json::to_vec(&sealed).unwrap()).unwrap();
+        let sealed: Plan<codec::SealedValue> = plan.clone().try_map(seal).unwrap();
+        let read: Plan<codec::SealedValue> = serde_json::from_slice(&serde_json::to_vec(&sealed).unwrap()).unwrap();
         let opened: Plan = read.try_map(&mut |json| codec::open(&json, self.vault.as_ref())).unwrap();
         assert_eq!(opened, *plan);
         opened

@@ -23,7 +23,7 @@ impl Store for Mortal {
         self.inner.snapshot(stack).await
     }
 
-    async fn sealed(&self, stack: &Stack) -> Result<Option<State<trueup_state::codec::Sealed>>, StoreError> {
+    async fn sealed(&self, stack: &Stack) -> Result<Option<State<trueup_state::codec::SealedValue>>, StoreError> {
         self.inner.sealed(stack).await
     }
 

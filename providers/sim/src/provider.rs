@@ -12,7 +12,7 @@ use trueup_engine::schema::{Problem, Schema};
 use trueup_state::{Class, Clock, Entropy, FieldPath, KindName, ProviderName, Scope, Value, codec};
 
 use crate::attributes::schema_of;
-use crate::cloud::{Cloud, Place};
+use crate::cloud::{Cloud, Place, unavailable};
 use crate::endpoint;
 use crate::look::Inspector;
 use crate::manager::Objects;
@@ -119,11 +119,6 @@ fn read(settings: &Value, candidate: Option<&Candidate>) -> Result<Settings, Inv
 fn is_plain(path: &str) -> bool {
     let path = Path::new(path);
     path.is_absolute() && path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
-fn unavailable(error: StorageError) -> ProviderError {
-    ProviderError::new(Class::Internal, error.to_string()).code("CloudUnavailable")
 }
 
 fn region_of(scope: &Scope) -> String {

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use crate::clock::{Clock, Entropy};
-use crate::codec::{self, Sealed};
+use crate::codec::{self, SealedValue};
 use crate::entry::{Entry, Serial};
 use crate::holder::{Holder, Processes};
 use crate::journal;
@@ -116,7 +116,7 @@ impl Store for SqliteStore {
         Ok(Snapshot { state, location: self.shared.path.display().to_string(), file })
     }
 
-    async fn sealed(&self, stack: &Stack) -> Result<Option<State<Sealed>>, StoreError> {
+    async fn sealed(&self, stack: &Stack) -> Result<Option<State<SealedValue>>, StoreError> {
         let found = reader::find(&self.shared.path, stack, Ask::State).await?;
         let live = found.and_then(|found| found.journal).map(|journal| journal.replay(&Ok)).transpose()?;
         Ok(live.map(|live| live.state))

@@ -23,7 +23,7 @@ on_every_store! {
 }
 
 /// The sealed state of the stack.
-async fn sealed(store: &Arc<dyn Store>) -> State<codec::Sealed> {
+async fn sealed(store: &Arc<dyn Store>) -> State<codec::SealedValue> {
     store.sealed(&stack()).await.unwrap().unwrap()
 }
 

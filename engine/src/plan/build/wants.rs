@@ -5,7 +5,7 @@ use std::thread;
 
 use super::Builder;
 use crate::blueprint::Resource;
-use crate::desired::desired_after;
+use crate::desired::desired;
 use crate::diagnostic::Diagnostic;
 use crate::plan::operations::Branch;
 use crate::provider::Manager;
@@ -63,8 +63,8 @@ impl Builder<'_> {
                 continue;
             };
             let candidate = resource.candidates.get(position);
-            let (manager_here, contents) = (manager.as_ref(), &self.input.contents);
-            match desired_after(sent, program, resource, candidate, manager_here, &self.world, contents) {
+            let (maker, contents) = (manager.as_ref(), &self.input.contents);
+            match desired(program, resource, candidate, maker, &self.world, contents, sent) {
                 Ok(spec) => {
                     wants.branches.push(Branch { candidate: candidate.cloned(), scope: scope.clone(), spec });
                 }

@@ -240,7 +240,7 @@ impl Session<'_> {
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
-fn unavailable(error: StorageError) -> ProviderError {
+pub(crate) fn unavailable(error: StorageError) -> ProviderError {
     ProviderError::new(Class::Internal, error.to_string()).code("CloudUnavailable")
 }
 

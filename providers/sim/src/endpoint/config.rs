@@ -1,13 +1,11 @@
 //! `Sim::EndpointConfig`: on what a model runs, and how many times.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trueup_engine::kinds::endpoint::Replicas;
 use trueup_engine::kinds::gpu_instance::Gpu;
-use trueup_engine::schema::Schema;
 
 /// Its name in blueprints.
 pub(crate) const CONFIG: &str = "Sim::EndpointConfig";
@@ -34,20 +32,4 @@ pub(crate) struct Spec {
     #[serde(default)]
     #[schemars(extend("x-free" = true))]
     tags: BTreeMap<String, String>,
-}
-
-/// What is known of a configuration once it exists.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) struct Attributes {
-    /// The cloud's id for it.
-    resource_id: String,
-    /// The cloud's name for it.
-    name: String,
-}
-
-/// Its schema.
-pub(crate) fn schema() -> &'static Schema {
-    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::of::<Spec, Attributes>(1, false));
-    &SCHEMA
 }

@@ -7,7 +7,10 @@ mod network;
 mod server;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use trueup_engine::compose::{Composed, Composition, Located, LocatedPart, Part, Read, Shared, Wanted};
 use trueup_engine::kinds::{self, Kind};
 use trueup_engine::provider::{By, Found, Manager, Observation, ProviderError, Target, unknown_options};
@@ -59,15 +62,29 @@ const ID: &str = "resource_id";
 /// The kinds of the parts.
 pub(crate) const PARTS: [&str; 4] = [MODEL, CONFIG, SERVER, NETWORK];
 
+/// What is known of most parts once they exist.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+struct Attributes {
+    /// The cloud's id for it.
+    resource_id: String,
+    /// The cloud's name for it.
+    name: String,
+}
+
 /// The schema of a part's kind.
 pub(crate) fn schema_of(kind: &str) -> Option<&'static Schema> {
-    Some(match kind {
-        MODEL => model::schema(),
-        CONFIG => config::schema(),
-        SERVER => server::schema(),
-        NETWORK => network::schema(),
-        _ => return None,
-    })
+    static SCHEMAS: LazyLock<BTreeMap<&str, Schema>> = LazyLock::new(|| {
+        BTreeMap::from([
+            // What runs a model needs the new one before the old one goes.
+            (MODEL, Schema::of::<model::Spec, Attributes>(1, true)),
+            (CONFIG, Schema::of::<config::Spec, Attributes>(1, false)),
+            // What is known of what answers is what is known of an endpoint.
+            (SERVER, Schema::of::<server::Spec, kinds::endpoint::Attributes>(1, false)),
+            (NETWORK, Schema::of::<network::Spec, Attributes>(1, false)),
+        ])
+    });
+    SCHEMAS.get(kind)
 }
 
 /// How an endpoint is composed.

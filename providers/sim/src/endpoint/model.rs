@@ -1,11 +1,9 @@
 //! `Sim::Model`: a program and what it serves.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trueup_engine::schema::Schema;
 use trueup_engine::typed::Sealed;
 
 /// Its name in blueprints.
@@ -47,20 +45,4 @@ pub(crate) struct Spec {
     #[serde(default)]
     #[schemars(extend("x-free" = true))]
     tags: BTreeMap<String, String>,
-}
-
-/// What is known of a model once it exists.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) struct Attributes {
-    /// The cloud's id for it.
-    resource_id: String,
-    /// The cloud's name for it.
-    name: String,
-}
-
-/// Its schema. What runs one needs the new one before the old one goes.
-pub(crate) fn schema() -> &'static Schema {
-    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::of::<Spec, Attributes>(1, true));
-    &SCHEMA
 }

@@ -1,13 +1,11 @@
 //! `Sim::Endpoint`: what answers.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trueup_engine::kinds::Span;
-use trueup_engine::kinds::endpoint::{Attributes, Health, Runtime};
-use trueup_engine::schema::Schema;
+use trueup_engine::kinds::endpoint::{Health, Runtime};
 
 /// Its name in blueprints.
 pub(crate) const SERVER: &str = "Sim::Endpoint";
@@ -42,10 +40,4 @@ pub(crate) struct Spec {
     #[serde(default)]
     #[schemars(extend("x-free" = true))]
     tags: BTreeMap<String, String>,
-}
-
-/// Its schema. What is known of it is what is known of an endpoint.
-pub(crate) fn schema() -> &'static Schema {
-    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::of::<Spec, Attributes>(1, false));
-    &SCHEMA
 }
