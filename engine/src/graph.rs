@@ -293,7 +293,7 @@ mod tests {
             let order = graph.order_nodes();
             prop_assert_eq!(order.len(), names.len());
             let stretches = graph.stretches(&order);
-            prop_assert_eq!(stretches.concat(), order);
+            prop_assert_eq!(stretches.concat(), order.clone());
             for stretch in stretches {
                 let inside: BTreeSet<NodeIndex> = stretch.iter().copied().collect();
                 for node in stretch {
