@@ -275,7 +275,9 @@ mod tests {
         }
         let (members, readers) = nodes.split_at(names.len() / 2);
         let group = graph.graph.add_node(GraphNode::Group(Address::root("all")));
-        members.iter().for_each(|member| drop(graph.graph.add_edge(*member, group, ())));
+        for member in members {
+            graph.graph.add_edge(*member, group, ());
+        }
         for reader in whole.iter().filter_map(|at| readers.get(at % names.len())) {
             graph.graph.add_edge(group, *reader, ());
         }

@@ -203,7 +203,9 @@ mod tests {
         let maps = [&objects[0].sent, &objects[0].seen].map(|value| value.as_map().unwrap());
         assert!(maps[0].is_shared_with(maps[1]));
         assert!(!maps[0].is_shared_with(objects[1].sent.as_map().unwrap()));
-        assert!(std::ptr::eq(&*objects[0].scope.settings, &*objects[1].scope.settings));
+        let [one, two] =
+            [0, 1].map(|at| std::ptr::from_ref::<BTreeMap<String, serde_json::Value>>(&objects[at].scope.settings));
+        assert_eq!(one, two);
     }
 
     #[test]
