@@ -98,7 +98,13 @@ impl Held<'_> {
                 home::remove(&self.claims.path(&key))?;
             }
         }
-        home::prune_all(&self.claims.directory, &self.claims.machine);
         Ok(())
+    }
+}
+
+/// Leaves no empty directory behind. Not before the last act: with the directory the lock on it goes, and another may hold the next one.
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        home::prune_all(&self.claims.directory, &self.claims.machine);
     }
 }

@@ -70,6 +70,20 @@ mod tests {
     }
 
     #[test]
+    fn whoever_has_nothing_to_give_up_holds_the_lock_all_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let claims = Claims::new(&directory.path().join("machine"), "ports");
+        let held = claims.hold().unwrap();
+        let nobody = directory.path().join("nobody.json");
+        held.release(&nobody, |_| false).unwrap();
+        let other = std::fs::File::open(directory.path().join("machine")).unwrap();
+        let lock = rustix::fs::flock(&other, rustix::fs::FlockOperation::NonBlockingLockExclusive);
+        assert_eq!(lock, Err(rustix::io::Errno::WOULDBLOCK));
+        drop(held);
+        assert!(!directory.path().join("machine").exists(), "nothing empty is left");
+    }
+
+    #[test]
     fn many_at_once_get_ports_of_their_own() {
         let directory = tempfile::tempdir().unwrap();
         let claims = Claims::new(&directory.path().join("machine"), "ports");
