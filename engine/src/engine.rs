@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use trueup_state::entry::{Entry, Event};
+use trueup_state::rules::Rule;
 use trueup_state::{
     Address, Clock, Entropy, Holder, Lease, OpenOperation, Record, Serial, Stack, State, Store, StoreError, Verb,
 };
@@ -199,7 +200,7 @@ impl Engine {
         if plan.lineage.as_ref().is_some_and(|lineage| *lineage != state.lineage) {
             return Err(EngineError::OtherLineage);
         }
-        if state.serial != plan.serial {
+        if state.serial != plan.serial && Rule::SerialMoved.holds() {
             return Err(EngineError::StateMoved { found: state.serial, planned: plan.serial });
         }
         Ok(state)
@@ -221,7 +222,7 @@ impl Engine {
         }
         let mut addresses = self.changed(plan, &moved(plan, &state)?, &estate).await;
         addresses.extend(read_otherwise(plan, program, &estate));
-        if !addresses.is_empty() {
+        if !addresses.is_empty() && Rule::WorldMoved.holds() {
             return Err(EngineError::WorldMoved { addresses: addresses.into_iter().collect() });
         }
         let durations = self.durations(plan).await;
@@ -302,6 +303,7 @@ pub(crate) async fn with_lease<T>(run: &Run, work: impl Future<Output = T>) -> T
         std::future::pending::<()>().await;
     };
     tokio::select! {
+        biased;
         done = work => done,
         () = keep => unreachable!("the lease is kept until the work is done"),
     }

@@ -6,9 +6,12 @@ mod sim;
 mod state;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use trueup_engine::kinds::Span;
+use trueup_engine::kinds::duration::SpanError;
 
 use crate::draw::schedule::Every;
 use crate::files::from_here;
@@ -269,6 +272,11 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) wait: bool,
 
+    /// How long the right to change the stack lasts without being renewed, which this run does as long as it is awake; what it
+    /// writes later than that is refused
+    #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = lease)]
+    pub(crate) lease: Duration,
+
     #[command(flatten)]
     pub(crate) view: ViewArgs,
 }
@@ -467,6 +475,12 @@ pub(crate) struct UnlockArgs {
     /// Free the lease of a run that may be alive: its next write is refused
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+fn lease(text: &str) -> Result<Duration, String> {
+    let span: Span = text.parse().map_err(|error: SpanError| error.to_string())?;
+    let bounds = Duration::from_secs(1)..=Duration::from_hours(1);
+    if bounds.contains(&span.duration()) { Ok(span.duration()) } else { Err("it is from `1s` to `1h`".to_owned()) }
 }
 
 fn parallelism(text: &str) -> Result<usize, String> {

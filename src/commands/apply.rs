@@ -50,7 +50,7 @@ async fn apply_saved(workplace: &Workplace, path: &Path, run: &RunArgs, json: bo
     let task = Task { workplace, run, json, name: "apply", options: PlanOptions::new(plan.mode) };
     let watch = Watch::start(json);
     // A plan that was made before what this settles is refused, and the next one is whole.
-    task.recover(&plan.stack, &workplace.holder(task.name), &watch).await?;
+    task.recover(&plan.stack, &task.holder(), &watch).await?;
     workplace.engine.state_of(&plan).await?;
     let standing = Standing { location: path.display().to_string(), serial: plan.serial };
     let exit = task.show_and_carry_out(&plan, &program, standing, &watch, Phase::First).await?;
@@ -84,7 +84,7 @@ pub(super) struct Task<'a> {
 impl Task<'_> {
     pub(super) async fn plan_and_carry_out(&self, loaded: &Loaded) -> Result<Exit, Failure> {
         let watch = Watch::start(self.json);
-        let holder = self.workplace.holder(self.name);
+        let holder = self.holder();
         self.recover(&loaded.stack, &holder, &watch).await?;
         draw::warnings(&loaded.program.sources, &loaded.program.warnings, self.json);
         let (mut phase, mut options) = (Phase::First, self.options.clone());
@@ -117,6 +117,11 @@ impl Task<'_> {
             phase = Phase::Further;
             options.asked = options.asked.after(&plan);
         }
+    }
+
+    /// This process, as the holder of a lease.
+    fn holder(&self) -> Holder {
+        Holder { term: self.run.lease, ..self.workplace.holder(self.name) }
     }
 
     async fn recover(&self, stack: &Stack, holder: &Holder, watch: &Watch) -> Result<(), Failure> {
@@ -161,7 +166,7 @@ impl Task<'_> {
             draw::put("Nothing was changed.\n");
             return Ok(Exit::Error);
         }
-        let holder = self.workplace.holder(self.name);
+        let holder = self.holder();
         let engine = &self.workplace.engine;
         let applied = self.waiting(watch, || engine.apply(plan, program, &holder, &watch.events, &watch.cancel)).await;
         watch.settle().await;

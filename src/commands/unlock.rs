@@ -1,6 +1,7 @@
-//! `trueup unlock`: who holds the stack, and freeing it from a run that is gone.
+//! `trueup unlock`: who holds the stack and what is under way, and freeing it from a run that is gone.
 
 use serde_json::json;
+use trueup_state::State;
 use trueup_state::holder::{Processes, ThisHost};
 
 use super::stack_only;
@@ -22,7 +23,11 @@ pub(super) async fn run(arguments: &UnlockArgs, json: bool) -> Result<Exit, Fail
         return Ok(Exit::Done);
     };
     if !ThisHost.is_gone(&holder) && !arguments.force {
-        let failure = Failure::new(format!("{stack} is held by {holder}, since {}", draw::time(holder.since)));
+        // Only to tell: what can't be read keeps nobody from knowing who holds it.
+        let state = store.snapshot(&stack).await.ok().and_then(|snapshot| snapshot.state);
+        let doing = state.map(|state| doing(&state)).unwrap_or_default();
+        let since = draw::time(holder.since);
+        let failure = Failure::new(format!("{stack} is held by {holder}, since {since}{doing}"));
         let help = "it may be at work; if it is gone for certain, `trueup unlock --force` frees it, and its next write is refused";
         return Err(failure.help(help).exit(Exit::Held));
     }
@@ -34,4 +39,21 @@ pub(super) async fn run(arguments: &UnlockArgs, json: bool) -> Result<Exit, Fail
         draw::put(&format!("{stack} is free. It was held by {who}, since {}.\n", draw::time(holder.since)));
     }
     Ok(Exit::Done)
+}
+
+/// What is under way, as far as it fits a line.
+fn doing(state: &State) -> String {
+    const MOST: usize = 3;
+    let named: Vec<String> = state
+        .open
+        .values()
+        .take(MOST)
+        .map(|open| format!("{} {}", open.verb.as_str(), draw::safe::line(&open.request.address)))
+        .collect();
+    let more = state.open.len().saturating_sub(MOST);
+    match (&named[..], more) {
+        ([], _) => "; nothing is under way".to_owned(),
+        (_, 0) => format!("; under way: {}", named.join(", ")),
+        _ => format!("; under way: {} and {more} more", named.join(", ")),
+    }
 }

@@ -1,6 +1,7 @@
 //! Who holds a lease, and whether they are still there.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,30 @@ pub struct Holder {
     pub operation: String,
     /// Since when.
     pub since: Timestamp,
+    /// How long a lease of it lasts without being renewed, in milliseconds where it is written.
+    #[serde(rename = "term_ms", default = "usual_term", with = "millis")]
+    pub term: Duration,
+}
+
+/// How long a lease lasts without being renewed, where nothing else is asked for.
+pub const TERM: Duration = Duration::from_mins(1);
+
+fn usual_term() -> Duration {
+    TERM
+}
+
+mod millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
 }
 
 impl fmt::Display for Holder {
@@ -50,6 +75,7 @@ impl ThisHost {
             process_start: process_start(pid).unwrap_or(0),
             operation: operation.into(),
             since,
+            term: TERM,
         }
     }
 }

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, Timestamp};
 use crate::holder::{Holder, Processes};
-use crate::store::{Fencing, LEASE, Lease, Stack, StoreError};
+use crate::rules::Rule;
+use crate::store::{Fencing, Lease, Stack, StoreError};
 
 /// A stack's lease as it is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,12 +40,12 @@ impl Kept {
         processes: &dyn Processes,
     ) -> Result<Lease, StoreError> {
         // Read before the time of day: so the lease ends here no later than for others.
-        let valid_until = clock.uptime() + LEASE;
+        let valid_until = clock.uptime() + holder.term;
         let now = clock.now();
-        if let Some(other) = self.holder(now, processes) {
+        if let Some(other) = self.holder(now, processes).filter(|_| Rule::OneHolder.holds()) {
             return Err(StoreError::Held(Box::new(other.clone())));
         }
-        let deadline = now.plus(LEASE);
+        let deadline = now.plus(holder.term);
         self.fencing += 1;
         self.held = Some(Held { holder: holder.clone(), deadline });
         Ok(Lease { stack: stack.clone(), holder: holder.clone(), fencing: self.fencing, deadline, valid_until })
@@ -52,16 +53,17 @@ impl Kept {
 
     /// Refuses a lease that is no longer the one kept, and one that is over: others may count on that by now.
     pub(crate) fn check(&self, lease: &Lease, clock: &dyn Clock) -> Result<(), StoreError> {
-        let ours = self.fencing == lease.fencing
-            && self.held.as_ref().is_some_and(|held| held.holder == lease.holder && clock.now() < held.deadline);
-        if ours { Ok(()) } else { Err(StoreError::Fenced) }
+        let held = self.held.as_ref();
+        let ours = self.fencing == lease.fencing && held.is_some_and(|held| held.holder == lease.holder);
+        let in_time = held.is_some_and(|held| clock.now() < held.deadline);
+        if Rule::Fencing.keeps(ours) && Rule::Deadline.keeps(in_time) { Ok(()) } else { Err(StoreError::Fenced) }
     }
 
     /// Moves the deadline on; the lease that follows from it.
     pub(crate) fn renew(&mut self, lease: &Lease, clock: &dyn Clock) -> Result<Lease, StoreError> {
-        let valid_until = clock.uptime() + LEASE;
+        let valid_until = clock.uptime() + lease.holder.term;
         self.check(lease, clock)?;
-        let deadline = clock.now().plus(LEASE);
+        let deadline = clock.now().plus(lease.holder.term);
         self.held = Some(Held { holder: lease.holder.clone(), deadline });
         Ok(Lease { deadline, valid_until, ..lease.clone() })
     }

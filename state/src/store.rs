@@ -13,12 +13,6 @@ use crate::entry::{Entry, Serial};
 use crate::holder::Holder;
 use crate::state::{IllegalEntry, State};
 
-/// How long a lease lasts without being renewed.
-pub const LEASE: Duration = Duration::from_mins(1);
-
-/// How often a lease is renewed.
-pub const RENEWAL: Duration = Duration::from_secs(15);
-
 /// One blueprint in one environment, with one state.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Stack {
@@ -97,6 +91,11 @@ impl Lease {
     /// How much longer it lasts; zero once it is over.
     pub fn remaining(&self, clock: &dyn Clock) -> Duration {
         self.valid_until.saturating_sub(clock.uptime())
+    }
+
+    /// How often it is renewed: several times before it would be over.
+    pub fn renewal(&self) -> Duration {
+        self.holder.term / 4
     }
 }
 
@@ -188,7 +187,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The same with its values as they are kept, secrets sealed: it takes no key, and says the same until something is appended.
     async fn sealed(&self, stack: &Stack) -> Result<Option<State<SealedValue>>, StoreError>;
 
-    /// Takes the right to change the stack, for [`LEASE`]; makes the stack where it is new. A lease past its deadline, or on this
+    /// Takes the right to change the stack, for the holder's [`Holder::term`]; makes the stack where it is new. A lease past its deadline, or on this
     /// host with its process gone, is free. [`StoreError::Held`] says who has it otherwise.
     async fn lease(&self, stack: &Stack, holder: &Holder) -> Result<Lease, StoreError>;
 

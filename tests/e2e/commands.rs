@@ -60,6 +60,8 @@ fn a_mistake_in_the_arguments_is_an_error_and_no_finding() {
         place.run(arguments).exits(1);
     }
     place.run(&["apply", "--parallelism", "1025"]).exits(1).complains("from 1 to 1024");
+    place.run(&["apply", "--lease", "2h"]).exits(1).complains("from `1s` to `1h`");
+    place.run(&["apply", "--lease", "soon"]).exits(1).complains("no span of time");
     assert!(!place.path(".trueup").exists());
 }
 
@@ -318,7 +320,7 @@ fn a_live_run_keeps_its_lease_and_a_dead_one_does_not() {
     place.run(&["unlock"]).exits(0).says("Nobody holds demo · default.");
     let running = place.start(&["apply", "--yes"]);
     eventually("the replica runs", || !place.replicas().is_empty());
-    place.run(&["unlock"]).exits(4).complains("held by `trueup apply`").complains("unlock --force");
+    place.run(&["unlock"]).exits(4).complains("held by `trueup apply`").complains("under way: create").complains("unlock --force");
     place.run(&["unlock", "--json"]).exits(4).json_lines();
     place.run(&["apply", "--yes"]).exits(4).complains("held by `trueup apply`");
     running.signal(Signal::KILL);

@@ -136,6 +136,7 @@ impl<'a> Walk<'a> {
             let may_start = self.may_start();
             let next_turn = self.ready.next_turn(self.run.clock.uptime()).filter(|_| may_start);
             tokio::select! {
+                biased;
                 finished = running.next(), if !running.is_empty() => {
                     if let Some((index, verb, outcome, took)) = finished {
                         self.ended(index, verb, outcome, took);

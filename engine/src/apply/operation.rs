@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use trueup_state::entry::{Event, Handle, Request};
+use trueup_state::rules::Rule;
 use trueup_state::{
-    Address, Applied, Class, Declared, KindName, Object, OpenOperation, Scope, State, StoreError, Value, Verb,
+    Address, Applied, Class, Declared, KindName, Object, OpenOperation, Scope, State, StoreError, Timestamp, Value, Verb,
 };
 
 use super::ApplyEvent;
 use super::lanes::{Lane, Slot};
 use super::pace::PATIENCE;
-use super::recovery::{Settled, settle};
+use super::recovery::{Doubt, Settled, settle};
 use super::retry::Tries;
 use super::run::{CALL_TIMEOUT, Run};
 use crate::plan::diff::{broken_promise, mark_secrets, scrub};
@@ -78,6 +79,7 @@ impl Next {
     /// earlier call may have taken effect, or its work go on.
     fn ends_with(&self, error: &ProviderError) -> bool {
         let asking = matches!(error.class, Class::Throttled { .. } | Class::Transient | Class::Denied);
+        let asking = asking && Rule::AskingEndsNothing.holds();
         match self {
             Next::Call => true,
             Next::Repeat => !asking && error.class != Class::Internal,
@@ -165,7 +167,7 @@ impl<'a> Drive<'a> {
                 Ok(Progress::Pending { id, handle, poll_after, amount, note }) => {
                     self.pending(id, handle, poll_after, amount, note).await
                 }
-                Err(error) if error.applied == Applied::Unknown || self.may_be_ours(&error) => {
+                Err(error) if self.is_doubtful(&error) => {
                     self.unknown(error, next).await
                 }
                 Err(error) => self.failed(error, next).await,
@@ -177,13 +179,19 @@ impl<'a> Drive<'a> {
         }
     }
 
+    /// Whether a call that was answered so may have taken effect.
+    fn is_doubtful(&self, error: &ProviderError) -> bool {
+        error.applied == Applied::Unknown && Rule::LookIntoLost.holds() || self.may_be_ours(error)
+    }
+
     /// Whether a name may be taken by what an earlier call of this operation made, and lists did not show yet.
     fn may_be_ours(&self, error: &ProviderError) -> bool {
         let named = match &self.work.actor {
             Actor::Manager(manager) => manager.retry_safety() == RetrySafety::NamedByCaller,
             Actor::Check(_) => false,
         };
-        self.doubtful && named && self.work.verb == Verb::Create && error.class == Class::AlreadyExists
+        let taken = named && self.work.verb == Verb::Create && error.class == Class::AlreadyExists;
+        self.doubtful && taken && Rule::MayBeOurs.holds()
     }
 
     async fn send(&self, next: &Next, time: Duration) -> Result<Progress, ProviderError> {
@@ -203,6 +211,7 @@ impl<'a> Drive<'a> {
         };
         let sent = self.run.clock.uptime();
         let answer = tokio::select! {
+            biased;
             answer = call => answer,
             () = self.run.clock.sleep(time) => {
                 let message = format!("no answer within {} s", time.as_secs());
@@ -292,11 +301,13 @@ impl<'a> Drive<'a> {
             return Ok(open.handle.clone().map_or(Next::Repeat, Next::Poll));
         };
         let (manager, lineage) = (manager.clone(), self.run.state().lineage.clone());
+        // Whoever sent it is fenced off, or waited for this answer: nothing of it is sent from now on.
+        let sent = self.run.clock.now();
         loop {
             if !self.take_turn().await {
                 return Err(Outcome::Unfinished("it was interrupted before it was looked into".to_owned()));
             }
-            let settled = self.settled(manager.as_ref(), open, &lineage).await;
+            let settled = self.settled(manager.as_ref(), open, &lineage, sent).await;
             self.slot = None;
             match settled {
                 Settled::Poll(handle) => return Ok(Next::Poll(handle)),
@@ -348,17 +359,20 @@ impl<'a> Drive<'a> {
         recorded_at(&self.run.state(), &self.work.request, &found.id).is_some()
     }
 
-    async fn settled(&self, manager: &dyn Manager, open: &OpenOperation, lineage: &str) -> Settled {
-        let sent = self.run.clock.uptime();
+    /// `sent`: the last moment at which a call for it may have been sent.
+    async fn settled(&self, manager: &dyn Manager, open: &OpenOperation, lineage: &str, sent: Timestamp) -> Settled {
+        let doubt = Doubt { manager, open, lineage, now: self.run.clock.now(), sent };
+        let asked = self.run.clock.uptime();
         let settled = tokio::select! {
-            settled = settle(manager, open, lineage, self.run.clock.now()) => settled,
+            biased;
+            settled = settle(&doubt) => settled,
             () = self.run.clock.sleep(CALL_TIMEOUT) => {
                 let error = ProviderError::new(Class::Transient, "the provider does not answer");
                 Settled::Unanswered(error.outcome_unknown())
             }
         };
         if let Settled::Unanswered(error) = &settled {
-            self.lane.answered(self.run.clock.uptime(), sent, Some(error));
+            self.lane.answered(self.run.clock.uptime(), asked, Some(error));
         }
         settled
     }

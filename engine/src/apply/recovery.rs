@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use trueup_state::entry::{Class, Handle};
+use trueup_state::rules::Rule;
 use trueup_state::{OpenOperation, Timestamp, Verb};
 
+use super::run::CALL_TIMEOUT;
 use crate::naming::{TAG_ADDRESS, TAG_GENERATION, TAG_STACK, TAG_TOKEN};
 use crate::provider::{By, Found, Manager, Observation, ProviderError, RetrySafety, Target};
 
@@ -31,16 +33,33 @@ pub enum Settled {
     Park(String),
 }
 
+/// An operation that began and has no end, and what is known of it.
+pub struct Doubt<'a> {
+    /// The manager of its kind.
+    pub manager: &'a dyn Manager,
+    /// What was begun.
+    pub open: &'a OpenOperation,
+    /// The stack's, which owner tags bear.
+    pub lineage: &'a str,
+    /// The time of day.
+    pub now: Timestamp,
+    /// The last moment at which a call for it may have been sent.
+    pub sent: Timestamp,
+}
+
 /// Looks into an operation that began and has no end.
-pub async fn settle(manager: &dyn Manager, open: &OpenOperation, lineage: &str, now: Timestamp) -> Settled {
-    if let Some(handle) = &open.handle {
+pub async fn settle(doubt: &Doubt<'_>) -> Settled {
+    let open = doubt.open;
+    if let Some(handle) = open.handle.as_ref().filter(|_| Rule::Poll.holds()) {
         return Settled::Poll(handle.clone());
     }
     match open.verb {
-        Verb::Create => settle_create(manager, open, lineage, now).await,
+        Verb::Create => settle_create(doubt).await,
+        Verb::Update if !Rule::CompareUpdate.holds() => Settled::Done(Some(Box::new(as_requested(open)))),
         // What an update did shows when the next plan compares.
         Verb::Update | Verb::Check => Settled::NotDone,
-        Verb::Delete => match find(manager, open, By::Id(open.request.id.as_deref().unwrap_or_default())).await {
+        Verb::Delete if !Rule::LookAfterDelete.holds() => Settled::Done(None),
+        Verb::Delete => match doubt.find(By::Id(open.request.id.as_deref().unwrap_or_default())).await {
             Ok(None) => Settled::Done(None),
             Ok(Some(_)) => Settled::NotDone,
             Err(error) => Settled::Unanswered(error),
@@ -48,32 +67,78 @@ pub async fn settle(manager: &dyn Manager, open: &OpenOperation, lineage: &str, 
     }
 }
 
-async fn settle_create(manager: &dyn Manager, open: &OpenOperation, lineage: &str, now: Timestamp) -> Settled {
-    let age = now.since(open.at);
-    match manager.retry_safety() {
-        RetrySafety::ClientToken { valid_for } if age < valid_for => Settled::Repeat,
-        RetrySafety::NamedByCaller => match find(manager, open, By::Name(&open.request.name)).await {
-            Ok(Some(found)) if is_ours(&found, open, lineage) => Settled::Done(Some(found)),
-            Ok(Some(_)) => {
-                let message = format!("`{}` exists already and belongs to another", open.request.name);
-                Settled::Failed(ProviderError::new(Class::AlreadyExists, message))
-            }
-            Ok(None) => Settled::NotDone,
-            Err(error) => Settled::Unanswered(error),
-        },
-        RetrySafety::OwnerTag { grace } => match find(manager, open, By::Token(&open.request.token)).await {
-            Ok(Some(found)) => Settled::Done(Some(found)),
-            Ok(None) if age < grace => Settled::Wait(grace.saturating_sub(age)),
-            Ok(None) => Settled::Lapsed,
-            Err(error) => Settled::Unanswered(error),
-        },
-        RetrySafety::ClientToken { .. } | RetrySafety::None => {
-            let candidates = match look(manager, open, By::Name(&open.request.name)).await {
-                Ok(looked) => looked.ids(),
-                Err(_) => Vec::new(),
-            };
-            Settled::Park(parked(open, &candidates))
+async fn settle_create(doubt: &Doubt<'_>) -> Settled {
+    match doubt.manager.retry_safety() {
+        RetrySafety::ClientToken { valid_for } if doubt.is_token_valid(valid_for) => {
+            if Rule::RepeatWithToken.holds() { Settled::Repeat } else { Settled::Lapsed }
         }
+        RetrySafety::NamedByCaller => named(doubt).await,
+        RetrySafety::OwnerTag { grace } => tagged(doubt, grace).await,
+        RetrySafety::ClientToken { .. } | RetrySafety::None if Rule::Park.holds() => {
+            let looked = doubt.look(By::Name(&doubt.open.request.name)).await;
+            Settled::Park(parked(doubt.open, &looked.map(|looked| looked.ids()).unwrap_or_default()))
+        }
+        RetrySafety::ClientToken { .. } | RetrySafety::None => Settled::Lapsed,
+    }
+}
+
+async fn named(doubt: &Doubt<'_>) -> Settled {
+    let open = doubt.open;
+    if !Rule::LookByName.holds() {
+        return Settled::NotDone;
+    }
+    match doubt.find(By::Name(&open.request.name)).await {
+        Ok(Some(found)) if Rule::OnlyOurs.keeps(is_ours(&found, open, doubt.lineage)) => Settled::Done(Some(found)),
+        Ok(Some(_)) => {
+            let message = format!("`{}` exists already and belongs to another", open.request.name);
+            Settled::Failed(ProviderError::new(Class::AlreadyExists, message))
+        }
+        Ok(None) => Settled::NotDone,
+        Err(error) => Settled::Unanswered(error),
+    }
+}
+
+/// What tags show is there. What they don't show is not, once whatever was sent has arrived and lists have caught up.
+async fn tagged(doubt: &Doubt<'_>, grace: Duration) -> Settled {
+    let quiet = (CALL_TIMEOUT + grace).saturating_sub(doubt.now.since(doubt.sent));
+    match doubt.find(By::Token(&doubt.open.request.token)).await {
+        Ok(Some(found)) if Rule::LookByTag.holds() => Settled::Done(Some(found)),
+        Ok(None) if !quiet.is_zero() && Rule::Quiet.holds() => Settled::Wait(quiet),
+        Ok(_) => Settled::Lapsed,
+        Err(error) => Settled::Unanswered(error),
+    }
+}
+
+impl Doubt<'_> {
+    /// Whether the token of a create tells a repeat of it, from now until the last try of that: an eighth of its time is left.
+    fn is_token_valid(&self, valid_for: Duration) -> bool {
+        Rule::TokenLapses.keeps(self.now.since(self.open.at) < valid_for - valid_for / 8)
+    }
+
+    async fn look(&self, by: By<'_>) -> Result<Looked, ProviderError> {
+        look(self.manager, self.open, by).await
+    }
+
+    /// What is there for certain.
+    async fn find(&self, by: By<'_>) -> Result<Option<Box<Found>>, ProviderError> {
+        let silent = match self.look(by).await.map(|looked| looked.observation) {
+            Ok(Observation::Present(found)) => return Ok(Some(found)),
+            Ok(Observation::Absent) => return Ok(None),
+            Ok(Observation::Indeterminate(reason)) => ProviderError::new(Class::Transient, reason),
+            Err(error) => error,
+        };
+        if Rule::SilenceIsNoAbsence.holds() { Err(silent) } else { Ok(None) }
+    }
+}
+
+/// What an update was to bring about.
+fn as_requested(open: &OpenOperation) -> Found {
+    let OpenOperation { request, .. } = open;
+    Found {
+        id: request.id.clone().unwrap_or_default(),
+        spec: request.spec.clone(),
+        attributes: request.attributes.clone(),
+        owner: request.owner.clone(),
     }
 }
 
@@ -112,15 +177,6 @@ impl Looked {
             _ => None,
         };
         present.into_iter().chain(self.orphans.iter().map(|found| found.id.clone())).collect()
-    }
-}
-
-/// What is there for certain.
-async fn find(manager: &dyn Manager, open: &OpenOperation, by: By<'_>) -> Result<Option<Box<Found>>, ProviderError> {
-    match look(manager, open, by).await?.observation {
-        Observation::Present(found) => Ok(Some(found)),
-        Observation::Absent => Ok(None),
-        Observation::Indeterminate(reason) => Err(ProviderError::new(Class::Transient, reason)),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use trueup_state::entry::{Entry, Event};
+use trueup_state::rules::Rule;
 use trueup_state::{Address, Clock, Entropy, Lease, State, Store, StoreError};
 
 use super::lanes::{Lane, Lanes, Slot};
@@ -12,9 +13,6 @@ use super::{ApplyEvent, Events};
 
 /// The longest that one call to a provider may take; it ends before the lease does in any case.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(40);
-
-/// What is left of a lease when no call is sent any more.
-const LEASE_MARGIN: Duration = Duration::from_secs(5);
 
 /// What every operation of a run shares.
 pub struct Run {
@@ -80,11 +78,15 @@ impl Run {
     /// Renews the lease for as long as it is polled; returns once that fails for good.
     pub async fn keep_lease(&self) -> StoreError {
         loop {
-            self.clock.sleep(trueup_state::store::RENEWAL).await;
             let mut lease = self.lease().clone();
+            self.clock.sleep(lease.renewal()).await;
             match self.store.renew(&mut lease).await {
                 Ok(()) => *self.lease() = lease,
-                Err(error @ StoreError::Fenced) => return error,
+                Err(error @ StoreError::Fenced) => {
+                    // Whoever broke it waits for no deadline: nothing more is sent.
+                    self.lease().valid_until = Duration::ZERO;
+                    return error;
+                }
                 // Another try comes before the deadline, which guards every call in between.
                 Err(_) => {}
             }
@@ -93,8 +95,11 @@ impl Run {
 
     /// How long the next call may take; none once the lease is too near its end.
     pub(super) fn time_for_a_call(&self) -> Option<Duration> {
-        let left = self.lease().remaining(self.clock.as_ref()).checked_sub(LEASE_MARGIN)?;
-        Some(left.min(CALL_TIMEOUT)).filter(|time| !time.is_zero())
+        let lease = self.lease();
+        // What is left for the answer's own way: 5 s of a lease of 60 s.
+        let margin = lease.holder.term / 12;
+        let left = lease.remaining(self.clock.as_ref()).saturating_sub(margin);
+        if Rule::TimeForACall.keeps(!left.is_zero()) { Some(left.min(CALL_TIMEOUT)) } else { None }
     }
 
     /// Waits for a turn on a lane and a place there; none if the run is cancelled meanwhile.
@@ -120,6 +125,7 @@ impl Run {
     /// Waits; false if the run is cancelled meanwhile.
     pub(super) async fn wait(&self, span: Duration) -> bool {
         tokio::select! {
+            biased;
             () = self.clock.sleep(span) => true,
             () = self.cancelled() => false,
         }

@@ -161,6 +161,7 @@ impl Engine {
         by: By<'_>,
     ) -> Result<Observation, ByHandError> {
         tokio::select! {
+            biased;
             looked = look(manager, open, by) => {
                 looked.map(|looked| looked.observation).map_err(|error| unanswered(open, &error.to_string()))
             }

@@ -152,6 +152,7 @@ impl House {
             process_start: 1,
             operation: "apply".to_owned(),
             since: clock::START,
+            term: trueup_state::holder::TERM,
         }
     }
 

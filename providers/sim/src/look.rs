@@ -1,5 +1,6 @@
 //! A look into the cloud from outside of any stack: what was asked of it, what it has, and a hand that breaks things.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -34,6 +35,8 @@ pub struct Call {
     pub address: Option<String>,
     /// The token of the operation.
     pub token: Option<String>,
+    /// The object that it made, or was about.
+    pub object: Option<String>,
     /// How many objects it was about, or answered with.
     pub objects: usize,
     /// `ok`, or the code of the error that it was answered with.
@@ -53,6 +56,10 @@ pub struct Seen {
     pub name: String,
     /// The address that it was made for.
     pub address: String,
+    /// The token of the operation that made it.
+    pub token: String,
+    /// The owner tags on it; none on what has no tags.
+    pub owner: BTreeMap<String, String>,
     /// `active`, or what is being done to it: `pending`, `updating`, `deleting`.
     pub status: String,
     /// What it is; of a secret only a digest is known.
@@ -84,6 +91,7 @@ impl Inspector {
                 region: logged.region,
                 address: logged.address,
                 token: logged.token,
+                object: logged.object,
                 objects: logged.objects,
                 outcome: logged.outcome,
             }));
@@ -128,8 +136,8 @@ impl Inspector {
 
 fn seen(object: Object, now: Timestamp) -> Seen {
     let status = object.status(now, "active").to_owned();
-    let Object { id, kind, region, name, address, spec, made_at, .. } = object;
-    Seen { id, kind, region, name, address, status, spec, made_at }
+    let Object { id, kind, region, name, address, token, owner, spec, made_at, .. } = object;
+    Seen { id, kind, region, name, address, token, owner, status, spec, made_at }
 }
 
 /// Sets a field at a path of names with dots between them.

@@ -12,7 +12,6 @@ use std::time::Duration;
 use support::entries::{begin, made, object, outputs, spec, succeeded};
 use support::{House, OVER, holder, stack};
 use trueup_state::codec::VaultError;
-use trueup_state::store::RENEWAL;
 use trueup_state::vault::Vault;
 use trueup_state::{Address, Lease, Secret, Stack, State, Store, StoreError, Value, Verb};
 
@@ -128,7 +127,7 @@ async fn a_lease_past_its_deadline_is_free(house: House) {
 async fn a_renewed_lease_lasts_on(house: House) {
     let (store, mut lease) = leased(&house).await;
     for _ in 0..8 {
-        house.clock.pass(RENEWAL);
+        house.clock.pass(lease.renewal());
         store.renew(&mut lease).await.unwrap();
         assert_eq!(lease.remaining(&*house.clock), OVER);
     }

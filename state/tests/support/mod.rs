@@ -137,6 +137,7 @@ pub(crate) fn holder(pid: u32) -> Holder {
         process_start: 1,
         operation: "apply".to_owned(),
         since: entries::AT,
+        term: OVER,
     }
 }
 

@@ -220,6 +220,7 @@ async fn ask<'l>(clock: &dyn Clock, lookups: &[&'l Lookup<'l>]) -> Result<Observ
     let targets: Vec<Target<'_>> = lookups.iter().map(target).collect();
     let Some(first) = lookups.first() else { return Err("nothing was asked".to_owned()) };
     let observed = tokio::select! {
+        biased;
         observed = first.branch.manager.observe(&targets) => observed.map_err(|error| error.to_string())?,
         () = clock.sleep(CALL_TIMEOUT) => return Err("the provider does not answer".to_owned()),
     };

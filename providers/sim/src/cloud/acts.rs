@@ -43,6 +43,7 @@ pub(super) async fn create(session: &mut Session<'_>, request: &Request) -> Answ
             let message = "this token was used for another request";
             return Err(invalid(None, "IdempotentParameterMismatch", message));
         }
+        session.logged.object = Some(made.id.clone());
         let object = live(session, &made.id).await?;
         let object = object.ok_or_else(|| error(Class::Conflict, "TokenUsedUp", "what this token made is gone"))?;
         return Ok(progress(session, &object, request));
@@ -60,6 +61,7 @@ pub(super) async fn create(session: &mut Session<'_>, request: &Request) -> Answ
     }
     let number = session.rows.next("object").await.map_err(unavailable)?;
     let object = new_object(session, request, spec, number);
+    session.logged.object = Some(object.id.clone());
     write(session, &object).await?;
     session.rows.put(Table::Names, &name_key, &object.id).await.map_err(unavailable)?;
     let made = Use { digest: same, id: object.id.clone(), at: session.now };
@@ -222,6 +224,7 @@ pub(super) async fn delete(session: &mut Session<'_>, request: &Request) -> Answ
 /// Asks after the work that a handle stands for.
 pub(super) async fn poll(session: &mut Session<'_>, request: &Request, handle: &Handle) -> Answer {
     let id = handle.0["id"].as_str().unwrap_or_default();
+    session.logged.object = Some(id.to_owned());
     let deletes = handle.0["verb"] == "delete";
     match live(session, id).await? {
         Some(object) => Ok(progress(session, &object, request)),

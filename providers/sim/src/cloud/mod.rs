@@ -44,6 +44,9 @@ pub(crate) struct Logged {
     pub(crate) address: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<String>,
+    /// The object that it made, or was about; none of a call for several, and of one that was refused before it was looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) object: Option<String>,
     /// How many objects it was about, or answered with.
     pub(crate) objects: usize,
     /// `ok`, or the code of the error that it was answered with.
@@ -191,6 +194,7 @@ impl Cloud {
             region: place.region.clone(),
             address: request.map(|request| request.address.to_string()),
             token: request.map(|request| request.token.to_string()),
+            object: request.and_then(|request| request.id.clone()),
             objects: 0,
             outcome: String::new(),
         };
