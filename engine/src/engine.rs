@@ -17,6 +17,7 @@ use crate::apply::lanes::Lanes;
 use crate::apply::operation::{Actor, Outcome, Work, resume};
 use crate::apply::run::Run;
 use crate::apply::{ApplyEvent, Done, Events, Failure, Report, executor};
+use crate::asking::Asker;
 use crate::blueprint::Program;
 use crate::by_hand::{AdoptError, ByHandError};
 use crate::diagnostic::Diagnostics;
@@ -138,14 +139,14 @@ impl Engine {
     ) -> Result<Report, EngineError> {
         // Another run may have settled it meanwhile.
         let Some(state) = self.store.snapshot(stack).await?.state else { return Ok(Report::default()) };
-        let estate = Estate::prepare(&self.providers, None, Some(&state)).await?;
         let open: Vec<_> = state.open.values().filter(|open| open.parked.is_none()).cloned().collect();
-        let run = self.run(lease, state, events, cancel);
+        let run = self.run(lease, state.clone(), events, cancel);
         let settle = async {
+            let estate = Estate::prepare(&self.providers, None, Some(&state)).await?;
             let settled = open.iter().map(|open| self.settle(&run, &estate, open));
-            futures::future::join_all(settled).await
+            Ok::<_, EngineError>(futures::future::join_all(settled).await)
         };
-        let outcomes = with_lease(&run, settle).await;
+        let outcomes = with_lease(&run, settle).await?;
         let mut report = Report::default();
         for (open, outcome) in open.iter().zip(outcomes) {
             record_outcome(&mut report, open, outcome);
@@ -215,33 +216,42 @@ impl Engine {
         cancel: &watch::Receiver<bool>,
     ) -> Result<Report, EngineError> {
         let state = self.state_of(plan).await?;
+        let planned = moved(plan, &state)?;
+        let run = self.run(lease, state, events, cancel);
+        with_lease(&run, self.carry_out(plan, program, &run, &planned)).await
+    }
+
+    /// Looks at what is to change once more, and executes. `planned`: the state, in which what the plan moves has moved.
+    async fn carry_out(
+        &self,
+        plan: &Plan,
+        program: &Program,
+        run: &Run,
+        planned: &State,
+    ) -> Result<Report, EngineError> {
         let wanted = Some(program).filter(|_| plan.mode != Mode::Destroy);
-        let mut estate = Estate::prepare(&self.providers, wanted, Some(&state)).await?;
+        let mut estate = Estate::prepare(&self.providers, wanted, Some(planned)).await?;
         if !plan.existing.is_empty() {
-            estate.look(program).await;
+            estate.look(program, &self.asker()).await;
         }
-        let mut addresses = self.changed(plan, &moved(plan, &state)?, &estate).await;
+        let mut addresses = self.changed(plan, planned, &estate).await;
         addresses.extend(read_otherwise(plan, program, &estate));
         if !addresses.is_empty() && Rule::WorldMoved.holds() {
             return Err(EngineError::WorldMoved { addresses: addresses.into_iter().collect() });
         }
         let durations = self.durations(plan).await;
-        let run = self.run(lease, state, events, cancel);
-        let execute = async {
-            let finisher = Finisher::new(&run, plan, program, &estate, &self.checks);
-            let mut report = executor::execute(&run, plan, &finisher, &durations).await;
-            let outputs = match plan.mode {
-                Mode::Destroy if report.is_complete() => outputs_left(plan, &run.state().outputs),
-                Mode::Destroy => None,
-                Mode::Apply | Mode::Correct => finisher.outputs(),
-            };
-            if let (Some(event), None) = (outputs, &report.stopped) {
-                let entry = Entry { at: self.clock.now(), address: None, event };
-                report.stopped = run.append_all(&[entry]).await.err().map(|error| error.to_string());
-            }
-            report
+        let finisher = Finisher::new(run, plan, program, &estate, &self.checks);
+        let mut report = executor::execute(run, plan, &finisher, &durations).await;
+        let outputs = match plan.mode {
+            Mode::Destroy if report.is_complete() => outputs_left(plan, &run.state().outputs),
+            Mode::Destroy => None,
+            Mode::Apply | Mode::Correct => finisher.outputs(),
         };
-        Ok(with_lease(&run, execute).await)
+        if let (Some(event), None) = (outputs, &report.stopped) {
+            let entry = Entry { at: self.clock.now(), address: None, event };
+            report.stopped = run.append_all(&[entry]).await.err().map(|error| error.to_string());
+        }
+        Ok(report)
     }
 
     /// How long a plan's operations are likely to take. Only their order hangs on it: a history that can't be read stops nothing.
@@ -263,10 +273,11 @@ impl Engine {
                 groups.entry(group).or_default().push((operation, object));
             }
         }
+        let asker = &self.asker();
         let checked = groups.into_values().map(|group| async move {
             let manager = group.first().and_then(|(operation, object)| estate.manager(&object.scope, &operation.kind));
             let objects: Vec<_> = group.iter().map(|(operation, object)| (&operation.address, *object)).collect();
-            let (observations, _) = observe(manager.cloned(), &objects).await;
+            let (observations, _) = observe(asker, manager.cloned(), &objects).await;
             let differs = |planned: &trueup_state::Value, found: &trueup_state::Value| {
                 manager.is_none_or(|manager| !changed_paths(manager.schema(), planned, found).is_empty())
             };
@@ -279,6 +290,11 @@ impl Engine {
             moved.map(|((operation, _), _)| operation.address.clone()).collect::<Vec<_>>()
         });
         futures::future::join_all(checked).await.into_iter().flatten().collect()
+    }
+
+    /// Whoever asks what is there.
+    pub(crate) fn asker(&self) -> Asker {
+        Asker { clock: self.clock.clone(), entropy: self.entropy.clone() }
     }
 
     pub(crate) fn run(&self, lease: &Lease, state: State, events: &Events, cancel: &watch::Receiver<bool>) -> Run {

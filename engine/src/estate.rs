@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use trueup_state::{Address, Generation, KindName, Map, Object, ProviderName, Scope, State, Value};
 
+use crate::asking::Asker;
 use crate::blueprint::{Program, Resource};
 use crate::compose::{Composer, Located, Whole};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -162,7 +163,7 @@ impl Estate {
     }
 
     /// Observes what is read and never managed, where that was not done yet: by its id, and where nothing has that, by its name.
-    pub async fn look(&mut self, program: &Program) {
+    pub(crate) async fn look(&mut self, program: &Program, asker: &Asker) {
         let mut groups: BTreeMap<(Scope, KindName), Vec<(&Address, &str)>> = BTreeMap::new();
         for (address, resource) in program.resources.iter().filter(|(address, _)| !self.existing.contains_key(*address))
         {
@@ -175,7 +176,7 @@ impl Estate {
             groups.into_iter().partition(|(group, _)| self.composers.contains_key(group));
         let found = groups.into_iter().map(|(group, targets)| {
             let manager = self.managers.get(&group).cloned();
-            async move { look(manager, &targets).await }
+            async move { look(asker, manager, &targets).await }
         });
         let found = futures::future::join_all(found).await;
         let parted = parted.iter().flat_map(|(group, targets)| targets.iter().map(move |target| (group, *target)));
@@ -193,7 +194,7 @@ impl Estate {
     }
 
     /// Observes every object that the state knows, one call for each kind and scope, all at once.
-    pub async fn refresh(&mut self, state: &State) {
+    pub(crate) async fn refresh(&mut self, state: &State, asker: &Asker) {
         let mut groups: BTreeMap<(Scope, KindName), Vec<(&Address, &Object)>> = BTreeMap::new();
         for record in state.records.values() {
             for object in record.objects().filter(|object| object.id.is_some()) {
@@ -202,7 +203,7 @@ impl Estate {
         }
         let observed = groups.into_iter().map(|(group, objects)| {
             let manager = self.managers.get(&group).cloned();
-            async move { (group.1, observe(manager, &objects).await) }
+            async move { (group.1, observe(asker, manager, &objects).await) }
         });
         for (kind, (observations, orphans)) in futures::future::join_all(observed).await {
             // Whose it is, is recorded: that is asked of orphans alone.
@@ -225,7 +226,11 @@ pub fn attributes_of(resource: &Resource, found: &Found) -> Value {
 }
 
 /// Observes things of one kind in one scope that belong to somebody else.
-async fn look(manager: Option<Arc<dyn Manager>>, names: &[(&Address, &str)]) -> BTreeMap<Address, Observation> {
+async fn look(
+    asker: &Asker,
+    manager: Option<Arc<dyn Manager>>,
+    names: &[(&Address, &str)],
+) -> BTreeMap<Address, Observation> {
     let mut found: BTreeMap<Address, Observation> = BTreeMap::new();
     for by_name in [false, true] {
         let open: Vec<(&Address, &str)> =
@@ -243,7 +248,7 @@ async fn look(manager: Option<Arc<dyn Manager>>, names: &[(&Address, &str)]) -> 
             })
             .collect();
         let answer = match &manager {
-            Some(manager) => manager.observe(&targets).await.map_err(|error| error.to_string()),
+            Some(manager) => asker.observe(manager.as_ref(), &targets).await.map_err(|error| error.to_string()),
             None => Err("its provider does not make this kind".to_owned()),
         };
         match answer {
@@ -268,7 +273,11 @@ async fn look(manager: Option<Arc<dyn Manager>>, names: &[(&Address, &str)]) -> 
 type Observations = Vec<((Address, Generation), Observation)>;
 
 /// Observes objects of one kind in one scope. A failed call leaves all of them indeterminate.
-pub async fn observe(manager: Option<Arc<dyn Manager>>, objects: &[(&Address, &Object)]) -> (Observations, Vec<Found>) {
+pub(crate) async fn observe(
+    asker: &Asker,
+    manager: Option<Arc<dyn Manager>>,
+    objects: &[(&Address, &Object)],
+) -> (Observations, Vec<Found>) {
     let targets: Vec<Target<'_>> = objects
         .iter()
         .map(|(address, object)| Target {
@@ -280,7 +289,7 @@ pub async fn observe(manager: Option<Arc<dyn Manager>>, objects: &[(&Address, &O
         .collect();
     let keys = objects.iter().map(|(address, object)| ((*address).clone(), object.generation));
     let answer = match manager {
-        Some(manager) => manager.observe(&targets).await.map_err(|error| error.to_string()),
+        Some(manager) => asker.observe(manager.as_ref(), &targets).await.map_err(|error| error.to_string()),
         None => Err("its provider makes this kind no more".to_owned()),
     };
     match answer {

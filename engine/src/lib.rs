@@ -5,6 +5,7 @@
 //! [`provider::Manager`], [`provider::Check`] and [`trueup_state::Store`].
 
 pub mod apply;
+mod asking;
 pub mod blueprint;
 pub mod by_hand;
 mod completion;

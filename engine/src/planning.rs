@@ -98,7 +98,7 @@ impl Engine {
     pub(crate) async fn seen(&self, state: Option<&State>) -> Result<Estate, EngineError> {
         let Some(state) = state else { return Ok(Estate::default()) };
         let mut seen = Estate::prepare(&self.providers, None, Some(state)).await?;
-        seen.refresh(state).await;
+        seen.refresh(state, &self.asker()).await;
         Ok(seen)
     }
 
@@ -150,7 +150,7 @@ impl Engine {
         let mut estate = Estate::prepare(&self.providers, wanted, state).await.map_err(EngineError::from)?;
         estate.take_over(seen, &moves);
         if let Some(program) = wanted {
-            estate.look(program).await;
+            estate.look(program, &self.asker()).await;
             seen.existing.clone_from(&estate.existing);
             seen.located.clone_from(&estate.located);
         }

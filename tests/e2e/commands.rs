@@ -320,7 +320,12 @@ fn a_live_run_keeps_its_lease_and_a_dead_one_does_not() {
     place.run(&["unlock"]).exits(0).says("Nobody holds demo · default.");
     let running = place.start(&["apply", "--yes"]);
     eventually("the replica runs", || !place.replicas().is_empty());
-    place.run(&["unlock"]).exits(4).complains("held by `trueup apply`").complains("under way: create").complains("unlock --force");
+    place
+        .run(&["unlock"])
+        .exits(4)
+        .complains("held by `trueup apply`")
+        .complains("under way: create")
+        .complains("unlock --force");
     place.run(&["unlock", "--json"]).exits(4).json_lines();
     place.run(&["apply", "--yes"]).exits(4).complains("held by `trueup apply`");
     running.signal(Signal::KILL);

@@ -8,7 +8,8 @@ use std::time::Duration;
 use trueup_state::entry::{Event, Handle, Request};
 use trueup_state::rules::Rule;
 use trueup_state::{
-    Address, Applied, Class, Declared, KindName, Object, OpenOperation, Scope, State, StoreError, Timestamp, Value, Verb,
+    Address, Applied, Class, Declared, KindName, Object, OpenOperation, Scope, State, StoreError, Timestamp, Value,
+    Verb,
 };
 
 use super::ApplyEvent;
@@ -167,9 +168,7 @@ impl<'a> Drive<'a> {
                 Ok(Progress::Pending { id, handle, poll_after, amount, note }) => {
                     self.pending(id, handle, poll_after, amount, note).await
                 }
-                Err(error) if self.is_doubtful(&error) => {
-                    self.unknown(error, next).await
-                }
+                Err(error) if self.is_doubtful(&error) => self.unknown(error, next).await,
                 Err(error) => self.failed(error, next).await,
             };
             match step {

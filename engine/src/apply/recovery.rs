@@ -70,7 +70,11 @@ pub async fn settle(doubt: &Doubt<'_>) -> Settled {
 async fn settle_create(doubt: &Doubt<'_>) -> Settled {
     match doubt.manager.retry_safety() {
         RetrySafety::ClientToken { valid_for } if doubt.is_token_valid(valid_for) => {
-            if Rule::RepeatWithToken.holds() { Settled::Repeat } else { Settled::Lapsed }
+            if Rule::RepeatWithToken.holds() {
+                Settled::Repeat
+            } else {
+                Settled::Lapsed
+            }
         }
         RetrySafety::NamedByCaller => named(doubt).await,
         RetrySafety::OwnerTag { grace } => tagged(doubt, grace).await,

@@ -79,7 +79,9 @@ impl Run {
     pub async fn keep_lease(&self) -> StoreError {
         loop {
             let mut lease = self.lease().clone();
-            self.clock.sleep(lease.renewal()).await;
+            // It may have been taken a while ago.
+            let left = lease.remaining(self.clock.as_ref());
+            self.clock.sleep(left.saturating_sub(lease.holder.term - lease.renewal())).await;
             match self.store.renew(&mut lease).await {
                 Ok(()) => *self.lease() = lease,
                 Err(error @ StoreError::Fenced) => {
@@ -88,7 +90,7 @@ impl Run {
                     return error;
                 }
                 // Another try comes before the deadline, which guards every call in between.
-                Err(_) => {}
+                Err(_) => self.clock.sleep(lease.renewal() / 4).await,
             }
         }
     }

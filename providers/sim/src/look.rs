@@ -109,6 +109,13 @@ impl Inspector {
         }
     }
 
+    /// What has an id, if it is there.
+    pub async fn object(&self, id: &str) -> Result<Option<Seen>, StorageError> {
+        let now = self.clock.now();
+        let object = self.rows().await?.get::<Object>(Table::Objects, id).await?;
+        Ok(object.filter(|object| !object.is_gone(now)).map(|object| seen(object, now)))
+    }
+
     /// Changes a field of an object behind everybody's back, as somebody at a console would; with no value, takes it away. False where
     /// there is no such object.
     pub async fn edit(&self, id: &str, field: &str, value: Option<Json>) -> Result<bool, StorageError> {

@@ -17,6 +17,9 @@ use crate::settings::{CallName, Settings, What};
 use crate::storage::{Storage, StorageError, Table};
 pub(crate) use rows::Rows;
 
+/// The longest that a question is asked again because there were too many calls.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// The cloud.
 #[derive(Debug)]
 pub(crate) struct Cloud {
@@ -153,6 +156,16 @@ impl Cloud {
         place: &Place,
         asked: &[Asked<'_>],
     ) -> Result<Vec<Option<Found>>, ProviderError> {
+        let since = self.clock.uptime();
+        loop {
+            match self.described(place, asked).await {
+                Err(error) => self.wait_for_turn(error, since).await?,
+                found => return found,
+            }
+        }
+    }
+
+    async fn described(&self, place: &Place, asked: &[Asked<'_>]) -> Result<Vec<Option<Found>>, ProviderError> {
         let mut session = self.arrive(place, CallName::Describe, None).await?;
         let answer = acts::describe(&mut session, asked).await;
         let count = answer.as_ref().map_or(asked.len(), |found| found.iter().flatten().count());
@@ -161,10 +174,31 @@ impl Cloud {
 
     /// Asks for a page of the objects of an owner.
     pub(crate) async fn list(&self, place: &Place, lineage: &str, after: &str) -> Result<Page, ProviderError> {
+        let since = self.clock.uptime();
+        loop {
+            match self.listed(place, lineage, after).await {
+                Err(error) => self.wait_for_turn(error, since).await?,
+                page => return page,
+            }
+        }
+    }
+
+    async fn listed(&self, place: &Place, lineage: &str, after: &str) -> Result<Page, ProviderError> {
         let mut session = self.arrive(place, CallName::List, None).await?;
         let answer = acts::list(&mut session, lineage, after).await;
         let count = answer.as_ref().map_or(0, |page| page.objects.len());
         self.answer(session, answer, count).await
+    }
+
+    /// Waits until a question that was one too many may be asked again, as clients of clouds do; any other error is given back.
+    async fn wait_for_turn(&self, error: ProviderError, since: Duration) -> Result<(), ProviderError> {
+        let Class::Throttled { retry_after: Some(after) } = error.class else { return Err(error) };
+        if self.clock.uptime().saturating_sub(since) + after > PATIENCE {
+            return Err(error);
+        }
+        // Those who were refused together come back one after the other.
+        self.clock.sleep(after.mul_f64(1.0 + self.entropy.share())).await;
+        Ok(())
     }
 
     /// How long half of a call's way takes.

@@ -1,0 +1,297 @@
+//! One seed, from an empty cloud to a calm end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use trueup_engine::by_hand::Answer;
+use trueup_engine::naming::TAG_STACK;
+use trueup_engine::plan::Mode;
+use trueup_engine::{EngineError, PlanOptions};
+use trueup_state::rules::{self, Rule};
+use trueup_state::{Address, Generation, KindName, ProviderName, Request, Token, Value};
+
+use crate::laws;
+use crate::model::Model;
+use crate::run::{End, Run, engine, load};
+use crate::script::{Script, Step, What};
+use crate::wire::Wire;
+use crate::world::{FOREIGN, World, stack};
+
+/// What came of a seed.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// What went wrong; nothing, it is to be hoped.
+    pub(crate) wrongs: Vec<String>,
+    /// How many resources were recorded at most.
+    pub(crate) resources: usize,
+    /// How often what happened.
+    pub(crate) counts: BTreeMap<String, u64>,
+    /// How often each rule decided.
+    pub(crate) asked: BTreeMap<Rule, u64>,
+    /// How many parts the script has.
+    pub(crate) parts: usize,
+}
+
+/// How a seed is run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct How {
+    /// The parts of its script that are left out.
+    pub(crate) without: BTreeSet<usize>,
+    /// The rule that is switched off.
+    pub(crate) off: Option<Rule>,
+    /// Whether to tell what happens.
+    pub(crate) tells: bool,
+}
+
+/// Runs a seed, on one thread and a clock of its own.
+pub(crate) fn run(seed: u64, how: &How) -> Outcome {
+    rules::switch_off(how.off);
+    let script = Script::of(seed, &how.without);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.expect("a runtime can be had");
+    let mut outcome = runtime.block_on(async {
+        let mut play =
+            Play { world: World::new(script.seed, how.tells), script: &script, how, outcome: Outcome::default() };
+        play.all().await;
+        play.outcome
+    });
+    outcome.asked = rules::asked();
+    outcome.parts = script.parts;
+    outcome
+}
+
+struct Play<'a> {
+    world: Arc<World>,
+    script: &'a Script,
+    how: &'a How,
+    outcome: Outcome,
+}
+
+impl Play<'_> {
+    async fn all(&mut self) {
+        let mut model = self.script.model.clone();
+        for (number, step) in self.script.steps.iter().enumerate() {
+            tokio::time::sleep(step.gap).await;
+            let before = model.clone();
+            step.edits.iter().for_each(|edit| edit.make(&mut model));
+            if number == 0 {
+                self.take_names().await;
+            }
+            for drift in &step.drift {
+                drift.happen(&self.world).await;
+            }
+            self.tell(|| format!("-- step {number}: {step:?}"));
+            self.step(step, &before, &model).await;
+            if self.is_broken(&format!("after step {number}")).await {
+                return;
+            }
+        }
+        self.calm(&model).await;
+        self.outcome.counts = std::mem::take(&mut self.world.ledger().counts);
+    }
+
+    fn tell(&self, what: impl FnOnce() -> String) {
+        if self.how.tells {
+            crate::say(&what());
+        }
+    }
+
+    async fn is_broken(&mut self, when: &str) -> bool {
+        let wrongs = laws::broken(&self.world).await;
+        self.outcome.wrongs.extend(wrongs.into_iter().map(|wrong| format!("{when}: {wrong}")));
+        let records = self.world.state().await.map_or(0, |state| state.records.len());
+        self.outcome.resources = self.outcome.resources.max(records);
+        !self.outcome.wrongs.is_empty()
+    }
+
+    /// The providers as a blueprint has them.
+    fn providers(&self, weather: &[String], is_sold_out: bool) -> String {
+        let (nature, faults) = (&self.script.nature, weather.join(", "));
+        let stock = if is_sold_out { ", stockouts: { us-east-1: [H100] }" } else { "" };
+        format!(
+            "  sim: {{ region: us-east-1, {nature}, faults: [{faults}]{stock} }}\n  \
+             sim.west: {{ region: us-west-2, {nature}, faults: [{faults}] }}\n"
+        )
+    }
+
+    async fn step(&mut self, step: &Step, before: &Model, model: &Model) {
+        let mut wanted = model.clone();
+        if step.is_probe {
+            wanted.blocks.retain(|block| !block.protect);
+        }
+        let providers = self.providers(&step.weather, step.is_sold_out);
+        let run = Run {
+            text: wanted.text(&providers),
+            what: step.verb,
+            condemned: step.condemned,
+            pause: step.pause,
+            meanwhile: step.meanwhile,
+            cancel: step.cancel,
+            is_hazy: step.weather.iter().any(|fault| !fault.contains("call: create") && !fault.contains("lost")),
+        };
+        let wire = Wire::new(&self.world, self.world.process(step.is_elsewhere), step.fate);
+        self.expects(&wire, model, &wanted, step.verb).await;
+        let rival = async {
+            let Some(after) = step.rival else { return };
+            tokio::time::sleep(after).await;
+            let wire = Wire::new(&self.world, self.world.process(false), None);
+            // Somebody else has not heard of the last edits.
+            let run = Run { text: before.text(&providers), ..Run::plain(What::Apply) };
+            self.expects(&wire, before, before, What::Apply).await;
+            let end = run.go(&wire).await;
+            self.world.ledger().count(format!("rival {}", end.name()));
+            self.tell(|| format!("   rival {end:?}"));
+        };
+        let (end, ()) = tokio::join!(run.go(&wire), rival);
+        self.tell(|| format!("   {end:?}"));
+        self.world.ledger().count(format!("run {}", end.name()));
+    }
+
+    /// Writes down what a run may not do.
+    async fn expects(&self, wire: &Wire, model: &Model, wanted: &Model, what: What) {
+        let state = self.world.state().await;
+        let records = state.iter().flat_map(|state| state.records.values()).filter(|record| record.declared.protect);
+        let protected = records.flat_map(|record| record.objects().filter_map(|object| object.id.clone())).collect();
+        let wants = if what == What::Destroy { BTreeSet::new() } else { wanted.addresses() };
+        let mut ledger = self.world.ledger();
+        ledger.protected = protected;
+        // Whoever knows an older blueprint wants other things.
+        let known = model.addresses();
+        ledger.wanted.insert(wire.holder.pid, wants.intersection(&known).cloned().collect());
+    }
+
+    /// Nothing goes wrong any more: one apply does the rest.
+    async fn calm(&mut self, model: &Model) {
+        // What a dead process sent arrives, and its lease runs out.
+        tokio::time::sleep(Duration::from_mins(3)).await;
+        let text = model.text(&self.providers(&[], false));
+        self.free_names().await;
+        self.unstick().await;
+        if let Err(error) = self.settle(&text).await {
+            self.outcome.wrongs.push(format!("what was left could not be settled: {error}\n{text}"));
+            return;
+        }
+        let wire = Wire::new(&self.world, self.world.process(false), None);
+        self.expects(&wire, model, model, What::Apply).await;
+        let end = Run { text: text.clone(), ..Run::plain(What::Apply) }.go(&wire).await;
+        self.tell(|| format!("-- calm: {end:?}"));
+        if self.is_broken("in the end").await {
+            return;
+        }
+        let is_complete =
+            |reports: &[trueup_engine::apply::Report]| reports.iter().all(trueup_engine::apply::Report::is_complete);
+        match &end {
+            End::Ended(reports) if is_complete(reports) => {}
+            other => self.outcome.wrongs.push(format!("the last apply did not do all: {other:?}\n{text}")),
+        }
+        self.is_level(&text).await;
+        let differing = laws::differing(&self.world).await;
+        self.outcome.wrongs.extend(differing.into_iter().map(|wrong| format!("in the end, {wrong}")));
+    }
+
+    /// A further plan is empty.
+    async fn is_level(&mut self, text: &str) {
+        let wire = Wire::new(&self.world, self.world.process(false), None);
+        let engine = engine(&wire, 0);
+        let planned = match load(&self.world, text) {
+            Ok(program) => engine.plan(&program, &stack(), PlanOptions::new(Mode::Apply)).await,
+            Err(error) => Err(error),
+        };
+        match planned {
+            Ok(planned) if planned.plan.is_empty() && planned.plan.drift.is_empty() => {}
+            Ok(planned) => {
+                let left: Vec<String> = planned.plan.changes.iter().filter_map(left).collect();
+                self.outcome.wrongs.push(format!("a further plan is not empty: {left:?}\n{text}"));
+            }
+            Err(error) => self.outcome.wrongs.push(format!("a further plan can't be made: {error}\n{text}")),
+        }
+    }
+
+    /// Recovers, and answers what no rule can, as a person does who looks at the cloud's books.
+    async fn settle(&self, text: &str) -> Result<(), EngineError> {
+        let wire = Wire::new(&self.world, self.world.process(false), None);
+        let engine = engine(&wire, 0);
+        load(&self.world, text)?;
+        // The cloud is told how it behaves from now on.
+        let ((events, _kept), (_cancel, cancelled)) =
+            (tokio::sync::mpsc::unbounded_channel(), tokio::sync::watch::channel(false));
+        let program = load(&self.world, text)?;
+        engine.plan(&program, &stack(), PlanOptions::new(Mode::Apply)).await?;
+        engine.recover(&stack(), &wire.holder, &events, &cancelled).await?;
+        let Some(state) = self.world.state().await else { return Ok(()) };
+        let objects = self.world.inspector().await.objects().await.expect("memory can be read");
+        for open in state.open.values() {
+            let token = open.request.token.to_string();
+            let id = objects.iter().find(|seen| seen.token == token).map(|seen| seen.id.clone());
+            let answer = id.map_or(Answer::Absent, Answer::Id);
+            engine.resolve(&stack(), &wire.holder, &open.request.address, &answer).await?;
+        }
+        self.world.end(&wire.holder);
+        Ok(())
+    }
+
+    /// Another stack has taken some names.
+    async fn take_names(&self) {
+        for name in &self.script.taken {
+            let providers = self.providers(&[], false);
+            let text = format!(
+                "blueprint: sim\nproviders:\n{providers}resources: {{ x: {{ kind: bucket, provider: sim }} }}\n"
+            );
+            let _ = load(&self.world, &text);
+            let request = foreign(name);
+            let managers = self.world.provider().prepare(&request.scope, &[request.kind.clone()].into()).await;
+            let managers = managers.expect("it makes buckets");
+            let _ = managers[&request.kind].create(&request).await;
+        }
+    }
+
+    /// The other stack gives its names up.
+    async fn free_names(&self) {
+        let inspector = self.world.inspector().await;
+        for object in inspector.objects().await.expect("memory can be read") {
+            if object.address == FOREIGN {
+                inspector.remove(&object.id).await.expect("memory can be written");
+            }
+        }
+    }
+
+    /// The cloud's support takes away what hangs.
+    async fn unstick(&self) {
+        let inspector = self.world.inspector().await;
+        for object in inspector.objects().await.expect("memory can be read") {
+            if object.status != "active" && object.address != FOREIGN {
+                self.world.ledger().touched.insert(object.id.clone());
+                inspector.remove(&object.id).await.expect("memory can be written");
+            }
+        }
+    }
+}
+
+fn left(change: &trueup_engine::plan::Change) -> Option<String> {
+    use trueup_engine::plan::Action;
+    (change.action != Action::None).then(|| format!("{:?} {} for {:?}", change.action, change.address, change.reasons))
+}
+
+/// A request of another stack.
+fn foreign(name: &str) -> Request {
+    let settings: BTreeMap<String, serde_json::Value> = BTreeMap::from([("region".to_owned(), "us-east-1".into())]);
+    let scope = trueup_state::Scope { provider: ProviderName::from("sim"), settings: settings.into() };
+    let address: Address = FOREIGN.parse().expect("it is an address");
+    let spec: Value = serde_json::json!({ "name": name }).into();
+    let generation: Generation = 1;
+    Request {
+        token: Token::new(&trueup_state::clock::SeededEntropy::new(name.len() as u64)),
+        address,
+        kind: KindName::from("bucket"),
+        schema_version: 1,
+        generation,
+        scope,
+        id: None,
+        name: name.to_owned(),
+        owner: BTreeMap::from([(TAG_STACK.to_owned(), "ffffffffffffffff".to_owned())]),
+        spec,
+        before: Value::Null,
+        attributes: Value::Null,
+    }
+}
