@@ -1,6 +1,6 @@
 //! One run of a process: recover, plan, think, apply; and what may befall it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::pin::Pin;
@@ -13,10 +13,11 @@ use trueup_engine::apply::Report;
 use trueup_engine::blueprint::{Catalog, Inputs, Program, ProviderEntry, expand};
 use trueup_engine::estate::Providers;
 use trueup_engine::kinds;
-use trueup_engine::plan::Mode;
+use trueup_engine::plan::{Mode, Operation};
 use trueup_engine::provider::Check;
 use trueup_engine::tree::Stands;
 use trueup_engine::{Engine, EngineError, PlanOptions, Planned};
+use trueup_provider_sim::Seen;
 use trueup_state::{Holder, KindName, StoreError, Verb};
 
 use crate::files::Files;
@@ -161,12 +162,14 @@ impl Run {
     }
 
     /// Somebody changes something by hand while the plan is looked at.
-    async fn meddle(&self, world: &World, holder: &Holder, operations: &[trueup_engine::plan::Operation]) {
+    async fn meddle(&self, world: &World, holder: &Holder, operations: &[Operation]) {
         let Some(drift) = self.meanwhile else { return };
-        let Some(id) = drift.happen(world).await else { return };
-        let is_changed =
-            |operation: &&trueup_engine::plan::Operation| matches!(operation.verb, Verb::Update | Verb::Delete);
-        let is_planned = operations.iter().filter(is_changed).any(|operation| operation.id.as_ref() == Some(&id));
+        let is_changed = |operation: &&Operation| matches!(operation.verb, Verb::Update | Verb::Delete);
+        let planned: BTreeSet<&String> = operations.iter().filter(is_changed).filter_map(|operation| operation.id.as_ref()).collect();
+        // By half it is something that the plan would change.
+        let near = planned.iter().nth(drift.pick % planned.len().max(1)).filter(|_| drift.pick % 2 == 0);
+        let Some(id) = drift.happen(world, near.map(|id| id.as_str())).await else { return };
+        let is_planned = planned.contains(&id);
         // To delete what is gone is no harm. What the cloud does not show, nobody can see.
         if is_planned && !drift.is_gone && !self.is_hazy {
             world.ledger().meddled.insert(holder.pid, id);
@@ -175,11 +178,12 @@ impl Run {
 }
 
 impl Drift {
-    /// Changes an object by hand, or takes it away; which.
-    pub(crate) async fn happen(&self, world: &World) -> Option<String> {
+    /// Changes an object by hand, that of an id or any, or takes it away; which.
+    pub(crate) async fn happen(&self, world: &World, id: Option<&str>) -> Option<String> {
         let inspector = world.inspector().await;
         let objects = inspector.objects().await.expect("memory can be read");
-        let of_ours: Vec<_> = objects.iter().filter(|object| object.address != FOREIGN).collect();
+        let is_it = |object: &&Seen| object.address != FOREIGN && id.is_none_or(|id| object.id == id);
+        let of_ours: Vec<_> = objects.iter().filter(is_it).collect();
         let object = of_ours.get(self.pick % of_ours.len().max(1))?;
         let field = if object.kind == "Sim::Thing" { "properties.size" } else { "tags.size" };
         if self.is_gone {

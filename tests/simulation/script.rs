@@ -91,16 +91,47 @@ pub(crate) struct Drift {
 /// Draws a script, and leaves out what is asked for.
 struct Draw<'a> {
     dice: Dice,
+    theme: Theme,
     without: &'a BTreeSet<usize>,
     parts: usize,
 }
+
+/// What a seed is most of all about: half of them are about all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Theme {
+    All,
+    /// Creates that only names tell apart.
+    Names,
+    /// Creates that only tags tell apart.
+    Tags,
+    /// Creates that nothing tells apart.
+    Nothing,
+    /// Processes that sleep, and others that come meanwhile.
+    Sleepers,
+    /// Long gaps.
+    Days,
+}
+
+const THEMES: [Theme; 10] = [
+    Theme::All,
+    Theme::Names,
+    Theme::All,
+    Theme::Tags,
+    Theme::All,
+    Theme::Nothing,
+    Theme::All,
+    Theme::Sleepers,
+    Theme::All,
+    Theme::Days,
+];
 
 const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 impl Script {
     /// The script of a seed, without some of its parts.
     pub(crate) fn of(seed: u64, without: &BTreeSet<usize>) -> Self {
-        let mut draw = Draw { dice: Dice::new(seed), without, parts: 0 };
+        let theme = THEMES[usize::try_from(seed % 10).expect("it is below ten")];
+        let mut draw = Draw { dice: Dice::new(seed), theme, without, parts: 0 };
         let nature = draw.nature();
         let mut model = Model { calls: draw.dice.from(1, 2), ..Model::default() };
         // What is drawn is drawn from all there could be: leaving something out moves nothing else.
@@ -167,7 +198,15 @@ impl Draw<'_> {
         // How each kind's creates can be told apart: by token, by name, by tag, or not at all.
         let (mut named, mut tokenless, mut untaggable) = (Vec::new(), Vec::new(), Vec::new());
         for sort in Sort::ALL {
-            match dice.below(100) {
+            let chance = dice.below(100);
+            let chance = match self.theme {
+                Theme::Names => 40 + chance / 5,
+                Theme::Tags => 65 + chance / 5,
+                Theme::Nothing => 85 + chance / 7,
+                Theme::Days => chance / 3,
+                Theme::All | Theme::Sleepers => chance,
+            };
+            match chance {
                 0..40 => {}
                 40..65 => named.push(sort.kind()),
                 65..92 => tokenless.push(sort.kind()),
@@ -225,6 +264,8 @@ impl Draw<'_> {
     fn step(&mut self, number: usize, full: &mut Model) -> Step {
         let edits = self.edits(number, full);
         let weather = self.weather();
+        let theme = self.theme;
+        let (rivals, pauses) = if theme == Theme::Sleepers { (40, 70) } else { (10, 35) };
         let drift = |dice: &Dice| Drift { pick: dice.below(1000), is_gone: dice.often(40) };
         Step {
             gap: self.gap(),
@@ -235,18 +276,18 @@ impl Draw<'_> {
             weather,
             verb: self.may(14, |dice| dice.one(&[What::Destroy, What::Correct, What::Correct])).unwrap_or(What::Apply),
             is_probe: self.may(7, |_| ()).is_some(),
-            fate: self.may(60, |dice| (1 + dice.below(dice.one(&[4, 20, 70])), fate(dice))),
+            fate: self.may(70, |dice| (1 + dice.below(dice.one(&[4, 20, 70])), fate(dice, theme))),
             is_elsewhere: self.may(15, |_| ()).is_some(),
-            rival: self.may(15, |dice| dice.millis(0, dice.one(&[100, 5_000, 120_000]))),
-            pause: self.may(40, |dice| dice.millis(100, 30_000)).unwrap_or_default(),
-            meanwhile: self.may(12, drift),
+            rival: self.may(rivals, |dice| dice.millis(0, dice.one(&[100, 5_000, 120_000]))),
+            pause: self.may(pauses, |dice| dice.millis(100, 30_000)).unwrap_or_default(),
+            meanwhile: self.may(pauses / 2, drift),
             cancel: self.may(6, |dice| dice.millis(10, 60_000)),
         }
     }
 
     fn gap(&mut self) -> Duration {
         let short = self.dice.millis(0, 20_000);
-        self.may(8, |dice| Duration::from_hours(dice.from(20, 90) as u64)).unwrap_or(short)
+        self.may(if self.theme == Theme::Days { 40 } else { 5 }, |dice| Duration::from_hours(dice.from(20, 90) as u64)).unwrap_or(short)
     }
 
     fn edits(&mut self, number: usize, full: &mut Model) -> Vec<Edit> {
@@ -283,7 +324,7 @@ impl Draw<'_> {
     }
 
     fn weather(&mut self) -> Vec<String> {
-        const FAULTS: [(&str, usize); 9] = [
+        const FAULTS: [(&str, usize); 10] = [
             ("fault: transient, rate: 0.06", 25),
             ("fault: throttled, rate: 0.05, retry_after: 3s", 20),
             ("fault: throttled, rate: 0.1, call: create", 12),
@@ -291,7 +332,8 @@ impl Draw<'_> {
             ("fault: lost, rate: 0.12", 35),
             ("fault: partly, rate: 0.06", 20),
             ("fault: no_capacity, rate: 0.15, kind: gpu_instance", 20),
-            ("fault: transient, rate: 0.5, call: describe", 8),
+            ("fault: transient, rate: 0.5, call: describe", 12),
+            ("fault: denied, rate: 0.3, call: poll", 10),
             ("fault: stuck, call: create", 5),
         ];
         let mut weather = Vec::new();
@@ -302,8 +344,9 @@ impl Draw<'_> {
     }
 }
 
-fn fate(dice: &Dice) -> Fate {
-    match dice.below(10) {
+fn fate(dice: &Dice, theme: Theme) -> Fate {
+    let chance = dice.below(10);
+    match if theme == Theme::Sleepers { 4 + chance * 6 / 10 } else { chance } {
         0..4 => Fate::DieBefore,
         4..7 => Fate::DieAfter,
         _ => Fate::Sleep(dice.millis(100, dice.one(&[2_000, 90_000, 600_000]))),

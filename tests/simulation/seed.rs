@@ -9,7 +9,7 @@ use trueup_engine::naming::TAG_STACK;
 use trueup_engine::plan::Mode;
 use trueup_engine::{EngineError, PlanOptions};
 use trueup_state::rules::{self, Rule};
-use trueup_state::{Address, Generation, KindName, ProviderName, Request, Token, Value};
+use trueup_state::{Address, Generation, KindName, ProviderName, Request, Status, Token, Value};
 
 use crate::laws;
 use crate::model::Model;
@@ -79,7 +79,7 @@ impl Play<'_> {
                 self.take_names().await;
             }
             for drift in &step.drift {
-                drift.happen(&self.world).await;
+                drift.happen(&self.world, None).await;
             }
             self.tell(|| format!("-- step {number}: {step:?}"));
             self.step(step, &before, &model).await;
@@ -256,11 +256,14 @@ impl Play<'_> {
         }
     }
 
-    /// The cloud's support takes away what hangs.
+    /// The cloud's support takes away what hangs; and somebody takes away what never was whole, where it is protected from replacement.
     async fn unstick(&self) {
-        let inspector = self.world.inspector().await;
+        let (inspector, state) = (self.world.inspector().await, self.world.state().await);
+        let records = state.iter().flat_map(|state| state.records.values());
+        let locked = records.filter(|record| record.declared.protect && record.status == Status::Tainted);
+        let locked: BTreeSet<&str> = locked.flat_map(|record| record.objects().filter_map(|object| object.id.as_deref())).collect();
         for object in inspector.objects().await.expect("memory can be read") {
-            if object.status != "active" && object.address != FOREIGN {
+            if object.address != FOREIGN && (object.status != "active" || locked.contains(object.id.as_str())) {
                 self.world.ledger().touched.insert(object.id.clone());
                 inspector.remove(&object.id).await.expect("memory can be written");
             }

@@ -157,8 +157,13 @@ impl Store for WiredStore {
     async fn renew(&self, lease: &mut Lease) -> Result<(), StoreError> {
         self.inner.renew(lease).await?;
         let until = self.world().clock.uptime() + lease.holder.term;
-        if let Some(right) = self.world().ledger().right.as_mut().filter(|right| right.fencing == lease.fencing) {
-            right.until = until;
+        let (now, mut ledger) = (self.world().clock.uptime(), self.world().ledger());
+        match ledger.right.as_mut() {
+            Some(right) if right.fencing == lease.fencing && now < right.until => right.until = until,
+            other => {
+                let wrong = format!("process {} renewed a lease at {now:?} with {other:?}", lease.holder.pid);
+                ledger.wrong(wrong);
+            }
         }
         Ok(())
     }
