@@ -16,6 +16,7 @@ mod init;
 mod interrupt;
 mod journey;
 mod json;
+mod kills;
 mod language;
 mod oci;
 mod phases;

@@ -364,6 +364,11 @@ impl Running {
         kill_process(self.pid(), signal).unwrap();
     }
 
+    /// Sends a signal to one that may have ended.
+    pub(crate) fn signal_if_there(&self, signal: Signal) {
+        let _ = kill_process(self.pid(), signal);
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap()
     }

@@ -45,7 +45,7 @@ pub(crate) enum End {
     /// With the report of each phase.
     Ended(Vec<Report>),
     /// The plan was refused.
-    Refused,
+    Refused(String),
     /// It gave up.
     Failed(EngineError),
 }
@@ -75,7 +75,8 @@ impl fmt::Debug for End {
                     report.stopped
                 )
             }),
-            End::Died | End::Refused => Ok(()),
+            End::Died => Ok(()),
+            End::Refused(message) => write!(f, ": {message}"),
         }
     }
 }
@@ -87,7 +88,7 @@ impl End {
             End::Died => "died",
             End::Ended(reports) if reports.iter().all(Report::is_complete) => "done",
             End::Ended(_) => "partly done",
-            End::Refused => "refused",
+            End::Refused(_) => "refused",
             End::Failed(EngineError::StateMoved { .. }) => "refused: the state moved",
             End::Failed(EngineError::WorldMoved { .. }) => "refused: the world moved",
             End::Failed(_) => "failed",
@@ -142,7 +143,7 @@ impl Run {
             let Planned { program, plan, .. } = engine.plan(&program, stack, PlanOptions::new(mode)).await?;
             if !plan.refusals.is_empty() {
                 world.ledger().count("refused");
-                return Ok(End::Refused);
+                return Ok(End::Refused(plan.refusals[0].message.clone()));
             }
             if plan.changes_nothing() || reports.len() > MOST_PHASES || *cancel.borrow() {
                 return Ok(End::Ended(reports));
@@ -191,7 +192,7 @@ impl Drift {
         } else if object.kind.starts_with("Sim::") && object.kind != "Sim::Thing" {
             return None;
         } else {
-            let number = world.ledger().touched.len() + 100;
+            let number = world.ledger().counts.get("drift: changed").copied().unwrap_or(0) + 100;
             let value = if field == "tags.size" { format!("drifted-{number}").into() } else { number.into() };
             inspector.edit(&object.id, field, Some(value)).await.expect("memory can be written");
         }

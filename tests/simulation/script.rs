@@ -235,7 +235,7 @@ impl Draw<'_> {
             some => [dice.below(some), dice.below(some)].iter().map(|at| near[*at].name.clone()).collect(),
         };
         let reads = if dice.often(65) { reads } else { Vec::new() };
-        let protect = dice.often(8) && matches!(sort, Sort::Bucket | Sort::Machine);
+        let protect = dice.often(8) && matches!(sort, Sort::Bucket | Sort::Machine) && !is_inner;
         let own_name = (dice.often(6) && sort == Sort::Bucket && !is_inner).then(|| format!("taken-{number}"));
         let keys = KEYS[..dice.from(2, 5)].to_vec();
         let is_alone = protect || own_name.is_some();
@@ -361,7 +361,12 @@ impl Edit {
             Edit::Shape(name) => change(model, name, |block| block.shape += 1),
             Edit::Drop(name) => {
                 model.blocks.retain(|block| block.name != *name);
-                model.moved.retain(|(_, to)| to != name);
+                // Nothing may be said to have moved to what is not there.
+                let mut gone = vec![name.clone()];
+                while let Some(name) = gone.pop() {
+                    gone.extend(model.moved.iter().filter(|(_, to)| *to == name).map(|(from, _)| from.clone()));
+                    model.moved.retain(|(_, to)| *to != name);
+                }
             }
             Edit::Add(block) => model.blocks.push(block.clone()),
             Edit::Keys(name, keys) => change(model, name, |block| block.keys.clone_from(keys)),

@@ -8,7 +8,7 @@ use trueup_provider_sim::Seen;
 use trueup_state::codec::{self, SealedValue};
 use trueup_state::store::Version;
 use trueup_state::{
-    Clock, Entry, Event, Holder, Lease, MemoryStore, Object, Serial, Snapshot, Stack, State, Store, StoreError, Token,
+    Applied, Clock, Entry, Event, Holder, Lease, MemoryStore, Object, Serial, Snapshot, Stack, State, Store, StoreError, Token,
     Verb,
 };
 
@@ -84,8 +84,10 @@ impl WiredStore {
                     self.judge_success(&begun, object.as_deref()).await;
                 }
             }
-            Event::Failed { token, class, .. } => {
-                ends(token);
+            Event::Failed { token, class, message, applied } => {
+                if let Some(begun) = ends(token).filter(|begun| begun.verb == Verb::Create && *applied == Applied::No) {
+                    self.judge_failure(&begun, token, message).await;
+                }
                 let class = format!("{class:?}").split([' ', '{']).next().unwrap_or_default().to_owned();
                 self.world().ledger().count(format!("failed {class}"));
             }
@@ -100,6 +102,15 @@ impl WiredStore {
                 self.world().ledger().count("resolved");
             }
             _ => {}
+        }
+    }
+
+    /// What is recorded as not made must not be there.
+    async fn judge_failure(&self, begun: &Begun, token: &Token, message: &str) {
+        let objects = self.world().inspector().await.objects().await.expect("memory can be read");
+        let made = objects.into_iter().find(|seen| seen.token == token.as_str());
+        if let Some(made) = made.filter(|made| !self.world().ledger().touched.contains(&made.id)) {
+            self.world().ledger().wrong(format!("{} was recorded as failed ({message}), and made {}", begun.about, made.id));
         }
     }
 

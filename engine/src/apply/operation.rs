@@ -77,13 +77,13 @@ enum Next {
 
 impl Next {
     /// Whether an operation is over when this was answered with an error and is not tried again. Where only the asking failed, an
-    /// earlier call may have taken effect, or its work go on.
-    fn ends_with(&self, error: &ProviderError) -> bool {
+    /// earlier call may have taken effect, or its work go on. `doubtful`: whether there was an earlier call that may have.
+    fn ends_with(&self, error: &ProviderError, doubtful: bool) -> bool {
         let asking = matches!(error.class, Class::Throttled { .. } | Class::Transient | Class::Denied);
         let asking = asking && Rule::AskingEndsNothing.holds();
         match self {
-            Next::Call => true,
-            Next::Repeat => !asking && error.class != Class::Internal,
+            Next::Call if !doubtful => true,
+            Next::Call | Next::Repeat => !asking && error.class != Class::Internal,
             Next::Poll(_) => !asking,
         }
     }
@@ -252,7 +252,7 @@ impl<'a> Drive<'a> {
         if error.applied == Applied::No && self.wait_to_try_again(&error).await && self.take_turn().await {
             return Ok(next);
         }
-        if next.ends_with(&error) {
+        if next.ends_with(&error, self.doubtful) {
             return Err(self.fail(error).await);
         }
         Err(Outcome::Unfinished(self.scrubbed(&error.to_string())))

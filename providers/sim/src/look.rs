@@ -72,6 +72,7 @@ pub struct Seen {
 const PAGE: usize = 1000;
 
 impl Inspector {
+    /// Whoever reads commits, too: what is only dropped keeps others out for as long as nobody gets to it.
     async fn rows(&self) -> Result<Rows<'_>, StorageError> {
         Rows::begin(self.cloud.storage.as_ref(), self.entropy.as_ref()).await
     }
@@ -81,7 +82,7 @@ impl Inspector {
         let (mut rows, mut all, mut after) = (self.rows().await?, Vec::new(), after);
         loop {
             let page = rows.calls(after, PAGE).await?;
-            let Some((last, _)) = page.last() else { return Ok(all) };
+            let Some((last, _)) = page.last() else { break };
             after = *last;
             all.extend(page.into_iter().map(|(number, logged)| Call {
                 number,
@@ -96,6 +97,8 @@ impl Inspector {
                 outcome: logged.outcome,
             }));
         }
+        rows.commit().await?;
+        Ok(all)
     }
 
     /// What there is, in the order of the ids.
@@ -103,16 +106,20 @@ impl Inspector {
         let (mut rows, mut all, mut after, now) = (self.rows().await?, Vec::new(), String::new(), self.clock.now());
         loop {
             let page = rows.objects("", &after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(all) };
+            let Some(last) = page.last() else { break };
             after.clone_from(&last.id);
             all.extend(page.into_iter().filter(|object| !object.is_gone(now)).map(|object| seen(object, now)));
         }
+        rows.commit().await?;
+        Ok(all)
     }
 
     /// What has an id, if it is there.
     pub async fn object(&self, id: &str) -> Result<Option<Seen>, StorageError> {
         let now = self.clock.now();
-        let object = self.rows().await?.get::<Object>(Table::Objects, id).await?;
+        let mut rows = self.rows().await?;
+        let object = rows.get::<Object>(Table::Objects, id).await?;
+        rows.commit().await?;
         Ok(object.filter(|object| !object.is_gone(now)).map(|object| seen(object, now)))
     }
 

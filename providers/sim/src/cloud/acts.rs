@@ -48,6 +48,7 @@ pub(super) async fn create(session: &mut Session<'_>, request: &Request) -> Answ
         let object = object.ok_or_else(|| error(Class::Conflict, "TokenUsedUp", "what this token made is gone"))?;
         return Ok(progress(session, &object, request));
     }
+    is_sold_out(session)?;
     let mut spec = stored(&request.spec, &session.rows.salt);
     normalise(&session.place.kind, &mut spec, &settings);
     check_room(session, &spec).await?;
@@ -71,6 +72,14 @@ pub(super) async fn create(session: &mut Session<'_>, request: &Request) -> Answ
         return Ok(progress(session, &object, request));
     }
     Err(partly(session, &object, request))
+}
+
+/// Fails where there is to be none left. What a token has made already is there all the same.
+fn is_sold_out(session: &Session<'_>) -> Result<(), ProviderError> {
+    if session.fault == Some(What::NoCapacity) {
+        return Err(error(Class::NoCapacity, "InsufficientCapacity", "there is none left there"));
+    }
+    Ok(())
 }
 
 /// What is wrong with a request whoever sends it.
@@ -180,6 +189,7 @@ async fn live(session: &mut Session<'_>, id: &str) -> Result<Option<Object>, Pro
 /// Changes an object to what the request says.
 pub(super) async fn update(session: &mut Session<'_>, request: &Request) -> Answer {
     let schema = checked(request)?;
+    is_sold_out(session)?;
     let id = request.id.as_deref().unwrap_or_default();
     let mut object = live(session, id).await?.ok_or_else(|| error(Class::NotFound, "NotFound", "it is not there"))?;
     if object.is_busy(session.now) {

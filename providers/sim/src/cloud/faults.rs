@@ -92,8 +92,7 @@ fn befall(session: &mut Session<'_>, fault: &Fault) -> Result<(), ProviderError>
         }
         What::Transient => (Class::Transient, "the cloud is out of order for a moment", "ServiceUnavailable"),
         What::Denied => (Class::Denied, "permission is missing", "AccessDenied"),
-        What::NoCapacity => (Class::NoCapacity, "there is none left there", "InsufficientCapacity"),
-        later @ (What::Lost | What::Stuck | What::Partly) => {
+        later @ (What::NoCapacity | What::Lost | What::Stuck | What::Partly) => {
             session.fault = Some(later);
             return Ok(());
         }
