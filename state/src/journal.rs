@@ -53,7 +53,7 @@ impl Head {
     }
 
     /// After one entry more.
-    fn next(&self, body: &[u8]) -> Self {
+    pub(crate) fn next(&self, body: &[u8]) -> Self {
         let serial = self.serial + 1;
         let hash = Sha256::new().chain_update(self.hash).chain_update(serial.to_be_bytes()).chain_update(body);
         Self { serial, hash: hash.finalize().into() }
@@ -163,7 +163,7 @@ impl Live {
             if several {
                 undone.push(self.state.remember(entry));
             }
-            if let Err(illegal) = self.state.apply(entry) {
+            if let Err(illegal) = self.state.append(entry) {
                 undone.into_iter().rev().for_each(|undo| self.state.restore(undo));
                 rows.truncate(first);
                 return Err(illegal);

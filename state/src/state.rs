@@ -46,6 +46,9 @@ pub struct State<V = Value> {
     /// The generations that resources had reached at addresses from which they moved away: their objects' names are made of these.
     #[serde(default)]
     pub former: BTreeMap<Address, Generation>,
+    /// Whether an entry was lost, so that those after it add up to nothing: never where a journal ends.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_broken: bool,
 }
 
 /// An entry that can't follow what came before it.
@@ -68,6 +71,7 @@ impl<V> State<V> {
             open: BTreeMap::new(),
             outputs: BTreeMap::new(),
             former: BTreeMap::new(),
+            is_broken: false,
         }
     }
 
@@ -78,13 +82,14 @@ impl<V> State<V> {
 
     /// The same state with each value put through `f`: the way in and out of a codec.
     pub fn try_map<W, E>(self, f: &mut impl FnMut(V) -> Result<W, E>) -> Result<State<W>, E> {
-        let records = self.records.into_iter().map(|(address, record)| Ok((address, record.try_map(f)?)));
+        let State { lineage, serial, records, open, outputs, former, is_broken } = self;
+        let records = records.into_iter().map(|(address, record)| Ok((address, record.try_map(f)?)));
         let records = records.collect::<Result<_, E>>()?;
-        let open = self.open.into_iter().map(|(token, open)| Ok((token, open.try_map(f)?)));
+        let open = open.into_iter().map(|(token, open)| Ok((token, open.try_map(f)?)));
         let open = open.collect::<Result<_, E>>()?;
-        let outputs = self.outputs.into_iter().map(|(name, value)| Ok((name, f(value)?)));
+        let outputs = outputs.into_iter().map(|(name, value)| Ok((name, f(value)?)));
         let outputs = outputs.collect::<Result<_, E>>()?;
-        Ok(State { lineage: self.lineage, serial: self.serial, records, open, outputs, former: self.former })
+        Ok(State { lineage, serial, records, open, outputs, former, is_broken })
     }
 }
 
@@ -129,7 +134,18 @@ impl<V: Clone> State<V> {
         Ok(())
     }
 
+    /// The same for what is yet to be written: what only a repair writes is refused.
+    pub(crate) fn append(&mut self, entry: &Entry<V>) -> Result<(), IllegalEntry> {
+        match entry.event {
+            Event::Lost => Err(IllegalEntry { serial: self.serial + 1, reason: "nothing is lost".to_owned() }),
+            _ => self.apply(entry),
+        }
+    }
+
     fn step(&mut self, entry: &Entry<V>) -> Result<(), String> {
+        if self.is_broken && !matches!(entry.event, Event::Restored { .. }) {
+            return Ok(());
+        }
         let address = || entry.address.clone().ok_or_else(|| "it names no resource".to_owned());
         match &entry.event {
             Event::Begin { verb, request, declared } => self.begin(entry.at, *verb, request, declared),
@@ -190,6 +206,10 @@ impl<V: Clone> State<V> {
             }
             Event::Outputs { outputs } => {
                 self.outputs.clone_from(outputs);
+                Ok(())
+            }
+            Event::Lost => {
+                self.is_broken = true;
                 Ok(())
             }
             Event::Restored { state } => self.take_over(state),
@@ -304,7 +324,7 @@ impl<V: Clone> State<V> {
 
     /// Takes all of an exported state, but its serial: this journal's entries are counted on.
     fn take_over(&mut self, state: &State<V>) -> Result<(), String> {
-        if !self.is_empty() {
+        if !self.is_empty() && !self.is_broken {
             return Err("there is something recorded already".to_owned());
         }
         if let Some(flaw) = state.flaws().first() {

@@ -97,6 +97,7 @@ fn token_of<V>(entry: &Entry<V>) -> Option<&Token> {
         | Event::Adopted { .. }
         | Event::Annotated { .. }
         | Event::Outputs { .. }
+        | Event::Lost
         | Event::Restored { .. } => None,
     }
 }

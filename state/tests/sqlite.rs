@@ -5,7 +5,7 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -201,28 +201,6 @@ async fn lease_and_append(house: &House) -> Result<u64, StoreError> {
     let outcome = store.append(&lease, &made("more", spec("eu"))).await;
     store.release(lease).await?;
     outcome
-}
-
-/// Every so many bytes one is flipped: either it shows, or nothing differs.
-#[tokio::test]
-async fn a_flipped_byte_shows_or_changes_nothing() {
-    let (house, state) = settled().await;
-    let file = fs::OpenOptions::new().read(true).write(true).open(house.file()).unwrap();
-    let length = file.metadata().unwrap().len();
-    let mut shown = 0;
-    for at in (0..length).step_by(23) {
-        let mut byte = [0];
-        file.read_exact_at(&mut byte, at).unwrap();
-        file.write_all_at(&[byte[0] ^ 0x04], at).unwrap();
-        match snapshot(&house).await {
-            Ok(Some(found)) => assert_eq!(found, state, "at {at}"),
-            Ok(None) => panic!("the state is lost at {at}"),
-            Err(_) => shown += 1,
-        }
-        file.write_all_at(&byte, at).unwrap();
-    }
-    assert!(shown > 100, "{shown}");
-    assert_eq!(snapshot(&house).await.unwrap(), Some(state));
 }
 
 #[tokio::test]

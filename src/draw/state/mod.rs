@@ -151,6 +151,7 @@ fn words(event: &Event) -> String {
         },
         Event::Annotated { .. } => "record changed".to_owned(),
         Event::Outputs { outputs } => format!("{} set", count(outputs.len(), "output")),
+        Event::Lost => "lost: it could not be read when the state was repaired".to_owned(),
         Event::Restored { state } => format!("{} restored from an export", count(state.records.len(), "resource")),
     }
 }

@@ -137,6 +137,11 @@ impl Page {
         let lineage = known.lineage.as_deref().ok_or_else(missing)?;
         let journal = reader::journal(connection, id, lineage, Ask::State).await?.ok_or_else(missing)?;
         let live = journal.replay(&Ok)?;
+        if journal.head.serial > 0 {
+            // What is read may begin at a checkpoint there; what is written is put where this is found.
+            let last = tables::hash_at(connection, id, journal.head.serial).await?;
+            journal::Chain::after(last).ends_at(journal.head)?;
+        }
         Ok(Self { known, kept, head: live.head(), live, rows: Vec::new(), sealed: false })
     }
 

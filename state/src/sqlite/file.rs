@@ -10,7 +10,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 
-use super::tables;
+use super::{log, tables};
 use crate::journal::damaged;
 use crate::store::StoreError;
 
@@ -26,7 +26,7 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const HEADER: usize = 100;
 
 /// Small: a commit of one entry writes four pages or five, whatever their size, and most of a large one would be written in vain.
-const PAGE_SIZE: u32 = 1024;
+pub(super) const PAGE_SIZE: u32 = 1024;
 
 /// How long one process waits for another's commit.
 const BUSY: Duration = Duration::from_secs(10);
@@ -70,8 +70,13 @@ pub(super) fn inode(path: &Path) -> Option<u64> {
 
 /// The file beside it that holds what is not in it yet.
 pub(super) fn wal(path: &Path) -> PathBuf {
+    beside(path, "-wal")
+}
+
+/// A file beside it, whose name goes on so.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
+    name.push(suffix);
     PathBuf::from(name)
 }
 
@@ -105,9 +110,16 @@ pub(super) async fn open_to_read(path: &Path, still: bool) -> Result<SqliteConne
 /// Opens for writing, and makes file and directory where they are missing.
 pub(super) async fn open_to_write(path: &Path) -> Result<SqliteConnection, StoreError> {
     if Mark::read(path)?.is_none() {
+        log::check_gone(path)?;
         create(path).await?;
         Mark::read(path)?;
     }
+    log::check(path)?;
+    open_as_it_is(path).await
+}
+
+/// Opens a file for writing whatever its log has lost: SQLite takes the end that it finds for the end.
+pub(super) async fn open_as_it_is(path: &Path) -> Result<SqliteConnection, StoreError> {
     let fail = |error| failure(path, error, true);
     let options = options(path)
         // Durable on return, on a Mac too.
@@ -223,7 +235,7 @@ fn no_room(path: &Path) -> Option<io::Error> {
 }
 
 /// What an error of the operating system's means to the caller, who wanted to write.
-fn io_failure(path: &Path, error: &io::Error) -> StoreError {
+pub(super) fn io_failure(path: &Path, error: &io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             StoreError::Full { location: path.display().to_string() }
