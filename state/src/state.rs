@@ -113,6 +113,23 @@ impl State {
         self.any(Value::has_locked)
     }
 
+    /// What of it has secrets: records, operations that have not ended, outputs.
+    #[must_use]
+    pub fn secret_part(&self) -> Self {
+        let is_secret = |value: &Value| value.has_open() || value.has_locked();
+        let object = |object: &Object| [&object.sent, &object.seen, &object.attributes].into_iter().any(is_secret);
+        let request =
+            |request: &Request| [&request.spec, &request.before, &request.attributes].into_iter().any(is_secret);
+        let mut part = Self { serial: self.serial, ..Self::new(self.lineage.as_str()) };
+        let records = self.records.iter().filter(|(_, record)| record.objects().any(object));
+        part.records = records.map(|(address, record)| (address.clone(), record.clone())).collect();
+        let open = self.open.iter().filter(|(_, open)| request(&open.request));
+        part.open = open.map(|(token, open)| (token.clone(), open.clone())).collect();
+        let outputs = self.outputs.iter().filter(|(_, value)| is_secret(value));
+        part.outputs = outputs.map(|(name, value)| (name.clone(), value.clone())).collect();
+        part
+    }
+
     /// Whether something is so of any of its values: what was sent and seen, attributes, requests that are open, outputs.
     pub(crate) fn any(&self, is_so: impl Fn(&Value) -> bool) -> bool {
         let objects = self.records.values().flat_map(Record::objects);
@@ -208,6 +225,7 @@ impl<V: Clone> State<V> {
                 self.outputs.clone_from(outputs);
                 Ok(())
             }
+            Event::Rekeyed { state } => self.rekey(state),
             Event::Lost => {
                 self.is_broken = true;
                 Ok(())
@@ -320,6 +338,28 @@ impl<V: Clone> State<V> {
             }
             _ => {}
         }
+    }
+
+    /// Puts what was sealed anew in the place of what it was.
+    fn rekey(&mut self, anew: &State<V>) -> Result<(), String> {
+        for (address, record) in &anew.records {
+            let known = self.records.get(address).ok_or_else(|| format!("{address} has no record"))?;
+            let object = |object: &Object<V>| (object.id.clone(), object.generation);
+            if !known.objects().map(object).eq(record.objects().map(object)) {
+                return Err(format!("{address} has other objects"));
+            }
+        }
+        if let Some(token) = anew.open.keys().find(|token| !self.open.contains_key(*token)) {
+            return Err(not_open(token));
+        }
+        if let Some(name) = anew.outputs.keys().find(|name| !self.outputs.contains_key(*name)) {
+            return Err(format!("there is no output {name}"));
+        }
+        let State { records, open, outputs, .. } = anew.clone();
+        self.records.extend(records);
+        self.open.extend(open);
+        self.outputs.extend(outputs);
+        Ok(())
     }
 
     /// Takes all of an exported state, but its serial: this journal's entries are counted on.

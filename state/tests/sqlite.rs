@@ -438,6 +438,32 @@ async fn a_full_disk_loses_nothing_and_passes() {
     assert!(after.records.keys().any(|address| address.name() == "room-again"));
 }
 
+/// Who reads beside a log needs room for its index.
+#[tokio::test]
+async fn a_reader_without_room_says_so() {
+    if let Some(path) = given() {
+        let store = House::sqlite().sqlite_at(path, Arc::new(Vault::ephemeral()));
+        let outcome = store.snapshot(&stack()).await.map(|_| ());
+        assert!(matches!(outcome, Err(StoreError::Full { .. })), "{outcome:?}");
+        return;
+    }
+    let (house, _) = settled().await;
+    let store = house.open();
+    let lease = store.lease(&stack(), &holder(2)).await.unwrap();
+    store.append(&lease, &made("late", spec("eu"))).await.unwrap();
+    let copy = House::sqlite();
+    fs::create_dir(copy.file().parent().unwrap()).unwrap();
+    for suffix in ["", "-wal"] {
+        fs::copy(beside(&house.file(), suffix), beside(&copy.file(), suffix)).unwrap();
+    }
+    let inner = child("a_reader_without_room_says_so", &copy);
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -S -f 1; exec \"$0\" \"$@\""]).arg(inner.get_program());
+    command.args(inner.get_args()).env("TRUEUP_TEST_STATE", copy.file());
+    passed(command);
+    assert_eq!(snapshot(&copy).await.unwrap().unwrap().serial, 10, "with room all of it is there");
+}
+
 /// A process that is killed leaves its log behind; the next one reads it, and takes over.
 #[tokio::test]
 async fn what_a_killed_process_acknowledged_is_there() {

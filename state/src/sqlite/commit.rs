@@ -34,7 +34,7 @@ pub(super) struct Page {
     head: Head,
     /// What this commit adds to it.
     rows: Vec<Row>,
-    /// Whether the stack's first secrets are among the rows.
+    /// Whether the state is sealed for another by these rows: the first secrets are among them, or it is rekeyed.
     sealed: bool,
 }
 
@@ -147,12 +147,10 @@ impl Page {
 
     fn add(&mut self, shared: &Shared, lease: &Lease, batch: &Batch) -> Result<Serial, StoreError> {
         self.kept.check(lease, &*shared.clock)?;
-        if let (Some(known), Some(found)) = (&self.known.recipient, &batch.recipient) {
-            journal::check_recipient(known, Some(found))?;
-        }
+        let recipient = batch.check_recipient(self.known.recipient.as_deref())?;
         let serial = self.live.add(batch, &mut self.rows)?;
-        if self.known.recipient.is_none() && batch.recipient.is_some() {
-            self.known.recipient.clone_from(&batch.recipient);
+        if self.known.recipient != recipient {
+            self.known.recipient = recipient;
             self.sealed = true;
         }
         Ok(serial)

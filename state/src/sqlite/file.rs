@@ -204,8 +204,9 @@ pub(super) fn failure(path: &Path, error: sqlx::Error, writing: bool) -> StoreEr
                 13 => StoreError::Full { location: path.display().to_string() }, // SQLITE_FULL
                 11 | 26 => damaged(None, message),                               // SQLITE_CORRUPT, SQLITE_NOTADB
                 10 if code == 522 => damaged(None, "the file is cut short"),     // SQLITE_IOERR_SHORT_READ
-                // Only the operating system knows why a write failed, and SQLite does not pass it on.
-                10 if writing => match no_room(path) {
+                // Only the operating system knows why a write failed, and SQLite does not pass it on. Who reads beside a log makes room for
+                // its index: SQLITE_IOERR_SHMSIZE.
+                10 if writing || code == 4874 => match no_room(path) {
                     Some(error) => io_failure(path, &error),
                     None => backend(path, message),
                 },

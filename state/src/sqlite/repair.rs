@@ -38,14 +38,44 @@ pub(super) async fn repair(
         Err(StoreError::Damaged { .. }) => true,
         Err(other) => return Err(other),
     };
+    let fail = |error, writing| match error {
+        TableError::Sql(error) => file::failure(path, error, writing),
+        TableError::Store(error) => error,
+    };
+    if !is_cut {
+        // What needs no repair is not even opened for writing.
+        let looked = look(shared, stack, drop_tail).await.map_err(|error| fail(error, false))?;
+        if !looked.as_ref().is_some_and(Repaired::is_change) {
+            return Ok(looked);
+        }
+    }
     let mut connection = file::open_as_it_is(path).await?;
     let repaired = repair_at_once(&mut connection, shared, stack, holder, (is_cut, drop_tail)).await;
     // What was committed is durable already.
     let _ = connection.close().await;
-    repaired.map_err(|error| match error {
-        TableError::Sql(error) => file::failure(path, error, true),
-        TableError::Store(error) => error,
-    })
+    repaired.map_err(|error| fail(error, true))
+}
+
+/// What a repair would do.
+async fn look(shared: &Shared, stack: &Stack, drop_tail: bool) -> Outcome<Option<Repaired>> {
+    let path = &shared.path;
+    let mut connection = file::open_to_read(path, !file::wal(path).exists()).await?;
+    let looked = look_in(&mut connection, shared, stack, drop_tail).await;
+    // It only reads: there is nothing that closing could lose.
+    let _ = connection.close().await;
+    looked
+}
+
+async fn look_in(
+    connection: &mut SqliteConnection,
+    shared: &Shared,
+    stack: &Stack,
+    drop_tail: bool,
+) -> Outcome<Option<Repaired>> {
+    let mut transaction = connection.begin().await?;
+    let Some((id, known)) = transactions::find(&mut transaction, stack).await? else { return Ok(None) };
+    let Some(remains) = remains(&mut transaction, id, &known, false).await? else { return Ok(None) };
+    Ok(Some(repair::examine(&remains, drop_tail, shared.clock.now())?.report))
 }
 
 async fn repair_at_once(
@@ -122,7 +152,7 @@ fn copy(path: &Path) -> Result<PathBuf, StoreError> {
             Err(error) => return Err(fail(&error)),
             Ok(()) => {
                 let log = file::wal(path);
-                if log.exists() {
+                if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
                     write_new(&log, &file::wal(&candidate)).map_err(|error| fail(&error))?;
                 }
                 return Ok(candidate);
