@@ -229,15 +229,16 @@ impl Remains {
     ) -> Result<Vec<Row>, StoreError> {
         let there = self.rows.last_key_value().map_or(0, |(serial, _)| *serial);
         // What is cut off without a number counts as one.
-        let last = lost.map_or(known.at.serial, |lost| lost.last.unwrap_or(there.max(known.at.serial) + 1));
+        let end = |tail: LostTail| tail.last.unwrap_or(there.max(known.at.serial) + 1);
+        let until = lost.map_or(known.at.serial, end);
         let unread: BTreeSet<Serial> =
-            (chained.at.serial + 1..=last).filter(|serial| !self.is_intact(*serial, known)).collect();
+            (chained.at.serial + 1..=until).filter(|serial| !self.is_intact(*serial, known)).collect();
         let before: Vec<Serial> = unread.iter().copied().filter(|serial| *serial <= known.at.serial).collect();
         if !before.is_empty() {
             report.done.push(Mended::Entries { serials: before });
         }
         report.done.extend(lost.map(Mended::Tail));
-        let mut rows = self.rechained(last, &unread, now)?;
+        let mut rows = self.rechained(until, &unread, now)?;
         let state = Box::new(known.state.clone());
         rows.push(row(
             after(&rows, &self.lineage),

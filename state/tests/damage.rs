@@ -222,7 +222,7 @@ fn each(cases: usize, try_one: impl AsyncFn(usize, &House) + Sync) {
 }
 
 /// What a house of its own has by then.
-fn built(build: impl AsyncFn(&House) -> Laid) -> Laid {
+fn built(build: impl AsyncFnOnce(&House) -> Laid) -> Laid {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(build(&House::sqlite()))
 }
@@ -239,8 +239,8 @@ impl Silent {
     }
 
     #[track_caller]
-    fn is_none(self) {
-        let all = self.0.into_inner().unwrap();
+    fn is_none(&self) {
+        let all = self.0.lock().unwrap();
         assert!(all.is_empty(), "{} cases: {:#?}", all.len(), &all[..all.len().min(40)]);
     }
 }
