@@ -438,6 +438,30 @@ async fn a_full_disk_loses_nothing_and_passes() {
     assert!(after.records.keys().any(|address| address.name() == "room-again"));
 }
 
+/// A process that closes a file loses its locks on it: whoever reads it beside its own connection must not.
+#[tokio::test]
+async fn who_comes_by_does_not_take_itself_for_the_only_one() {
+    if let Some(path) = given() {
+        let mut house = House::sqlite();
+        house.vault = Arc::new(Vault::ephemeral());
+        let store = house.sqlite_at(path, house.vault.clone());
+        assert!(matches!(store.lease(&stack(), &holder(9)).await, Err(StoreError::Held(_))));
+        assert!(store.snapshot(&stack()).await.unwrap().serial() >= 10);
+        return;
+    }
+    let (house, state) = settled().await;
+    let store = house.open();
+    let lease = store.lease(&stack(), &holder(2)).await.unwrap();
+    for round in 0..4_u64 {
+        store.append(&lease, &made(&format!("more-{round}"), spec("eu"))).await.unwrap();
+        assert_eq!(snapshot(&house).await.unwrap().unwrap().serial, state.serial + 2 * (round + 1));
+        passed(child("who_comes_by_does_not_take_itself_for_the_only_one", &house));
+        assert!(beside(&house.file(), "-wal").exists(), "its log is still there");
+    }
+    store.release(lease).await.unwrap();
+    assert_eq!(snapshot(&house).await.unwrap().unwrap().serial, state.serial + 8);
+}
+
 /// Who reads beside a log needs room for its index.
 #[tokio::test]
 async fn a_reader_without_room_says_so() {

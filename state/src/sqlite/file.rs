@@ -1,7 +1,7 @@
 //! The file itself: how it comes to be, what tells it from others' files, and what its errors mean.
 
 use std::fs;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,20 +43,13 @@ pub(super) struct Mark {
 impl Mark {
     /// What the file looks like now, if it is ours; none where there is no file.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, StoreError> {
-        let mut file = match fs::File::open(path) {
-            Ok(file) => file,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Ok(None);
-            }
-            Err(error) => return Err(backend(path, &error)),
-        };
-        let metadata = file.metadata().map_err(|error| backend(path, &error))?;
+        let fail = |error: io::Error| backend(path, &error);
+        let Some(file) = super::beside::open(path).map_err(fail)? else { return Ok(None) };
+        let metadata = file.metadata().map_err(fail)?;
         if !metadata.is_file() {
             return Err(foreign(path, "it is no regular file"));
         }
-        let mut header = Vec::with_capacity(HEADER);
-        let limit = u64::try_from(HEADER).unwrap_or(u64::MAX);
-        Read::by_ref(&mut file).take(limit).read_to_end(&mut header).map_err(|error| backend(path, &error))?;
+        let header = super::beside::read(&file, HEADER).map_err(fail)?;
         check_header(path, &header)?;
         let modified = (metadata.mtime(), metadata.mtime_nsec());
         Ok(Some(Self { header, inode: metadata.ino(), len: metadata.len(), modified }))

@@ -8,10 +8,9 @@
 //!
 //! The formats: <https://sqlite.org/walformat.html>.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 
+use super::beside::open;
 use super::file::{backend, beside};
 use crate::journal::damaged;
 use crate::store::StoreError;
@@ -151,11 +150,8 @@ impl Index {
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(error) => Err(backend(path, &error)),
-    }
+    let read = open(path).and_then(|file| file.map(|file| super::beside::read(&file, usize::MAX)).transpose());
+    read.map_err(|error| backend(path, &error))
 }
 
 /// A big-endian number.

@@ -3,6 +3,7 @@
 //! Several stacks live in one file, which is made with the first write. Reading makes nothing. Everything is written through one
 //! connection, opened by the first write and closed when the last lease taken through it is given back.
 
+mod beside;
 mod commit;
 mod file;
 mod log;

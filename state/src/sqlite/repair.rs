@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
-use super::file::{self, Mark, beside};
+use super::file::{self, Mark};
 use super::tables::{self, Known, TableError};
 use super::transactions::{self, Outcome, begin, end};
-use super::{Shared, log};
+use super::{Shared, beside, log};
 use crate::holder::Holder;
 use crate::repair::{self, LostTail, Remains, Remedy, Repaired};
 use crate::store::{Stack, StoreError};
@@ -145,7 +145,7 @@ async fn write(connection: &mut SqliteConnection, id: i64, remedy: &mut Remedy) 
 /// Copies the file, and its log, for their owner alone. The path of the copy.
 fn copy(path: &Path) -> Result<PathBuf, StoreError> {
     let fail = |error: &io::Error| file::io_failure(path, error);
-    let candidates = (1..).map(|number: u32| beside(path, &format!(".before-repair-{number}")));
+    let candidates = (1..).map(|number: u32| file::beside(path, &format!(".before-repair-{number}")));
     for candidate in candidates {
         match write_new(path, &candidate) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -164,6 +164,7 @@ fn copy(path: &Path) -> Result<PathBuf, StoreError> {
 
 fn write_new(from: &Path, to: &Path) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
-    file.write_all(&fs::read(from)?)?;
+    let kept = beside::open(from)?.ok_or(io::ErrorKind::NotFound)?;
+    file.write_all(&beside::read(&kept, usize::MAX)?)?;
     file.sync_all()
 }
