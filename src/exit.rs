@@ -95,7 +95,9 @@ impl From<StoreError> for Failure {
             StoreError::Renamed { known, .. } => {
                 failure.help(format!("name the blueprint `{known}` again, or give the new one a file of its own"))
             }
-            StoreError::Damaged { .. } => failure.help("restore the file from a copy; what is there was left as it is"),
+            StoreError::Damaged { .. } => failure.help(
+                "`trueup state verify` says what is damaged, and `trueup state repair` puts in order what it can",
+            ),
             StoreError::ReadOnly { .. } => failure.help("make the directory writable for this user"),
             StoreError::Full { .. } => failure.help("make room, and run again: what was begun is resumed"),
             StoreError::Vault(VaultError::OtherKey { .. }) => {

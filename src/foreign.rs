@@ -15,6 +15,7 @@ fn instead_of_state(word: &str) -> Option<&'static str> {
         "pull" | "backup" => "write `trueup state export`",
         "push" | "restore" => "write `trueup state import`",
         "log" => "write `trueup state history`",
+        "fix" | "recover" => "write `trueup state repair`",
         "check" => "write `trueup state verify`",
         _ => return None,
     })

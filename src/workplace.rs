@@ -48,9 +48,7 @@ impl Workplace {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let vault = Arc::new(vault()?);
-        let location = Path::new(HOME).join("state.db");
-        let store: Arc<dyn Store> =
-            Arc::new(SqliteStore::new(location, vault.clone(), clock.clone(), entropy.clone(), Arc::new(ThisHost)));
+        let store = store(vault.clone());
         let providers = providers(&clock, &entropy)?;
         let catalog = Arc::new(catalog(&providers));
         let look = Arc::new(|path: &Path| tree::stands_at(path).map_err(|error| error.to_string()));
@@ -104,6 +102,12 @@ impl Workplace {
     pub(crate) fn holder(&self, operation: &str) -> Holder {
         ThisHost::holder(operation, self.engine.clock.now())
     }
+}
+
+/// The state of the working directory, its secrets sealed by a vault.
+pub(crate) fn store(vault: Arc<Vault>) -> Arc<dyn Store> {
+    let location = Path::new(HOME).join("state.db");
+    Arc::new(SqliteStore::new(location, vault, Arc::new(SystemClock), Arc::new(SystemEntropy), Arc::new(ThisHost)))
 }
 
 /// What the environment is called where none is chosen.

@@ -19,7 +19,9 @@ use crate::files::from_here;
 pub(crate) use part::{PartArgs, RefreshArgs, ReplaceArgs, options};
 #[cfg(feature = "sim")]
 pub(crate) use sim::{SimArgs, SimBreakArgs, SimCommand};
-pub(crate) use state::{ExportArgs, ForgetArgs, ImportArgs, MoveArgs, ResolveArgs, StateArgs, StateCommand};
+pub(crate) use state::{
+    ExportArgs, ForgetArgs, ImportArgs, MoveArgs, RekeyArgs, RepairArgs, ResolveArgs, StateArgs, StateCommand,
+};
 
 /// The blueprint that is read where none is named.
 pub(crate) const DEFAULT_BLUEPRINT: &str = "blueprint.yaml";

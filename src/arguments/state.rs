@@ -36,15 +36,28 @@ pub(crate) enum StateCommand {
     #[command(after_help = "Example: trueup state verify blueprints/quickstart.yaml\n\n\
         Exit codes: 0 it is sound, whatever is noted · 1 it is damaged, or can't be looked at")]
     Verify(StateArgs),
+    /// Put a damaged state in order, as far as what is left of it tells what it was; keeps a copy
+    #[command(after_help = "Examples: trueup state repair blueprints/quickstart.yaml\n          \
+        trueup state repair --drop-tail\n\n\
+        Exit codes: 0 it is sound now, whether or not it was · 1 it is as it was, and what is to be done is told")]
+    Repair(RepairArgs),
     /// Say what became of an operation that nothing else can tell
     #[command(after_help = "Examples: trueup state resolve trainer --id i-0abc blueprints/quickstart.yaml\n          \
         trueup state resolve trainer --absent")]
     Resolve(ResolveArgs),
+    /// Seal the secrets of the state for another key, without an apply
+    #[command(
+        after_help = "Examples: trueup state rekey blueprints/quickstart.yaml --to new.key --generate\n          \
+        trueup state rekey --to ~/keys/search.key\n\n\
+        The key in use, by TRUEUP_KEY or in .trueup/key, opens them; what the journal has sealed for it stays so."
+    )]
+    Rekey(RekeyArgs),
     /// Print all of the state as one document, its secrets sealed
     #[command(after_help = "Example: trueup state export blueprints/quickstart.yaml --out state.json")]
     Export(ExportArgs),
     /// Put an exported state where nothing is recorded
-    #[command(after_help = "Example: trueup state import state.json blueprints/quickstart.yaml")]
+    #[command(after_help = "Examples: trueup state import state.json blueprints/quickstart.yaml\n          \
+        trueup state import state.json --env staging --as-copy")]
     Import(ImportArgs),
 }
 
@@ -88,6 +101,30 @@ pub(crate) struct ForgetArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct RepairArgs {
+    #[command(flatten)]
+    pub(crate) stack: StateArgs,
+
+    /// Where the end of the journal is lost, go back to the last entry up to which the state is known
+    #[arg(long)]
+    pub(crate) drop_tail: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RekeyArgs {
+    #[command(flatten)]
+    pub(crate) stack: StateArgs,
+
+    /// The file of the key to come: an age identity
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: PathBuf,
+
+    /// Make the key, for its owner alone; the file must not be there yet
+    #[arg(long)]
+    pub(crate) generate: bool,
+}
+
+#[derive(Debug, Args)]
 #[group(id = "answer", required = true, multiple = false, args = ["id", "absent"])]
 pub(crate) struct ResolveArgs {
     /// The resource's address
@@ -122,4 +159,8 @@ pub(crate) struct ImportArgs {
 
     #[command(flatten)]
     pub(crate) stack: StateArgs,
+
+    /// Put it into another stack than it is of, with a lineage of its own: both record the same things then
+    #[arg(long)]
+    pub(crate) as_copy: bool,
 }

@@ -5,7 +5,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::clock::Entropy;
 use crate::codec::{self, NoKey, Seal, SealedValue, VaultError};
+use crate::journal;
 use crate::state::State;
 use crate::store::Stack;
 use crate::value::Value;
@@ -49,6 +51,9 @@ pub enum DocumentError {
     /// It is of another stack.
     #[error("it is the state of {} · {}", .0.blueprint, .0.environment)]
     OtherStack(Owner),
+    /// Operations have not ended, so that it can't be copied.
+    #[error("{0} of its operations have not ended, and only the stack that began them finds out what became of them")]
+    Open(usize),
     /// It has secrets that there is no key to.
     #[error("it has secrets that are sealed for a key that is not here")]
     Locked,
@@ -92,6 +97,22 @@ impl Document {
         if self.stack.blueprint != stack.blueprint || self.stack.environment != stack.environment {
             return Err(DocumentError::OtherStack(self.stack.clone()));
         }
+        self.locked_state(vault)
+    }
+
+    /// The state, to be put into another stack, or into one that has the same names elsewhere: it has an identity of its own in its
+    /// clouds. Both record the same things then. What has not ended bears the identity of the stack that began it, and only that can
+    /// find out what became of it: such a document is refused.
+    pub fn copy(&self, vault: &dyn Seal, entropy: &dyn Entropy) -> Result<State, DocumentError> {
+        if !self.state.open.is_empty() {
+            return Err(DocumentError::Open(self.state.open.len()));
+        }
+        let state = self.locked_state(vault)?;
+        Ok(State { lineage: journal::lineage(entropy), ..state })
+    }
+
+    /// The state with its secrets sealed as they are, if each opens with the key at hand.
+    fn locked_state(&self, vault: &dyn Seal) -> Result<State, DocumentError> {
         let opened = self.state.clone().try_map(&mut |value| codec::open(&value, vault))?;
         if opened.any(Value::has_unknown) {
             return Err(DocumentError::Malformed("it has values that are not known".to_owned()));

@@ -232,7 +232,15 @@ pub enum Event<V = Value> {
         /// By name.
         outputs: BTreeMap<String, V>,
     },
-    /// A state that was exported, put into one that had nothing.
+    /// The secrets of a state are sealed for another key from now on. Who appends this has that key, and the former one to open them.
+    Rekeyed {
+        /// What of the state has secrets, sealed anew: records, operations that have not ended, outputs.
+        state: Box<State<V>>,
+    },
+    /// What stood here can't be read any more. What follows can't be added up, until a [`Event::Restored`] says what there is. Only a
+    /// repair writes this.
+    Lost,
+    /// A state that was exported, put into one that had nothing; or what is known of a state that was repaired.
     Restored {
         /// All of it, with the serial that it had where it was exported.
         state: Box<State<V>>,
@@ -301,6 +309,8 @@ impl<V> Event<V> {
             Event::Outputs { outputs } => Event::Outputs {
                 outputs: outputs.into_iter().map(|(name, value)| Ok((name, f(value)?))).collect::<Result<_, E>>()?,
             },
+            Event::Rekeyed { state } => Event::Rekeyed { state: Box::new(state.try_map(f)?) },
+            Event::Lost => Event::Lost,
             Event::Restored { state } => Event::Restored { state: Box::new(state.try_map(f)?) },
         })
     }

@@ -71,6 +71,8 @@ enum Tag {
     Adopted,
     Annotated,
     Outputs,
+    Rekeyed,
+    Lost,
     Restored,
 }
 
@@ -134,6 +136,8 @@ impl<V> TryFrom<FlatEntry<V>> for Entry<V> {
             },
             Tag::Annotated => Event::Annotated { declared: needed(flat.declared, "declared")?, object: flat.object },
             Tag::Outputs => Event::Outputs { outputs: needed(flat.outputs, "outputs")? },
+            Tag::Rekeyed => Event::Rekeyed { state: needed(flat.state, "state")? },
+            Tag::Lost => Event::Lost,
             Tag::Restored => Event::Restored { state: needed(flat.state, "state")? },
         };
         Ok(Self { at: flat.at, address: flat.address, event })

@@ -43,6 +43,20 @@ pub(crate) struct Batch {
     entries: Vec<(Entry<SealedValue>, Vec<u8>)>,
     /// Whom its secrets are sealed for; none where it has none.
     pub(crate) recipient: Option<String>,
+    /// Whether the state is sealed for them from now on, whoever it was sealed for.
+    rekeys: bool,
+}
+
+impl Batch {
+    /// Refuses what is sealed for another key than the state is. Whom that is sealed for once this is in.
+    pub(crate) fn check_recipient(&self, known: Option<&str>) -> Result<Option<String>, VaultError> {
+        match (known, &self.recipient) {
+            (Some(known), Some(found)) if !self.rekeys => check_recipient(known, Some(found))?,
+            _ => {}
+        }
+        let known = known.map(str::to_owned);
+        Ok(if self.rekeys { self.recipient.clone().or(known) } else { known.or_else(|| self.recipient.clone()) })
+    }
 }
 
 impl Head {
@@ -53,7 +67,7 @@ impl Head {
     }
 
     /// After one entry more.
-    fn next(&self, body: &[u8]) -> Self {
+    pub(crate) fn next(&self, body: &[u8]) -> Self {
         let serial = self.serial + 1;
         let hash = Sha256::new().chain_update(self.hash).chain_update(serial.to_be_bytes()).chain_update(body);
         Self { serial, hash: hash.finalize().into() }
@@ -70,7 +84,15 @@ pub(crate) fn lineage(entropy: &dyn Entropy) -> String {
 /// Seals the entries of one append. Nothing is sealed, and no key made, where the state is sealed for another (`known`).
 pub(crate) fn seal(entries: &[Entry], vault: &Vault, known: Option<&str>) -> Result<Batch, StoreError> {
     let secret = entries.iter().any(has_secret);
-    if secret && let Some(known) = known {
+    let rekeys = entries.iter().any(|entry| matches!(entry.event, Event::Rekeyed { .. }));
+    let stays = |entry: &Entry| matches!(&entry.event, Event::Rekeyed { state } if state.has_locked());
+    if entries.iter().any(stays) {
+        return Err(VaultError::Damaged("it is to be sealed anew".to_owned()).into());
+    }
+    if secret
+        && !rekeys
+        && let Some(known) = known
+    {
         check_recipient(known, vault.recipient()?.as_deref())?;
     }
     let sealed = entries
@@ -81,8 +103,8 @@ pub(crate) fn seal(entries: &[Entry], vault: &Vault, known: Option<&str>) -> Res
             Ok((entry, body))
         })
         .collect::<Result<_, VaultError>>()?;
-    let recipient = if secret { vault.recipient()? } else { None };
-    Ok(Batch { entries: sealed, recipient })
+    let recipient = if secret || rekeys { vault.recipient()? } else { None };
+    Ok(Batch { entries: sealed, recipient, rekeys })
 }
 
 /// Refuses a key that the state is not sealed for.
@@ -163,7 +185,7 @@ impl Live {
             if several {
                 undone.push(self.state.remember(entry));
             }
-            if let Err(illegal) = self.state.apply(entry) {
+            if let Err(illegal) = self.state.append(entry) {
                 undone.into_iter().rev().for_each(|undo| self.state.restore(undo));
                 rows.truncate(first);
                 return Err(illegal);
@@ -273,6 +295,7 @@ fn has_secret(entry: &Entry) -> bool {
             object(made)
         }
         Event::Outputs { outputs } => outputs.values().any(Value::has_open),
+        Event::Rekeyed { state } => state.any(Value::has_open),
         Event::Restored { state } => state.any(|value| value.has_locked() || value.has_open()),
         _ => false,
     }

@@ -19,6 +19,7 @@ pub mod memory;
 pub mod names;
 pub mod path;
 pub mod record;
+pub mod repair;
 pub mod rules;
 pub mod scope;
 pub mod soundness;

@@ -167,18 +167,15 @@ impl Disk {
     fn write(&mut self, lease: &Lease, batch: &Batch, clock: &dyn Clock) -> Result<Serial, StoreError> {
         let book = self.leased(lease)?;
         book.lease.check(lease, clock)?;
-        if let (Some(known), Some(found)) = (&book.recipient, &batch.recipient) {
-            journal::check_recipient(known, Some(found))?;
-        }
+        let recipient = batch.check_recipient(book.recipient.as_deref())?;
         let mut live = match book.live.take() {
             Some(live) => live,
             None => book.replay(&Ok)?.ok_or(StoreError::Fenced)?,
         };
-        let recipient = batch.recipient.clone();
         let added = live.add(batch, &mut book.rows);
         if added.is_ok() {
             book.head = Some(live.head());
-            book.recipient = book.recipient.take().or(recipient);
+            book.recipient = recipient;
             if let Some(checkpoint) = live.checkpoint_due(More::Comes)? {
                 live.checkpointed(&checkpoint);
                 book.checkpoint = Some(checkpoint);

@@ -46,6 +46,9 @@ pub struct State<V = Value> {
     /// The generations that resources had reached at addresses from which they moved away: their objects' names are made of these.
     #[serde(default)]
     pub former: BTreeMap<Address, Generation>,
+    /// Whether an entry was lost, so that those after it add up to nothing: never where a journal ends.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_broken: bool,
 }
 
 /// An entry that can't follow what came before it.
@@ -68,6 +71,7 @@ impl<V> State<V> {
             open: BTreeMap::new(),
             outputs: BTreeMap::new(),
             former: BTreeMap::new(),
+            is_broken: false,
         }
     }
 
@@ -78,13 +82,14 @@ impl<V> State<V> {
 
     /// The same state with each value put through `f`: the way in and out of a codec.
     pub fn try_map<W, E>(self, f: &mut impl FnMut(V) -> Result<W, E>) -> Result<State<W>, E> {
-        let records = self.records.into_iter().map(|(address, record)| Ok((address, record.try_map(f)?)));
+        let State { lineage, serial, records, open, outputs, former, is_broken } = self;
+        let records = records.into_iter().map(|(address, record)| Ok((address, record.try_map(f)?)));
         let records = records.collect::<Result<_, E>>()?;
-        let open = self.open.into_iter().map(|(token, open)| Ok((token, open.try_map(f)?)));
+        let open = open.into_iter().map(|(token, open)| Ok((token, open.try_map(f)?)));
         let open = open.collect::<Result<_, E>>()?;
-        let outputs = self.outputs.into_iter().map(|(name, value)| Ok((name, f(value)?)));
+        let outputs = outputs.into_iter().map(|(name, value)| Ok((name, f(value)?)));
         let outputs = outputs.collect::<Result<_, E>>()?;
-        Ok(State { lineage: self.lineage, serial: self.serial, records, open, outputs, former: self.former })
+        Ok(State { lineage, serial, records, open, outputs, former, is_broken })
     }
 }
 
@@ -108,6 +113,23 @@ impl State {
         self.any(Value::has_locked)
     }
 
+    /// What of it has secrets: records, operations that have not ended, outputs.
+    #[must_use]
+    pub fn secret_part(&self) -> Self {
+        let is_secret = |value: &Value| value.has_open() || value.has_locked();
+        let object = |object: &Object| [&object.sent, &object.seen, &object.attributes].into_iter().any(is_secret);
+        let request =
+            |request: &Request| [&request.spec, &request.before, &request.attributes].into_iter().any(is_secret);
+        let mut part = Self { serial: self.serial, ..Self::new(self.lineage.as_str()) };
+        let records = self.records.iter().filter(|(_, record)| record.objects().any(object));
+        part.records = records.map(|(address, record)| (address.clone(), record.clone())).collect();
+        let open = self.open.iter().filter(|(_, open)| request(&open.request));
+        part.open = open.map(|(token, open)| (token.clone(), open.clone())).collect();
+        let outputs = self.outputs.iter().filter(|(_, value)| is_secret(value));
+        part.outputs = outputs.map(|(name, value)| (name.clone(), value.clone())).collect();
+        part
+    }
+
     /// Whether something is so of any of its values: what was sent and seen, attributes, requests that are open, outputs.
     pub(crate) fn any(&self, is_so: impl Fn(&Value) -> bool) -> bool {
         let objects = self.records.values().flat_map(Record::objects);
@@ -129,7 +151,18 @@ impl<V: Clone> State<V> {
         Ok(())
     }
 
+    /// The same for what is yet to be written: what only a repair writes is refused.
+    pub(crate) fn append(&mut self, entry: &Entry<V>) -> Result<(), IllegalEntry> {
+        match entry.event {
+            Event::Lost => Err(IllegalEntry { serial: self.serial + 1, reason: "nothing is lost".to_owned() }),
+            _ => self.apply(entry),
+        }
+    }
+
     fn step(&mut self, entry: &Entry<V>) -> Result<(), String> {
+        if self.is_broken && !matches!(entry.event, Event::Restored { .. }) {
+            return Ok(());
+        }
         let address = || entry.address.clone().ok_or_else(|| "it names no resource".to_owned());
         match &entry.event {
             Event::Begin { verb, request, declared } => self.begin(entry.at, *verb, request, declared),
@@ -190,6 +223,11 @@ impl<V: Clone> State<V> {
             }
             Event::Outputs { outputs } => {
                 self.outputs.clone_from(outputs);
+                Ok(())
+            }
+            Event::Rekeyed { state } => self.rekey(state),
+            Event::Lost => {
+                self.is_broken = true;
                 Ok(())
             }
             Event::Restored { state } => self.take_over(state),
@@ -302,9 +340,31 @@ impl<V: Clone> State<V> {
         }
     }
 
+    /// Puts what was sealed anew in the place of what it was.
+    fn rekey(&mut self, anew: &State<V>) -> Result<(), String> {
+        for (address, record) in &anew.records {
+            let known = self.records.get(address).ok_or_else(|| format!("{address} has no record"))?;
+            let object = |object: &Object<V>| (object.id.clone(), object.generation);
+            if !known.objects().map(object).eq(record.objects().map(object)) {
+                return Err(format!("{address} has other objects"));
+            }
+        }
+        if let Some(token) = anew.open.keys().find(|token| !self.open.contains_key(*token)) {
+            return Err(not_open(token));
+        }
+        if let Some(name) = anew.outputs.keys().find(|name| !self.outputs.contains_key(*name)) {
+            return Err(format!("there is no output {name}"));
+        }
+        let State { records, open, outputs, .. } = anew.clone();
+        self.records.extend(records);
+        self.open.extend(open);
+        self.outputs.extend(outputs);
+        Ok(())
+    }
+
     /// Takes all of an exported state, but its serial: this journal's entries are counted on.
     fn take_over(&mut self, state: &State<V>) -> Result<(), String> {
-        if !self.is_empty() {
+        if !self.is_empty() && !self.is_broken {
             return Err("there is something recorded already".to_owned());
         }
         if let Some(flaw) = state.flaws().first() {

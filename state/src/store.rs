@@ -11,6 +11,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::codec::{SealedValue, VaultError};
 use crate::entry::{Entry, Serial};
 use crate::holder::Holder;
+use crate::repair::Repaired;
 use crate::state::{IllegalEntry, State};
 
 /// One blueprint in one environment, with one state.
@@ -211,6 +212,18 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// The entries after `from`, oldest first, their chain checked.
     async fn history(&self, stack: &Stack, from: Serial) -> Result<Vec<Entry>, StoreError>;
+
+    /// Puts a damaged journal in order, as far as what is left tells what the state was; none where there is none. It takes the lease,
+    /// keeps a copy of what was there, and adds up to the same state, unless `drop_tail` lets it become an earlier one. What is sound is
+    /// left as it is, and so is a state of which a part would have to be dropped that may not be.
+    ///
+    /// A backend that nothing can damage has nothing to repair.
+    async fn repair(&self, stack: &Stack, _holder: &Holder, _drop_tail: bool) -> Result<Option<Repaired>, StoreError> {
+        let state = self.snapshot(stack).await?.state;
+        let sound =
+            |state: State| Repaired { serial: state.serial, resources: state.records.len(), ..Repaired::default() };
+        Ok(state.map(sound))
+    }
 
     /// Writes a finding or a report if the note is at version `expected` (none: not there yet). Needs no lease.
     async fn note(

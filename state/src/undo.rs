@@ -28,7 +28,7 @@ impl<V: Clone> State<V> {
         if let Event::Begin { request, .. } = &entry.event {
             addresses.push(request.address.clone());
         }
-        if let Event::Restored { state } = &entry.event {
+        if let Event::Restored { state } | Event::Rekeyed { state } = &entry.event {
             addresses.extend(state.records.keys().cloned());
             tokens.extend(state.open.keys().cloned());
             former.extend(state.former.keys().chain(self.former.keys()).cloned());
@@ -45,7 +45,8 @@ impl<V: Clone> State<V> {
             serial: self.serial,
             records: addresses.into_iter().map(|at| (at.clone(), self.records.get(&at).cloned())).collect(),
             open: tokens.into_iter().map(|token| (token.clone(), self.open.get(&token).cloned())).collect(),
-            outputs: (restored || matches!(entry.event, Event::Outputs { .. })).then(|| self.outputs.clone()),
+            outputs: (restored || matches!(entry.event, Event::Outputs { .. } | Event::Rekeyed { .. }))
+                .then(|| self.outputs.clone()),
             former: former.into_iter().map(|at| (at.clone(), self.former.get(&at).copied())).collect(),
             lineage: restored.then(|| self.lineage.clone()),
         }
@@ -97,6 +98,8 @@ fn token_of<V>(entry: &Entry<V>) -> Option<&Token> {
         | Event::Adopted { .. }
         | Event::Annotated { .. }
         | Event::Outputs { .. }
+        | Event::Rekeyed { .. }
+        | Event::Lost
         | Event::Restored { .. } => None,
     }
 }

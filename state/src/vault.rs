@@ -45,6 +45,21 @@ impl Vault {
         Self { source: Source::File { path: path.into(), make: true }, identity: Mutex::new(None) }
     }
 
+    /// The vault of a new identity, in a file of its own which must not be there yet.
+    pub fn made_at(path: impl Into<PathBuf>) -> Result<Self, VaultError> {
+        let (path, identity) = (path.into(), Identity::generate());
+        let made = match fs::symlink_metadata(&path) {
+            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(_) => write_new(&path, &identity),
+        };
+        made.map_err(|error| {
+            let is_there = error.kind() == io::ErrorKind::AlreadyExists;
+            let reason = if is_there { "there is such a file already".to_owned() } else { error.to_string() };
+            VaultError::Key { location: path.display().to_string(), reason }
+        })?;
+        Ok(Self { source: Source::File { path, make: false }, identity: Mutex::new(Some(identity)) })
+    }
+
     /// A vault with an identity of its own that is written nowhere, for tests.
     pub fn ephemeral() -> Self {
         Self { source: Source::Given, identity: Mutex::new(Some(Identity::generate())) }

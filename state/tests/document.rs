@@ -4,12 +4,15 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value as Json, json};
-use support::entries::{made, spec};
+use support::entries::{begin, made, spec};
 use support::stack;
+use trueup_state::clock::SeededEntropy;
 use trueup_state::document::{Document, DocumentError};
 use trueup_state::vault::Vault;
-use trueup_state::{FieldPath, Stack, State, Value, codec};
+use trueup_state::{Address, FieldPath, Stack, State, Value, Verb, codec};
 
 /// A state with a secret.
 fn state() -> State {
@@ -102,4 +105,29 @@ fn a_secret_that_was_changed_is_told() {
     *sealed = sealed.as_str().unwrap()[8..].into();
     let error = read(&json).unwrap().state_for(&stack(), &vault).unwrap_err();
     assert!(matches!(error, DocumentError::Vault(_)), "{error:?}");
+}
+
+#[test]
+fn a_copy_is_for_any_stack_and_has_a_lineage_of_its_own() {
+    let vault = Vault::ephemeral();
+    let document = read(&document(&vault)).unwrap();
+    let entropy = SeededEntropy::new(1);
+    let [one, two] = [(); 2].map(|()| document.copy(&vault, &entropy).unwrap());
+    let lineages = BTreeSet::from([&one.lineage, &two.lineage, &document.state.lineage].map(String::as_str));
+    assert_eq!(lineages.len(), 3, "each has its own: {lineages:?}");
+    assert!(one.lineage.len() == 16 && one.lineage.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    let other = State { lineage: document.state.lineage.clone(), ..one };
+    assert_eq!(other, document.state_for(&stack(), &vault).unwrap(), "nothing else differs");
+    assert_eq!(document.copy(&Vault::ephemeral(), &entropy), Err(DocumentError::Locked));
+}
+
+#[test]
+fn what_has_not_ended_is_not_copied() {
+    let vault = Vault::ephemeral();
+    let mut state = state();
+    state.apply(&begin(Verb::Delete, &Address::root("a"), 0, "open", spec("eu"))).unwrap();
+    let sealed = state.try_map(&mut |value| codec::seal(&value, &vault)).unwrap();
+    let document = Document::new(&stack(), sealed);
+    assert_eq!(document.copy(&vault, &SeededEntropy::new(1)), Err(DocumentError::Open(1)));
+    assert!(document.state_for(&stack(), &vault).is_ok(), "its own stack takes it");
 }

@@ -4,12 +4,14 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use support::entries::{made, spec};
+use support::entries::{AT, made, outputs, spec};
 use support::{House, holder, stack};
-use trueup_state::StoreError;
 use trueup_state::memory::Fault;
+use trueup_state::vault::Vault;
+use trueup_state::{Entry, Event, StoreError, Value};
 
 const SPAN: Duration = Duration::from_secs(5);
 
@@ -115,4 +117,29 @@ async fn a_delayed_append_that_is_given_up_is_gone() {
     assert_eq!(house.faults().pending(), 0);
     house.clock.pass(SPAN);
     assert_eq!(addresses(&house).await, Vec::<String>::new());
+}
+
+/// One entry seals everything anew: a run that dies in it leaves all of it sealed for the one key or all for the other.
+#[tokio::test]
+async fn a_rekey_that_fails_leaves_one_key_or_the_other() {
+    for (fault, is_new) in [(Fault::Lost, false), (Fault::Unanswered, true)] {
+        let house = House::memory();
+        let store = house.open();
+        let lease = store.lease(&stack(), &holder(1)).await.unwrap();
+        let secret = Value::secret("canary".into());
+        store.append(&lease, &made("a", secret.clone())).await.unwrap();
+        store.append(&lease, &[outputs("token", secret)]).await.unwrap();
+        store.release(lease).await.unwrap();
+        let to = Arc::new(Vault::ephemeral());
+        let anew = house.open_with(to.clone());
+        let lease = anew.lease(&stack(), &holder(1)).await.unwrap();
+        let part = Box::new(store.snapshot(&stack()).await.unwrap().state.unwrap().secret_part());
+        house.faults().fail_append(1, fault);
+        let entry = Entry { at: AT, address: None, event: Event::Rekeyed { state: part } };
+        assert!(is_lost(&anew.append(&lease, &[entry]).await));
+        for (vault, opens) in [(to, is_new), (house.vault.clone(), !is_new)] {
+            let state = house.open_with(vault).snapshot(&stack()).await.unwrap().state.unwrap();
+            assert_eq!(state.has_locked(), !opens, "{fault:?}");
+        }
+    }
 }

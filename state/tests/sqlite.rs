@@ -5,7 +5,7 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -201,28 +201,6 @@ async fn lease_and_append(house: &House) -> Result<u64, StoreError> {
     let outcome = store.append(&lease, &made("more", spec("eu"))).await;
     store.release(lease).await?;
     outcome
-}
-
-/// Every so many bytes one is flipped: either it shows, or nothing differs.
-#[tokio::test]
-async fn a_flipped_byte_shows_or_changes_nothing() {
-    let (house, state) = settled().await;
-    let file = fs::OpenOptions::new().read(true).write(true).open(house.file()).unwrap();
-    let length = file.metadata().unwrap().len();
-    let mut shown = 0;
-    for at in (0..length).step_by(23) {
-        let mut byte = [0];
-        file.read_exact_at(&mut byte, at).unwrap();
-        file.write_all_at(&[byte[0] ^ 0x04], at).unwrap();
-        match snapshot(&house).await {
-            Ok(Some(found)) => assert_eq!(found, state, "at {at}"),
-            Ok(None) => panic!("the state is lost at {at}"),
-            Err(_) => shown += 1,
-        }
-        file.write_all_at(&byte, at).unwrap();
-    }
-    assert!(shown > 100, "{shown}");
-    assert_eq!(snapshot(&house).await.unwrap(), Some(state));
 }
 
 #[tokio::test]
@@ -458,6 +436,56 @@ async fn a_full_disk_loses_nothing_and_passes() {
     assert!(after.serial > state.serial + 10);
     assert_eq!(house.open().history(&stack(), 0).await.unwrap().len(), usize::try_from(after.serial).unwrap());
     assert!(after.records.keys().any(|address| address.name() == "room-again"));
+}
+
+/// A process that closes a file loses its locks on it: whoever reads it beside its own connection must not.
+#[tokio::test]
+async fn who_comes_by_does_not_take_itself_for_the_only_one() {
+    if let Some(path) = given() {
+        let mut house = House::sqlite();
+        house.vault = Arc::new(Vault::ephemeral());
+        let store = house.sqlite_at(path, house.vault.clone());
+        assert!(matches!(store.lease(&stack(), &holder(9)).await, Err(StoreError::Held(_))));
+        assert!(store.snapshot(&stack()).await.unwrap().serial() >= 10);
+        return;
+    }
+    let (house, state) = settled().await;
+    let store = house.open();
+    let lease = store.lease(&stack(), &holder(2)).await.unwrap();
+    for round in 0..4_u64 {
+        store.append(&lease, &made(&format!("more-{round}"), spec("eu"))).await.unwrap();
+        assert_eq!(snapshot(&house).await.unwrap().unwrap().serial, state.serial + 2 * (round + 1));
+        passed(child("who_comes_by_does_not_take_itself_for_the_only_one", &house));
+        assert!(beside(&house.file(), "-wal").exists(), "its log is still there");
+    }
+    store.release(lease).await.unwrap();
+    assert_eq!(snapshot(&house).await.unwrap().unwrap().serial, state.serial + 8);
+}
+
+/// Who reads beside a log needs room for its index.
+#[tokio::test]
+async fn a_reader_without_room_says_so() {
+    if let Some(path) = given() {
+        let store = House::sqlite().sqlite_at(path, Arc::new(Vault::ephemeral()));
+        let outcome = store.snapshot(&stack()).await.map(|_| ());
+        assert!(matches!(outcome, Err(StoreError::Full { .. })), "{outcome:?}");
+        return;
+    }
+    let (house, _) = settled().await;
+    let store = house.open();
+    let lease = store.lease(&stack(), &holder(2)).await.unwrap();
+    store.append(&lease, &made("late", spec("eu"))).await.unwrap();
+    let copy = House::sqlite();
+    fs::create_dir(copy.file().parent().unwrap()).unwrap();
+    for suffix in ["", "-wal"] {
+        fs::copy(beside(&house.file(), suffix), beside(&copy.file(), suffix)).unwrap();
+    }
+    let inner = child("a_reader_without_room_says_so", &copy);
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -S -f 1; exec \"$0\" \"$@\""]).arg(inner.get_program());
+    command.args(inner.get_args()).env("TRUEUP_TEST_STATE", copy.file());
+    passed(command);
+    assert_eq!(snapshot(&copy).await.unwrap().unwrap().serial, 10, "with room all of it is there");
 }
 
 /// A process that is killed leaves its log behind; the next one reads it, and takes over.

@@ -37,6 +37,8 @@ fn every_help_has_an_example() {
         "state mv",
         "state forget",
         "state verify",
+        "state repair",
+        "state rekey",
         "state resolve",
         "state export",
         "state import",

@@ -11,6 +11,7 @@ mod drift;
 mod environments;
 mod everything;
 mod explain;
+mod full_disk;
 mod graph;
 mod init;
 mod interrupt;
@@ -23,6 +24,8 @@ mod phases;
 #[path = "../support/python.rs"]
 mod python;
 mod rehearsal;
+mod rekey;
+mod repair;
 mod safe;
 mod schedule;
 mod schema;

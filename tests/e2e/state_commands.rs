@@ -153,7 +153,7 @@ fn what_can_not_be_forgotten_is_told_why() {
 }
 
 /// Runs a statement on the state behind its back.
-fn tamper(place: &Place, statement: &str) {
+pub(crate) fn tamper(place: &Place, statement: &str) {
     let script =
         "import sqlite3, sys; c = sqlite3.connect('.trueup/state.db'); c.execute(sys.argv[1]); c.commit(); c.close()";
     let mut python = place.shell("exec python3 -c \"$SCRIPT\" \"$STATEMENT\"");
@@ -345,6 +345,55 @@ fn a_state_of_another_lineage_takes_one_in_once_all_of_its_own_is_gone() {
     other.run(&["state", "import", "state.json"]).exits(0);
     assert_eq!(lineage(&other), lineage(&place));
     other.run(&["state", "verify"]).exits(0);
+}
+
+#[test]
+fn a_copy_is_a_second_stack_of_the_same_things() {
+    let place = Place::with(&format!("{SECRET}environments: {{ staging: {{}} }}\n"));
+    place.run_with(&["apply", "--yes"], &GIVEN).exits(0);
+    let first = exported(&place, "state.json");
+    let lineage = first["lineage"].as_str().unwrap();
+    let other = ["state", "import", "state.json", "--env", "staging"];
+    place.run(&other).exits(1).complains("it is the state of demo · default").complains("`--as-copy`");
+    let said = place.run(&[&other[..], &["--as-copy"]].concat()).exits(0);
+    let said =
+        said.says("Copied: 2 resources of demo · default").says("under demo · staging").says("trueup state forget");
+    assert!(said.out.contains(lineage), "whose tags they bear: {}", said.out);
+    let list = place.run(&["state", "list", "--env", "staging", "--json"]).exits(0).json();
+    assert_ne!(list["lineage"], lineage);
+    assert_eq!(list["resources"].as_array().unwrap().len(), 2);
+    place.run_with(&["plan", "--env", "staging"], &GIVEN).exits(0).says("Nothing to do.");
+    assert_eq!(place.run(&["output", "token", "--reveal", "--env", "staging"]).exits(0).out.trim(), CANARY);
+    let second = place.run(&["state", "export", "--env", "staging"]).exits(0).json();
+    assert_eq!(second["stack"]["environment"], "staging");
+    assert_eq!(second["records"], first["records"], "sealed as they came");
+    assert!(place.files_with(CANARY).is_empty());
+    place.run(&[&other[..], &["--as-copy"]].concat()).exits(1).complains("demo · staging has a state already");
+    // One of the two lets go of them.
+    place.run(&["state", "forget", "data", "chat", "--env", "staging", "--yes"]).exits(0);
+    place.run_with(&["destroy", "--yes"], &GIVEN).exits(0);
+    assert!(place.replicas().is_empty());
+    place.run(&["state", "verify", "--env", "staging"]).exits(0).says("Sound: 0 resources");
+}
+
+#[test]
+fn a_copy_tells_machines_its_own_lineage() {
+    let place = Place::applied(BUCKETS);
+    let first = exported(&place, "state.json");
+    let copied = place.run(&["state", "import", "state.json", "--env", "b", "--as-copy", "--json"]).exits(0).json();
+    assert_ne!(copied["lineage"], first["lineage"]);
+    let list = place.run(&["state", "list", "--env", "b", "--json"]).exits(0).json();
+    assert_eq!(copied["lineage"], list["lineage"]);
+}
+
+#[test]
+fn what_has_not_ended_is_not_copied() {
+    let (place, _) = parked();
+    exported(&place, "open.json");
+    let arguments = ["open.json", "--env", "staging", "--as-copy"];
+    not_imported(&place, &arguments, "1 of its operations have not ended", "`trueup apply` there settles them");
+    not_imported(&place, &[&arguments[..], &["--json"]].concat(), "", "");
+    place.run(&["state", "list", "--env", "staging"]).exits(1);
 }
 
 /// A place in which it can't be told whether `two` was made: an export in which that is so, put back. With the id that it has.

@@ -94,6 +94,9 @@ pub enum ByHandError {
         /// How many resources it has.
         resources: usize,
     },
+    /// There are secrets that can't be sealed anew.
+    #[error("{0} has secrets that are sealed for a key that is not here")]
+    Locked(Stack),
     /// There is nothing to be settled at an address.
     #[error("no operation of {address} waits to be settled")]
     NothingOpen {
@@ -199,6 +202,7 @@ impl ByHandError {
             }
             Self::Overtaken => "look at it, and say so again".to_owned(),
             Self::NotEmpty { .. } => "a state is put back only where nothing is recorded".to_owned(),
+            Self::Locked(_) => "rekey with the key that they are sealed for".to_owned(),
             Self::NothingOpen { others, .. } if !others.is_empty() => {
                 let others: Vec<String> = others.iter().map(|other| format!("`{other}`")).collect();
                 format!("these do: {}", others.join(", "))

@@ -1,8 +1,9 @@
 //! What a person does to a state by hand: gives what is recorded another address, lets go of it, says what became of an operation,
-//! puts an exported state back. The journal tells each of these, and what can't be is refused with the reason.
+//! puts an exported state back, gives its secrets another key. The journal tells each of these, and what can't be is refused with the reason.
 
 mod adopt;
 mod error;
+mod rekey;
 mod resolve;
 
 use std::collections::BTreeSet;
@@ -12,6 +13,7 @@ use trueup_state::{Address, Holder, Lease, Record, Serial, Stack, State};
 
 pub use adopt::{AdoptError, Adoption, Match, MatchedBy, Which};
 pub use error::ByHandError;
+pub use rekey::Rekeyed;
 pub use resolve::{Answer, Settlement};
 
 use crate::blueprint::moved::{is_inside, moved};

@@ -6,6 +6,8 @@ mod history;
 mod import;
 mod list;
 mod mv;
+mod rekey;
+mod repair;
 mod resolve;
 mod show;
 mod verify;
@@ -29,6 +31,8 @@ pub(super) async fn run(command: &StateCommand, json: bool) -> Result<Exit, Fail
         StateCommand::Mv(arguments) => mv::run(&workplace, arguments, json).await,
         StateCommand::Forget(arguments) => forget::run(&workplace, arguments, json).await,
         StateCommand::Verify(arguments) => verify::run(&workplace, &stack_only(arguments)?, json).await,
+        StateCommand::Repair(arguments) => repair::run(&workplace, arguments, json).await,
+        StateCommand::Rekey(arguments) => rekey::run(&workplace, arguments, json).await,
         StateCommand::Resolve(arguments) => resolve::run(&workplace, arguments, json).await,
         StateCommand::Export(arguments) => export::run(&workplace, arguments, json).await,
         StateCommand::Import(arguments) => import::run(&workplace, arguments, json).await,

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use owo_colors::OwoColorize;
 use serde_json::{Value as Json, json};
-use trueup_engine::by_hand::{Renaming, Settlement};
-use trueup_state::document::Document;
+use trueup_engine::by_hand::{Rekeyed, Renaming, Settlement};
+use trueup_state::document::{Document, Owner};
 use trueup_state::soundness::{Finding, Severity, Verified};
 use trueup_state::{Address, Object, Record, Serial, Stack, Verb};
 
+use super::repair::FROM_A_COPY;
 use crate::draw::{count, safe};
 
 /// What moved where, one a line.
@@ -91,7 +92,7 @@ pub(crate) fn verified(verified: &Verified, stack: &Stack) -> String {
         text.push_str(&format!("{} {looked}.\n", "Sound:".green().bold()));
     } else {
         text.push_str(&format!(
-            "{} {looked} could be followed. Nothing was changed.\n  {} put the file back from a copy, or move it away and `trueup state import` an export\n",
+            "{} {looked} could be followed. Nothing was changed.\n  {} `trueup state repair` puts in order what it can, and keeps a copy; or {FROM_A_COPY}\n",
             "Damaged:".red().bold(),
             "help:".cyan()
         ));
@@ -140,6 +141,37 @@ pub(crate) fn settled_json(address: &Address, settled: &Settlement) -> Json {
     json!({ "address": address, "verb": settled.verb, "id": settled.id, "differs": differs })
 }
 
+/// What was sealed for which key.
+pub(crate) fn rekeyed(rekeyed: &Rekeyed, key: &Path, stack: &Stack) -> String {
+    let several = |number: usize, noun: &str| (number > 0).then(|| count(number, noun));
+    let parts = [
+        several(rekeyed.resources, "resource"),
+        several(rekeyed.outputs, "output"),
+        several(rekeyed.open, "operation"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let parts = if parts.is_empty() { "nothing yet".to_owned() } else { parts.join(", ") };
+    let key = safe::line(key.display());
+    format!(
+        "{} {parts} of {stack} sealed for the key in {key}.\n  {} set TRUEUP_KEY to {key} from now on, and keep a copy. \
+         The journal still has what was sealed for the former key: where that is in other hands, change the secrets themselves, too\n",
+        "Rekeyed:".green().bold(),
+        "help:".cyan()
+    )
+}
+
+/// The same for machines.
+pub(crate) fn rekeyed_json(rekeyed: &Rekeyed, key: &Path, recipient: &str) -> Json {
+    json!({
+        "serial": rekeyed.serial,
+        "resources": rekeyed.resources,
+        "outputs": rekeyed.outputs,
+        "open": rekeyed.open,
+        "key": key,
+        "recipient": recipient,
+    })
+}
+
 /// What was written where.
 pub(crate) fn exported(document: &Document, path: &Path) -> String {
     format!(
@@ -170,11 +202,27 @@ pub(crate) fn imported(document: &Document, stack: &Stack) -> String {
     text
 }
 
-/// The same for machines.
-pub(crate) fn imported_json(document: &Document, serial: Serial) -> Json {
+/// What is recorded in a second stack.
+pub(crate) fn copied(document: &Document, lineage: &str, stack: &Stack) -> String {
+    let Owner { blueprint, environment } = &document.stack;
+    let owner = safe::line(format!("{blueprint} · {environment}"));
+    format!(
+        "{} {} of {owner}, as they were at serial {}, under {stack} with the lineage {lineage}.\n  {} both record the same things now: let go of \
+         them in one of the two, by `trueup state forget`, before either is applied. They bear the tags of the lineage {} until an update of \
+         this stack writes its own; a provider may leave what bears another's tags to that\n",
+        "Copied:".green().bold(),
+        count(document.state.records.len(), "resource"),
+        document.state.serial,
+        "help:".cyan(),
+        document.state.lineage
+    )
+}
+
+/// The same for machines. `lineage`: the stack's from now on.
+pub(crate) fn imported_json(document: &Document, lineage: &str, serial: Serial) -> Json {
     let state = &document.state;
     json!({
-        "lineage": state.lineage,
+        "lineage": lineage,
         "serial": serial,
         "resources": state.records.len(),
         "open": state.open.len(),

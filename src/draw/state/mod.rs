@@ -1,6 +1,7 @@
 //! Records and the journal as people and machines read them.
 
 pub(crate) mod by_hand;
+pub(crate) mod repair;
 
 use owo_colors::OwoColorize;
 use serde_json::{Value as Json, json};
@@ -112,10 +113,18 @@ fn flatten<'a>(path: &str, value: &'a Value, lines: &mut Vec<(String, &'a Value)
 /// What happened, one a line.
 pub(crate) fn history(entries: &[Entry]) -> String {
     let mut text = String::new();
+    let mut is_broken = false;
     for (serial, entry) in (1..).zip(entries) {
         let address = entry.address.as_ref().map(ToString::to_string).or_else(|| begun(&entry.event));
         let subject = address.map(|address| format!("{}: ", safe::line(address))).unwrap_or_default();
-        let words = safe::line(words(&entry.event));
+        let words = match &entry.event {
+            Event::Restored { state } if std::mem::take(&mut is_broken) => {
+                format!("repaired: {}, as they are known to have been", count(state.records.len(), "resource"))
+            }
+            event => words(event),
+        };
+        is_broken |= matches!(entry.event, Event::Lost);
+        let words = safe::line(words);
         text.push_str(&format!("{serial:>6}  {}  {subject}{words}\n", time(entry.at).dimmed()));
     }
     text
@@ -151,6 +160,8 @@ fn words(event: &Event) -> String {
         },
         Event::Annotated { .. } => "record changed".to_owned(),
         Event::Outputs { outputs } => format!("{} set", count(outputs.len(), "output")),
+        Event::Rekeyed { .. } => "secrets sealed for another key".to_owned(),
+        Event::Lost => "lost: this could not be read when the state was repaired".to_owned(),
         Event::Restored { state } => format!("{} restored from an export", count(state.records.len(), "resource")),
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Page {
     head: Head,
     /// What this commit adds to it.
     rows: Vec<Row>,
-    /// Whether the stack's first secrets are among the rows.
+    /// Whether the state is sealed for another by these rows: the first secrets are among them, or it is rekeyed.
     sealed: bool,
 }
 
@@ -137,17 +137,20 @@ impl Page {
         let lineage = known.lineage.as_deref().ok_or_else(missing)?;
         let journal = reader::journal(connection, id, lineage, Ask::State).await?.ok_or_else(missing)?;
         let live = journal.replay(&Ok)?;
+        if journal.head.serial > 0 {
+            // What is read may begin at a checkpoint there; what is written is put where this is found.
+            let last = tables::hash_at(connection, id, journal.head.serial).await?;
+            journal::Chain::after(last).ends_at(journal.head)?;
+        }
         Ok(Self { known, kept, head: live.head(), live, rows: Vec::new(), sealed: false })
     }
 
     fn add(&mut self, shared: &Shared, lease: &Lease, batch: &Batch) -> Result<Serial, StoreError> {
         self.kept.check(lease, &*shared.clock)?;
-        if let (Some(known), Some(found)) = (&self.known.recipient, &batch.recipient) {
-            journal::check_recipient(known, Some(found))?;
-        }
+        let recipient = batch.check_recipient(self.known.recipient.as_deref())?;
         let serial = self.live.add(batch, &mut self.rows)?;
-        if self.known.recipient.is_none() && batch.recipient.is_some() {
-            self.known.recipient.clone_from(&batch.recipient);
+        if self.known.recipient != recipient {
+            self.known.recipient = recipient;
             self.sealed = true;
         }
         Ok(serial)

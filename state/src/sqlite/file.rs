@@ -1,7 +1,7 @@
 //! The file itself: how it comes to be, what tells it from others' files, and what its errors mean.
 
 use std::fs;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 
-use super::tables;
+use super::{log, tables};
 use crate::journal::damaged;
 use crate::store::StoreError;
 
@@ -26,7 +26,7 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const HEADER: usize = 100;
 
 /// Small: a commit of one entry writes four pages or five, whatever their size, and most of a large one would be written in vain.
-const PAGE_SIZE: u32 = 1024;
+pub(super) const PAGE_SIZE: u32 = 1024;
 
 /// How long one process waits for another's commit.
 const BUSY: Duration = Duration::from_secs(10);
@@ -43,20 +43,13 @@ pub(super) struct Mark {
 impl Mark {
     /// What the file looks like now, if it is ours; none where there is no file.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, StoreError> {
-        let mut file = match fs::File::open(path) {
-            Ok(file) => file,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Ok(None);
-            }
-            Err(error) => return Err(backend(path, &error)),
-        };
-        let metadata = file.metadata().map_err(|error| backend(path, &error))?;
+        let fail = |error: io::Error| backend(path, &error);
+        let Some(file) = super::beside::open(path).map_err(fail)? else { return Ok(None) };
+        let metadata = file.metadata().map_err(fail)?;
         if !metadata.is_file() {
             return Err(foreign(path, "it is no regular file"));
         }
-        let mut header = Vec::with_capacity(HEADER);
-        let limit = u64::try_from(HEADER).unwrap_or(u64::MAX);
-        Read::by_ref(&mut file).take(limit).read_to_end(&mut header).map_err(|error| backend(path, &error))?;
+        let header = super::beside::read(&file, HEADER).map_err(fail)?;
         check_header(path, &header)?;
         let modified = (metadata.mtime(), metadata.mtime_nsec());
         Ok(Some(Self { header, inode: metadata.ino(), len: metadata.len(), modified }))
@@ -70,8 +63,13 @@ pub(super) fn inode(path: &Path) -> Option<u64> {
 
 /// The file beside it that holds what is not in it yet.
 pub(super) fn wal(path: &Path) -> PathBuf {
+    beside(path, "-wal")
+}
+
+/// A file beside it, whose name goes on so.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
+    name.push(suffix);
     PathBuf::from(name)
 }
 
@@ -105,9 +103,16 @@ pub(super) async fn open_to_read(path: &Path, still: bool) -> Result<SqliteConne
 /// Opens for writing, and makes file and directory where they are missing.
 pub(super) async fn open_to_write(path: &Path) -> Result<SqliteConnection, StoreError> {
     if Mark::read(path)?.is_none() {
+        log::check_gone(path)?;
         create(path).await?;
         Mark::read(path)?;
     }
+    log::check(path)?;
+    open_as_it_is(path).await
+}
+
+/// Opens a file for writing whatever its log has lost: SQLite takes the end that it finds for the end.
+pub(super) async fn open_as_it_is(path: &Path) -> Result<SqliteConnection, StoreError> {
     let fail = |error| failure(path, error, true);
     let options = options(path)
         // Durable on return, on a Mac too.
@@ -192,8 +197,9 @@ pub(super) fn failure(path: &Path, error: sqlx::Error, writing: bool) -> StoreEr
                 13 => StoreError::Full { location: path.display().to_string() }, // SQLITE_FULL
                 11 | 26 => damaged(None, message),                               // SQLITE_CORRUPT, SQLITE_NOTADB
                 10 if code == 522 => damaged(None, "the file is cut short"),     // SQLITE_IOERR_SHORT_READ
-                // Only the operating system knows why a write failed, and SQLite does not pass it on.
-                10 if writing => match no_room(path) {
+                // Only the operating system knows why a write failed, and SQLite does not pass it on. Who reads beside a log makes room for
+                // its index: SQLITE_IOERR_SHMSIZE.
+                10 if writing || code == 4874 => match no_room(path) {
                     Some(error) => io_failure(path, &error),
                     None => backend(path, message),
                 },
@@ -223,7 +229,7 @@ fn no_room(path: &Path) -> Option<io::Error> {
 }
 
 /// What an error of the operating system's means to the caller, who wanted to write.
-fn io_failure(path: &Path, error: &io::Error) -> StoreError {
+pub(super) fn io_failure(path: &Path, error: &io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             StoreError::Full { location: path.display().to_string() }

@@ -3,9 +3,12 @@
 //! Several stacks live in one file, which is made with the first write. Reading makes nothing. Everything is written through one
 //! connection, opened by the first write and closed when the last lease taken through it is given back.
 
+mod beside;
 mod commit;
 mod file;
+mod log;
 mod reader;
+mod repair;
 mod tables;
 mod transactions;
 mod writer;
@@ -23,6 +26,7 @@ use crate::codec::{self, SealedValue};
 use crate::entry::{Entry, Serial};
 use crate::holder::{Holder, Processes};
 use crate::journal;
+use crate::repair::Repaired;
 use crate::state::State;
 use crate::store::{Lease, Snapshot, Stack, Store, StoreError, Version};
 use crate::vault::Vault;
@@ -196,6 +200,16 @@ impl Store for SqliteStore {
             Some(kept) => journal::history(kept.from, kept.head, &kept.rows, &*self.shared.vault),
             None => Ok(Vec::new()),
         }
+    }
+
+    async fn repair(&self, stack: &Stack, holder: &Holder, drop_tail: bool) -> Result<Option<Repaired>, StoreError> {
+        let (shared, stack, holder) = (Arc::clone(&self.shared), stack.clone(), holder.clone());
+        let work = async move {
+            let mut writer = shared.writer.lock().await;
+            writer.rest().await;
+            repair::repair(&shared, &stack, &holder, drop_tail).await
+        };
+        self.shared.detached(work).await
     }
 
     async fn note(

@@ -3,12 +3,14 @@
 //! SQLite puts two files of its own beside a database in WAL mode, even to read it. Where none is there no one writes: the file is
 //! read as one that can't change, and looked at again afterwards. Where one is there, reading with it adds nothing.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
 use super::file::{self, Mark};
+use super::log;
 use super::tables::{self, Known, TableError};
 use crate::checkpoint::Checkpoint;
 use crate::entry::Serial;
@@ -54,7 +56,11 @@ pub(super) struct Journal {
 /// What is kept of a stack; none where it, or the file, is not there.
 pub(super) async fn find(path: &Path, stack: &Stack, ask: Ask<'_>) -> Result<Option<Found>, StoreError> {
     for _ in 0..TRIES {
-        let Some(before) = Mark::read(path)? else { return Ok(None) };
+        let Some(before) = Mark::read(path)? else {
+            log::check_gone(path)?;
+            return Ok(None);
+        };
+        log::check(path)?;
         if file::wal(path).exists() {
             break;
         }
@@ -89,7 +95,7 @@ async fn find_in(connection: &mut SqliteConnection, stack: &Stack, ask: Ask<'_>)
         None => None,
     };
     let note = match ask {
-        Ask::Note(name) => tables::note(connection, id, name).await?,
+        Ask::Note(name) => tables::note(connection, id, &known, name).await?,
         _ => None,
     };
     Ok(Some(Found { file: known.file, lease, journal, note }))
@@ -134,6 +140,7 @@ impl Known {
             file: stack.file.clone(),
             lineage: None,
             recipient: None,
+            notes: BTreeMap::new(),
         }
     }
 

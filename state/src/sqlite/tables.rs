@@ -4,7 +4,7 @@
 //! stacks       one row a stack: its names, lineage and recipient, as JSON with a digest
 //! leases       one row a stack: who may write, as JSON with a digest
 //! heads        one row a stack: where its journal ends, kept apart so that a lost tail is noticed
-//! entries      the journals; never deleted from
+//! entries      the journals; never deleted from but by a repair
 //! checkpoints  the last checkpoint of each stack, its body in parts
 //! notes        findings and reports
 //! ```
@@ -12,6 +12,7 @@
 //! A commit of entries touches the last pages of `entries` and the one page of `heads`: stack and serial share one integer key,
 //! and nothing has a second index.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use futures::TryStreamExt;
@@ -63,6 +64,9 @@ pub(super) struct Known {
     pub(super) lineage: Option<String>,
     /// Whom its secrets are sealed for, once there was one.
     pub(super) recipient: Option<String>,
+    /// Its notes and their versions, so that a lost one is noticed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) notes: BTreeMap<String, Version>,
 }
 
 /// Why a statement did not do.
@@ -99,10 +103,15 @@ pub(super) async fn format(connection: &mut SqliteConnection) -> Result<(u32, u3
     Ok((unsigned(application), unsigned(format)))
 }
 
-/// All stacks. There are few, and their names need no index that could be damaged.
+/// All stacks. There are few, and their names need no index that could be damaged. Each has a lease: what is in one of the two
+/// tables alone was lost from the other, and is not taken for what was never there.
 pub(super) async fn stacks(connection: &mut SqliteConnection) -> Result<Vec<(i64, Known)>> {
     let rows: Vec<(i64, String, Vec<u8>)> =
-        sqlx::query_as("SELECT id, body, digest FROM stacks ORDER BY id").fetch_all(connection).await?;
+        sqlx::query_as("SELECT id, body, digest FROM stacks ORDER BY id").fetch_all(&mut *connection).await?;
+    let leased: Vec<i64> = sqlx::query_scalar("SELECT stack FROM leases ORDER BY stack").fetch_all(connection).await?;
+    if !rows.iter().map(|(id, ..)| id).eq(&leased) {
+        return Err(damaged(None, "a stack or its lease is missing").into());
+    }
     Ok(rows
         .into_iter()
         .map(|(id, body, digest)| Ok((id, checked("stack", id, &body, &digest)?)))
@@ -173,6 +182,25 @@ pub(super) async fn rows_after(connection: &mut SqliteConnection, id: i64, from:
             Ok(Row { serial, hash: as_hash(Some(serial), &hash)?, body })
         })
         .collect::<Result<_, StoreError>>()?)
+}
+
+/// All entries, as far as they are such: a hash that is none reads as one that no entry has.
+pub(super) async fn rows_as_they_are(connection: &mut SqliteConnection, id: i64) -> Result<Vec<Row>> {
+    let query = sqlx::query_as("SELECT id, hash, body FROM entries WHERE id > ? AND id < ? ORDER BY id");
+    let rows: Vec<(i64, Vec<u8>, Vec<u8>)> =
+        query.bind(slot(id, 0)?).bind(slot(id + 1, 0)?).fetch_all(connection).await?;
+    let row = |(slot, hash, body): (i64, Vec<u8>, Vec<u8>)| {
+        let serial = unsigned(slot & ((1 << SERIAL_BITS) - 1))?;
+        Ok(Row { serial, hash: as_hash(None, &hash).unwrap_or_default(), body })
+    };
+    Ok(rows.into_iter().map(row).collect::<Result<_, StoreError>>()?)
+}
+
+/// Removes the entries from a serial on: for a repair, which puts others in their place.
+pub(super) async fn remove_rows(connection: &mut SqliteConnection, id: i64, from: Serial) -> Result<()> {
+    let query = sqlx::query("DELETE FROM entries WHERE id >= ? AND id < ?");
+    query.bind(slot(id, from)?).bind(slot(id + 1, 0)?).execute(connection).await?;
+    Ok(())
 }
 
 /// The chain at one entry.
@@ -273,13 +301,26 @@ pub(super) async fn save_checkpoint(connection: &mut SqliteConnection, id: i64, 
     Ok(())
 }
 
-/// A note with its version.
-pub(super) async fn note(connection: &mut SqliteConnection, id: i64, name: &str) -> Result<Option<(Version, Vec<u8>)>> {
+/// A note of a stack with its version.
+pub(super) async fn note(
+    connection: &mut SqliteConnection,
+    id: i64,
+    known: &Known,
+    name: &str,
+) -> Result<Option<(Version, Vec<u8>)>> {
     let query = sqlx::query_as("SELECT version, value, digest FROM notes WHERE stack = ? AND name = ?");
     let found: Option<(i64, Vec<u8>, Vec<u8>)> = query.bind(id).bind(name).fetch_optional(connection).await?;
-    let Some((version, value, digest)) = found else { return Ok(None) };
+    let last = known.notes.get(name).copied();
+    let Some((version, value, digest)) = found else {
+        return match last {
+            Some(_) => Err(damaged(None, format!("the note `{name}` is missing")).into()),
+            None => Ok(None),
+        };
+    };
     let version = unsigned(version)?;
-    if digest != note_digest(id, name, version, &value) {
+    // A file from before notes were counted has some that are not.
+    let is_last = last.is_none_or(|last| last == version);
+    if !is_last || digest != note_digest(id, name, version, &value) {
         return Err(damaged(None, format!("the note `{name}` is not what was written")).into());
     }
     Ok(Some((version, value)))

@@ -41,10 +41,18 @@ pub(super) async fn end<T>(transaction: Transaction<'_, Sqlite>, outcome: Outcom
 }
 
 /// The stack's row, its name checked against those of others.
-async fn find(connection: &mut SqliteConnection, stack: &Stack) -> Outcome<Option<(i64, Known)>> {
+pub(super) async fn find(connection: &mut SqliteConnection, stack: &Stack) -> Outcome<Option<(i64, Known)>> {
     let stacks = tables::stacks(connection).await?;
     stack.check_name(stacks.iter().map(|(_, known)| (known.blueprint.as_str(), known.file.as_path())))?;
     Ok(stacks.into_iter().find(|(_, known)| known.is(stack)))
+}
+
+async fn find_or_add(connection: &mut SqliteConnection, stack: &Stack) -> Outcome<(i64, Known)> {
+    if let Some(found) = find(connection, stack).await? {
+        return Ok(found);
+    }
+    let known = Known::new(stack);
+    Ok((tables::add_stack(connection, &known).await?, known))
 }
 
 pub(super) async fn take(
@@ -59,12 +67,7 @@ pub(super) async fn take(
 }
 
 async fn take_in(connection: &mut SqliteConnection, shared: &Shared, stack: &Stack, holder: &Holder) -> Outcome<Taken> {
-    let (id, mut known) = if let Some(found) = find(connection, stack).await? {
-        found
-    } else {
-        let known = Known::new(stack);
-        (tables::add_stack(connection, &known).await?, known)
-    };
+    let (id, mut known) = find_or_add(connection, stack).await?;
     let mut kept = tables::lease(connection, id).await?;
     let lease = kept.take(stack, holder, &*shared.clock, &*shared.processes)?;
     tables::save_lease(connection, id, &kept).await?;
@@ -139,16 +142,15 @@ async fn write_note_in(
     expected: Option<Version>,
     value: &[u8],
 ) -> Outcome<Version> {
-    let id = match find(connection, stack).await? {
-        Some((id, _)) => id,
-        None => tables::add_stack(connection, &Known::new(stack)).await?,
-    };
-    let found = tables::note(connection, id, name).await?.map(|(version, _)| version);
+    let (id, mut known) = find_or_add(connection, stack).await?;
+    let found = tables::note(connection, id, &known, name).await?.map(|(version, _)| version);
     if found != expected {
         return Err(StoreError::Conflict { found }.into());
     }
     let version = found.unwrap_or(0) + 1;
     tables::save_note(connection, id, name, version, value).await?;
+    known.notes.insert(name.to_owned(), version);
+    tables::save_stack(connection, id, &known).await?;
     Ok(version)
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod rekey;
 #[path = "../support/mod.rs"]
 mod support;
 mod whole;
