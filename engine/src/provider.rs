@@ -224,6 +224,8 @@ pub struct Found {
     pub attributes: Value,
     /// The owner tags on it, where its type has tags: see [`crate::naming`].
     pub owner: BTreeMap<String, String>,
+    /// What to ask after, while the provider works on it still: it does not count as made before that is over.
+    pub pending: Option<Handle>,
 }
 
 /// What to look for.

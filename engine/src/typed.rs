@@ -147,7 +147,8 @@ pub struct TypedFound<K: Kind> {
 impl<K: Kind> TypedFound<K> {
     /// The same in values.
     pub fn into_found(self) -> Found {
-        Found { id: self.id, spec: to_value(&self.spec), attributes: to_value(&self.attributes), owner: self.owner }
+        let (spec, attributes) = (to_value(&self.spec), to_value(&self.attributes));
+        Found { id: self.id, spec, attributes, owner: self.owner, pending: None }
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Rule {
     LookByTag,
     /// What tags do not show yet may be on its way, or missing from lists still.
     Quiet,
+    /// What is found while it is being made still is waited for.
+    WaitForPending,
     /// A create of which nothing can tell waits for a person.
     Park,
     /// What an update did is compared by the next plan.
@@ -51,7 +53,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 20] = [
+    pub const ALL: [Rule; 21] = [
         Rule::Poll,
         Rule::RepeatWithToken,
         Rule::TokenLapses,
@@ -59,6 +61,7 @@ impl Rule {
         Rule::OnlyOurs,
         Rule::LookByTag,
         Rule::Quiet,
+        Rule::WaitForPending,
         Rule::Park,
         Rule::CompareUpdate,
         Rule::LookAfterDelete,

@@ -166,7 +166,8 @@ impl Run {
     async fn meddle(&self, world: &World, holder: &Holder, operations: &[Operation]) {
         let Some(drift) = self.meanwhile else { return };
         let is_changed = |operation: &&Operation| matches!(operation.verb, Verb::Update | Verb::Delete);
-        let planned: BTreeSet<&String> = operations.iter().filter(is_changed).filter_map(|operation| operation.id.as_ref()).collect();
+        let planned: BTreeSet<&String> =
+            operations.iter().filter(is_changed).filter_map(|operation| operation.id.as_ref()).collect();
         // By half it is something that the plan would change.
         let near = planned.iter().nth(drift.pick % planned.len().max(1)).filter(|_| drift.pick % 2 == 0);
         let Some(id) = drift.happen(world, near.map(|id| id.as_str())).await else { return };

@@ -287,7 +287,8 @@ impl Draw<'_> {
 
     fn gap(&mut self) -> Duration {
         let short = self.dice.millis(0, 20_000);
-        self.may(if self.theme == Theme::Days { 40 } else { 5 }, |dice| Duration::from_hours(dice.from(20, 90) as u64)).unwrap_or(short)
+        self.may(if self.theme == Theme::Days { 40 } else { 5 }, |dice| Duration::from_hours(dice.from(20, 90) as u64))
+            .unwrap_or(short)
     }
 
     fn edits(&mut self, number: usize, full: &mut Model) -> Vec<Edit> {

@@ -87,6 +87,7 @@ impl Play<'_> {
                 return;
             }
         }
+        self.at_odds(&mut model).await;
         self.calm(&model).await;
         self.outcome.counts = std::mem::take(&mut self.world.ledger().counts);
     }
@@ -159,6 +160,17 @@ impl Play<'_> {
         // Whoever knows an older blueprint wants other things.
         let known = model.addresses();
         ledger.wanted.insert(wire.holder.pid, wants.intersection(&known).cloned().collect());
+    }
+
+    /// Whoever knew an older blueprint may have made again what had moved. A person then says that nothing has.
+    async fn at_odds(&self, model: &mut Model) {
+        let state = self.world.state().await;
+        let names: BTreeSet<String> = state
+            .iter()
+            .flat_map(|state| state.records.keys().chain(state.open.values().map(|open| &open.request.address)))
+            .map(|address| address.block().to_string())
+            .collect();
+        model.moved.retain(|(from, to)| !(names.contains(from) && names.contains(to)));
     }
 
     /// Nothing goes wrong any more: one apply does the rest.
@@ -261,7 +273,8 @@ impl Play<'_> {
         let (inspector, state) = (self.world.inspector().await, self.world.state().await);
         let records = state.iter().flat_map(|state| state.records.values());
         let locked = records.filter(|record| record.declared.protect && record.status == Status::Tainted);
-        let locked: BTreeSet<&str> = locked.flat_map(|record| record.objects().filter_map(|object| object.id.as_deref())).collect();
+        let locked: BTreeSet<&str> =
+            locked.flat_map(|record| record.objects().filter_map(|object| object.id.as_deref())).collect();
         for object in inspector.objects().await.expect("memory can be read") {
             if object.address != FOREIGN && (object.status != "active" || locked.contains(object.id.as_str())) {
                 self.world.ledger().touched.insert(object.id.clone());

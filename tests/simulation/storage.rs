@@ -8,8 +8,8 @@ use trueup_provider_sim::Seen;
 use trueup_state::codec::{self, SealedValue};
 use trueup_state::store::Version;
 use trueup_state::{
-    Applied, Clock, Entry, Event, Holder, Lease, MemoryStore, Object, Serial, Snapshot, Stack, State, Store, StoreError, Token,
-    Verb,
+    Applied, Clock, Entry, Event, Holder, Lease, MemoryStore, Object, Serial, Snapshot, Stack, State, Store,
+    StoreError, Token, Verb,
 };
 
 use crate::wire::Wire;
@@ -110,7 +110,9 @@ impl WiredStore {
         let objects = self.world().inspector().await.objects().await.expect("memory can be read");
         let made = objects.into_iter().find(|seen| seen.token == token.as_str());
         if let Some(made) = made.filter(|made| !self.world().ledger().touched.contains(&made.id)) {
-            self.world().ledger().wrong(format!("{} was recorded as failed ({message}), and made {}", begun.about, made.id));
+            self.world()
+                .ledger()
+                .wrong(format!("{} was recorded as failed ({message}), and made {}", begun.about, made.id));
         }
     }
 

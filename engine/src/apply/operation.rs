@@ -425,8 +425,13 @@ impl<'a> Drive<'a> {
 
     /// An object that is not whole, as it is recorded. What an update did of its request can't be told: all of it is to be sent again.
     fn partly(&self, object: Object) -> Object {
-        let found =
-            Found { id: String::new(), spec: object.seen, attributes: object.attributes, owner: BTreeMap::default() };
+        let found = Found {
+            id: String::new(),
+            spec: object.seen,
+            attributes: object.attributes,
+            owner: BTreeMap::default(),
+            pending: None,
+        };
         let recorded = self.object(found);
         let state = self.run.state();
         let current = state.records.get(&self.work.request.address).and_then(|record| record.current.as_ref());

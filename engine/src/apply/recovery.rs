@@ -92,7 +92,7 @@ async fn named(doubt: &Doubt<'_>) -> Settled {
         return Settled::NotDone;
     }
     match doubt.find(By::Name(&open.request.name)).await {
-        Ok(Some(found)) if Rule::OnlyOurs.keeps(is_ours(&found, open, doubt.lineage)) => Settled::Done(Some(found)),
+        Ok(Some(found)) if Rule::OnlyOurs.keeps(is_ours(&found, open, doubt.lineage)) => made(found),
         Ok(Some(_)) => {
             let message = format!("`{}` exists already and belongs to another", open.request.name);
             Settled::Failed(ProviderError::new(Class::AlreadyExists, message))
@@ -106,7 +106,7 @@ async fn named(doubt: &Doubt<'_>) -> Settled {
 async fn tagged(doubt: &Doubt<'_>, grace: Duration) -> Settled {
     let quiet = (CALL_TIMEOUT + grace).saturating_sub(doubt.now.since(doubt.sent));
     match doubt.find(By::Token(&doubt.open.request.token)).await {
-        Ok(Some(found)) if Rule::LookByTag.holds() => Settled::Done(Some(found)),
+        Ok(Some(found)) if Rule::LookByTag.holds() => made(found),
         Ok(None) if !quiet.is_zero() && Rule::Quiet.holds() => Settled::Wait(quiet),
         Ok(_) => Settled::Lapsed,
         Err(error) => Settled::Unanswered(error),
@@ -143,6 +143,15 @@ fn as_requested(open: &OpenOperation) -> Found {
         spec: request.spec.clone(),
         attributes: request.attributes.clone(),
         owner: request.owner.clone(),
+        pending: None,
+    }
+}
+
+/// What was made, or is being made still.
+fn made(found: Box<Found>) -> Settled {
+    match found.pending.clone() {
+        Some(handle) if Rule::WaitForPending.holds() => Settled::Poll(handle),
+        _ => Settled::Done(Some(found)),
     }
 }
 

@@ -22,7 +22,7 @@ impl Estate {
         };
         match self.attributes_of_parts(address, &located).await {
             Ok(attributes) => {
-                let found = Found { id: id.to_owned(), spec: Value::Null, attributes, owner: [].into() };
+                let found = Found { id: id.to_owned(), spec: Value::Null, attributes, owner: [].into(), pending: None };
                 (Observation::Present(Box::new(found)), Some(located))
             }
             Err(reason) => (Observation::Indeterminate(reason), None),

@@ -16,7 +16,7 @@ pub(crate) struct Whole {
 impl Whole {
     fn is_there(request: &Request) -> Progress {
         let (spec, attributes) = (request.spec.clone(), request.attributes.clone());
-        Progress::Done(Some(Box::new(Found { id: String::new(), spec, attributes, owner: [].into() })))
+        Progress::Done(Some(Box::new(Found { id: String::new(), spec, attributes, owner: [].into(), pending: None })))
     }
 }
 
@@ -48,7 +48,13 @@ impl Manager for Whole {
     async fn observe(&self, targets: &[Target<'_>]) -> Result<Observed, ProviderError> {
         let look = |target: &Target<'_>| {
             let spec = target.sent.cloned().unwrap_or_default();
-            Observation::Present(Box::new(Found { id: String::new(), spec, attributes: Value::Null, owner: [].into() }))
+            Observation::Present(Box::new(Found {
+                id: String::new(),
+                spec,
+                attributes: Value::Null,
+                owner: [].into(),
+                pending: None,
+            }))
         };
         Ok(Observed { observations: targets.iter().map(look).collect(), orphans: Vec::new() })
     }

@@ -58,6 +58,7 @@ pub(super) fn found(thing: &Thing) -> Found {
         spec: thing.spec.clone(),
         attributes: Value::Map(attributes),
         owner: thing.owner.clone(),
+        pending: None,
     }
 }
 

@@ -127,7 +127,7 @@ mod tests {
     fn a_secret_that_the_blueprint_does_not_say_is_none_the_less_one() {
         let spec: Value = json!({"key": "hunter2", "note": "hunter2"}).into();
         let attributes = json!({"echo": "hunter2"}).into();
-        let found = Found { id: "x".to_owned(), spec, attributes, owner: [].into() };
+        let found = Found { id: "x".to_owned(), spec, attributes, owner: [].into(), pending: None };
         let marked = marked(&schema(), &found, &json!({}).into());
         assert!(!format!("{marked:?}").contains("hunter2"), "{marked:?}");
         assert_eq!(marked.spec.as_map().map(|map| map.len()), Some(2), "nothing is filled in");

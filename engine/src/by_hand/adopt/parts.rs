@@ -96,6 +96,7 @@ impl Ground<'_> {
                 spec: known(&branch.spec),
                 attributes: self.attributes(wanted, branch, matches),
                 owner: BTreeMap::new(),
+                pending: None,
             },
         });
         matches.sort_by(|one, other| one.address.cmp(&other.address));

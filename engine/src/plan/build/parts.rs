@@ -225,7 +225,7 @@ impl Builder<'_> {
             let current = self.record(&address).and_then(|record| record.current.as_ref());
             if let Some(object) = current.filter(|object| object.id.as_deref() == Some(&part.id)) {
                 let (id, attributes) = (part.id.clone(), object.attributes.clone());
-                let found = Found { id, spec: object.seen.clone(), attributes, owner: BTreeMap::new() };
+                let found = Found { id, spec: object.seen.clone(), attributes, owner: BTreeMap::new(), pending: None };
                 self.parts.released.insert(address, (found, part.scope.clone()));
             }
         }

@@ -251,11 +251,16 @@ fn progress(session: &Session<'_>, object: &Object, request: &Request) -> Progre
     let left = work.until.map_or(LONGEST_WAIT, |until| until.since(session.now));
     Progress::Pending {
         id: Some(object.id.clone()),
-        handle: Handle(json!({ "id": object.id, "verb": work.verb.as_str() })),
+        handle: handle(object, work),
         poll_after: left.min(LONGEST_WAIT),
         amount: None,
         note: Some(object.status(session.now, "running").to_owned()),
     }
+}
+
+/// What to ask after while work goes on.
+fn handle(object: &Object, work: Work) -> Handle {
+    Handle(json!({ "id": object.id, "verb": work.verb.as_str() }))
 }
 
 fn partly(session: &Session<'_>, object: &Object, request: &Request) -> ProviderError {
@@ -286,7 +291,9 @@ pub(super) fn found(object: &Object, sent: Option<&Value>, now: Timestamp, salt:
     if let (Some(map), Some(schema)) = (attributes.as_object_mut(), attributes::schema_of(&object.kind)) {
         map.retain(|name, value| !value.is_null() && schema.has_attribute(name));
     }
-    Found { id: object.id.clone(), spec, attributes: attributes.into(), owner: object.owner.clone() }
+    let work = object.work.filter(|work| work.verb != Verb::Delete && work.goes_on(now));
+    let pending = work.map(|work| handle(object, work));
+    Found { id: object.id.clone(), spec, attributes: attributes.into(), owner: object.owner.clone(), pending }
 }
 
 /// Whether lists and searches show an object yet.
