@@ -4,8 +4,11 @@
 
 mod adopt;
 mod at_plan;
+#[path = "../../engine/tests/support/canary.rs"]
+mod canary;
 mod commands;
 mod compositions;
+mod crash;
 mod diagnostics;
 mod drift;
 mod environments;
