@@ -32,6 +32,8 @@ mod providers;
 mod resources;
 mod scalar;
 pub mod schema;
+#[cfg(test)]
+mod secrecy;
 mod sight;
 pub mod source;
 mod tags;
