@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use trueup_state::{Declared, FieldPath, KindName, Object, Record, Scope, Status, Value};
 
-use super::diff::{changed_paths, mark_secrets, set};
+use super::diff::{changed_paths, set};
+use super::echo::mark_secrets;
 use crate::provider::{Manager, Observation};
 use crate::schema::{Effect, Schema};
 

@@ -133,86 +133,6 @@ fn broken(before: &Value, after: &Value, at: &FieldPath) -> Option<FieldPath> {
     }
 }
 
-/// Marks as secret, in what was observed, each value at a path where one of `known` is secret, and each value equal to one of theirs.
-pub fn mark_secrets(observed: &Value, known: &[&Value]) -> Value {
-    let mut secrets = Vec::new();
-    for value in known {
-        collect_secrets(value, &mut secrets);
-    }
-    if secrets.is_empty() { observed.clone() } else { mark(observed, known, &secrets) }
-}
-
-fn collect_secrets(value: &Value, secrets: &mut Vec<Value>) {
-    match value {
-        Value::Secret(_) => secrets.push(value.revealed().clone()),
-        Value::List(items) => items.iter().for_each(|item| collect_secrets(item, secrets)),
-        Value::Map(map) => map.values().for_each(|item| collect_secrets(item, secrets)),
-        _ => {}
-    }
-}
-
-fn mark(observed: &Value, known: &[&Value], secrets: &[Value]) -> Value {
-    if known.iter().any(|value| matches!(value, Value::Secret(_)))
-        || secrets.iter().any(|secret| hides(secret, observed))
-    {
-        return Value::secret(observed.clone());
-    }
-    match observed {
-        Value::Map(map) => Value::Map(
-            map.iter()
-                .map(|(name, value)| {
-                    let known: Vec<&Value> = known.iter().filter_map(|known| known.get(name)).collect();
-                    (name.clone(), mark(value, &known, secrets))
-                })
-                .collect(),
-        ),
-        Value::List(items) => Value::List(
-            items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| {
-                    let at = FieldPath::root().index(index);
-                    let known: Vec<&Value> = known.iter().filter_map(|known| known.at(&at)).collect();
-                    mark(item, &known, secrets)
-                })
-                .collect(),
-        ),
-        other => other.clone(),
-    }
-}
-
-/// A text in which each secret text of `known` reads `(secret)`: what a provider says may echo what it was sent.
-pub fn scrub(text: &str, known: &[&Value]) -> String {
-    let mut secrets = Vec::new();
-    known.iter().for_each(|value| collect_secrets(value, &mut secrets));
-    let mut words = Vec::new();
-    secrets.iter().for_each(|secret| collect_words(secret, &mut words));
-    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
-    words.iter().fold(text.to_owned(), |text, word| text.replace(word.as_str(), "(secret)"))
-}
-
-fn collect_words(secret: &Value, words: &mut Vec<String>) {
-    match secret.revealed() {
-        Value::String(text) if !text.is_empty() => words.push(text.clone()),
-        Value::Number(number) => words.push(number.to_string()),
-        Value::List(items) => items.iter().for_each(|item| collect_words(item, words)),
-        Value::Map(map) => map.values().for_each(|item| collect_words(item, words)),
-        _ => {}
-    }
-}
-
-/// Whether an observed value is a secret one. Booleans, nulls and empty text are no secret wherever else they stand.
-fn hides(secret: &Value, observed: &Value) -> bool {
-    let telling = match secret {
-        Value::String(text) => !text.is_empty(),
-        Value::Number(_) => true,
-        Value::List(items) => !items.is_empty(),
-        Value::Map(map) => !map.is_empty(),
-        _ => false,
-    };
-    telling && secret.same(observed)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -263,21 +183,6 @@ mod tests {
         assert_eq!(broken_promise(&planned, &value(json!({"name": "a"}))), None);
         assert_eq!(broken_promise(&planned, &value(json!({"ip": "x", "name": "b"}))), Some(FieldPath::parse("name")));
         assert_eq!(broken_promise(&planned, &value(json!({"name": "a", "extra": 1}))), Some(FieldPath::parse("extra")));
-    }
-
-    #[test]
-    fn what_echoes_a_secret_is_secret() {
-        let sent = Value::Map([("token".to_owned(), Value::secret("hunter2".into()))].into());
-        let observed = value(json!({"token": "hunter2", "log": ["hunter2", "fine"], "other": "fine"}));
-        let marked = mark_secrets(&observed, &[&sent]);
-        assert!(!format!("{marked:?}").contains("hunter2"));
-        assert_eq!(marked.get("other"), Some(&"fine".into()));
-    }
-
-    #[test]
-    fn what_a_provider_says_is_scrubbed() {
-        let sent = Value::secret(json!({"token": "hunter2", "pin": 1234}).into());
-        assert_eq!(scrub("refused hunter2 and 1234", &[&sent]), "refused (secret) and (secret)");
     }
 
     fn any_value() -> impl Strategy<Value = Value> {

@@ -7,6 +7,7 @@
 pub mod build;
 pub mod decide;
 pub mod diff;
+pub mod echo;
 pub mod moves;
 pub mod operations;
 pub mod placement;

@@ -23,7 +23,7 @@ use trueup_state::{
 
 use self::wants::Wants;
 use super::decide::{Decision, Verdict, Wanted, decide};
-use super::diff::scrub;
+use super::echo::scrub;
 use super::moves::Moves;
 use super::operations::{self, Branch, Planned};
 use super::select::{Asked, NotSelected, Part, SelectError};
