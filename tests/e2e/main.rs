@@ -28,6 +28,8 @@ mod rehearsal;
 mod safe;
 mod schedule;
 mod schema;
+mod secret_errors;
+mod secret_ways;
 mod secrets;
 mod selection;
 mod snapshots;

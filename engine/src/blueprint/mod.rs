@@ -20,6 +20,7 @@ mod fields;
 mod files;
 mod foreign;
 mod functions;
+mod hidden;
 mod hints;
 mod instances;
 mod leads;

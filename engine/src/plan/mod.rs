@@ -12,6 +12,7 @@ pub mod moves;
 pub mod operations;
 pub mod placement;
 pub mod reason;
+pub mod saved;
 pub mod select;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +30,7 @@ pub use reason::Reason;
 use select::{Asked, Part};
 
 /// The format of a saved plan.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 6;
 
 /// What a plan is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +68,9 @@ pub struct Plan<V = Value> {
     pub at: Timestamp,
     /// The files of the blueprint, the blueprint itself first.
     pub sources: Sources,
+    /// The whole text of those files in which the value of a secret variable stands, by their place among all: there it is masked
+    /// once it is saved.
+    pub texts: BTreeMap<usize, V>,
     /// The resolved variables.
     pub variables: BTreeMap<String, V>,
     /// What was known of resources when the blueprint was expanded: what there is may depend on it.
@@ -382,6 +386,7 @@ impl<V> Plan<V> {
             serial: self.serial,
             at: self.at,
             sources: self.sources,
+            texts: self.texts.into_iter().map(|(file, text)| Ok((file, f(text)?))).collect::<Result<_, E>>()?,
             variables: self
                 .variables
                 .into_iter()

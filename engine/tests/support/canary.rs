@@ -19,6 +19,8 @@ struct Spelling {
     /// Whether upper and lower case are one.
     any_case: bool,
     pieces: HashSet<Vec<u8>>,
+    /// Whether a piece begins with two bytes: most of a file is passed over by this.
+    begins: Vec<bool>,
 }
 
 static SPELLINGS: LazyLock<Vec<Spelling>> = LazyLock::new(|| {
@@ -40,8 +42,15 @@ static SPELLINGS: LazyLock<Vec<Spelling>> = LazyLock::new(|| {
 });
 
 fn spelling(name: &'static str, texts: &[String], length: usize, any_case: bool) -> Spelling {
-    let pieces = texts.iter().flat_map(|text| text.as_bytes().windows(length).map(<[u8]>::to_vec)).collect();
-    Spelling { name, length, any_case, pieces }
+    let pieces: HashSet<Vec<u8>> =
+        texts.iter().flat_map(|text| text.as_bytes().windows(length).map(<[u8]>::to_vec)).collect();
+    let mut begins = vec![false; 1 << 16];
+    pieces.iter().for_each(|piece| begins[beginning(piece)] = true);
+    Spelling { name, length, any_case, pieces, begins }
+}
+
+fn beginning(piece: &[u8]) -> usize {
+    usize::from(u16::from_be_bytes([piece[0], piece[1]]))
 }
 
 /// How a piece of the canary stands somewhere, with what stands around it; none where there is none.
@@ -49,7 +58,9 @@ pub(crate) fn found(bytes: &[u8]) -> Option<String> {
     let lower = bytes.to_ascii_lowercase();
     SPELLINGS.iter().find_map(|spelling| {
         let text = if spelling.any_case { &lower } else { bytes };
-        let at = text.windows(spelling.length).position(|piece| spelling.pieces.contains(piece))?;
+        let at = text
+            .windows(spelling.length)
+            .position(|piece| spelling.begins[beginning(piece)] && spelling.pieces.contains(piece))?;
         let around = &bytes[at.saturating_sub(60)..(at + 60).min(bytes.len())];
         Some(format!("{}: …{}…", spelling.name, String::from_utf8_lossy(around)))
     })

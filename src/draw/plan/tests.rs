@@ -25,6 +25,7 @@ fn plan() -> Plan {
         serial: 7,
         at: Timestamp(0),
         sources: trueup_engine::diagnostic::Sources::default(),
+        texts: BTreeMap::new(),
         variables: BTreeMap::new(),
         known: BTreeMap::new(),
         facts: Vec::new(),
