@@ -20,6 +20,7 @@ mod interrupt;
 mod journey;
 mod json;
 mod language;
+mod no_key;
 mod oci;
 mod phases;
 #[path = "../support/python.rs"]

@@ -60,6 +60,25 @@ fn alike(schema: Option<&Json>, before: &Value, after: &Value) -> bool {
     }
 }
 
+/// The paths at which a value has what is sealed for a key that is not here, through maps, key by key. A list counts whole.
+pub(crate) fn locked_paths(value: &Value) -> BTreeSet<FieldPath> {
+    let mut locked = BTreeSet::new();
+    if value.has_locked() {
+        lock_walk(value, &FieldPath::root(), &mut locked);
+    }
+    locked
+}
+
+fn lock_walk(value: &Value, at: &FieldPath, locked: &mut BTreeSet<FieldPath>) {
+    match value.revealed() {
+        Value::Map(map) => map.iter().for_each(|(name, value)| lock_walk(value, &at.field(name), locked)),
+        other if other.has_locked() => {
+            locked.insert(at.clone());
+        }
+        _ => {}
+    }
+}
+
 /// Whether two whole-resource references are of one thing: it may have got another address, its attributes tell what it is.
 fn is_same_thing(before: &Map, after: &Map) -> bool {
     let part = |map: &Map, name: &str| map.get(name).cloned();
@@ -74,9 +93,10 @@ fn is_same_thing(before: &Map, after: &Map) -> bool {
         && ["kind", "provider", "attributes"].into_iter().all(alike)
 }
 
-/// Whether two values are the same, references of one thing among them.
+/// Whether two values are the same, references of one thing among them, as far as there is a key to them.
 fn same(before: &Value, after: &Value) -> bool {
     match (before.revealed(), after.revealed()) {
+        (Value::Secret(_), _) | (_, Value::Secret(_)) => true,
         (Value::Map(before), Value::Map(after)) => {
             is_same_thing(before, after)
                 || before.len() == after.len()
@@ -91,8 +111,12 @@ fn same(before: &Value, after: &Value) -> bool {
 
 fn same_set(before: &[Value], after: &[Value]) -> bool {
     let mut left: Vec<&Value> = after.iter().collect();
-    let found = before.iter().all(|item| {
-        let position = left.iter().position(|other| !item.has_unknown() && same(item, other));
+    // What can't be opened is like anything: it takes what the others leave.
+    let (locked, open): (Vec<&Value>, Vec<&Value>) = before.iter().partition(|item| item.has_locked());
+    let found = open.into_iter().chain(locked).all(|item| {
+        let alike = |other: &&Value| !item.has_unknown() && same(item, other);
+        let position = left.iter().position(|other| alike(other) && !other.has_locked());
+        let position = position.or_else(|| left.iter().position(alike));
         position.map(|position| left.swap_remove(position)).is_some()
     });
     found && left.is_empty()
@@ -174,6 +198,25 @@ mod tests {
         let locked = Value::Map([("a".to_owned(), Value::Secret(trueup_state::Secret::Locked("x".into())))].into());
         let open = Value::Map([("a".to_owned(), Value::secret("y".into()))].into());
         assert!(paths(&schema, &locked, &open).is_empty());
+        assert_eq!(locked_paths(&locked), [FieldPath::parse("a")].into());
+        assert!(locked_paths(&open).is_empty());
+    }
+
+    #[test]
+    fn what_can_not_be_opened_in_a_list_may_be_any_of_it() {
+        let schema = schema(json!({"properties": {"set": {"type": "array", "x-unordered": true}}}));
+        let lock = || Value::Secret(trueup_state::Secret::Locked("x".into()));
+        let of = |name: &str, items: Vec<Value>| Value::Map([(name.to_owned(), Value::List(items))].into());
+        let secret = |text: &str| Value::secret(text.into());
+        for name in ["set", "list"] {
+            let before = of(name, vec![lock(), "a".into()]);
+            assert!(paths(&schema, &before, &of(name, vec![secret("y"), "a".into()])).is_empty());
+            assert_eq!(paths(&schema, &before, &of(name, vec![secret("y"), "b".into()])), [name]);
+            assert_eq!(paths(&schema, &before, &of(name, vec!["a".into()])), [name]);
+            assert_eq!(locked_paths(&before), [FieldPath::parse(name)].into());
+        }
+        let swapped = of("set", vec!["a".into(), secret("y")]);
+        assert!(paths(&schema, &of("set", vec![lock(), "a".into()]), &swapped).is_empty());
     }
 
     #[test]

@@ -87,6 +87,8 @@ pub struct Plan<V = Value> {
     pub resumes: Vec<Resume>,
     /// What differs between what was seen after the last apply and what is there now.
     pub drift: Vec<Drift<V>>,
+    /// What can't be compared, since it is sealed for a key that is not here.
+    pub uncompared: Uncompared,
     /// What becomes of each resource, in the order of their dependencies; those with nothing to do too.
     pub changes: Vec<Change<V>>,
     /// Journal entries that need no provider: what is found gone, and records that differ from what is there.
@@ -119,6 +121,22 @@ pub struct Contents {
     pub stands: BTreeMap<String, Result<Stands, String>>,
     /// The digests of those that are read, or why they can't be had.
     pub digests: BTreeMap<String, Result<String, String>>,
+}
+
+/// What is sealed for a key that is not here. It counts as unchanged: whether it is, nobody here can tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uncompared {
+    /// The fields of each resource.
+    pub fields: BTreeMap<Address, BTreeSet<FieldPath>>,
+    /// The outputs.
+    pub outputs: BTreeSet<String>,
+}
+
+impl Uncompared {
+    /// Whether there is nothing that can't be compared.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty() && self.outputs.is_empty()
+    }
 }
 
 /// An operation of an earlier run that has not ended.
@@ -402,6 +420,7 @@ impl<V> Plan<V> {
             facts: self.facts,
             contents: self.contents,
             resumes: self.resumes,
+            uncompared: self.uncompared,
             drift: self.drift.into_iter().map(|drift| drift.try_map(f)).collect::<Result<_, E>>()?,
             changes: self.changes.into_iter().map(|change| change.try_map(f)).collect::<Result<_, E>>()?,
             entries: self.entries.into_iter().map(|entry| entry.try_map(f)).collect::<Result<_, E>>()?,

@@ -34,6 +34,7 @@ fn plan() -> Plan {
         deferred: Vec::new(),
         resumes: Vec::new(),
         drift: Vec::new(),
+        uncompared: trueup_engine::plan::Uncompared::default(),
         changes: Vec::new(),
         entries: Vec::new(),
         operations: Vec::new(),

@@ -18,16 +18,18 @@ use std::sync::Arc;
 
 use trueup_state::entry::{Entry, Event};
 use trueup_state::{
-    Address, Declared, KindName, Object, OpenOperation, Record, Scope, Stack, State, Status, Timestamp, Value,
+    Address, Declared, FieldPath, KindName, Object, OpenOperation, Record, Scope, Stack, State, Status, Timestamp,
+    Value,
 };
 
 use self::wants::Wants;
 use super::decide::{Decision, Verdict, Wanted, decide};
+use super::diff::locked_paths;
 use super::echo::scrub;
 use super::moves::Moves;
 use super::operations::{self, Branch, Planned};
 use super::select::{Asked, NotSelected, Part, SelectError};
-use super::{Contents, FORMAT, Mode, Notice, Order, Plan, Resume, first_in, placement};
+use super::{Contents, FORMAT, Mode, Notice, Order, Plan, Resume, Uncompared, first_in, placement};
 use crate::blueprint::{Known, Program, Resource, Visible, World};
 use crate::compose::Arranged;
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
@@ -166,6 +168,7 @@ impl<'a> Builder<'a> {
             contents: input.contents.clone(),
             resumes: resumes.collect(),
             drift: Vec::new(),
+            uncompared: Uncompared::default(),
             changes: Vec::new(),
             entries: Vec::new(),
             operations: Vec::new(),
@@ -256,10 +259,10 @@ impl<'a> Builder<'a> {
         if let (Some(object), Some(Observation::Indeterminate(reason))) = (object, observation) {
             self.indeterminate(&resource.address, object, reason);
         }
-        if object.is_some_and(|object| object.sent.has_locked()) {
-            self.notice(&resource.address, "its secrets are sealed for a key that is not here, and can't be compared");
-        }
         let decision = decide(&wanted, record, observation, options.manager.as_ref());
+        if let Some(object) = object {
+            self.note_uncompared(&resource.address, object, &decision);
+        }
         let decision = match self.input.mode {
             Mode::Correct => {
                 self.only_drift(resource, &wanted, record, observation, decision, options.manager.as_ref())
@@ -269,6 +272,17 @@ impl<'a> Builder<'a> {
         let decision = self.ask(&resource.address, decision);
         let decision = self.recomposed(decision, &mut options);
         self.settle(resource, wanted, record, decision, options);
+    }
+
+    /// Notes the fields that are sealed for a key that is not here, but for those that differ whatever they hold.
+    fn note_uncompared(&mut self, address: &Address, object: &Object, decision: &Decision) {
+        let mut fields = locked_paths(&object.sent);
+        fields.extend(locked_paths(&object.seen));
+        let is_told = |path: &FieldPath| decision.edited.contains(path) || decision.drifted.contains(path);
+        fields.retain(|path| decision.desired.at(path).is_some() && !is_told(path));
+        if !fields.is_empty() {
+            self.plan.uncompared.fields.insert(address.clone(), fields);
+        }
     }
 
     fn declared(&self, resource: &Resource, dependencies: BTreeSet<Address>) -> Declared {
