@@ -8,6 +8,7 @@ mod at_plan;
 mod canary;
 mod commands;
 mod compositions;
+mod corpora;
 mod crash;
 mod diagnostics;
 mod drift;
