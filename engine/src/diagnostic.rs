@@ -115,6 +115,25 @@ impl Source {
     }
 }
 
+impl Source {
+    /// The same file with its whole text, where this is what was shown of it: what was masked is hidden again.
+    pub(crate) fn unmasked(&self, whole: &str) -> Self {
+        let mut hidden: Vec<Range<usize>> = Vec::new();
+        if whole.len() == self.text.len() {
+            let pairs = whole.bytes().zip(self.text.bytes()).enumerate();
+            for at in pairs.filter(|(_, (whole, shown))| whole != shown).map(|(at, _)| at) {
+                match hidden.last_mut() {
+                    Some(last) if last.end == at => last.end += 1,
+                    _ => hidden.push(at..at + 1),
+                }
+            }
+        } else {
+            hidden.push(0..whole.len());
+        }
+        Self { hidden: Hidden(hidden.into()), ..Self::new(&self.path, whole) }
+    }
+}
+
 /// The files that a blueprint is made of, the blueprint itself first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -314,4 +333,28 @@ fn letters(text: &str) -> u64 {
 pub fn with_article(name: &str) -> String {
     let article = if name.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']) { "an" } else { "a" };
     format!("{article} {name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "token: hunter2äx2\nlines: |\n  one\n  two\nopen: seen\n";
+    const MASKED: &str = "token: xxxxxxxxxxx\nlines: x\n  xxx\n  xxx\nopen: seen\n";
+
+    #[test]
+    fn what_is_hidden_is_masked_line_by_line_and_known_again() {
+        let mut sources = Sources::default();
+        let file = sources.add("a.yaml", TEXT);
+        sources.hide(file, vec![7..18, 26..39]);
+        let source = sources.get(file).unwrap();
+        assert_eq!(source.masked(), MASKED);
+        assert!(!format!("{source:?}").contains("hunter2"));
+        let saved: Source = serde_json::from_str(&serde_json::to_string(source).unwrap()).unwrap();
+        assert_eq!(&*saved.text, MASKED);
+        let again = saved.unmasked(TEXT);
+        assert_eq!((&*again.text, again.masked().as_ref()), (TEXT, MASKED));
+        let other = saved.unmasked("token: hunter2");
+        assert_eq!(other.masked(), "xxxxxxxxxxxxxx", "of another text all is hidden");
+    }
 }

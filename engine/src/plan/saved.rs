@@ -7,7 +7,6 @@ use trueup_state::Value;
 use trueup_state::codec::{self, Seal, SealedValue, VaultError};
 
 use super::{FORMAT, Plan};
-use crate::diagnostic::Source;
 
 /// What every saved plan begins with.
 pub const MARK: &[u8] = br#"{"format":"#;
@@ -66,7 +65,7 @@ pub fn read(bytes: &[u8], vault: &dyn Seal) -> Result<Plan, SavedError> {
     let mut plan = sealed.try_map(&mut |value| codec::open(&value, vault))?;
     for (file, text) in &plan.texts {
         if let (Some(source), Value::String(text)) = (plan.sources.0.get_mut(*file), text.revealed()) {
-            *source = Source::new(&source.path, text.as_str());
+            *source = source.unmasked(text);
         }
     }
     Ok(plan)
