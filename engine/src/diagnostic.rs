@@ -67,7 +67,7 @@ impl Eq for Hidden {}
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source").field("path", &self.path).field("text", &self.masked()).finish()
+        f.debug_struct("Source").field("path", &self.path).field("text", &self.masked()).finish_non_exhaustive()
     }
 }
 

@@ -20,8 +20,8 @@ fn fails() {
     match std::env::var(PANIC).as_deref() {
         Ok("value") => panic!("no use for {secret:?}"),
         Ok("words") => panic!("no use for {CANARY}"),
-        Ok("unwrap") => Err::<(), _>(format!("no use for {CANARY}")).unwrap(),
-        Ok("slice") => println!("{}", &format!("ä{CANARY}")[1..]),
+        Ok("unwrap") => drop(CANARY.parse::<u8>().map_err(|_| CANARY).unwrap()),
+        Ok("slice") => drop(format!("ä{CANARY}")[1..].to_owned()),
         Ok("thread") => std::thread::spawn(|| panic!("no use for {CANARY}")).join().unwrap(),
         Ok("literal") => panic!("a list that is never empty is empty"),
         other => panic!("{other:?} is no way to fail"),

@@ -255,7 +255,7 @@ fn a_secret_is_kept_from_wherever_it_comes() {
         }
         let run = |command: &str, code| {
             let words: Vec<&str> = command.split(' ').collect();
-            let inputs = if words[0] != "plan" { Vec::new() } else { arguments.clone() };
+            let inputs = if words[0] == "plan" { arguments.clone() } else { Vec::new() };
             let ran =
                 place.run_with(&[words, inputs].concat(), &[("RUST_LOG", "trace"), ("TRUEUP_VAR_many", &many[5..])]);
             let (out, err) = (ran.out.clone(), ran.err.clone());

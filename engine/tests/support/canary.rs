@@ -1,6 +1,6 @@
 //! A secret that is found again by any piece of it, however it is spelt.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use base64::Engine;
@@ -18,7 +18,7 @@ struct Spelling {
     length: usize,
     /// Whether upper and lower case are one.
     any_case: bool,
-    pieces: HashSet<Vec<u8>>,
+    pieces: BTreeSet<Vec<u8>>,
     /// Whether a piece begins with two bytes: most of a file is passed over by this.
     begins: Vec<bool>,
 }
@@ -26,7 +26,7 @@ struct Spelling {
 static SPELLINGS: LazyLock<Vec<Spelling>> = LazyLock::new(|| {
     let lower = CANARY.to_lowercase();
     let reversed: String = lower.chars().rev().collect();
-    let hex: String = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = in_hexadecimal(CANARY);
     let bytes = format!("{:?}", CANARY.as_bytes());
     let plain = |name, text: &str, length| spelling(name, &[text.to_owned()], length, true);
     // Two characters at either end of each are of what stands around it.
@@ -42,11 +42,16 @@ static SPELLINGS: LazyLock<Vec<Spelling>> = LazyLock::new(|| {
 });
 
 fn spelling(name: &'static str, texts: &[String], length: usize, any_case: bool) -> Spelling {
-    let pieces: HashSet<Vec<u8>> =
+    let pieces: BTreeSet<Vec<u8>> =
         texts.iter().flat_map(|text| text.as_bytes().windows(length).map(<[u8]>::to_vec)).collect();
     let mut begins = vec![false; 1 << 16];
     pieces.iter().for_each(|piece| begins[beginning(piece)] = true);
     Spelling { name, length, any_case, pieces, begins }
+}
+
+fn in_hexadecimal(text: &str) -> String {
+    let digit = |number: u8| char::from_digit(u32::from(number), 16).unwrap_or_default();
+    text.bytes().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn beginning(piece: &[u8]) -> usize {
@@ -76,7 +81,7 @@ pub(crate) fn silent(what: &str, text: &str) {
 #[test]
 fn the_canary_is_found_however_it_is_spelt() {
     let piece = &CANARY[9..20];
-    let hex: String = piece.bytes().map(|byte| format!("{byte:02X}")).collect();
+    let hex = in_hexadecimal(piece).to_uppercase();
     for text in [
         piece.to_owned(),
         piece.to_uppercase(),
