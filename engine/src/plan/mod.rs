@@ -14,6 +14,7 @@ pub mod placement;
 pub mod reason;
 pub mod saved;
 pub mod select;
+mod uncompared;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +29,7 @@ use crate::provider::{Candidate, Fact};
 use crate::tree::Stands;
 pub use reason::Reason;
 use select::{Asked, Part};
+pub use uncompared::Uncompared;
 
 /// The format of a saved plan.
 pub const FORMAT: u32 = 6;
@@ -121,22 +123,6 @@ pub struct Contents {
     pub stands: BTreeMap<String, Result<Stands, String>>,
     /// The digests of those that are read, or why they can't be had.
     pub digests: BTreeMap<String, Result<String, String>>,
-}
-
-/// What is sealed for a key that is not here. It counts as unchanged: whether it is, nobody here can tell.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Uncompared {
-    /// The fields of each resource.
-    pub fields: BTreeMap<Address, BTreeSet<FieldPath>>,
-    /// The outputs.
-    pub outputs: BTreeSet<String>,
-}
-
-impl Uncompared {
-    /// Whether there is nothing that can't be compared.
-    pub fn is_empty(&self) -> bool {
-        self.fields.is_empty() && self.outputs.is_empty()
-    }
 }
 
 /// An operation of an earlier run that has not ended.

@@ -10,6 +10,7 @@ mod protect;
 mod remove;
 mod select;
 mod select_parts;
+mod uncompared;
 mod wants;
 mod wholes;
 
@@ -18,13 +19,11 @@ use std::sync::Arc;
 
 use trueup_state::entry::{Entry, Event};
 use trueup_state::{
-    Address, Declared, FieldPath, KindName, Object, OpenOperation, Record, Scope, Stack, State, Status, Timestamp,
-    Value,
+    Address, Declared, KindName, Object, OpenOperation, Record, Scope, Stack, State, Status, Timestamp, Value,
 };
 
 use self::wants::Wants;
 use super::decide::{Decision, Verdict, Wanted, decide};
-use super::diff::locked_paths;
 use super::echo::scrub;
 use super::moves::Moves;
 use super::operations::{self, Branch, Planned};
@@ -272,17 +271,6 @@ impl<'a> Builder<'a> {
         let decision = self.ask(&resource.address, decision);
         let decision = self.recomposed(decision, &mut options);
         self.settle(resource, wanted, record, decision, options);
-    }
-
-    /// Notes the fields that are sealed for a key that is not here, but for those that differ whatever they hold.
-    fn note_uncompared(&mut self, address: &Address, object: &Object, decision: &Decision) {
-        let mut fields = locked_paths(&object.sent);
-        fields.extend(locked_paths(&object.seen));
-        let is_told = |path: &FieldPath| decision.edited.contains(path) || decision.drifted.contains(path);
-        fields.retain(|path| decision.desired.at(path).is_some() && !is_told(path));
-        if !fields.is_empty() {
-            self.plan.uncompared.fields.insert(address.clone(), fields);
-        }
     }
 
     fn declared(&self, resource: &Resource, dependencies: BTreeSet<Address>) -> Declared {
