@@ -105,11 +105,13 @@ pub(crate) fn inputs(arguments: &InputArgs) -> Result<Inputs, Failure> {
     // `default` is what the environment is called where none is chosen.
     let environment = arguments.env.clone().filter(|name| name != DEFAULT_ENVIRONMENT);
     let mut inputs = Inputs { environment, ..Inputs::default() };
-    for (name, text) in std::env::vars() {
-        if let Some(variable) = name.strip_prefix(PREFIX) {
-            let given = Given { value: Value::String(text), is_text: true, origin: name.clone() };
-            inputs.variables.insert(variable.to_owned(), given);
-        }
+    for (name, text) in std::env::vars_os() {
+        let Some((variable, name)) = name.to_str().and_then(|name| Some((name.strip_prefix(PREFIX)?, name))) else {
+            continue;
+        };
+        let text = text.into_string().map_err(|_| Failure::new(format!("the text of {name} is not UTF-8")))?;
+        let given = Given { value: Value::String(text), is_text: true, origin: name.to_owned() };
+        inputs.variables.insert(variable.to_owned(), given);
     }
     for path in &arguments.variable_files {
         for (name, value) in read_variables(path)? {
@@ -119,7 +121,8 @@ pub(crate) fn inputs(arguments: &InputArgs) -> Result<Inputs, Failure> {
     }
     for pair in &arguments.variables {
         let Some((name, text)) = pair.split_once('=') else {
-            return Err(Failure::new(format!("`--var {pair}` has no value")).help("write `--var name=value`"));
+            // It is not repeated: it may be the value, and secret.
+            return Err(Failure::new("a `--var` has no `=`, and so no value").help("write `--var name=value`"));
         };
         let given = Given { value: text.into(), is_text: true, origin: "--var".to_owned() };
         inputs.variables.insert(name.to_owned(), given);

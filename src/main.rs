@@ -2,6 +2,7 @@
 
 mod arguments;
 mod commands;
+mod crash;
 mod draw;
 mod exit;
 mod files;
@@ -16,12 +17,14 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
+    crash::install();
     let arguments = match arguments::Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(asked) => {
             let _ = asked.print();
             if asked.use_stderr()
-                && let Some(hint) = foreign::hint(std::env::args().skip(1))
+                && let Some(hint) =
+                    foreign::hint(std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()))
             {
                 draw::note(&format!("\n  tip: {hint}"));
             }

@@ -71,7 +71,11 @@ impl Workplace {
             engine.tell_phase("load", since);
             loaded
         });
-        let loaded = loading.await.map_err(|error| Failure::new(format!("the blueprint can't be loaded: {error}")))?;
+        let loaded = loading.await.map_err(|error| match error.try_into_panic() {
+            // Its words may repeat a secret: what may be said of it was said by who saw it.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => Failure::new(format!("the blueprint can't be loaded: {error}")),
+        })?;
         Ok(loaded?)
     }
 

@@ -8,7 +8,8 @@ use crate::blueprint::{Program, Resource, World, evaluate};
 use crate::diagnostic::Diagnostic;
 use crate::paths::resolve_paths;
 use crate::plan::Contents;
-use crate::plan::diff::{scrub, set};
+use crate::plan::diff::set;
+use crate::plan::echo::scrub;
 use crate::provider::{Candidate, Manager};
 use crate::schema::{Problem, Schema};
 

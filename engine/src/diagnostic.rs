@@ -1,10 +1,15 @@
 //! What is wrong with a blueprint, with its place. Floor 4 draws it.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use serde::{Deserialize, Serialize};
-use trueup_state::Place;
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
+use trueup_state::{Place, Value};
 
 /// A file that was read, by its position in [`Sources`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -21,8 +26,8 @@ pub struct Span {
     pub end: usize,
 }
 
-/// The text of a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The text of a file. Where the values of secret variables stand in it, it is kept and shown masked.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct Source {
     /// Where it was read from, relative to the working directory where it is below it.
     pub path: Arc<Path>,
@@ -30,7 +35,13 @@ pub struct Source {
     pub text: Arc<str>,
     #[serde(skip)]
     lines: Lines,
+    #[serde(skip)]
+    hidden: Hidden,
 }
+
+/// The stretches that nobody is shown, in their order.
+#[derive(Clone, Default)]
+struct Hidden(Arc<[Range<usize>]>);
 
 /// Where the lines of a text begin, looked for when it is first asked: each resource's line is.
 #[derive(Clone, Debug, Default)]
@@ -45,10 +56,55 @@ impl PartialEq for Lines {
 
 impl Eq for Lines {}
 
+impl PartialEq for Hidden {
+    /// As of lines.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Hidden {}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("path", &self.path).field("text", &self.masked()).finish_non_exhaustive()
+    }
+}
+
+impl Serialize for Source {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut source = serializer.serialize_struct("Source", 2)?;
+        source.serialize_field("path", &self.path)?;
+        source.serialize_field("text", &self.masked())?;
+        source.end()
+    }
+}
+
 impl Source {
     /// A file's text.
     pub fn new(path: impl AsRef<Path>, text: impl Into<Arc<str>>) -> Self {
-        Self { path: path.as_ref().into(), text: text.into(), lines: Lines::default() }
+        Self { path: path.as_ref().into(), text: text.into(), lines: Lines::default(), hidden: Hidden::default() }
+    }
+
+    /// The text as it may be shown: as long as it is, line by line, with an `x` for each byte of what is hidden.
+    pub fn masked(&self) -> Cow<'_, str> {
+        if self.hidden.0.is_empty() {
+            return Cow::Borrowed(&self.text);
+        }
+        let mut masked = String::with_capacity(self.text.len());
+        for stretch in self.hidden.0.iter() {
+            let (from, hidden) = (masked.len(), self.text.get(stretch.clone()));
+            let Some((before, hidden)) = self.text.get(from..stretch.start).zip(hidden) else { continue };
+            masked.push_str(before);
+            // What a line begins with says how deep it stands.
+            let mut begins = false;
+            for byte in hidden.bytes() {
+                begins = matches!(byte, b'\n' | b'\r') || (begins && byte == b' ');
+                masked.push(if begins { char::from(byte) } else { 'x' });
+            }
+        }
+        masked.push_str(self.text.get(masked.len()..).unwrap_or_default());
+        Cow::Owned(masked)
     }
 
     /// The line of a byte, from 1; none where no character begins there.
@@ -56,6 +112,25 @@ impl Source {
         let begins = || self.text.match_indices('\n').map(|(newline, _)| newline + 1).collect();
         let lines = self.lines.0.get_or_init(begins);
         self.text.is_char_boundary(at).then(|| lines.partition_point(|begins| *begins <= at) + 1)
+    }
+}
+
+impl Source {
+    /// The same file with its whole text, where this is what was shown of it: what was masked is hidden again.
+    pub(crate) fn unmasked(&self, whole: &str) -> Self {
+        let mut hidden: Vec<Range<usize>> = Vec::new();
+        if whole.len() == self.text.len() {
+            let pairs = whole.bytes().zip(self.text.bytes()).enumerate();
+            for at in pairs.filter(|(_, (whole, shown))| whole != shown).map(|(at, _)| at) {
+                match hidden.last_mut() {
+                    Some(last) if last.end == at => last.end += 1,
+                    _ => hidden.push(at..at + 1),
+                }
+            }
+        } else {
+            hidden.push(0..whole.len());
+        }
+        Self { hidden: Hidden(hidden.into()), ..Self::new(&self.path, whole) }
     }
 }
 
@@ -74,10 +149,23 @@ impl Sources {
 
     /// The same file under another path, so that what reads these later finds it under both.
     pub fn also(&mut self, path: &Path, file: FileId) {
-        let text = self.get(file).map(|source| source.text.clone());
-        if let Some(text) = text.filter(|_| self.0.iter().all(|source| *source.path != *path)) {
-            self.add(path, text);
+        let same = self.get(file).cloned();
+        if let Some(same) = same.filter(|_| self.0.iter().all(|source| *source.path != *path)) {
+            self.0.push(Source { path: path.into(), ..same });
         }
+    }
+
+    /// Hides stretches of a file's text, which are in their order.
+    pub(crate) fn hide(&mut self, file: FileId, stretches: Vec<Range<usize>>) {
+        if let Some(source) = self.0.get_mut(file.0 as usize) {
+            source.hidden = Hidden(stretches.into());
+        }
+    }
+
+    /// The whole text of each file that hides something, as a secret.
+    pub(crate) fn secret_texts(&self) -> BTreeMap<usize, Value> {
+        let hiding = self.0.iter().enumerate().filter(|(_, source)| !source.hidden.0.is_empty());
+        hiding.map(|(file, source)| (file, Value::secret(source.text.as_ref().into()))).collect()
     }
 
     /// A file.
@@ -245,4 +333,28 @@ fn letters(text: &str) -> u64 {
 pub fn with_article(name: &str) -> String {
     let article = if name.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']) { "an" } else { "a" };
     format!("{article} {name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "token: hunter2äx2\nlines: |\n  one\n  two\nopen: seen\n";
+    const MASKED: &str = "token: xxxxxxxxxxx\nlines: x\n  xxx\n  xxx\nopen: seen\n";
+
+    #[test]
+    fn what_is_hidden_is_masked_line_by_line_and_known_again() {
+        let mut sources = Sources::default();
+        let file = sources.add("a.yaml", TEXT);
+        sources.hide(file, vec![7..18, 26..39]);
+        let source = sources.get(file).unwrap();
+        assert_eq!(source.masked(), MASKED);
+        assert!(!format!("{source:?}").contains("hunter2"));
+        let saved: Source = serde_json::from_str(&serde_json::to_string(source).unwrap()).unwrap();
+        assert_eq!(&*saved.text, MASKED);
+        let again = saved.unmasked(TEXT);
+        assert_eq!((&*again.text, again.masked().as_ref()), (TEXT, MASKED));
+        let other = saved.unmasked("token: hunter2");
+        assert_eq!(other.masked(), "xxxxxxxxxxxxxx", "of another text all is hidden");
+    }
 }

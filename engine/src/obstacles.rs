@@ -8,7 +8,7 @@ use crate::apply::remedy::to_delete;
 use crate::blueprint::Program;
 use crate::desired::declared;
 use crate::estate::Estate;
-use crate::plan::diff::scrub;
+use crate::plan::echo::scrub;
 use crate::plan::{Operation, Plan, Refusal};
 use crate::provider::{By, Target};
 use crate::schema::Problem;

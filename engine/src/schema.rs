@@ -3,8 +3,9 @@
 //! Keys of our own in that schema: `x-immutable` (a change replaces the object), `x-secret`, `x-write-only` (sent, never observed),
 //! `x-unordered` (a list that is a set), `x-reference` (the kinds that a whole-resource expression may be of), `x-path` (a path,
 //! relative to the blueprint's file, of what is there; `directory` or `file` where it must be one), `x-digest-into` (beside `x-path`:
-//! the field that holds the digest of what it leads to), `x-shown` (a field that shows in names and ids: no secret), `x-computed` (a field that the engine fills in), `x-volatile` (an attribute
-//! that may change without a replace), `x-at-most` (the field that a number may not exceed: one beside it, or beside what it stands
+//! the field that holds the digest of what it leads to), `x-shown` (a field that shows in names and ids: no secret), `x-shows` (of a whole spec: all
+//! its fields show in what is made, but for those that are `x-secret` or `x-may-be-secret`), `x-computed` (a field that the engine
+//! fills in), `x-volatile` (an attribute that may change without a replace), `x-at-most` (the field that a number may not exceed: one beside it, or beside what it stands
 //! in), `x-on-delete` (a field of the spec itself that matters only when the thing is deleted: a change of it is recorded without a
 //! call, and a delete goes by what the blueprint says then). `x-free` marks a map whose keys are the user's own.
 
@@ -72,6 +73,14 @@ impl Schema {
     /// The schema of Rust types.
     pub fn of<S: JsonSchema, A: JsonSchema>(version: u32, create_first: bool) -> Self {
         Self::new(version, json_schema::<S>(), json_schema::<A>(), create_first)
+    }
+
+    /// The same with fields that show in what is made: a secret may stand only where one is sealed.
+    pub(crate) fn showing(mut self) -> Self {
+        if let Some(spec) = self.spec.as_object_mut() {
+            spec.insert("x-shows".to_owned(), true.into());
+        }
+        self
     }
 
     /// The schema of a spec and of attributes that came as JSON Schemas, with nothing behind references.

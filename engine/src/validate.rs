@@ -13,7 +13,7 @@ pub(crate) fn problems(validator: &Validator, schema: &Json, spec: &Value) -> Ve
     let json = plain(spec, &FieldPath::root(), &mut unknown);
     let mut problems: Vec<Problem> = Vec::new();
     if spec.has_secret() {
-        shown_secrets(spec, schema, &FieldPath::root(), &mut problems);
+        shown_secrets(spec, schema, &FieldPath::root(), sealing(schema).as_deref(), &mut problems);
     }
     // Most specs are right, and to say so is much cheaper than to look for what is wrong.
     if validator.is_valid(&json) {
@@ -80,29 +80,56 @@ fn compare<'a>(
     }
 }
 
-/// Secrets where a value shows: in names, in paths, and in what is read from them.
-fn shown_secrets(value: &Value, schema: &Json, path: &FieldPath, found: &mut Vec<Problem>) {
-    let shows = schema::marked(schema, "x-shown") || schema::marked(schema, "x-path");
-    if shows && matches!(value, Value::Secret(_)) {
-        let message = "this can't be secret: it shows in names, in paths and in the state".to_owned();
-        found.push(Problem { path: path.clone(), message, suggestion: None });
-        return;
-    }
+/// Secrets where a value shows: in names, in paths, in what is read from them, and in what nobody seals where it is made.
+fn shown_secrets(value: &Value, schema: &Json, path: &FieldPath, sealing: Option<&[&str]>, found: &mut Vec<Problem>) {
+    // What is in a field that seals a secret is sealed with it.
+    let sealing = sealing.filter(|_| !seals(schema));
+    let mut inside = |step: Step, value: &Value, at: FieldPath| {
+        let inner = schema::child(schema, &step).filter(|_| value.has_secret());
+        inner.into_iter().for_each(|schema| shown_secrets(value, schema, &at, sealing, found));
+    };
     match value {
+        Value::Secret(_) => {
+            let message = why_no_secret(schema, sealing);
+            found.extend(message.map(|message| Problem::new(path.clone(), message)));
+        }
         Value::Map(map) => {
-            for (name, value) in map.iter().filter(|(_, value)| value.has_secret()) {
-                let inner = schema::child(schema, &Step::Field(name.clone()));
-                inner.into_iter().for_each(|schema| shown_secrets(value, schema, &path.field(name), found));
-            }
+            map.iter().for_each(|(name, value)| inside(Step::Field(name.clone()), value, path.field(name)));
         }
         Value::List(items) => {
-            for (index, value) in items.iter().enumerate().filter(|(_, value)| value.has_secret()) {
-                let inner = schema::child(schema, &Step::Index(index));
-                inner.into_iter().for_each(|schema| shown_secrets(value, schema, &path.index(index), found));
-            }
+            let items = items.iter().enumerate();
+            items.for_each(|(index, value)| inside(Step::Index(index), value, path.index(index)));
         }
         _ => {}
     }
+}
+
+/// Whether a field seals a secret.
+fn seals(field: &Json) -> bool {
+    schema::marked(field, "x-secret") || schema::marked(field, "x-may-be-secret")
+}
+
+/// Why no secret may stand in a field. `sealing`: the fields that seal one, where the others do not.
+fn why_no_secret(schema: &Json, sealing: Option<&[&str]>) -> Option<String> {
+    let is = |key| schema::marked(schema, key);
+    match sealing {
+        _ if is("x-shown") || is("x-path") => {
+            Some("this can't be secret: it shows in names, in paths and in the state".to_owned())
+        }
+        None => None,
+        Some(_) if seals(schema) => None,
+        Some([]) => Some("this can't be secret: it shows in what is made".to_owned()),
+        Some(fields) => {
+            let fields = fields.join("` or `");
+            Some(format!("this can't be secret: it shows in what is made; a secret goes into `{fields}`"))
+        }
+    }
+}
+
+/// The fields of a spec that a secret may stand in, where it may not stand in all.
+fn sealing(schema: &Json) -> Option<Vec<&str>> {
+    let may = |name: &&str| schema::child(schema, &Step::Field((*name).to_owned())).is_some_and(seals);
+    schema::marked(schema, "x-shows").then(|| schema::properties(schema).into_iter().filter(may).collect())
 }
 
 /// Whether an error may be due to what stands further down, and so to a part that is not known.

@@ -28,3 +28,24 @@ fn every_expression_of_the_corpus_is_read_or_refused() {
         targets::expression(&std::fs::read_to_string(path).unwrap());
     }
 }
+
+#[test]
+fn every_plan_of_the_corpus_is_read_or_refused() {
+    for path in corpus("plan") {
+        targets::plan(&std::fs::read(path).unwrap());
+    }
+}
+
+#[test]
+fn every_journal_of_the_corpus_is_added_up_or_refused() {
+    for path in corpus("entry") {
+        targets::entry(&std::fs::read(path).unwrap());
+    }
+}
+
+#[test]
+fn every_export_of_the_corpus_is_read_or_refused() {
+    for path in corpus("import") {
+        targets::import(&std::fs::read(path).unwrap());
+    }
+}

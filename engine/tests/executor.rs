@@ -12,10 +12,10 @@ use support::provider::condemned;
 use support::{House, blueprint, blueprint_with, done, events, stack, told};
 use tokio::sync::watch;
 use trueup_engine::apply::ApplyEvent;
-use trueup_engine::plan::{Action, Mode, Plan};
+use trueup_engine::plan::{Action, Mode, saved};
 use trueup_engine::{EngineError, PlanOptions};
 use trueup_state::entry::Class;
-use trueup_state::{Status, Store, Verb, codec};
+use trueup_state::{Status, Store, Verb};
 
 fn many(count: usize, line: &str) -> String {
     let lines: Vec<String> = (0..count).map(|number| format!("r{number}: {line}")).collect();
@@ -411,13 +411,12 @@ async fn a_saved_plan_does_the_same() {
     );
     let house = House::new();
     let plan = house.plan(&text).await;
-    let sealed: Plan<codec::SealedValue> =
-        plan.clone().try_map(&mut |value| codec::seal(&value, house.vault.as_ref())).unwrap();
-    let bytes = serde_json::to_vec(&sealed).unwrap();
-    assert!(!String::from_utf8(bytes.clone()).unwrap().contains("hush\\\""));
-    let read: Plan<codec::SealedValue> = serde_json::from_slice(&bytes).unwrap();
-    let opened: Plan = read.try_map(&mut |json| codec::open(&json, house.vault.as_ref())).unwrap();
+    let bytes = saved::write(&plan, house.vault.as_ref()).unwrap();
+    assert!(!String::from_utf8(bytes.clone()).unwrap().contains("hush"));
+    let opened = saved::read(&bytes, house.vault.as_ref()).unwrap();
     assert_eq!(opened, plan);
+    let again = saved::write(&opened, house.vault.as_ref()).unwrap();
+    assert!(!String::from_utf8(again).unwrap().contains("hush"), "{opened:?}");
     assert!(house.carry_out(&opened, &text).await.unwrap().is_complete());
     assert!(house.cloud.one("a").spec.get("password").unwrap().same(&"hush".into()));
     house.settled(&text).await;

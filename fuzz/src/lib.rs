@@ -1,10 +1,15 @@
 //! What the fuzzer runs, and what a test of the engine replays over `corpus/`: plain functions that must not panic.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use trueup_engine::blueprint::{Scope, Visible, World, evaluate};
-use trueup_engine::diagnostic::Diagnostics;
-use trueup_state::{Map, Value};
+use trueup_engine::blueprint::expand::load;
+use trueup_engine::blueprint::{Given, Inputs, Loader, Scope, Visible, World, evaluate};
+use trueup_engine::diagnostic::{Diagnostics, Sources};
+use trueup_engine::plan::{Plan, saved};
+use trueup_state::codec::{NoKey, SealedValue};
+use trueup_state::document::Document;
+use trueup_state::{Entry, Event, Map, Stack, State, Timestamp, Value};
 
 #[path = "../../engine/tests/reading/mod.rs"]
 mod reading;
@@ -59,6 +64,69 @@ pub fn expression(text: &str) {
         let result = evaluate(&output.node, &Scope { world, module: None, each: None });
         assert!(text.contains(SECRET) || !format!("{result:?}").contains(SECRET), "a secret shows");
     }
+}
+
+/// Reads any bytes as a saved plan. What is read is written as it was, and the blueprint in it is loaded or refused.
+pub fn plan(bytes: &[u8]) {
+    let Ok(plan) = saved::read(bytes, &NoKey) else { return };
+    let written = saved::write(&plan, &NoKey).expect("what was sealed stays sealed");
+    assert_eq!(saved::read(&written, &NoKey).as_ref(), Ok(&plan), "it is not read as it was written");
+    let _ = (plan.summary(), plan.is_empty(), plan.changes_nothing());
+    reload(&plan);
+}
+
+/// Loads the blueprint that a saved plan carries, as `trueup show` does.
+fn reload(plan: &Plan) {
+    let given = |value: &Value| Given { value: value.clone(), is_text: false, origin: "the saved plan".to_owned() };
+    let variables = plan.variables.iter().map(|(name, value)| (name.clone(), given(value))).collect();
+    let environment = Some(plan.stack.environment.clone()).filter(|name| name != "default");
+    let inputs = Inputs { environment, variables };
+    let loaded = load(&plan.stack.file, &inputs, &Carried(&plan.sources), &Arc::new(reading::catalog()));
+    let known = loaded.and_then(|program| program.with_known(plan.known.clone()));
+    if let Err(errors) = known {
+        check(&errors);
+    }
+}
+
+struct Carried<'a>(&'a Sources);
+
+impl Loader for Carried<'_> {
+    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        let source = self.0.0.iter().find(|source| *source.path == *path);
+        source.map(|source| source.text.as_bytes().to_vec()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+    }
+}
+
+/// Reads any lines as the entries of a journal. Each that is read is written as it was, and follows those before it or is refused; the
+/// state that they add up to contradicts nothing.
+pub fn entry(bytes: &[u8]) {
+    let mut state: State<SealedValue> = State::new("0123456789abcdef");
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let Ok(entry) = serde_json::from_slice::<Entry<SealedValue>>(line) else { continue };
+        let written = serde_json::to_vec(&entry).expect("an entry has a JSON form");
+        let again: Entry<SealedValue> = serde_json::from_slice(&written).expect("what was written is read");
+        assert_eq!(again, entry, "it is not read as it was written");
+        let before = state.clone();
+        match state.apply(&entry) {
+            Ok(()) => assert_eq!(state.flaws(), [], "it was allowed"),
+            Err(_) => assert_eq!(state, before, "it was refused, and changed something"),
+        }
+    }
+}
+
+/// Reads any bytes as an exported state. What is read is written as it was, and is the whole of an empty journal's next entry.
+pub fn import(bytes: &[u8]) {
+    let Ok(document) = Document::read(bytes) else { return };
+    let written = serde_json::to_vec(&document).expect("a document has a JSON form");
+    assert_eq!(Document::read(&written).as_ref(), Ok(&document), "it is not read as it was written");
+    let (blueprint, environment) = (document.stack.blueprint.clone(), document.stack.environment.clone());
+    let stack = Stack { blueprint, environment, file: PathBuf::new() };
+    let Ok(state) = document.state_for(&stack, &NoKey) else { return };
+    let entry = Entry { at: Timestamp(0), address: None, event: Event::Restored { state: Box::new(state.clone()) } };
+    let mut empty: State = State::new("fedcba9876543210");
+    empty.apply(&entry).expect("a whole state can be restored");
+    assert_eq!(empty, State { serial: 1, ..state });
+    assert_eq!(empty.flaws(), []);
 }
 
 fn check(errors: &Diagnostics) {

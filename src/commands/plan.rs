@@ -3,8 +3,9 @@
 use trueup_engine::Planned;
 use trueup_engine::blueprint::Program;
 use trueup_engine::plan::{Mode, Plan};
+use trueup_state::State;
 
-use super::{Standing, load_beside_state, warn_of_twin};
+use super::{Standing, load_beside_state, no_key, warn_of_twin};
 use crate::arguments::{PlanArgs, ShowArgs, View, options};
 use crate::draw;
 use crate::draw::plan::Shown;
@@ -20,6 +21,10 @@ pub(super) async fn run(arguments: &PlanArgs, json: bool) -> Result<Exit, Failur
     let Planned { program, plan, snapshot } =
         workplace.engine.plan_from(&loaded.program, &loaded.stack, options, snapshot).await?;
     if let Some(path) = &arguments.out {
+        // Nothing is sealed for another key beside what there is, and who could carry it out?
+        if snapshot.state.as_ref().is_some_and(State::has_locked) {
+            return Err(no_key("the state"));
+        }
         planfile::save(path, &plan, workplace.vault.as_ref())?;
     }
     draw::warnings(&loaded.program.sources, &loaded.program.warnings, json);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use trueup_engine::plan::{Drift, Notice, Plan};
 
-use super::plan::found_fate;
+use super::plan::{found_fate, no_drift};
 use super::{count, safe, value};
 use crate::exit::Failure;
 
@@ -56,7 +56,7 @@ fn section(looked: &Looked<'_>) -> String {
         Err(failure) => return format!("It could not be looked at: {}\n", failed(failure)),
     };
     if plan.drift.is_empty() {
-        return format!("No drift: everything is as it was last seen.\n{}", notes(&plan.notices));
+        return format!("{}{}{}", no_drift(plan), uncompared(plan), notes(&plan.notices));
     }
     let mut text = format!(
         "**{} drifted.** {} {}.\n\n\
@@ -70,7 +70,18 @@ fn section(looked: &Looked<'_>) -> String {
     if plan.drift.len() > MOST {
         text.push_str(&format!("\nAnd {} more: `trueup drift` shows them.\n", plan.drift.len() - MOST));
     }
-    text + &notes(&plan.notices)
+    text + &uncompared(plan) + &notes(&plan.notices)
+}
+
+/// What is sealed for a key that is not here, a line for each resource.
+fn uncompared(plan: &Plan) -> String {
+    let mut text = String::new();
+    for (address, fields) in plan.uncompared.fields.iter().take(MOST) {
+        let fields: Vec<String> = fields.iter().map(|path| code(&path.to_string())).collect();
+        let words = value::CANNOT_COMPARE;
+        text.push_str(&format!("- {}: {words} {}\n", code(&address.to_string()), fields.join(", ")));
+    }
+    if text.is_empty() { text } else { format!("\nSealed for a key that is not here:\n\n{text}") }
 }
 
 /// What corrects it, and where.

@@ -8,6 +8,8 @@ pub(crate) mod graph;
 pub(crate) mod markdown;
 pub(crate) mod plan;
 pub(crate) mod progress;
+#[cfg(test)]
+mod replay;
 pub(crate) mod safe;
 pub(crate) mod schedule;
 pub(crate) mod state;

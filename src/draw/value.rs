@@ -28,6 +28,15 @@ pub(crate) fn whole(value: &Value) -> String {
     }
 }
 
+/// Stands for a value that is sealed for a key that is not here, beside another.
+pub(crate) const CANNOT_COMPARE: &str = "cannot compare";
+
+/// Whether what two values are to each other can't be told: one of them is sealed for a key that is not here.
+fn cannot_compare(before: Option<&Value>, after: Option<&Value>) -> bool {
+    let is_locked = |value: &Value| matches!(value.revealed(), Value::Secret(_));
+    before.zip(after).is_some_and(|(before, after)| is_locked(before) || is_locked(after))
+}
+
 /// Stands where there is no value.
 pub(crate) const NONE: &str = "(none)";
 
@@ -43,6 +52,9 @@ pub(crate) fn optional(value: Option<&Value>) -> String {
 
 /// A value and what it becomes. Of two long ones, the part in which they differ first.
 pub(crate) fn change(before: Option<&Value>, after: Option<&Value>) -> String {
+    if cannot_compare(before, after) {
+        return CANNOT_COMPARE.to_owned();
+    }
     let is_cut = |value: &&Value| short(value).contains('…') && !is_digest(value);
     match (before.filter(is_cut), after.filter(is_cut)) {
         (Some(before), Some(after)) => {

@@ -174,7 +174,7 @@ impl<V: Clone> State<V> {
             }
             Event::Succeeded { token, object } => {
                 let open = self.open.get(token).ok_or_else(|| not_open(token))?;
-                self.may_succeed(open, object.is_some())?;
+                self.may_succeed(open, object.as_deref())?;
                 let open = self.close(token)?;
                 self.succeed(&open, object.as_deref().cloned())
             }
@@ -182,6 +182,10 @@ impl<V: Clone> State<V> {
                 Err("what a failure left behind must be known before it is the end".to_owned())
             }
             Event::Failed { token, class, applied, .. } => {
+                if let Applied::Partly(object) = applied {
+                    let open = self.open.get(token).ok_or_else(|| not_open(token))?;
+                    self.may_hold(open, object.generation)?;
+                }
                 let open = self.close(token)?;
                 self.fail(&open, class, applied);
                 Ok(())
@@ -196,6 +200,10 @@ impl<V: Clone> State<V> {
                 Ok(())
             }
             Event::Resolved { token, resolution } => {
+                let open = self.open.get(token).ok_or_else(|| not_open(token))?;
+                if open.verb == Verb::Create && matches!(resolution, Resolution::Id(_)) {
+                    self.may_hold(open, open.request.generation)?;
+                }
                 let open = self.close(token)?;
                 self.resolve(&open, entry.at, resolution);
                 Ok(())
@@ -215,10 +223,14 @@ impl<V: Clone> State<V> {
             Event::Annotated { declared, object } => {
                 let address = address()?;
                 let record = self.records.get_mut(&address).ok_or_else(|| format!("{address} has no record"))?;
-                record.declared = (**declared).clone();
                 if let Some(object) = object {
+                    let current = record.current.as_ref().map(|current| current.generation);
+                    if current != Some(object.generation) {
+                        return Err(format!("{address} has no current object of generation {}", object.generation));
+                    }
                     record.current = Some((**object).clone());
                 }
+                record.declared = (**declared).clone();
                 Ok(())
             }
             Event::Outputs { outputs } => {
@@ -286,15 +298,37 @@ impl<V: Clone> State<V> {
     }
 
     /// Whether an operation may end well, with an object or without: asked before anything changes.
-    fn may_succeed(&self, open: &OpenOperation<V>, object: bool) -> Result<(), String> {
+    fn may_succeed(&self, open: &OpenOperation<V>, object: Option<&Object<V>>) -> Result<(), String> {
         let Request { address, generation, .. } = &open.request;
         match (open.verb, object) {
-            (Verb::Create, true) | (Verb::Check, false) => Ok(()),
-            (Verb::Update, true) if self.records.contains_key(address) => Ok(()),
-            (Verb::Update, true) => Err(format!("{address} has no record")),
-            (Verb::Delete, false) if self.has_object(address, *generation) => Ok(()),
-            (Verb::Delete, false) => Err(format!("{address} has no object of generation {generation}")),
+            (Verb::Check, None) => Ok(()),
+            (Verb::Create | Verb::Update, Some(object)) => self.may_hold(open, object.generation),
+            (Verb::Delete, None) if self.has_object(address, *generation) => Ok(()),
+            (Verb::Delete, None) => Err(format!("{address} has no object of generation {generation}")),
             (verb, _) => Err(format!("the end of a {} does not fit it", verb.as_str())),
+        }
+    }
+
+    /// Whether what an operation made or changed can become the current object: it is of the operation's generation, after all others
+    /// where it is new, and the current one's where it is not.
+    fn may_hold(&self, open: &OpenOperation<V>, generation: Generation) -> Result<(), String> {
+        let address = &open.request.address;
+        let record = self.records.get(address);
+        let current = record.and_then(|record| record.current.as_ref()).map(|object| object.generation);
+        let last = record.and_then(|record| record.objects().map(|object| object.generation).max());
+        match open.verb {
+            _ if generation != open.request.generation => {
+                let verb = open.verb.as_str();
+                Err(format!("the {verb} of {address} is of generation {}, not {generation}", open.request.generation))
+            }
+            Verb::Create if last >= Some(generation) => {
+                Err(format!("{address} has an object of generation {}", last.unwrap_or_default()))
+            }
+            Verb::Update if record.is_none() => Err(format!("{address} has no record")),
+            Verb::Update if current != Some(generation) => {
+                Err(format!("{address} has no current object of generation {generation}"))
+            }
+            _ => Ok(()),
         }
     }
 

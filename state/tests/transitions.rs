@@ -297,3 +297,32 @@ fn an_open_operation_refuses_what_would_lose_it() {
     state.apply(&forgotten(&address(), 0)).unwrap();
     assert_eq!(refused(&state, &succeeded(&address(), "d", None)), "a has no object of generation 0");
 }
+
+#[test]
+fn what_is_made_or_changed_is_of_its_operations_generation_and_the_last() {
+    let (a, state) = (address(), after_a());
+    let of = |generation| object(&a, generation, "t", spec("eu"));
+    let begun = |verb, generation| {
+        let mut state = state.clone();
+        state.apply(&begin(verb, &a, generation, "t", spec("eu"))).unwrap();
+        state
+    };
+    for (verb, generation) in [(Verb::Create, 1), (Verb::Update, 0)] {
+        let state = begun(verb, generation);
+        for wrong in [generation + 1, 7] {
+            refused(&state, &succeeded(&a, "t", Some(of(wrong))));
+            refused(&state, &failed(&a, "t", Applied::Partly(Box::new(of(wrong)))));
+        }
+        let mut done = state;
+        done.apply(&succeeded(&a, "t", Some(of(generation)))).unwrap();
+        assert_eq!(done.flaws(), []);
+    }
+    // Of two that are made at once, the older one comes too late.
+    let mut both = begun(Verb::Create, 1);
+    both.apply(&begin(Verb::Create, &a, 2, "later", spec("eu"))).unwrap();
+    both.apply(&succeeded(&a, "later", Some(of(2)))).unwrap();
+    assert!(refused(&both, &succeeded(&a, "t", Some(of(1)))).contains("has an object of generation 2"));
+    refused(&both, &resolved(&a, "t", Resolution::Id("found".to_owned())));
+    assert!(refused(&state, &annotated(&a, Declared::default(), Some(of(3)))).contains("no current object"));
+    assert_eq!(both.flaws(), []);
+}

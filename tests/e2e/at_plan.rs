@@ -10,7 +10,7 @@ providers: { local: {} }
 variables:
   token: { type: string, secret: true, default: hunter2 }
 resources:
-  sealed: { kind: bucket, encryption: { kms_key: "{{ var.token }}" }, options: { local: { mirror: true }, aws: { object_lock: true } } }
+  sealed: { kind: bucket, encryption: { kms_key: k }, options: { local: { mirror: true }, aws: { object_lock: true } } }
   spaced: { kind: bucket, name: my bucket }
   data: { kind: bucket }
   far: { kind: artifact, bucket: "{{ data }}", source: "s3://foo/bar", path: ../outside }

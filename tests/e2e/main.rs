@@ -4,8 +4,12 @@
 
 mod adopt;
 mod at_plan;
+#[path = "../../engine/tests/support/canary.rs"]
+mod canary;
 mod commands;
 mod compositions;
+mod corpora;
+mod crash;
 mod diagnostics;
 mod drift;
 mod environments;
@@ -19,6 +23,7 @@ mod journey;
 mod json;
 mod kills;
 mod language;
+mod no_key;
 mod oci;
 mod phases;
 #[path = "../support/python.rs"]
@@ -29,6 +34,8 @@ mod repair;
 mod safe;
 mod schedule;
 mod schema;
+mod secret_errors;
+mod secret_ways;
 mod secrets;
 mod selection;
 mod snapshots;

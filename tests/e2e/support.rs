@@ -294,15 +294,22 @@ impl Place {
         assert!(self.replicas().is_empty(), "a replica runs");
     }
 
-    /// All files of the place whose content has these bytes.
-    pub(crate) fn files_with(&self, needle: &str) -> Vec<PathBuf> {
+    /// All files of the place.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         walk(self.0.path(), &mut |path| {
-            let has = |bytes: Vec<u8>| bytes.windows(needle.len()).any(|window| window == needle.as_bytes());
-            if path.is_file() && fs::read(path).is_ok_and(has) {
+            if path.is_file() {
                 found.push(path.to_owned());
             }
         });
+        found
+    }
+
+    /// All files of the place whose content has these bytes.
+    pub(crate) fn files_with(&self, needle: &str) -> Vec<PathBuf> {
+        let has = |bytes: Vec<u8>| bytes.windows(needle.len()).any(|window| window == needle.as_bytes());
+        let mut found = self.files();
+        found.retain(|path| fs::read(path).is_ok_and(has));
         found
     }
 

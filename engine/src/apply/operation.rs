@@ -18,7 +18,8 @@ use super::pace::PATIENCE;
 use super::recovery::{Doubt, Settled, settle};
 use super::retry::Tries;
 use super::run::{CALL_TIMEOUT, Run};
-use crate::plan::diff::{broken_promise, mark_secrets, scrub};
+use crate::plan::diff::broken_promise;
+use crate::plan::echo::{mark_secrets, scrub};
 use crate::provider::{Amount, Api, Check, Found, Manager, Progress, ProviderError, RetrySafety};
 
 /// Who carries an operation out.

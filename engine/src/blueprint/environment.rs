@@ -95,7 +95,10 @@ fn strangers(root: &Node, environment: &Node) -> Vec<Diagnostic> {
                 found.push(Diagnostic::error(message).at(name.span, format!("no {what} has this name")).help(help));
             } else if !matches!(node.content, Content::Map(_)) {
                 let problem = wrong_type(node, &format!("what is said of the variable `{}`", name.text), "a map");
+                let secret = root.get("variables").and_then(|all| all.get(&name.text)?.get("secret"));
                 let value = match &node.content {
+                    // What a secret is to be is not repeated.
+                    _ if secret.is_some() => "…".to_owned(),
                     Content::Number(number) => number.to_string(),
                     Content::Bool(truth) => truth.to_string(),
                     Content::String(text) => text.clone(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::source::{Content, Node};
-use super::{Catalog, Inputs, Loader, bytes, environment, parse};
+use super::{Catalog, Inputs, Loader, bytes, environment, hidden, parse};
 use crate::diagnostic::{Diagnostic, FileId, Sources, Span};
 use crate::paths::resolve;
 
@@ -141,6 +141,7 @@ impl Reader<'_> {
             self.problems.push(problem.help("begin with `blueprint: NAME`"));
         }
         self.problems.extend(found);
+        root.iter().for_each(|root| self.sources.hide(id, hidden::stretches(root)));
         root
     }
 }

@@ -58,7 +58,7 @@ pub(super) const FILTERS: [&str; 45] = [
 ];
 
 /// The tests there are, for `is`.
-pub(super) const TESTS: [&str; 31] = [
+pub(super) const TESTS: [&str; 32] = [
     "boolean",
     "defined",
     "divisibleby",
@@ -90,6 +90,7 @@ pub(super) const TESTS: [&str; 31] = [
     "string",
     "true",
     "undefined",
+    "upper",
 ];
 
 /// The functions there are: names that no resource may take.

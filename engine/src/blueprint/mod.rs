@@ -20,6 +20,7 @@ mod fields;
 mod files;
 mod foreign;
 mod functions;
+mod hidden;
 mod hints;
 mod instances;
 mod leads;
@@ -32,6 +33,8 @@ mod providers;
 mod resources;
 mod scalar;
 pub mod schema;
+#[cfg(test)]
+mod secrecy;
 mod sight;
 pub mod source;
 mod tags;

@@ -14,7 +14,8 @@ use crate::apply::run::CALL_TIMEOUT;
 use crate::engine::{Engine, EngineError, with_lease};
 use crate::estate::Estate;
 use crate::naming::TAG_STACK;
-use crate::plan::diff::{changed_paths, mark_secrets, scrub, set};
+use crate::plan::diff::{changed_paths, set};
+use crate::plan::echo::{mark_secrets, scrub};
 use crate::provider::{By, Found, Manager, Observation};
 use crate::schema::Schema;
 

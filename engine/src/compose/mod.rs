@@ -19,7 +19,8 @@ pub(crate) use whole::Whole;
 
 use crate::blueprint::World;
 use crate::blueprint::schema::has_form;
-use crate::plan::diff::{scrub, set};
+use crate::plan::diff::set;
+use crate::plan::echo::scrub;
 use crate::provider::{Candidate, Provider};
 use crate::schema::{Problem, Schema};
 

@@ -80,7 +80,7 @@ pub struct Spec {
 
     /// Further environment variables. A value may be a secret. Example: `{ LOG_LEVEL: info }`.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, String>", extend("x-free" = true))]
+    #[schemars(with = "BTreeMap<String, String>", extend("x-free" = true, "x-may-be-secret" = true))]
     pub env: BTreeMap<String, Sealed<String>>,
 
     /// Environment variables that the provider fills from its store of secrets, by their names there. Example: `{ HF_TOKEN: prod/hf }`.

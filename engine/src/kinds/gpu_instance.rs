@@ -64,7 +64,7 @@ pub struct Spec {
 
     /// The environment of what runs on it. A value may be a secret. Example: `{ HF_TOKEN: "{{ var.token }}" }`.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, String>", extend("x-free" = true))]
+    #[schemars(with = "BTreeMap<String, String>", extend("x-free" = true, "x-may-be-secret" = true))]
     pub env: BTreeMap<String, Sealed<String>>,
 
     /// Stop it this long after its start; the machine itself sees to that. Default: never. Example: `8h`.

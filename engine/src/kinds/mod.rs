@@ -56,7 +56,7 @@ macro_rules! kind {
 
             fn schema() -> &'static $crate::schema::Schema {
                 static SCHEMA: std::sync::LazyLock<$crate::schema::Schema> =
-                    std::sync::LazyLock::new(|| $crate::schema::Schema::of::<Spec, Attributes>($version, $scarce));
+                    std::sync::LazyLock::new(|| $crate::schema::Schema::of::<Spec, Attributes>($version, $scarce).showing());
                 &SCHEMA
             }
         }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use trueup_state::{Declared, FieldPath, KindName, Object, Record, Scope, Status, Value};
 
-use super::diff::{changed_paths, mark_secrets, set};
+use super::diff::{changed_paths, differ, set};
+use super::echo::mark_secrets;
 use crate::provider::{Manager, Observation};
 use crate::schema::{Effect, Schema};
 
@@ -238,7 +239,7 @@ fn record_differs(decision: &Decision, record: &Record, object: &Object, declare
     if decision.edited.len() > decision.recorded.len() || !decision.drifted.is_empty() {
         words.push("spec");
     }
-    if !decision.attributes.same(&object.attributes) {
+    if differ(Some(&object.attributes), Some(&decision.attributes)) {
         words.push("attributes");
     }
     (!words.is_empty()).then(|| words.join(", "))

@@ -60,6 +60,25 @@ fn alike(schema: Option<&Json>, before: &Value, after: &Value) -> bool {
     }
 }
 
+/// The paths at which a value has what is sealed for a key that is not here, through maps, key by key. A list counts whole.
+pub(crate) fn locked_paths(value: &Value) -> BTreeSet<FieldPath> {
+    let mut locked = BTreeSet::new();
+    if value.has_locked() {
+        lock_walk(value, &FieldPath::root(), &mut locked);
+    }
+    locked
+}
+
+fn lock_walk(value: &Value, at: &FieldPath, locked: &mut BTreeSet<FieldPath>) {
+    match value.revealed() {
+        Value::Map(map) => map.iter().for_each(|(name, value)| lock_walk(value, &at.field(name), locked)),
+        other if other.has_locked() => {
+            locked.insert(at.clone());
+        }
+        _ => {}
+    }
+}
+
 /// Whether two whole-resource references are of one thing: it may have got another address, its attributes tell what it is.
 fn is_same_thing(before: &Map, after: &Map) -> bool {
     let part = |map: &Map, name: &str| map.get(name).cloned();
@@ -74,9 +93,10 @@ fn is_same_thing(before: &Map, after: &Map) -> bool {
         && ["kind", "provider", "attributes"].into_iter().all(alike)
 }
 
-/// Whether two values are the same, references of one thing among them.
+/// Whether two values are the same, references of one thing among them, as far as there is a key to them.
 fn same(before: &Value, after: &Value) -> bool {
     match (before.revealed(), after.revealed()) {
+        (Value::Secret(_), _) | (_, Value::Secret(_)) => true,
         (Value::Map(before), Value::Map(after)) => {
             is_same_thing(before, after)
                 || before.len() == after.len()
@@ -91,8 +111,12 @@ fn same(before: &Value, after: &Value) -> bool {
 
 fn same_set(before: &[Value], after: &[Value]) -> bool {
     let mut left: Vec<&Value> = after.iter().collect();
-    let found = before.iter().all(|item| {
-        let position = left.iter().position(|other| !item.has_unknown() && same(item, other));
+    // What can't be opened is like anything: it takes what the others leave.
+    let (locked, open): (Vec<&Value>, Vec<&Value>) = before.iter().partition(|item| item.has_locked());
+    let found = open.into_iter().chain(locked).all(|item| {
+        let alike = |other: &&Value| !item.has_unknown() && same(item, other);
+        let position = left.iter().position(|other| alike(other) && !other.has_locked());
+        let position = position.or_else(|| left.iter().position(alike));
         position.map(|position| left.swap_remove(position)).is_some()
     });
     found && left.is_empty()
@@ -131,86 +155,6 @@ fn broken(before: &Value, after: &Value, at: &FieldPath) -> Option<FieldPath> {
         (before, after) if before.same(after) => None,
         _ => Some(at.clone()),
     }
-}
-
-/// Marks as secret, in what was observed, each value at a path where one of `known` is secret, and each value equal to one of theirs.
-pub fn mark_secrets(observed: &Value, known: &[&Value]) -> Value {
-    let mut secrets = Vec::new();
-    for value in known {
-        collect_secrets(value, &mut secrets);
-    }
-    if secrets.is_empty() { observed.clone() } else { mark(observed, known, &secrets) }
-}
-
-fn collect_secrets(value: &Value, secrets: &mut Vec<Value>) {
-    match value {
-        Value::Secret(_) => secrets.push(value.revealed().clone()),
-        Value::List(items) => items.iter().for_each(|item| collect_secrets(item, secrets)),
-        Value::Map(map) => map.values().for_each(|item| collect_secrets(item, secrets)),
-        _ => {}
-    }
-}
-
-fn mark(observed: &Value, known: &[&Value], secrets: &[Value]) -> Value {
-    if known.iter().any(|value| matches!(value, Value::Secret(_)))
-        || secrets.iter().any(|secret| hides(secret, observed))
-    {
-        return Value::secret(observed.clone());
-    }
-    match observed {
-        Value::Map(map) => Value::Map(
-            map.iter()
-                .map(|(name, value)| {
-                    let known: Vec<&Value> = known.iter().filter_map(|known| known.get(name)).collect();
-                    (name.clone(), mark(value, &known, secrets))
-                })
-                .collect(),
-        ),
-        Value::List(items) => Value::List(
-            items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| {
-                    let at = FieldPath::root().index(index);
-                    let known: Vec<&Value> = known.iter().filter_map(|known| known.at(&at)).collect();
-                    mark(item, &known, secrets)
-                })
-                .collect(),
-        ),
-        other => other.clone(),
-    }
-}
-
-/// A text in which each secret text of `known` reads `(secret)`: what a provider says may echo what it was sent.
-pub fn scrub(text: &str, known: &[&Value]) -> String {
-    let mut secrets = Vec::new();
-    known.iter().for_each(|value| collect_secrets(value, &mut secrets));
-    let mut words = Vec::new();
-    secrets.iter().for_each(|secret| collect_words(secret, &mut words));
-    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
-    words.iter().fold(text.to_owned(), |text, word| text.replace(word.as_str(), "(secret)"))
-}
-
-fn collect_words(secret: &Value, words: &mut Vec<String>) {
-    match secret.revealed() {
-        Value::String(text) if !text.is_empty() => words.push(text.clone()),
-        Value::Number(number) => words.push(number.to_string()),
-        Value::List(items) => items.iter().for_each(|item| collect_words(item, words)),
-        Value::Map(map) => map.values().for_each(|item| collect_words(item, words)),
-        _ => {}
-    }
-}
-
-/// Whether an observed value is a secret one. Booleans, nulls and empty text are no secret wherever else they stand.
-fn hides(secret: &Value, observed: &Value) -> bool {
-    let telling = match secret {
-        Value::String(text) => !text.is_empty(),
-        Value::Number(_) => true,
-        Value::List(items) => !items.is_empty(),
-        Value::Map(map) => !map.is_empty(),
-        _ => false,
-    };
-    telling && secret.same(observed)
 }
 
 #[cfg(test)]
@@ -254,6 +198,25 @@ mod tests {
         let locked = Value::Map([("a".to_owned(), Value::Secret(trueup_state::Secret::Locked("x".into())))].into());
         let open = Value::Map([("a".to_owned(), Value::secret("y".into()))].into());
         assert!(paths(&schema, &locked, &open).is_empty());
+        assert_eq!(locked_paths(&locked), [FieldPath::parse("a")].into());
+        assert!(locked_paths(&open).is_empty());
+    }
+
+    #[test]
+    fn what_can_not_be_opened_in_a_list_may_be_any_of_it() {
+        let schema = schema(json!({"properties": {"set": {"type": "array", "x-unordered": true}}}));
+        let lock = || Value::Secret(trueup_state::Secret::Locked("x".into()));
+        let of = |name: &str, items: Vec<Value>| Value::Map([(name.to_owned(), Value::List(items))].into());
+        let secret = |text: &str| Value::secret(text.into());
+        for name in ["set", "list"] {
+            let before = of(name, vec![lock(), "a".into()]);
+            assert!(paths(&schema, &before, &of(name, vec![secret("y"), "a".into()])).is_empty());
+            assert_eq!(paths(&schema, &before, &of(name, vec![secret("y"), "b".into()])), [name]);
+            assert_eq!(paths(&schema, &before, &of(name, vec!["a".into()])), [name]);
+            assert_eq!(locked_paths(&before), [FieldPath::parse(name)].into());
+        }
+        let swapped = of("set", vec!["a".into(), secret("y")]);
+        assert!(paths(&schema, &of("set", vec![lock(), "a".into()]), &swapped).is_empty());
     }
 
     #[test]
@@ -263,21 +226,6 @@ mod tests {
         assert_eq!(broken_promise(&planned, &value(json!({"name": "a"}))), None);
         assert_eq!(broken_promise(&planned, &value(json!({"ip": "x", "name": "b"}))), Some(FieldPath::parse("name")));
         assert_eq!(broken_promise(&planned, &value(json!({"name": "a", "extra": 1}))), Some(FieldPath::parse("extra")));
-    }
-
-    #[test]
-    fn what_echoes_a_secret_is_secret() {
-        let sent = Value::Map([("token".to_owned(), Value::secret("hunter2".into()))].into());
-        let observed = value(json!({"token": "hunter2", "log": ["hunter2", "fine"], "other": "fine"}));
-        let marked = mark_secrets(&observed, &[&sent]);
-        assert!(!format!("{marked:?}").contains("hunter2"));
-        assert_eq!(marked.get("other"), Some(&"fine".into()));
-    }
-
-    #[test]
-    fn what_a_provider_says_is_scrubbed() {
-        let sent = Value::secret(json!({"token": "hunter2", "pin": 1234}).into());
-        assert_eq!(scrub("refused hunter2 and 1234", &[&sent]), "refused (secret) and (secret)");
     }
 
     fn any_value() -> impl Strategy<Value = Value> {

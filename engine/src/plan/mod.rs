@@ -7,11 +7,14 @@
 pub mod build;
 pub mod decide;
 pub mod diff;
+pub mod echo;
 pub mod moves;
 pub mod operations;
 pub mod placement;
 pub mod reason;
+pub mod saved;
 pub mod select;
+mod uncompared;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,9 +29,10 @@ use crate::provider::{Candidate, Fact};
 use crate::tree::Stands;
 pub use reason::Reason;
 use select::{Asked, Part};
+pub use uncompared::Uncompared;
 
 /// The format of a saved plan.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 6;
 
 /// What a plan is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +70,9 @@ pub struct Plan<V = Value> {
     pub at: Timestamp,
     /// The files of the blueprint, the blueprint itself first.
     pub sources: Sources,
+    /// The whole text of those files in which the value of a secret variable stands, by their place among all: there it is masked
+    /// once it is saved.
+    pub texts: BTreeMap<usize, V>,
     /// The resolved variables.
     pub variables: BTreeMap<String, V>,
     /// What was known of resources when the blueprint was expanded: what there is may depend on it.
@@ -82,6 +89,8 @@ pub struct Plan<V = Value> {
     pub resumes: Vec<Resume>,
     /// What differs between what was seen after the last apply and what is there now.
     pub drift: Vec<Drift<V>>,
+    /// What can't be compared, since it is sealed for a key that is not here.
+    pub uncompared: Uncompared,
     /// What becomes of each resource, in the order of their dependencies; those with nothing to do too.
     pub changes: Vec<Change<V>>,
     /// Journal entries that need no provider: what is found gone, and records that differ from what is there.
@@ -381,6 +390,7 @@ impl<V> Plan<V> {
             serial: self.serial,
             at: self.at,
             sources: self.sources,
+            texts: self.texts.into_iter().map(|(file, text)| Ok((file, f(text)?))).collect::<Result<_, E>>()?,
             variables: self
                 .variables
                 .into_iter()
@@ -396,6 +406,7 @@ impl<V> Plan<V> {
             facts: self.facts,
             contents: self.contents,
             resumes: self.resumes,
+            uncompared: self.uncompared,
             drift: self.drift.into_iter().map(|drift| drift.try_map(f)).collect::<Result<_, E>>()?,
             changes: self.changes.into_iter().map(|change| change.try_map(f)).collect::<Result<_, E>>()?,
             entries: self.entries.into_iter().map(|entry| entry.try_map(f)).collect::<Result<_, E>>()?,

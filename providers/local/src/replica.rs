@@ -210,15 +210,18 @@ impl Endpoints {
     }
 }
 
-/// The last 20 lines of a log, from a position on and of 4 KiB at most.
+/// The last 20 lines of a log, from a position on and of 4 KiB at most. Only whole ones: of a line that is cut, what is left may be a
+/// piece of a secret that nobody knows again.
 fn tail(log: &Path, from: u64) -> String {
     let read = || {
         let mut file = File::open(log)?;
         let end = file.metadata()?.len();
-        file.seek(SeekFrom::Start(from.max(end.saturating_sub(4096)).min(end)))?;
+        let start = from.max(end.saturating_sub(4096)).min(end);
+        file.seek(SeekFrom::Start(start))?;
         let mut text = Vec::new();
         file.read_to_end(&mut text)?;
-        std::io::Result::Ok(String::from_utf8_lossy(&text).into_owned())
+        let cut = if start > from { text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len()) } else { 0 };
+        std::io::Result::Ok(String::from_utf8_lossy(&text[cut..]).trim_start_matches('\n').to_owned())
     };
     let text = read().unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();

@@ -339,7 +339,10 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ProviderError> + Send + 'static,
 ) -> Result<T, ProviderError> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(internal(format!("a worker thread ended early: {error}")).outcome_unknown()))
+    done.unwrap_or_else(|error| {
+        Err(internal(if error.is_panic() { "a worker thread failed" } else { "a worker thread was ended" }.to_owned())
+            .outcome_unknown())
+    })
 }
 
 #[async_trait]

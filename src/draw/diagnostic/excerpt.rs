@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
-use trueup_engine::diagnostic::{Label, Source, Sources, Span};
+use trueup_engine::diagnostic::{Label, Sources, Span};
 
 use super::position;
 use crate::draw::safe;
@@ -46,7 +46,8 @@ impl Excerpt {
         let source = sources.get(labels.first()?.span.file)?;
         let first = labels.iter().map(|label| label.span.start).min()?;
         let last = labels.iter().map(|label| label.span.end).max()?;
-        let all = lines_of(&source.text);
+        let text = source.masked();
+        let all = lines_of(&text);
         let line_of = |offset: usize| all.partition_point(|line| line.start <= offset).saturating_sub(1);
         let skipped = line_of(first).saturating_sub(AROUND);
         let end = (line_of(last) + AROUND + 1).min(all.len());
@@ -59,7 +60,7 @@ impl Excerpt {
         };
         for line in &all[skipped..end] {
             let pointed = labels.iter().map(|label| label.span.start).filter(|at| (line.start..=line.end).contains(at));
-            excerpt.add(source, line.clone(), pointed.min());
+            excerpt.add(&text, line.clone(), pointed.min());
         }
         for label in labels {
             let (_, column) = position(source, label.span.start);
@@ -68,13 +69,13 @@ impl Excerpt {
         Some(excerpt)
     }
 
-    fn add(&mut self, source: &Source, line: Range<usize>, pointed: Option<usize>) {
-        let kept = window(&source.text, &line, pointed);
+    fn add(&mut self, text: &str, line: Range<usize>, pointed: Option<usize>) {
+        let kept = window(text, &line, pointed);
         if kept.start > line.start {
             self.text.push('…');
         }
         let start = self.text.len();
-        self.text.extend(source.text[kept.clone()].chars().map(harmless));
+        self.text.extend(text[kept.clone()].chars().map(harmless));
         if kept.end < line.end {
             self.text.push('…');
         }

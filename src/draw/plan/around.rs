@@ -104,8 +104,9 @@ pub(super) fn refusals(plan: &Plan) -> String {
 
 pub(super) fn summary(plan: &Plan) -> String {
     if plan.is_empty() {
-        let what = if plan.part.is_partial() { "Nothing to do of what was chosen.\n" } else { "Nothing to do.\n" };
-        return what.to_owned();
+        let what = if plan.part.is_partial() { "Nothing to do of what was chosen" } else { "Nothing to do" };
+        let known = if plan.uncompared.is_empty() { "" } else { ", as far as it can be compared" };
+        return format!("{what}{known}.\n");
     }
     let Summary { create, update, replace, destroy, record } = plan.summary();
     let mut text = format!("{create} to create, {update} to change, {replace} to replace, {destroy} to destroy");

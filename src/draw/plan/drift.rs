@@ -4,7 +4,7 @@ use owo_colors::OwoColorize;
 use trueup_engine::plan::{Drift, FieldChange, Plan};
 
 use super::fields::{Row, rows_of};
-use super::{Shown, Widths, around, blank_line, field_names, place};
+use super::{Shown, Widths, around, blank_line, field_names, place, uncompared};
 use crate::arguments::View;
 use crate::draw::count;
 
@@ -13,15 +13,25 @@ pub(crate) fn drift(shown: &Shown<'_>) -> String {
     let plan = shown.plan;
     let mut text = around::heading(shown);
     text.push_str(&found(plan, shown.view, found_fate));
+    text.push_str(&uncompared::text(&plan.uncompared, shown.view));
     text.push_str(&around::notices(&plan.notices));
     blank_line(&mut text);
     if plan.drift.is_empty() {
-        text.push_str("No drift: everything is as it was last seen.\n");
+        text.push_str(no_drift(plan));
     } else {
         let what = count(plan.drift.len(), "resource");
         text.push_str(&format!("{what} drifted. `trueup drift --correct` brings back what it may.\n"));
     }
     text
+}
+
+/// What is said where nothing drifted, as far as that can be told.
+pub(crate) fn no_drift(plan: &Plan) -> &'static str {
+    if plan.uncompared.is_empty() {
+        "No drift: everything is as it was last seen.\n"
+    } else {
+        "No drift in what can be compared: that is as it was last seen.\n"
+    }
 }
 
 /// What becomes of a drifted resource as the plan is carried out.

@@ -127,7 +127,12 @@ pub(super) fn every(change: &Change, program: Option<&Program>, changes: &Index<
 fn field_row(change: &Change, path: &FieldPath, program: Option<&Program>, changes: &Index<'_>) -> Row {
     let inside = change.fields.iter().filter(|field| path.covers(&field.path) || field.path.covers(path));
     let field = inside.clone().find(|field| field.replaces).or_else(|| inside.clone().next());
-    let words = sides(change.action, change.before.at(path), change.after.at(path), changes);
+    let (before, after) = (change.before.at(path), change.after.at(path));
+    let words = match (field, before.zip(after)) {
+        // That it is no change is not known.
+        (None, Some((before, after))) if before != after && before.has_locked() => value::CANNOT_COMPARE.to_owned(),
+        _ => sides(change.action, before, after, changes),
+    };
     let said = || {
         let program = program?;
         let place = program.resources.get(&change.address)?.place(&program.sources, path);

@@ -15,6 +15,7 @@ mod said;
 pub(crate) mod takes;
 #[cfg(test)]
 mod tests;
+mod uncompared;
 pub(crate) mod why;
 
 use owo_colors::OwoColorize;
@@ -22,7 +23,7 @@ use trueup_engine::blueprint::Program;
 use trueup_engine::plan::{Action, Plan};
 use trueup_state::{Address, FieldPath, KindName, Place, Serial};
 
-pub(crate) use drift::{drift, found_fate};
+pub(crate) use drift::{drift, found_fate, no_drift};
 
 use super::safe;
 use crate::arguments::View;
@@ -56,7 +57,9 @@ pub(crate) fn text(shown: &Shown<'_>) -> String {
     }
     text.push_str(&drawing.deposed());
     text.push_str(&drawing.existing());
-    for part in [around::deferred(plan), around::outputs(plan, shown.view), around::notices(&plan.notices)] {
+    let uncompared = uncompared::text(&plan.uncompared, shown.view);
+    for part in [around::deferred(plan), around::outputs(plan, shown.view), uncompared, around::notices(&plan.notices)]
+    {
         if !part.is_empty() {
             blank_line(&mut text);
             text.push_str(&part);

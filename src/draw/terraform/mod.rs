@@ -9,10 +9,13 @@ mod selection;
 mod value;
 mod values;
 
+use std::collections::BTreeSet;
+
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map as JsonMap, Value as Json, json};
 use trueup_engine::blueprint::Program;
 use trueup_engine::plan::{Deferred, OutputChange, Plan};
+use trueup_state::FieldPath;
 
 use super::plan::takes::Takes;
 use super::plan::why::Whys;
@@ -60,6 +63,7 @@ impl Serialize for Document<'_> {
         map.serialize_entry("prior_state", &values::prior(plan))?;
         map.serialize_entry("refreshed", &plan.refreshed)?;
         map.serialize_entry("selection", &selection::of(plan))?;
+        map.serialize_entry("cannot_compare", &cannot_compare(plan))?;
         map.serialize_entry("resumes", &plan.resumes)?;
         map.serialize_entry("refusals", &plan.refusals)?;
         map.serialize_entry("notices", &plan.notices)?;
@@ -96,6 +100,13 @@ fn output(change: &OutputChange) -> Json {
         "before_sensitive": before.has_secret(),
         "after_sensitive": after.has_secret(),
     })
+}
+
+/// `{fields: {ADDRESS: [PATH]}, outputs: [NAME]}`: what is sealed for a key that is not here.
+fn cannot_compare(plan: &Plan) -> Json {
+    let paths = |fields: &BTreeSet<FieldPath>| fields.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let fields = plan.uncompared.fields.iter().map(|(address, fields)| (address.to_string(), json!(paths(fields))));
+    json!({ "fields": fields.collect::<JsonMap<_, _>>(), "outputs": plan.uncompared.outputs })
 }
 
 /// What is left to a further phase: how many of it there are, only this one can tell.

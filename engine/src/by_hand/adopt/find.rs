@@ -10,7 +10,7 @@ use crate::apply::operation::recorded_as;
 use crate::apply::run::CALL_TIMEOUT;
 use crate::by_hand::resolve::place;
 use crate::naming::{TAG_ADDRESS, TAG_GENERATION, TAG_STACK, cloud_name};
-use crate::plan::diff::scrub;
+use crate::plan::echo::scrub;
 use crate::provider::{By, Found, Manager, Observation, Observed, Target};
 
 /// What a declared resource is to be, that nothing is recorded of.

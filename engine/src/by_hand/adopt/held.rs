@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use trueup_state::{FieldPath, Map, Value};
 
 use crate::blueprint::is_reference;
-use crate::plan::diff::{mark_secrets, set};
+use crate::plan::diff::set;
+use crate::plan::echo::mark_secrets;
 use crate::provider::Found;
 use crate::schema::Schema;
 

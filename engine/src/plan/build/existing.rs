@@ -4,7 +4,7 @@ use super::Builder;
 use crate::blueprint::Resource;
 use crate::diagnostic::{Diagnostic, with_article};
 use crate::estate::attributes_of;
-use crate::plan::diff::mark_secrets;
+use crate::plan::echo::mark_secrets;
 use crate::plan::operations::Planned;
 use crate::plan::{Action, Change, Existing, Mode, Notice, Reason, first_in};
 use crate::provider::{Found, Observation};

@@ -10,6 +10,7 @@ mod protect;
 mod remove;
 mod select;
 mod select_parts;
+mod uncompared;
 mod wants;
 mod wholes;
 
@@ -23,11 +24,11 @@ use trueup_state::{
 
 use self::wants::Wants;
 use super::decide::{Decision, Verdict, Wanted, decide};
-use super::diff::scrub;
+use super::echo::scrub;
 use super::moves::Moves;
 use super::operations::{self, Branch, Planned};
 use super::select::{Asked, NotSelected, Part, SelectError};
-use super::{Contents, FORMAT, Mode, Notice, Order, Plan, Resume, first_in, placement};
+use super::{Contents, FORMAT, Mode, Notice, Order, Plan, Resume, Uncompared, first_in, placement};
 use crate::blueprint::{Known, Program, Resource, Visible, World};
 use crate::compose::Arranged;
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
@@ -157,6 +158,7 @@ impl<'a> Builder<'a> {
             serial: input.state.map_or(0, |state| state.serial),
             at: input.now,
             sources: input.program.sources.clone(),
+            texts: input.program.sources.secret_texts(),
             variables: input.program.variables.clone().into_iter().collect(),
             known: Known::new(),
             facts: input.facts.clone(),
@@ -165,6 +167,7 @@ impl<'a> Builder<'a> {
             contents: input.contents.clone(),
             resumes: resumes.collect(),
             drift: Vec::new(),
+            uncompared: Uncompared::default(),
             changes: Vec::new(),
             entries: Vec::new(),
             operations: Vec::new(),
@@ -255,10 +258,10 @@ impl<'a> Builder<'a> {
         if let (Some(object), Some(Observation::Indeterminate(reason))) = (object, observation) {
             self.indeterminate(&resource.address, object, reason);
         }
-        if object.is_some_and(|object| object.sent.has_locked()) {
-            self.notice(&resource.address, "its secrets are sealed for a key that is not here, and can't be compared");
-        }
         let decision = decide(&wanted, record, observation, options.manager.as_ref());
+        if let Some(object) = object {
+            self.note_uncompared(&resource.address, object, &decision);
+        }
         let decision = match self.input.mode {
             Mode::Correct => {
                 self.only_drift(resource, &wanted, record, observation, decision, options.manager.as_ref())

@@ -22,7 +22,11 @@ impl Builder<'_> {
         }
         for name in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
             let (before, after) = (before.get(name).cloned(), after.get(name).cloned());
-            if differ(before.as_ref(), after.as_ref()) {
+            let differs = differ(before.as_ref(), after.as_ref());
+            if !differs && before.as_ref().is_some_and(Value::has_locked) && self.input.mode == Mode::Apply {
+                self.plan.uncompared.outputs.insert(name.clone());
+            }
+            if differs {
                 self.plan.outputs.insert(name.clone(), OutputChange { before, after });
             }
         }

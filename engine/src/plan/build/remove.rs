@@ -2,7 +2,7 @@
 
 use super::Builder;
 use crate::desired::{declared, said_now};
-use crate::plan::diff;
+use crate::plan::echo;
 use crate::plan::operations::Planned;
 use crate::plan::{Action, Change, Mode, Notice, Reason, Refusal};
 use crate::provider::Observation;
@@ -123,7 +123,7 @@ impl<'a> Builder<'a> {
     /// What an object is observed to be, secrets marked; what was seen last where nothing was observed.
     fn observed(&self, address: &Address, object: &Object) -> Value {
         match self.observation(address, object) {
-            Some(Observation::Present(found)) => diff::mark_secrets(&found.spec, &[&object.sent, &object.seen]),
+            Some(Observation::Present(found)) => echo::mark_secrets(&found.spec, &[&object.sent, &object.seen]),
             _ => object.seen.clone(),
         }
     }

@@ -1,0 +1,5 @@
+//! `cargo +nightly fuzz run entry`: any lines as entries of a journal.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| trueup_fuzz::entry(bytes));

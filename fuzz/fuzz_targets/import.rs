@@ -1,0 +1,5 @@
+//! `cargo +nightly fuzz run import`: any bytes as an exported state.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| trueup_fuzz::import(bytes));
