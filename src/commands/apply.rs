@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use trueup_engine::apply::{Events, Report};
+use trueup_engine::apply::Events;
 use trueup_engine::blueprint::Program;
 use trueup_engine::plan::{Action, Change, Mode, Plan};
 use trueup_engine::{EngineError, PlanOptions, Planned};
@@ -160,7 +160,8 @@ impl Task<'_> {
             return Ok(Exit::Refused);
         }
         if plan.changes_nothing() {
-            return Ok(if plan.notices.iter().any(|notice| notice.stops) { Exit::Failed } else { Exit::Done });
+            let stops = plan.notices.iter().any(|notice| notice.stops);
+            return Ok(if stops || is_anything_open(plan) { Exit::Failed } else { Exit::Done });
         }
         if !self.is_answered(plan, phase)? && !self.ask(plan, watch).await? {
             draw::put("Nothing was changed.\n");
@@ -173,7 +174,7 @@ impl Task<'_> {
         let report = applied?;
         draw::report(&report, self.json);
         self.show_outputs(&plan.stack).await?;
-        Ok(exit_of(&report))
+        Ok(if report.is_complete() && !is_anything_open(plan) { Exit::Done } else { Exit::Failed })
     }
 
     /// Whether the plan was said yes to beforehand.
@@ -238,8 +239,9 @@ impl Task<'_> {
     }
 }
 
-fn exit_of(report: &Report) -> Exit {
-    if report.is_complete() { Exit::Done } else { Exit::Failed }
+/// Whether an earlier run's operation could not be settled, so that its resource stays as it is.
+fn is_anything_open(plan: &Plan) -> bool {
+    !plan.resumes.is_empty()
 }
 
 /// Events on their way to the terminal, and Ctrl-C on its way to the engine.

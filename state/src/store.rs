@@ -94,7 +94,7 @@ impl Lease {
         self.valid_until.saturating_sub(clock.uptime())
     }
 
-    /// How often it is renewed: several times before it would be over.
+    /// How often it is renewed: every quarter of its term.
     pub fn renewal(&self) -> Duration {
         self.holder.term / 4
     }

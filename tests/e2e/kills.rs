@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use trueup_provider_sim::{Inspector, Seen, SimProvider};
 use trueup_state::clock::{SeededEntropy, SystemClock, SystemEntropy};
 use trueup_state::holder::ThisHost;
 use trueup_state::vault::Vault;
-use trueup_state::{Entropy, SqliteStore, Stack, State, Store};
+use trueup_state::{Clock, Entropy, SqliteStore, Stack, State, Store};
 
 use crate::support::{Place, eventually};
 
@@ -111,7 +111,7 @@ impl Victim {
         std::thread::sleep(after);
         running.signal_if_there(Signal::KILL);
         let is_killed = running.wait().code == -1;
-        let since = Instant::now();
+        let since = SystemClock.uptime();
         let what = format!("killed after {after:?} with\n{resources}");
         let mended = self.place.run(&["apply", "--yes"]);
         // What failed by itself, and not by the kill, takes one more.
@@ -120,7 +120,7 @@ impl Victim {
         } else {
             mended.exits(0);
         }
-        self.usual = (self.usual * 3 + since.elapsed()) / 4;
+        self.usual = (self.usual * 3 + SystemClock.uptime().saturating_sub(since)) / 4;
         let books = books.get_or_insert_with(|| Books::of(&self.place));
         books.are_level(&what);
         is_killed
@@ -160,10 +160,8 @@ const NONE: &str = "  kept: { kind: bucket }\n";
 fn creates() {
     // Destroyed in between without being killed, so that all of it is made each time.
     Victim::new(1).survives(|victim, turn| {
-        if turn > 1 {
-            victim.place.run(&["destroy", "--yes"]).code.eq(&0).then_some(()).unwrap_or_else(|| {
-                victim.place.run(&["destroy", "--yes"]).exits(0);
-            });
+        if turn > 1 && victim.place.run(&["destroy", "--yes"]).code != 0 {
+            victim.place.run(&["destroy", "--yes"]).exits(0);
         }
         chain(turn, 1, "x, y")
     });

@@ -25,6 +25,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Parser;
+use trueup_state::Clock;
+use trueup_state::clock::SystemClock;
 use trueup_state::rules::Rule;
 
 use seed::{How, Outcome};
@@ -103,7 +105,7 @@ fn replay(seed: u64, how: &How) -> bool {
 
 /// As many seeds as there are, on all processors.
 fn many(first: u64, count: u64, how: &How) -> bool {
-    let since = std::time::Instant::now();
+    let since = SystemClock.uptime();
     let (next, tally) = (AtomicU64::new(first), Mutex::new(Tally::default()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -124,7 +126,8 @@ fn many(first: u64, count: u64, how: &How) -> bool {
         }
     });
     let tally = tally.into_inner().unwrap();
-    let a_second = f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / since.elapsed().as_secs_f64();
+    let a_second =
+        f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / SystemClock.uptime().saturating_sub(since).as_secs_f64();
     say(&format!("{tally}\n{count} seeds, {} of them with a violation; {a_second:.1} seeds a second", tally.failed));
     tally.failed == 0 && (how.off.is_some() || count < tally::ENOUGH || tally.is_broad())
 }

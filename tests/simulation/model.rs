@@ -39,6 +39,7 @@ impl Sort {
 }
 
 /// One block of resources.
+#[allow(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     pub(crate) name: String,

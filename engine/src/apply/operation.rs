@@ -333,8 +333,7 @@ impl<'a> Drive<'a> {
                 Settled::Done(found) => return Err(self.succeed(found).await),
                 Settled::Failed(error) => return Err(self.fail(error).await),
                 Settled::Unanswered(error) => {
-                    let is_refused = matches!(error.class, Class::Throttled { .. });
-                    if !is_refused || !self.wait_to_try_again(&error).await {
+                    if !self.wait_to_try_again(&error).await {
                         return Err(Outcome::Unfinished(self.scrubbed(&error.to_string())));
                     }
                 }

@@ -116,7 +116,7 @@ async fn tagged(doubt: &Doubt<'_>, grace: Duration) -> Settled {
 impl Doubt<'_> {
     /// Whether the token of a create tells a repeat of it, from now until the last try of that: an eighth of its time is left.
     fn is_token_valid(&self, valid_for: Duration) -> bool {
-        Rule::TokenLapses.keeps(self.now.since(self.open.at) < valid_for - valid_for / 8)
+        Rule::TokenLapses.keeps(self.now.since(self.open.at) < valid_for / 8 * 7)
     }
 
     async fn look(&self, by: By<'_>) -> Result<Looked, ProviderError> {

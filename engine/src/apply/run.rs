@@ -81,7 +81,7 @@ impl Run {
             let mut lease = self.lease().clone();
             // It may have been taken a while ago.
             let left = lease.remaining(self.clock.as_ref());
-            self.clock.sleep(left.saturating_sub(lease.holder.term - lease.renewal())).await;
+            self.clock.sleep(left.saturating_sub(lease.renewal() * 3)).await;
             match self.store.renew(&mut lease).await {
                 Ok(()) => *self.lease() = lease,
                 Err(error @ StoreError::Fenced) => {
