@@ -17,6 +17,7 @@ mod graph;
 mod journal;
 mod plan;
 mod process;
+mod recover;
 #[path = "../../engine/tests/reading/mod.rs"]
 mod reading;
 mod scale;
@@ -35,7 +36,7 @@ use std::process::Command;
 const SECTION: &str = "--section";
 
 /// The sections, in the order of the table.
-const SECTIONS: [(&str, fn()); 8] = [
+const SECTIONS: [(&str, fn()); 9] = [
     ("plan", plan::measure),
     ("validate", validate::measure),
     ("graph", graph::measure),
@@ -43,6 +44,7 @@ const SECTIONS: [(&str, fn()); 8] = [
     ("journal", journal::measure),
     ("schedule", schedule::measure),
     ("apply", scale::apply),
+    ("recover", recover::measure),
     ("large", scale::large),
 ];
 

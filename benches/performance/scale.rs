@@ -11,26 +11,26 @@ use crate::row;
 const RUNS: usize = 5;
 
 /// The settings of a cloud that answers at once.
-const AT_ONCE: &str = "page_size: 1000";
+pub(crate) const AT_ONCE: &str = "page_size: 1000";
 
 const LARGE: usize = 100_000;
 const SMALL: usize = 10_000;
 
 /// A stack in a directory of its own.
-struct Estate {
+pub(crate) struct Estate {
     directory: tempfile::TempDir,
     resources: usize,
 }
 
 impl Estate {
     /// So many resources with three expressions each, which read one more; beside them a lone one.
-    fn new(resources: usize, settings: &str) -> Self {
+    pub(crate) fn new(resources: usize, settings: &str) -> Self {
         let estate = Self { directory: tempfile::tempdir().expect("a temporary directory"), resources };
         estate.write(settings, "as it was");
         estate
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
@@ -58,7 +58,7 @@ impl Estate {
         trueup(self.path(), arguments, &[code])
     }
 
-    fn apply(&self) -> Run {
+    pub(crate) fn apply(&self) -> Run {
         self.run(&["apply", "--yes", "--parallelism", "32"], 0)
     }
 
