@@ -19,7 +19,7 @@ pub enum Rule {
     OnlyOurs,
     /// A create that set tags is looked for by them.
     LookByTag,
-    /// What tags do not show yet may be on its way, or missing from lists still.
+    /// What does not show yet may be on its way, or missing from lists still.
     Quiet,
     /// What is found while it is being made still is waited for.
     WaitForPending,

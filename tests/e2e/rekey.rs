@@ -54,12 +54,12 @@ fn from_then_on_the_new_key_opens_the_state_and_the_former_does_not() {
     let refused = revealed(&place, &former).exits(1).complains("sealed for a key that is not here");
     assert!(!refused.out.contains(CANARY));
     let with_former = [GIVEN, ("TRUEUP_KEY", former.as_str())];
-    place.run_with(&["plan"], &with_former).exits(0).says("can't be compared");
+    place.run_with(&["plan"], &with_former).exits(0).says("cannot compare");
     let edited = [("TRUEUP_VAR_token", "another"), with_former[1]];
     place.run_with(&["apply", "--yes"], &edited).exits(1).complains("sealed for a key that is not here");
 
     let with_new = [GIVEN, ("TRUEUP_KEY", key.as_str())];
-    place.run_with(&["plan"], &with_new).exits(0).says("Nothing to do.").says_not("can't be compared");
+    place.run_with(&["plan"], &with_new).exits(0).says("Nothing to do.").says_not("cannot compare");
     place.run_with(&["state", "verify"], &with_new).exits(0).says("Sound").says_not("note");
     place.run_with(&["state", "history"], &with_new).exits(0).says("secrets sealed for another key");
     place.run_with(&["apply", "--yes"], &[("TRUEUP_VAR_token", "canary-2c26b46b68ffc68f-2"), with_new[1]]).exits(0);

@@ -101,7 +101,7 @@ const BEFORE: [(&str, i32); 13] = [
 ];
 
 /// Afterwards, while it stands.
-const AFTER: [(&str, i32); 38] = [
+const AFTER: [(&str, i32); 40] = [
     ("plan", 0),
     ("plan --json", 0),
     ("plan --replace thing --view full", 2),
@@ -127,6 +127,8 @@ const AFTER: [(&str, i32); 38] = [
     ("state history", 0),
     ("state history --json", 0),
     ("state verify", 0),
+    ("state repair", 0),
+    ("state rekey --to .trueup/key", 1),
     ("state export", 0),
     ("state resolve thing --absent", 1),
     ("state mv thing stuff", 0),

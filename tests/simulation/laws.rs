@@ -32,9 +32,14 @@ fn made_twice(world: &World, calls: &[Call]) -> Vec<String> {
     for call in calls {
         ledger.count(format!("{}: {}", call.call, call.outcome));
         ledger.calls = call.number;
+        if call.outcome == "IdempotentParameterMismatch" {
+            wrongs.push(format!("the token {:?} was used for another request of {:?}", call.token, call.address));
+        }
         let is_made = call.call == "create" && matches!(call.outcome.as_str(), "ok" | "ReplyLost" | "PartlyMade");
         let (Some(token), Some(object), true) = (&call.token, &call.object, is_made) else { continue };
         let first = ledger.made.insert(token.clone(), object.clone()).filter(|first| first != object);
+        // What somebody took away meanwhile may be made again.
+        let first = first.filter(|first| !ledger.touched.contains(first));
         wrongs.extend(first.map(|first| format!("{:?} was made twice: {first} and {object}", call.address)));
     }
     wrongs

@@ -136,7 +136,7 @@ impl Script {
         let mut model = Model { calls: draw.dice.from(1, 2), ..Model::default() };
         // What is drawn is drawn from all there could be: leaving something out moves nothing else.
         let mut full = model.clone();
-        for number in 0..draw.dice.from(10, 22) {
+        for number in 0..draw.dice.from(9, 18) {
             let block = draw.block(number, &full);
             full.blocks.push(block.clone());
             if draw.keeps() {
@@ -145,7 +145,7 @@ impl Script {
         }
         let taken = model.blocks.iter().filter_map(|block| block.own_name.clone()).collect();
         let mut steps = Vec::new();
-        for number in 0..draw.dice.from(5, 9) {
+        for number in 0..draw.dice.from(4, 8) {
             let step = draw.step(number, &mut full);
             if draw.keeps() {
                 steps.push(step);

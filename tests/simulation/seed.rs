@@ -71,6 +71,7 @@ struct Play<'a> {
 impl Play<'_> {
     async fn all(&mut self) {
         let mut model = self.script.model.clone();
+        self.tell(|| model.text(&self.providers(&[], false)));
         for (number, step) in self.script.steps.iter().enumerate() {
             tokio::time::sleep(step.gap).await;
             let before = model.clone();
@@ -297,7 +298,7 @@ fn foreign(name: &str) -> Request {
     let spec: Value = serde_json::json!({ "name": name }).into();
     let generation: Generation = 1;
     Request {
-        token: Token::new(&trueup_state::clock::SeededEntropy::new(name.len() as u64)),
+        token: Token::new(&trueup_state::clock::SeededEntropy::new(name.bytes().fold(7, |sum, byte| sum * 31 + u64::from(byte)))),
         address,
         kind: KindName::from("bucket"),
         schema_version: 1,

@@ -181,6 +181,13 @@ impl World {
         self.dead.0.lock().expect("no one panicked").contains(&pid)
     }
 
+    /// Tells something, where that was asked for.
+    pub(crate) fn tell(&self, what: impl FnOnce() -> String) {
+        if self.tells {
+            crate::say(&format!("   {:?} {}", self.clock.uptime(), what()));
+        }
+    }
+
     /// Tells what a run tells, as it does, where that was asked for.
     pub(crate) fn listen(&self, mut told: UnboundedReceiver<ApplyEvent>) {
         let clock = self.clock.clone();

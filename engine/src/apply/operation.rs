@@ -124,7 +124,9 @@ pub async fn perform(run: &Run, work: &Work, slot: Slot) -> Outcome {
 
 /// Settles an operation that an earlier run began, and carries it through where it can.
 pub async fn resume(run: &Run, work: &Work, open: &OpenOperation) -> Outcome {
-    let mut drive = Drive { handle: open.handle.clone(), doubtful: true, ..Drive::new(run, work) };
+    // Whoever sent it is fenced off: nothing of it is sent from now on.
+    let doubt = Some(run.clock.now());
+    let mut drive = Drive { handle: open.handle.clone(), doubt, ..Drive::new(run, work) };
     match drive.look_into(open).await {
         Ok(next) => drive.go(next).await,
         Err(outcome) => outcome,
@@ -140,14 +142,15 @@ struct Drive<'a> {
     slot: Option<Slot>,
     tries: Tries,
     handle: Option<Handle>,
-    /// Whether an earlier call may have taken effect, though it was not found to have.
-    doubtful: bool,
+    /// The last moment at which an earlier call may have been sent of which it is not known whether it took effect; none where there is
+    /// no such call.
+    doubt: Option<Timestamp>,
 }
 
 impl<'a> Drive<'a> {
     fn new(run: &'a Run, work: &'a Work) -> Self {
         let lane = run.lanes.lane(work.request.scope.provider.provider(), &work.actor.api());
-        Self { run, work, lane, slot: None, tries: Tries::default(), handle: None, doubtful: false }
+        Self { run, work, lane, slot: None, tries: Tries::default(), handle: None, doubt: None }
     }
 
     /// Waits for the next call's turn; false if the run is cancelled meanwhile.
@@ -191,7 +194,7 @@ impl<'a> Drive<'a> {
             Actor::Check(_) => false,
         };
         let taken = named && self.work.verb == Verb::Create && error.class == Class::AlreadyExists;
-        self.doubtful && taken && Rule::MayBeOurs.holds()
+        self.doubt.is_some() && taken && Rule::MayBeOurs.holds()
     }
 
     async fn send(&self, next: &Next, time: Duration) -> Result<Progress, ProviderError> {
@@ -253,10 +256,27 @@ impl<'a> Drive<'a> {
         if error.applied == Applied::No && self.wait_to_try_again(&error).await && self.take_turn().await {
             return Ok(next);
         }
-        if next.ends_with(&error, self.doubtful) {
-            return Err(self.fail(error).await);
+        if !next.ends_with(&error, self.doubt.is_some()) {
+            return Err(Outcome::Unfinished(self.scrubbed(&error.to_string())));
         }
-        Err(Outcome::Unfinished(self.scrubbed(&error.to_string())))
+        if let (Some(left), Some(open)) = (self.on_its_way(), self.open()) {
+            if !self.run.wait(left).await {
+                return Err(Outcome::Unfinished(self.scrubbed(&error.to_string())));
+            }
+            return self.look_into(&open).await;
+        }
+        Err(self.fail(error).await)
+    }
+
+    /// For how long an earlier call of a create may arrive still. Until then no other's failure tells what becomes of it.
+    fn on_its_way(&self) -> Option<Duration> {
+        let doubt = self.doubt.filter(|_| self.work.verb == Verb::Create && Rule::Quiet.holds())?;
+        Some(CALL_TIMEOUT.saturating_sub(self.run.clock.now().since(doubt))).filter(|left| !left.is_zero())
+    }
+
+    /// The operation as it is in the journal.
+    fn open(&self) -> Option<OpenOperation> {
+        self.run.state().open.get(&self.work.request.token).cloned()
     }
 
     /// Waits as long as a failure asks for; false if another try would not help, or the run is cancelled meanwhile.
@@ -285,9 +305,8 @@ impl<'a> Drive<'a> {
 
     /// The reply was lost: it is settled as after a crash, within the run.
     async fn unknown(&mut self, error: ProviderError, sent: Next) -> Result<Next, Outcome> {
-        self.doubtful = true;
-        let open = self.run.state().open.get(&self.work.request.token).cloned();
-        let next = match open {
+        self.doubt = Some(self.run.clock.now());
+        let next = match self.open() {
             Some(open) => self.look_into(&open).await?,
             None => sent,
         };
@@ -301,8 +320,7 @@ impl<'a> Drive<'a> {
             return Ok(open.handle.clone().map_or(Next::Repeat, Next::Poll));
         };
         let (manager, lineage) = (manager.clone(), self.run.state().lineage.clone());
-        // Whoever sent it is fenced off, or waited for this answer: nothing of it is sent from now on.
-        let sent = self.run.clock.now();
+        let sent = self.doubt.unwrap_or_else(|| self.run.clock.now());
         loop {
             if !self.take_turn().await {
                 return Err(Outcome::Unfinished("it was interrupted before it was looked into".to_owned()));
