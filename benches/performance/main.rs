@@ -17,9 +17,9 @@ mod graph;
 mod journal;
 mod plan;
 mod process;
-mod recover;
 #[path = "../../engine/tests/reading/mod.rs"]
 mod reading;
+mod recover;
 mod scale;
 mod schedule;
 #[path = "../../engine/tests/schedules/mod.rs"]

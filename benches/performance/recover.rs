@@ -20,7 +20,8 @@ const RESOURCES: usize = 1000;
 pub(crate) fn measure() {
     let mut times: Vec<Duration> = (0..5).map(|_| once()).collect();
     times.sort();
-    let figure = format!("median {:.2} s of 5 runs, worst {:.2} s", median(&times).as_secs_f64(), times[4].as_secs_f64());
+    let figure =
+        format!("median {:.2} s of 5 runs, worst {:.2} s", median(&times).as_secs_f64(), times[4].as_secs_f64());
     row("an apply of 1,000 killed half-way: from the start of the next to its first new operation", &figure);
 }
 
@@ -52,6 +53,7 @@ async fn entries(estate: &Estate) -> Vec<Entry> {
     let vault = Arc::new(Vault::existing(home.join("key")));
     let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
     let store = SqliteStore::new(home.join("state.db"), vault, clock, entropy, Arc::new(ThisHost));
-    let stack = Stack { blueprint: "bench".to_owned(), environment: "default".to_owned(), file: "blueprint.yaml".into() };
+    let stack =
+        Stack { blueprint: "bench".to_owned(), environment: "default".to_owned(), file: "blueprint.yaml".into() };
     store.history(&stack, 0).await.unwrap_or_default()
 }

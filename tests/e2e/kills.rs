@@ -208,15 +208,12 @@ resources:
 ";
     let place = Place::with(cloud);
     let running = place.start(&["apply", "--yes", "--lease", "2s"]);
-    eventually("it is pending", || {
-        let history = place.run(&["state", "history"]);
-        history.out.contains("goes on")
-            || place.run(&["state", "history", "--json"]).out.contains("Submitted")
-            || place.run(&["state", "history", "--json"]).out.contains("submitted")
-    });
+    eventually("the cloud has its book", || place.path(".trueup/sim.db").exists());
+    let books = Books::of(&place);
+    let is_pending = |state: State| state.open.values().any(|open| open.handle.is_some());
+    eventually("it is pending", || books.state().is_some_and(is_pending));
     running.signal(Signal::STOP);
     std::thread::sleep(Duration::from_millis(2600));
-    let books = Books::of(&place);
     let before = books.calls().len();
     place.run(&["unlock"]).exits(0).says("Nobody holds");
     running.signal(Signal::CONT);

@@ -7,7 +7,21 @@ use trueup_state::rules::Rule;
 use crate::seed::{How, run};
 
 /// Where each rule was missed last. Another seed does as well: they are tried from the first on.
-const MISSED: [(Rule, u64); 0] = [];
+const MISSED: [(Rule, u64); 13] = [
+    (Rule::MayBeOurs, 51),
+    (Rule::AskingEndsNothing, 6),
+    (Rule::WorldMoved, 5),
+    (Rule::Deadline, 9),
+    (Rule::TimeForACall, 26),
+    (Rule::Fencing, 87),
+    (Rule::SilenceIsNoAbsence, 17),
+    (Rule::Park, 9),
+    (Rule::WaitForPending, 43),
+    (Rule::OnlyOurs, 21),
+    (Rule::TokenLapses, 9),
+    (Rule::Poll, 9),
+    (Rule::LookByName, 76),
+];
 
 /// So many seeds are tried.
 const MOST: u64 = 500;

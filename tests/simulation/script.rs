@@ -11,6 +11,8 @@ use crate::model::{Block, Model, Sort};
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
     pub(crate) nature: String,
+    /// How long its calls take, which may be longer than anybody waits.
+    pub(crate) latency: &'static str,
     pub(crate) model: Model,
     /// Names that another stack has taken already.
     pub(crate) taken: Vec<String>,
@@ -125,6 +127,9 @@ const THEMES: [Theme; 10] = [
     Theme::Days,
 ];
 
+const LATENCIES: [&str; 5] =
+    ["0ms", "50ms", "{ from: 10ms, to: 3s }", "{ median: 100ms, p99: 9s }", "{ from: 1s, to: 20s }"];
+
 const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 impl Script {
@@ -132,6 +137,7 @@ impl Script {
     pub(crate) fn of(seed: u64, without: &BTreeSet<usize>) -> Self {
         let theme = THEMES[usize::try_from(seed % 10).expect("it is below ten")];
         let mut draw = Draw { dice: Dice::new(seed), theme, without, parts: 0 };
+        let latency = draw.dice.one(&LATENCIES);
         let nature = draw.nature();
         let mut model = Model { calls: draw.dice.from(1, 2), ..Model::default() };
         // What is drawn is drawn from all there could be: leaving something out moves nothing else.
@@ -151,7 +157,7 @@ impl Script {
                 steps.push(step);
             }
         }
-        Self { nature, model, taken, steps, parts: draw.parts, seed: draw.dice.seed() }
+        Self { nature, latency, model, taken, steps, parts: draw.parts, seed: draw.dice.seed() }
     }
 }
 
@@ -173,13 +179,6 @@ impl Draw<'_> {
     fn nature(&mut self) -> String {
         let dice = &self.dice;
         let mut settings = vec![format!("page_size: {}", dice.from(5, 60))];
-        settings.extend(match dice.below(5) {
-            0 => None,
-            1 => Some("latency: 50ms".to_owned()),
-            2 => Some("latency: { from: 10ms, to: 3s }".to_owned()),
-            3 => Some("latency: { median: 100ms, p99: 9s }".to_owned()),
-            _ => Some("latency: { from: 1s, to: 20s }".to_owned()),
-        });
         let pending = [
             format!("gpu_instance: {}s", dice.from(1, 90)),
             format!("endpoint: {}s", dice.from(1, 60)),
@@ -190,7 +189,9 @@ impl Draw<'_> {
             settings.push(format!("rate_limit: {{ per_second: {}, burst: 10 }}", dice.from(3, 30)));
         }
         if dice.often(60) {
-            settings.push(format!("list_lag: {}s", dice.from(1, 30)));
+            // Longer than anything is on its way, where only a name tells.
+            let times = if self.theme == Theme::Names { 5 } else { 1 };
+            settings.push(format!("list_lag: {}s", dice.from(1, 30) * times));
         }
         if dice.often(30) {
             settings.push("normalise: { 'Sim::Thing': { text: lower } }".to_owned());
@@ -208,7 +209,10 @@ impl Draw<'_> {
             };
             match chance {
                 0..40 => {}
-                40..65 => named.push(sort.kind()),
+                40..65 => {
+                    named.push(sort.kind());
+                    tokenless.push(sort.kind());
+                }
                 65..92 => tokenless.push(sort.kind()),
                 _ => {
                     tokenless.push(sort.kind());

@@ -109,7 +109,12 @@ impl Play<'_> {
 
     /// The providers as a blueprint has them.
     fn providers(&self, weather: &[String], is_sold_out: bool) -> String {
-        let (nature, faults) = (&self.script.nature, weather.join(", "));
+        self.providers_at(self.script.latency, weather, is_sold_out)
+    }
+
+    fn providers_at(&self, latency: &str, weather: &[String], is_sold_out: bool) -> String {
+        let nature = format!("latency: {latency}, {}", self.script.nature);
+        let faults = weather.join(", ");
         let stock = if is_sold_out { ", stockouts: { us-east-1: [H100] }" } else { "" };
         format!(
             "  sim: {{ region: us-east-1, {nature}, faults: [{faults}]{stock} }}\n  \
@@ -178,7 +183,7 @@ impl Play<'_> {
     async fn calm(&mut self, model: &Model) {
         // What a dead process sent arrives, and its lease runs out.
         tokio::time::sleep(Duration::from_mins(3)).await;
-        let text = model.text(&self.providers(&[], false));
+        let text = model.text(&self.providers_at("50ms", &[], false));
         self.free_names().await;
         self.unstick().await;
         if let Err(error) = self.settle(&text).await {
@@ -298,7 +303,9 @@ fn foreign(name: &str) -> Request {
     let spec: Value = serde_json::json!({ "name": name }).into();
     let generation: Generation = 1;
     Request {
-        token: Token::new(&trueup_state::clock::SeededEntropy::new(name.bytes().fold(7, |sum, byte| sum * 31 + u64::from(byte)))),
+        token: Token::new(&trueup_state::clock::SeededEntropy::new(
+            name.bytes().fold(7, |sum, byte| sum * 31 + u64::from(byte)),
+        )),
         address,
         kind: KindName::from("bucket"),
         schema_version: 1,

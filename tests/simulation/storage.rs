@@ -85,7 +85,8 @@ impl WiredStore {
                 }
             }
             Event::Failed { token, class, message, applied } => {
-                self.world().tell(|| format!("failed: {:?} {message}", entry.address.as_ref().map(ToString::to_string)));
+                self.world()
+                    .tell(|| format!("failed: {:?} {message}", entry.address.as_ref().map(ToString::to_string)));
                 if let Some(begun) = ends(token).filter(|begun| begun.verb == Verb::Create && *applied == Applied::No) {
                     self.judge_failure(&begun, token, message).await;
                 }

@@ -344,7 +344,7 @@ impl<'a> Drive<'a> {
                     );
                     return Err(self.fail(error).await);
                 }
-                Settled::Done(Some(found)) if self.is_recorded(&found) => {
+                Settled::Done(Some(found)) if self.work.verb == Verb::Create && self.is_recorded(&found) => {
                     let message = format!("`{}` exists already, and is recorded elsewhere", open.request.name);
                     return Err(self.fail(ProviderError::new(Class::AlreadyExists, message)).await);
                 }
