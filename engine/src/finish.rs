@@ -321,7 +321,19 @@ impl<'a> Finisher<'a> {
                 return Some(to_delete(&field, &operation.spec, is_declared));
             }
         }
-        remedy(error, verb, self.plan.mode)
+        let help = remedy(error, verb, self.plan.mode);
+        let no_room = matches!(error.class, Class::NoCapacity | Class::Quota);
+        if no_room && verb == Verb::Create && self.has_predecessor(operation) {
+            return help.map(|help| format!("the old one stays; {help}"));
+        }
+        help
+    }
+
+    /// Whether what an operation is to replace is there still.
+    fn has_predecessor(&self, operation: &Operation) -> bool {
+        let state = self.run.state();
+        let current = state.records.get(&operation.address).and_then(|record| record.current.as_ref());
+        current.is_some_and(|object| object.generation < operation.generation)
     }
 
     /// Makes what an operation made visible to expressions.

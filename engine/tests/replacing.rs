@@ -4,10 +4,12 @@
 
 mod support;
 
+use support::cloud::Fault;
 use support::{House, action, address, asked, blueprint, change, operations};
 use trueup_engine::plan::select::Asked;
 use trueup_engine::plan::{Action, Mode, Order, Plan, Reason};
 use trueup_engine::{EngineError, PlanOptions};
+use trueup_state::Class;
 
 fn replacing(addresses: &[&str]) -> Asked {
     Asked { replaces: addresses.iter().map(|text| address(text)).collect(), ..Asked::default() }
@@ -52,6 +54,27 @@ async fn what_reads_something_unknown_is_replaced_all_the_same() {
     house.up_asked(&text, Mode::Apply, replacing(&["a", "b"])).await;
     let after = house.recorded().await;
     assert!(before["a"] != after["a"] && before["b"] != after["b"], "{before:?} {after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_there_is_no_room_for_another_the_old_one_stays() {
+    let text = |shape: &str| {
+        let scarce = format!("a: {{ kind: scarce, shape: {shape} }}");
+        blueprint(&[&scarce, "b: { kind: box, host: '{{ a.id }}' }"])
+    };
+    for class in [Class::NoCapacity, Class::Quota] {
+        let house = House::new();
+        house.up(&text("round")).await;
+        let before = house.recorded().await;
+        house.cloud.fail("create a", Fault::Fails(class));
+        let report = house.run(&text("flat")).await;
+        let help = report.failed[0].help.as_deref().unwrap();
+        assert!(help.starts_with("the old one stays; "), "{help}");
+        assert_eq!(house.recorded().await, before);
+        assert_eq!(house.cloud.one("a").id, before["a"][0]);
+        house.up(&text("flat")).await;
+        house.settled(&text("flat")).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
