@@ -472,6 +472,9 @@ fn a_run_at_work_is_not_overtaken_and_what_it_left_is_for_the_next() {
     }
     place.run(&["state", "verify"]).exits(0).says("slow: a create of it has not ended; the next apply settles it");
     place.run(&["state", "export"]).exits(0);
+    eventually("the provider has taken it", || {
+        place.run(&["state", "history"]).out.contains("slow: the provider took it")
+    });
     running.signal(Signal::KILL);
     running.wait();
     refused(&place, &["mv", "slow", "three"], "a create of slow has not ended", "trueup apply");

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{mpsc, watch};
 use trueup_engine::by_hand::Answer;
 use trueup_engine::naming::TAG_STACK;
 use trueup_engine::plan::Mode;
@@ -230,12 +231,9 @@ impl Play<'_> {
     async fn settle(&self, text: &str) -> Result<(), EngineError> {
         let wire = Wire::new(&self.world, self.world.process(false), None);
         let engine = engine(&wire, 0);
-        load(&self.world, text)?;
-        // The cloud is told how it behaves from now on.
-        let ((events, _kept), (_cancel, cancelled)) =
-            (tokio::sync::mpsc::unbounded_channel(), tokio::sync::watch::channel(false));
-        let program = load(&self.world, text)?;
-        engine.plan(&program, &stack(), PlanOptions::new(Mode::Apply)).await?;
+        let ((events, _kept), (_cancel, cancelled)) = (mpsc::unbounded_channel(), watch::channel(false));
+        // A plan tells the cloud how it is to behave from now on.
+        engine.plan(&load(&self.world, text)?, &stack(), PlanOptions::new(Mode::Apply)).await?;
         engine.recover(&stack(), &wire.holder, &events, &cancelled).await?;
         let Some(state) = self.world.state().await else { return Ok(()) };
         let objects = self.world.inspector().await.objects().await.expect("memory can be read");
