@@ -234,13 +234,16 @@ resources:
 ";
     let place = Place::with(cloud);
     let running = place.start(&["apply", "--yes", "--lease", "2s"]);
-    eventually("it is pending", || place.path(".trueup/sim.db").exists() && Books::of(&place).objects().len() == 3);
+    eventually("the cloud has its book", || place.path(".trueup/sim.db").exists());
+    let books = Books::of(&place);
+    // All that it has to write is written: one that sleeps in the midst of a write keeps the file to itself.
+    let are_pending = |state: State| state.open.values().filter(|open| open.handle.is_some()).count() == 3;
+    eventually("all are pending", || books.state().is_some_and(are_pending));
     running.signal(Signal::STOP);
     place.run(&["apply", "--yes"]).exits(4).complains("held by `trueup apply`");
     place.run(&["apply", "--yes", "--wait"]).exits(0);
     running.signal(Signal::CONT);
     running.wait().exits(3).says("the lease is no longer ours");
-    let books = Books::of(&place);
     books.are_level("after both");
     assert_eq!(books.objects().len(), 4);
 }
