@@ -6,7 +6,7 @@ use trueup_engine::naming::TAG_STACK;
 use trueup_provider_sim::{Call, Seen};
 use trueup_state::State;
 
-use crate::storage::{is_sound, unlike};
+use crate::storage::{is_sound, unlike, unsent};
 use crate::world::{FOREIGN, World};
 
 /// What is wrong now.
@@ -83,7 +83,7 @@ fn lost(world: &World, state: &State, objects: &[Seen]) -> Vec<String> {
     wrongs
 }
 
-/// What is recorded is what is there, to the last field.
+/// What is recorded is what is there, to the last field, and what was sent last has come about.
 pub(crate) async fn differing(world: &World) -> Vec<String> {
     let Some(state) = world.state().await else { return Vec::new() };
     let objects = world.inspector().await.objects().await.expect("memory can be read");
@@ -94,7 +94,10 @@ pub(crate) async fn differing(world: &World) -> Vec<String> {
         }
         let Some(object) = record.current.as_ref().filter(|object| object.id.is_some()) else { continue };
         let found = objects.iter().find(|seen| Some(&seen.id) == object.id.as_ref());
-        wrongs.extend(unlike(object, found, Some(&state.lineage)).map(|wrong| format!("{}: {wrong}", record.address)));
+        let is_clear = object.id.as_ref().is_none_or(|id| !world.ledger().blurred.contains(id));
+        let unsent = || unsent(object, found.filter(|_| is_clear)?);
+        let wrong = unlike(object, found, Some(&state.lineage)).or_else(unsent);
+        wrongs.extend(wrong.map(|wrong| format!("{}: {wrong}", record.address)));
     }
     wrongs
 }

@@ -82,11 +82,16 @@ impl fmt::Debug for End {
 }
 
 impl End {
+    /// Whether it did all that was to be done.
+    pub(crate) fn is_complete(&self) -> bool {
+        matches!(self, End::Ended(reports) if reports.iter().all(Report::is_complete))
+    }
+
     /// It, in a word.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             End::Died => "died",
-            End::Ended(reports) if reports.iter().all(Report::is_complete) => "done",
+            End::Ended(_) if self.is_complete() => "done",
             End::Ended(_) => "partly done",
             End::Refused(_) => "refused",
             End::Failed(EngineError::StateMoved { .. }) => "refused: the state moved",
@@ -110,7 +115,6 @@ impl Run {
         let press = async {
             tokio::time::sleep(self.cancel.unwrap_or(PATIENCE)).await;
             let _ = cancel.send(true);
-            // What hangs then is killed.
             tokio::time::sleep(PATIENCE).await;
         };
         let end = tokio::select! {
@@ -120,7 +124,10 @@ impl Run {
                 Ok(end) => end,
                 Err(error) => End::Failed(error),
             },
-            () = press => End::Died,
+            () = press => {
+                wire.world.ledger().wrong(format!("process {} goes on after Ctrl-C", wire.holder.pid));
+                End::Died
+            }
         };
         wire.world.end(&wire.holder);
         end
@@ -199,7 +206,7 @@ impl Drift {
         }
         let mut ledger = world.ledger();
         ledger.count(if self.is_gone { "drift: gone" } else { "drift: changed" });
-        ledger.touched.insert(object.id.clone());
+        ledger.touch(&object.id, &object.token);
         Some(object.id.clone())
     }
 }

@@ -9,12 +9,13 @@ use trueup_engine::by_hand::Answer;
 use trueup_engine::naming::TAG_STACK;
 use trueup_engine::plan::Mode;
 use trueup_engine::{EngineError, PlanOptions};
+use trueup_state::clock::SeededEntropy;
 use trueup_state::rules::{self, Rule};
 use trueup_state::{Address, Generation, KindName, ProviderName, Request, Status, Token, Value};
 
 use crate::laws;
 use crate::model::Model;
-use crate::run::{End, Run, engine, load};
+use crate::run::{Run, engine, load};
 use crate::script::{Script, Step, What};
 use crate::wire::Wire;
 use crate::world::{FOREIGN, World, stack};
@@ -198,11 +199,8 @@ impl Play<'_> {
         if self.is_broken("in the end").await {
             return;
         }
-        let is_complete =
-            |reports: &[trueup_engine::apply::Report]| reports.iter().all(trueup_engine::apply::Report::is_complete);
-        match &end {
-            End::Ended(reports) if is_complete(reports) => {}
-            other => self.outcome.wrongs.push(format!("the last apply did not do all: {other:?}\n{text}")),
+        if !end.is_complete() {
+            self.outcome.wrongs.push(format!("the last apply did not do all: {end:?}\n{text}"));
         }
         self.is_level(&text).await;
         let differing = laws::differing(&self.world).await;
@@ -237,7 +235,8 @@ impl Play<'_> {
         engine.recover(&stack(), &wire.holder, &events, &cancelled).await?;
         let Some(state) = self.world.state().await else { return Ok(()) };
         let objects = self.world.inspector().await.objects().await.expect("memory can be read");
-        for open in state.open.values() {
+        // Where a rule can, it has.
+        for open in state.open.values().filter(|open| open.parked.is_some()) {
             let token = open.request.token.to_string();
             let id = objects.iter().find(|seen| seen.token == token).map(|seen| seen.id.clone());
             let answer = id.map_or(Answer::Absent, Answer::Id);
@@ -281,7 +280,7 @@ impl Play<'_> {
             locked.flat_map(|record| record.objects().filter_map(|object| object.id.as_deref())).collect();
         for object in inspector.objects().await.expect("memory can be read") {
             if object.address != FOREIGN && (object.status != "active" || locked.contains(object.id.as_str())) {
-                self.world.ledger().touched.insert(object.id.clone());
+                self.world.ledger().touch(&object.id, &object.token);
                 inspector.remove(&object.id).await.expect("memory can be written");
             }
         }
@@ -301,9 +300,7 @@ fn foreign(name: &str) -> Request {
     let spec: Value = serde_json::json!({ "name": name }).into();
     let generation: Generation = 1;
     Request {
-        token: Token::new(&trueup_state::clock::SeededEntropy::new(
-            name.bytes().fold(7, |sum, byte| sum * 31 + u64::from(byte)),
-        )),
+        token: Token::new(&SeededEntropy::new(name.bytes().fold(7, |sum, byte| sum * 31 + u64::from(byte)))),
         address,
         kind: KindName::from("bucket"),
         schema_version: 1,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde_json::Value as Json;
 use trueup_engine::naming::TAG_STACK;
 use trueup_provider_sim::Seen;
 use trueup_state::codec::{self, SealedValue};
@@ -143,6 +144,24 @@ pub(crate) fn unlike(object: &Object, found: Option<&Seen>, lineage: Option<&str
     }
     let recorded = codec::reveal(&object.seen).unwrap_or_default();
     (recorded != found.spec).then(|| format!("{id} is {}, not {recorded}", found.spec))
+}
+
+/// A field in which the cloud does not have what was sent last.
+pub(crate) fn unsent(object: &Object, found: &Seen) -> Option<String> {
+    let sent = codec::reveal(&object.sent).unwrap_or_default();
+    lacking(&sent, &found.spec).map(|field| format!("{} was sent {field}, and is {}", found.id, found.spec))
+}
+
+/// A field of what is wanted that is not so. The cloud rewrites texts in lower case here and there, and fills in what is left out.
+fn lacking(wanted: &Json, there: &Json) -> Option<String> {
+    match (wanted, there) {
+        (Json::Object(wanted), Json::Object(there)) => wanted.iter().find_map(|(name, value)| {
+            let lacks = lacking(value, there.get(name).unwrap_or(&Json::Null))?;
+            Some(format!("{name}: {lacks}"))
+        }),
+        (Json::String(wanted), Json::String(there)) if wanted.to_lowercase() == *there => None,
+        _ => (wanted != there).then(|| wanted.to_string()),
+    }
 }
 
 #[async_trait]

@@ -94,6 +94,9 @@ pub(crate) struct Ledger {
     pub(crate) meddled: BTreeMap<u32, String>,
     /// Whatever somebody changed by hand, by id.
     pub(crate) touched: BTreeSet<String>,
+    /// What somebody changed before the operation that made or changed it was recorded, by id: nobody can tell then what the cloud
+    /// made of what it was sent, and what that person did.
+    pub(crate) blurred: BTreeSet<String>,
     /// What must not be deleted, by id.
     pub(crate) protected: BTreeSet<String>,
     /// The addresses that a process's blueprint wants; none of one that destroys.
@@ -107,6 +110,15 @@ pub(crate) struct Ledger {
 impl Ledger {
     pub(crate) fn wrong(&mut self, what: String) {
         self.wrongs.push(what);
+    }
+
+    /// Somebody changed an object by hand. `token`: that of the operation that made it.
+    pub(crate) fn touch(&mut self, id: &str, token: &str) {
+        let is_begun = |begun: &Begun| begun.id.as_deref() == Some(id);
+        if self.begun.contains_key(token) || self.begun.values().any(is_begun) {
+            self.blurred.insert(id.to_owned());
+        }
+        self.touched.insert(id.to_owned());
     }
 
     pub(crate) fn count(&mut self, what: impl Into<String>) {

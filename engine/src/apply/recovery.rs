@@ -55,15 +55,20 @@ pub async fn settle(doubt: &Doubt<'_>) -> Settled {
     }
     match open.verb {
         Verb::Create => settle_create(doubt).await,
-        Verb::Update if !Rule::CompareUpdate.holds() => Settled::Done(Some(Box::new(as_requested(open)))),
-        // What an update did shows when the next plan compares.
-        Verb::Update | Verb::Check => Settled::NotDone,
+        Verb::Check => Settled::NotDone,
+        // What an update did shows when the next plan compares: that its object is there tells nothing.
+        Verb::Update if Rule::CompareUpdate.holds() => Settled::NotDone,
         Verb::Delete if !Rule::LookAfterDelete.holds() => Settled::Done(None),
-        Verb::Delete => match doubt.find(By::Id(open.request.id.as_deref().unwrap_or_default())).await {
-            Ok(None) => Settled::Done(None),
-            Ok(Some(_)) => Settled::NotDone,
-            Err(error) => Settled::Unanswered(error),
-        },
+        Verb::Update | Verb::Delete => settle_by_id(doubt).await,
+    }
+}
+
+async fn settle_by_id(doubt: &Doubt<'_>) -> Settled {
+    match doubt.find(By::Id(doubt.open.request.id.as_deref().unwrap_or_default())).await {
+        Ok(None) => Settled::Done(None),
+        Ok(Some(found)) if doubt.open.verb == Verb::Update => Settled::Done(Some(found)),
+        Ok(Some(_)) => Settled::NotDone,
+        Err(error) => Settled::Unanswered(error),
     }
 }
 
@@ -132,18 +137,6 @@ impl Doubt<'_> {
             Err(error) => error,
         };
         if Rule::SilenceIsNoAbsence.holds() { Err(silent) } else { Ok(None) }
-    }
-}
-
-/// What an update was to bring about.
-fn as_requested(open: &OpenOperation) -> Found {
-    let OpenOperation { request, .. } = open;
-    Found {
-        id: request.id.clone().unwrap_or_default(),
-        spec: request.spec.clone(),
-        attributes: request.attributes.clone(),
-        owner: request.owner.clone(),
-        pending: None,
     }
 }
 
