@@ -381,6 +381,55 @@ async fn a_lost_lease_ends_the_writing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lease_that_was_broken_ends_the_calling_at_its_next_renewal() {
+    let house = House::new();
+    let throttled = Class::Throttled { retry_after: Some(Duration::from_secs(20)) };
+    house.cloud.fail("create a", Fault::Fails(throttled));
+    let text = blueprint(&["a: { kind: box }"]);
+    let person = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let holder = house.store.holder(&stack()).await.unwrap().unwrap();
+        house.store.break_lease(&stack(), &holder).await.unwrap();
+    };
+    let (report, ()) = tokio::join!(house.run(&text), person);
+    assert!(report.stopped.is_some(), "{report:#?}");
+    assert_eq!(house.cloud.take_calls(), ["create a"], "and not again after 20 s");
+    house.up(&text).await;
+    house.cloud.one("a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lease_is_renewed_while_an_apply_looks_at_what_it_changes() {
+    let house = House::new();
+    house.up(&blueprint(&["a: { kind: box, size: 1 }"])).await;
+    let text = blueprint(&["a: { kind: box, size: 2 }"]);
+    let plan = house.plan(&text).await;
+    house.cloud.set_manners(Manners { looks: Duration::from_secs(70), ..Manners::default() });
+    let report = house.carry_out(&plan, &text).await.unwrap();
+    assert!(report.is_complete(), "{report:#?}");
+    house.settled(&text).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_not_be_told_at_once_is_asked_again() {
+    let house = House::new();
+    let text = blueprint(&["a: { kind: box, note: said }"]);
+    house.up(&text).await;
+    house.cloud.edit("a", "note", Some("by hand".into()));
+    let refused = Class::Throttled { retry_after: Some(Duration::from_secs(30)) };
+    for class in [Class::Transient, refused, Class::Transient] {
+        house.cloud.fail("observe", Fault::Fails(class));
+    }
+    let plan = house.plan(&text).await;
+    assert!(plan.notices.is_empty() && plan.drift.len() == 1, "{plan:#?}");
+    // Not for ever: then it says so.
+    for _ in 0..20 {
+        house.cloud.fail("observe", Fault::Fails(Class::Throttled { retry_after: Some(Duration::from_secs(30)) }));
+    }
+    assert_eq!(house.plan(&text).await.notices.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_plan_is_refused_once_the_state_or_the_world_moved_on() {
     let house = House::new();
     let first = blueprint(&["a: { kind: box, ports: [1, 2] }", "b: { kind: box, host: '{{ a.id }}' }"]);

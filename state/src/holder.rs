@@ -123,6 +123,17 @@ mod tests {
     }
 
     #[test]
+    fn a_holder_of_before_there_were_terms_has_the_usual_one() {
+        let holder = ThisHost::holder("apply", Timestamp(0));
+        let mut json = serde_json::to_value(&holder).unwrap();
+        assert_eq!(json["term_ms"], 60_000);
+        json.as_object_mut().unwrap().remove("term_ms");
+        assert_eq!(serde_json::from_value::<Holder>(json).unwrap(), holder);
+        let short = Holder { term: Duration::from_secs(2), ..holder };
+        assert_eq!(serde_json::from_value::<Holder>(serde_json::to_value(&short).unwrap()).unwrap(), short);
+    }
+
+    #[test]
     fn a_holder_elsewhere_is_never_certainly_gone() {
         let mut holder = ThisHost::holder("apply", Timestamp(0));
         holder.host.push('x');

@@ -11,11 +11,11 @@ use trueup_provider_sim::{Inspector, Seen, SimProvider};
 use trueup_state::clock::{SeededEntropy, SystemClock, SystemEntropy};
 use trueup_state::holder::ThisHost;
 use trueup_state::vault::Vault;
-use trueup_state::{Clock, Entropy, SqliteStore, Stack, State, Store};
+use trueup_state::{Clock, Entropy, SqliteStore, Stack, State, Store, codec};
 
 use crate::support::{Place, eventually};
 
-/// How many kills each test has: eight tests, 200 kills.
+/// How many kills each series has: eight series, 200 kills.
 const KILLS: u64 = 25;
 
 /// A cloud that takes a little time over everything, so that there is something to be killed in.
@@ -65,10 +65,16 @@ impl Books {
         self.runtime.block_on(self.store.snapshot(&stack)).unwrap().state
     }
 
-    /// Nothing is lost, doubled or orphaned, and nothing is left to be done.
+    /// Nothing is lost, doubled or orphaned, what is recorded is what is there, and nothing is left to be done.
     #[track_caller]
     fn are_level(&self, what: &str) {
         let (objects, state) = (self.objects(), self.state());
+        for object in state.iter().flat_map(|state| state.records.values()).filter_map(|record| record.current.as_ref())
+        {
+            let there = objects.iter().find(|seen| object.id.as_ref() == Some(&seen.id));
+            let seen = codec::reveal(&object.seen).unwrap();
+            assert!(there.is_none_or(|there| there.spec == seen), "{what}: {seen} is recorded of {there:?}");
+        }
         let records = state.iter().flat_map(|state| state.records.values());
         let mut owned: Vec<String> =
             records.flat_map(|record| record.objects().filter_map(|object| object.id.clone())).collect();
@@ -86,6 +92,24 @@ impl Books {
         }
         let twice: Vec<_> = made.into_iter().filter(|(_, objects)| objects.len() > 1).collect();
         assert!(twice.is_empty(), "{what}: made twice by one operation: {twice:?}");
+    }
+}
+
+impl Books {
+    /// Of the calls after one, none deleted a machine before another was in its place. `since`: how many calls there were before.
+    #[track_caller]
+    fn kept_machines(&self, since: usize, what: &str) {
+        let mut there: BTreeSet<String> = BTreeSet::new();
+        for (number, call) in self.calls().into_iter().enumerate().filter(|(_, call)| call.kind == "gpu_instance") {
+            let Some(object) = call.object else { continue };
+            match call.call.as_str() {
+                "create" => drop(there.insert(object)),
+                "delete" if there.remove(&object) && number >= since => {
+                    assert!(!there.is_empty(), "{what}: {object} was deleted, and nothing was in its place");
+                }
+                _ => {}
+            }
+        }
     }
 }
 
@@ -109,6 +133,7 @@ impl Victim {
     /// Applies a blueprint, is killed on the way, and applies it again: true if the kill came in time.
     fn killed_in(&mut self, resources: &str, books: &mut Option<Books>) -> bool {
         self.place.write("blueprint.yaml", &format!("{}{resources}", CLOUD.replace("FAULTS", FAULTS)));
+        let since_call = books.as_ref().map_or(0, |books| books.calls().len());
         let running = self.place.start(&["apply", "--yes", "--json"]);
         let after = self.usual.mul_f64(1.1 * self.dice.share());
         std::thread::sleep(after);
@@ -123,6 +148,9 @@ impl Victim {
         self.usual = (self.usual * 3 + SystemClock.uptime().saturating_sub(since)) / 4;
         let books = books.get_or_insert_with(|| Books::of(&self.place));
         books.are_level(&what);
+        if resources.contains("gpu_instance") {
+            books.kept_machines(since_call, &what);
+        }
         is_killed
     }
 

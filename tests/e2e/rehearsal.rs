@@ -34,6 +34,31 @@ fn objects(place: &Place) -> Vec<(String, String)> {
 }
 
 #[test]
+fn what_can_not_be_told_now_stays_open_and_ends_no_apply_well() {
+    let cloud = |faults: &str, others: &str| {
+        format!(
+            "blueprint: demo
+providers: {{ sim: {{ named_by_caller: [bucket], tokenless: [bucket], faults: [{faults}] }} }}
+resources: {{ one: {{ kind: bucket }}, two: {{ kind: registry }}{others} }}
+"
+        )
+    };
+    let faults = "{ fault: lost, call: create, kind: bucket }, { fault: denied, call: describe, kind: bucket, times: 1000 }";
+    let place = Place::with(&cloud(faults, ""));
+    place.run(&["apply", "--yes"]).exits(3);
+    place.write("blueprint.yaml", &cloud(faults, ", three: { kind: registry }"));
+    let again = place.run(&["apply", "--yes"]).exits(3);
+    again.says("create was begun by an earlier run").says("1 to create");
+    place.run(&["apply", "--yes", "--target", "two"]).exits(3).says("create was begun by an earlier run");
+    place.write("blueprint.yaml", &cloud("", ", three: { kind: registry }"));
+    // The cloud hears of it from a plan.
+    place.run(&["plan"]).says("create was begun by an earlier run");
+    place.run(&["apply", "--yes"]).exits(0);
+    assert_eq!(objects(&place).len(), 3, "nothing was made twice");
+    place.run(&["plan"]).exits(0);
+}
+
+#[test]
 fn what_no_rule_can_settle_a_person_does() {
     let place = stopped();
     let known = place.run(&["state", "show", "two", "--json"]).exits(0).json()["current"]["id"].clone();

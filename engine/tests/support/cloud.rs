@@ -78,6 +78,8 @@ impl Inner {
 pub(crate) struct Manners {
     /// How long each call takes.
     pub(crate) latency: Duration,
+    /// How long it takes to look at what is there.
+    pub(crate) looks: Duration,
     /// How often pending work is asked after before it is done; 0: nothing is ever pending.
     pub(crate) polls: u32,
     /// How long a new object is missing from lists.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use trueup_engine::compose::{Composed, Composition, Located, Wanted};
@@ -132,7 +131,7 @@ impl Manager for ToyManager {
         match self.cloud.observing(&self.scope) {
             Some(Fault::Fails(class)) => return Err(ProviderError::new(class, "the list can't be had")),
             Some(_) => return std::future::pending().await,
-            None => tokio::time::sleep(Duration::ZERO).await,
+            None => tokio::time::sleep(self.cloud.manners().looks).await,
         }
         let observations = targets.iter().map(|target| self.look(target)).collect();
         Ok(Observed { observations, orphans: Vec::new() })

@@ -245,6 +245,51 @@ async fn too_many_calls_are_told_when_to_come_again() {
 }
 
 #[tokio::test]
+async fn whoever_asks_too_often_is_answered_all_the_same() {
+    let house = House::new(json!({ "rate_limit": { "per_second": 1, "burst": 4 }, "page_size": 1 }));
+    let mut ids = Vec::new();
+    for name in ["a", "b", "c"] {
+        ids.push(house.make("bucket", name, json!({})).await.unwrap().id);
+    }
+    let manager = house.manager("bucket").await;
+    let address: Address = "a".parse().unwrap();
+    let target = |id| Target { address: &address, generation: 1, by: By::Id(id), sent: None };
+    let targets: Vec<Target<'_>> = ids.iter().map(|id| target(id)).collect();
+    let observed = manager.observe(&targets).await.unwrap();
+    assert!(observed.observations.iter().all(|one| matches!(one, Observation::Present(_))), "{observed:?}");
+    let calls = house.provider.inspect().await.unwrap().calls(0).await.unwrap();
+    assert!(calls.iter().any(|call| call.outcome == "ThrottlingException"), "it was one too many");
+    assert!(!house.clock.slept.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_made_already_is_there_though_there_is_none_left() {
+    let none_left = json!([{ "fault": "no_capacity", "call": "create", "after": 1, "times": 2 }]);
+    let house = House::new(json!({ "faults": none_left }));
+    let manager = house.manager(THING).await;
+    let request = house.request(THING, "a", thing(json!({})));
+    let made = manager.create(&request).await.unwrap();
+    assert_eq!(manager.create(&request).await.unwrap(), made, "by its token");
+    let other = house.make(THING, "b", thing(json!({}))).await.unwrap_err();
+    assert_eq!((other.class, other.applied), (Class::NoCapacity, Applied::No));
+}
+
+#[tokio::test]
+async fn what_is_being_made_is_found_as_such() {
+    let house = House::new(json!({ "pending": { "bucket": "60s" } }));
+    let manager = house.manager("bucket").await;
+    let request = house.request("bucket", "a", json!({}));
+    let handle = handle_of(&manager.create(&request).await.unwrap()).unwrap();
+    let found = async || match house.look("bucket", By::Token(&request.token), None).await {
+        Observation::Present(found) => found,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(found().await.pending, Some(handle));
+    house.clock.pass(Duration::from_secs(60));
+    assert_eq!(found().await.pending, None);
+}
+
+#[tokio::test]
 async fn what_a_script_says_goes_wrong_and_nothing_else() {
     for (fault, class, applied, there) in [
         ("throttled", Class::Throttled { retry_after: None }, Applied::No, false),
