@@ -27,10 +27,10 @@ const HOME: &str = ".trueup";
 const KEY: &str = "TRUEUP_KEY";
 
 /// The providers that a build may leave out.
-const LEFT_OUT: [&str; 2] = ["local", "sim"];
+const LEFT_OUT: [&str; 3] = ["local", "sim", "aws"];
 
 /// The providers that are yet to be written.
-const PLANNED: [&str; 2] = ["aws", "gcp"];
+const PLANNED: [&str; 1] = ["gcp"];
 
 /// Everything that a command works with.
 pub(crate) struct Workplace {
@@ -159,6 +159,8 @@ fn providers(clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Result<Provi
     }
     #[cfg(feature = "sim")]
     providers.insert("sim".to_owned(), Arc::new(sim(None, clock, entropy)));
+    #[cfg(feature = "aws")]
+    providers.insert("aws".to_owned(), Arc::new(trueup_provider_aws::AwsProvider::new()));
     Ok(providers)
 }
 

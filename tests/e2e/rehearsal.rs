@@ -43,7 +43,8 @@ resources: {{ one: {{ kind: bucket }}, two: {{ kind: registry }}{others} }}
 "
         )
     };
-    let faults = "{ fault: lost, call: create, kind: bucket }, { fault: denied, call: describe, kind: bucket, times: 1000 }";
+    let faults =
+        "{ fault: lost, call: create, kind: bucket }, { fault: denied, call: describe, kind: bucket, times: 1000 }";
     let place = Place::with(&cloud(faults, ""));
     place.run(&["apply", "--yes"]).exits(3);
     place.write("blueprint.yaml", &cloud(faults, ", three: { kind: registry }"));

@@ -1,0 +1,12 @@
+//! Trueup's provider of Amazon Web Services: buckets through S3's own SDK.
+//!
+//! Credentials come as they do for every tool of AWS: from the environment, profiles, single sign-on, or the machine's own role.
+
+mod bucket;
+mod clients;
+mod error;
+mod provider;
+mod settings;
+mod tags;
+
+pub use provider::AwsProvider;

@@ -1,0 +1,51 @@
+//! What takes a type's properties from what they are to what they should be, as the JSON patch that Cloud Control takes.
+
+use serde_json::{Map, Value as Json, json};
+
+/// The patch. Maps are compared name by name; a list is replaced whole.
+pub(crate) fn patch(before: &Map<String, Json>, after: &Map<String, Json>) -> Vec<Json> {
+    let mut operations = Vec::new();
+    compare("", before, after, &mut operations);
+    operations
+}
+
+fn compare(at: &str, before: &Map<String, Json>, after: &Map<String, Json>, operations: &mut Vec<Json>) {
+    for name in before.keys().filter(|name| !after.contains_key(*name)) {
+        operations.push(json!({ "op": "remove", "path": path(at, name) }));
+    }
+    for (name, wanted) in after {
+        match (before.get(name), wanted) {
+            (Some(there), wanted) if there == wanted => {}
+            (Some(Json::Object(there)), Json::Object(wanted)) => compare(&path(at, name), there, wanted, operations),
+            // It replaces what is there.
+            _ => operations.push(json!({ "op": "add", "path": path(at, name), "value": wanted })),
+        }
+    }
+}
+
+fn path(at: &str, name: &str) -> String {
+    format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(before: Json, after: Json) -> Json {
+        let map = |json: Json| json.as_object().cloned().unwrap();
+        patch(&map(before), &map(after)).into()
+    }
+
+    #[test]
+    fn a_patch_says_what_differs_and_nothing_else() {
+        assert_eq!(of(json!({ "a": 1 }), json!({ "a": 1 })), json!([]));
+        assert_eq!(
+            of(json!({ "a": 1, "b": { "c": [1], "d": 2 } }), json!({ "b": { "c": [1, 2], "d": 2, "e/f": 3 } })),
+            json!([
+                { "op": "remove", "path": "/a" },
+                { "op": "add", "path": "/b/c", "value": [1, 2] },
+                { "op": "add", "path": "/b/e~1f", "value": 3 },
+            ])
+        );
+    }
+}

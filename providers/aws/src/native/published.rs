@@ -1,0 +1,179 @@
+//! A type as AWS publishes it: its schema, and what that says of its properties and of what can be done with it.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+/// A resource provider's schema, as `DescribeType` answers it. The words are those of AWS's *Resource type schema* reference.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Published {
+    pub(crate) type_name: String,
+    pub(crate) description: String,
+    pub(crate) properties: serde_json::Map<String, Json>,
+    pub(crate) definitions: serde_json::Map<String, Json>,
+    pub(crate) required: Vec<String>,
+    /// What only AWS says.
+    pub(crate) read_only_properties: Vec<Pointer>,
+    /// What can't be changed once it is made.
+    pub(crate) create_only_properties: Vec<Pointer>,
+    /// What AWS never says again.
+    pub(crate) write_only_properties: Vec<Pointer>,
+    /// What makes up the identifier, in this order.
+    pub(crate) primary_identifier: Vec<Pointer>,
+    pub(crate) additional_identifiers: Vec<Vec<Pointer>>,
+    pub(crate) tagging: Option<Tagging>,
+    /// In older schemas: whether it has tags.
+    pub(crate) taggable: Option<bool>,
+    pub(crate) handlers: serde_json::Map<String, Json>,
+    #[serde(flatten)]
+    pub(crate) rest: serde_json::Map<String, Json>,
+}
+
+/// What a schema says of a type's tags.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Tagging {
+    pub(crate) taggable: Option<bool>,
+    pub(crate) tag_on_create: Option<bool>,
+    pub(crate) tag_updatable: Option<bool>,
+    pub(crate) tag_property: Option<Pointer>,
+}
+
+/// A place in a schema: `/properties/Rules/*/Id`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(transparent)]
+pub(crate) struct Pointer(String);
+
+impl Pointer {
+    /// The names on the way, from the top of the properties; `*` for each item of a list or each value of a map.
+    pub(crate) fn steps(&self) -> Vec<&str> {
+        let path = self.0.trim_start_matches('/');
+        let path = path.strip_prefix("properties/").unwrap_or(path);
+        path.split('/').filter(|step| !step.is_empty()).collect()
+    }
+
+    /// The property of the type itself that it leads through.
+    pub(crate) fn top(&self) -> &str {
+        self.steps().first().copied().unwrap_or_default()
+    }
+}
+
+/// What can be done with a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Handler {
+    Create,
+    Read,
+    Update,
+    Delete,
+    List,
+}
+
+/// How the tags of a type stand in its properties.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tags {
+    /// The property.
+    pub(crate) property: String,
+    pub(crate) form: Form,
+    /// Whether they can be changed.
+    pub(crate) is_updatable: bool,
+}
+
+/// A shape of tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `{ team: search }`.
+    Map,
+    /// `[{ Key: team, Value: search }]`, by these two words.
+    List(String, String),
+}
+
+impl Published {
+    /// Whether it can be done.
+    pub(crate) fn can(&self, handler: Handler) -> bool {
+        let name = match handler {
+            Handler::Create => "create",
+            Handler::Read => "read",
+            Handler::Update => "update",
+            Handler::Delete => "delete",
+            Handler::List => "list",
+        };
+        self.handlers.contains_key(name)
+    }
+
+    /// The properties that only AWS says, whole.
+    pub(crate) fn whole_read_only(&self) -> BTreeSet<&str> {
+        self.read_only_properties.iter().filter(|path| path.steps().len() == 1).map(Pointer::top).collect()
+    }
+
+    /// The properties that make up an identifier.
+    pub(crate) fn identifying(&self) -> BTreeSet<&str> {
+        self.primary_identifier.iter().chain(self.additional_identifiers.iter().flatten()).map(Pointer::top).collect()
+    }
+
+    /// How its tags stand; none where it has none, or none that can be set at once.
+    pub(crate) fn tags(&self) -> Option<Tags> {
+        let tagging = self.tagging.clone().unwrap_or_default();
+        if !tagging.taggable.or(self.taggable).unwrap_or(true) || tagging.tag_on_create == Some(false) {
+            return None;
+        }
+        let pointer = tagging.tag_property.unwrap_or(Pointer("/properties/Tags".to_owned()));
+        let [property] = pointer.steps()[..] else { return None };
+        let schema = self.resolved(self.properties.get(property)?)?;
+        let form = self.form(schema)?;
+        Some(Tags { property: property.to_owned(), form, is_updatable: tagging.tag_updatable.unwrap_or(true) })
+    }
+
+    fn form(&self, schema: &Json) -> Option<Form> {
+        let is = |name: &str| schema.get("type").is_some_and(|said| said == name || said.as_array().is_some_and(|all| all.contains(&name.into())));
+        if is("object") {
+            return Some(Form::Map);
+        }
+        let item = self.resolved(schema.get("items")?)?;
+        let names = item.get("properties")?.as_object()?;
+        let called = |word: &str| names.keys().find(|name| name.to_lowercase().ends_with(word)).cloned();
+        is("array").then(|| Some(Form::List(called("key")?, called("value")?)))?
+    }
+
+    /// A schema, or what it refers to.
+    pub(crate) fn resolved<'a>(&'a self, schema: &'a Json) -> Option<&'a Json> {
+        let Some(reference) = schema.get("$ref").and_then(Json::as_str) else { return Some(schema) };
+        let target = match reference.strip_prefix("#/")?.split_once('/')? {
+            ("definitions", name) => self.definitions.get(name)?,
+            ("properties", name) => self.properties.get(name)?,
+            _ => return None,
+        };
+        // A definition may be another name for one.
+        if target.get("$ref").is_some_and(|again| again != reference) { self.resolved(target) } else { Some(target) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn where_tags_stand_is_read_from_the_schema() {
+        let of = |json: Json| serde_json::from_value::<Published>(json).unwrap().tags();
+        let pair = |key: &str, value: &str| json!({ "Tag": { "properties": { key: {}, value: {} } } });
+        let list = |definitions: Json, tagging: Json| {
+            let tags = json!({ "type": "array", "items": { "$ref": "#/definitions/Tag" } });
+            of(json!({ "properties": { "Tags": tags }, "definitions": definitions, "tagging": tagging }))
+        };
+        let found = list(pair("Key", "Value"), json!({ "taggable": true, "tagUpdatable": false })).unwrap();
+        let form = Form::List("Key".to_owned(), "Value".to_owned());
+        assert_eq!(found, Tags { property: "Tags".to_owned(), form, is_updatable: false });
+        assert_eq!(list(pair("TagKey", "TagValue"), json!({})).unwrap().form, Form::List("TagKey".into(), "TagValue".into()));
+        assert_eq!(list(pair("Key", "Value"), json!({ "taggable": false })), None);
+        assert_eq!(list(pair("Key", "Value"), json!({ "tagOnCreate": false })), None);
+        let map = of(json!({
+            "properties": { "PoolTags": { "type": "object" } }, "tagging": { "tagProperty": "/properties/PoolTags" }
+        }));
+        assert_eq!(map.unwrap().form, Form::Map);
+        assert_eq!(of(json!({ "properties": { "Name": {} } })), None);
+        assert_eq!(of(json!({ "tagging": { "tagProperty": "/properties/TagSpecifications/*/Tags" } })), None);
+    }
+}

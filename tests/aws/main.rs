@@ -1,0 +1,13 @@
+//! AWS as a user meets it: the built program, against an account of moto's behind a proxy, and what boto3 sees of it.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+#[path = "../support/aws/mod.rs"]
+mod aws;
+mod buckets;
+#[path = "../support/python.rs"]
+mod python;
+mod rig;
+#[path = "../e2e/support.rs"]
+#[allow(dead_code, reason = "each test program uses some of it")]
+mod support;

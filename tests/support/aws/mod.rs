@@ -1,0 +1,101 @@
+//! An AWS of one's own for each test: an account in moto, behind a proxy that does what moto does not and misbehaves as told, and an
+//! observer that asks it through boto3.
+
+pub(crate) mod proxy;
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use serde_json::{Value as Json, json};
+
+use crate::python::python;
+use proxy::Proxy;
+
+/// The region where a test says no other.
+pub(crate) const REGION: &str = "us-east-1";
+
+/// A Python program that lives as long as this process.
+struct Script {
+    _child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Script {
+    fn start(python: &Path, name: &str) -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/aws").join(name);
+        let mut command = Command::new(python);
+        command.arg(script).env_clear().env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Self { _child: child, input, output }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        line
+    }
+}
+
+/// What all tests of this process share: moto's port, and the observer.
+struct Shared {
+    port: u16,
+    _moto: Mutex<Script>,
+    boto: Mutex<Script>,
+}
+
+static SHARED: LazyLock<Option<Shared>> = LazyLock::new(|| {
+    let python = python("aws", include_str!("moto.txt"))?;
+    let (mut moto, boto) = (Script::start(&python, "serve_moto.py"), Script::start(&python, "observe.py"));
+    let port = moto.line().trim().parse().expect("moto says its port");
+    Some(Shared { port, _moto: Mutex::new(moto), boto: Mutex::new(boto) })
+});
+
+/// An account of its own.
+pub(crate) struct Aws {
+    /// What stands before it.
+    pub(crate) proxy: Proxy,
+    shared: &'static Shared,
+    /// Its number.
+    pub(crate) account: String,
+}
+
+impl Aws {
+    /// A new account, empty; none where it can't be had.
+    pub(crate) fn start() -> Option<Self> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let shared = SHARED.as_ref()?;
+        let account = format!("{:012}", 100_000_000_000 + COUNT.fetch_add(1, Ordering::Relaxed));
+        Some(Self { proxy: Proxy::start(shared.port, &account), shared, account })
+    }
+
+    /// What the environment says of it.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        [
+            ("AWS_ENDPOINT_URL", self.proxy.url.as_str()),
+            ("AWS_ACCESS_KEY_ID", "tester"),
+            ("AWS_SECRET_ACCESS_KEY", "tester"),
+            ("AWS_REGION", REGION),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    /// What boto3 is answered, or `{"error": CODE}`.
+    pub(crate) fn boto(&self, service: &str, call: &str, with: Json) -> Json {
+        self.boto_in(REGION, service, call, with)
+    }
+
+    /// The same in another region.
+    pub(crate) fn boto_in(&self, region: &str, service: &str, call: &str, with: Json) -> Json {
+        let asked = json!({ "endpoint": self.proxy.observer_url(), "region": region, "service": service, "call": call, "with": with });
+        let mut boto = self.shared.boto.lock().unwrap_or_else(PoisonError::into_inner);
+        writeln!(boto.input, "{asked}").unwrap();
+        serde_json::from_str(&boto.line()).unwrap()
+    }
+}

@@ -1,0 +1,301 @@
+//! Stands before moto: gives each test an account of its own, counts calls by their operations, honours what moto does not, and
+//! misbehaves as it is told.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{HeaderValue, RETRY_AFTER};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+
+/// What the address ends with by which the observer calls: it is neither counted nor misled.
+const OBSERVER: &str = "x-observer";
+
+/// What goes wrong.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// The call goes through, and its reply never comes.
+    LosesReply,
+    /// The call is refused with a status and a code, and nothing is done.
+    Refuses(u16, &'static str),
+    /// The call goes through after a while.
+    Delays(Duration),
+}
+
+/// When something goes wrong.
+#[derive(Clone, Debug)]
+struct Rule {
+    operation: &'static str,
+    fault: Fault,
+    /// Of each so many calls the last.
+    every: usize,
+    /// How often in all.
+    times: usize,
+    seen: usize,
+}
+
+/// What it keeps in mind.
+#[derive(Debug, Default)]
+struct Mind {
+    calls: Vec<Call>,
+    rules: Vec<Rule>,
+}
+
+/// A call, as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// `s3:CreateBucket`, `sts:GetCallerIdentity`.
+    pub(crate) operation: String,
+    /// The status that was answered; 0 where nothing was.
+    pub(crate) status: u16,
+}
+
+/// It, until it is dropped.
+pub(crate) struct Proxy {
+    /// Where it listens.
+    pub(crate) url: String,
+    mind: Arc<Mutex<Mind>>,
+    _runtime: Runtime,
+}
+
+impl Proxy {
+    /// Stands before a port of loopback, as an account.
+    pub(crate) fn start(upstream: u16, account: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let mind = Arc::new(Mutex::new(Mind::default()));
+        let proxy = Arc::new(Behind {
+            upstream: ([127, 0, 0, 1], upstream).into(),
+            account: account.to_owned(),
+            mind: mind.clone(),
+        });
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let proxy = proxy.clone();
+                let service = service_fn(move |request| {
+                    let proxy = proxy.clone();
+                    async move { proxy.serve(request).await }
+                });
+                let serving =
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                tokio::spawn(serving);
+            }
+        });
+        Self { url, mind, _runtime: runtime }
+    }
+
+    /// Where the observer calls.
+    pub(crate) fn observer_url(&self) -> String {
+        format!("{}/{OBSERVER}", self.url)
+    }
+
+    fn mind(&self) -> MutexGuard<'_, Mind> {
+        self.mind.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The calls since this was asked last.
+    pub(crate) fn take_calls(&self) -> Vec<Call> {
+        std::mem::take(&mut self.mind().calls)
+    }
+
+    /// The operations called since this was asked last.
+    pub(crate) fn take_operations(&self) -> Vec<String> {
+        self.take_calls().into_iter().map(|call| call.operation).collect()
+    }
+
+    /// From now on the last of each `every` calls of an operation goes wrong, `times` in all.
+    pub(crate) fn misbehave(&self, operation: &'static str, fault: Fault, every: usize, times: usize) {
+        self.mind().rules.push(Rule { operation, fault, every, times, seen: 0 });
+    }
+
+    /// From now on nothing goes wrong.
+    pub(crate) fn behave(&self) {
+        self.mind().rules.clear();
+    }
+}
+
+/// What serves.
+struct Behind {
+    upstream: SocketAddr,
+    account: String,
+    mind: Arc<Mutex<Mind>>,
+}
+
+type Answer = Response<Full<Bytes>>;
+
+impl Behind {
+    fn mind(&self) -> MutexGuard<'_, Mind> {
+        self.mind.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn serve(&self, request: Request<Incoming>) -> Result<Answer, io::Error> {
+        let (mut head, body) = request.into_parts();
+        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        let path = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+        if let Some(path) = path.strip_prefix(&format!("/{OBSERVER}")) {
+            head.uri = format!("/{}", path.trim_start_matches('/')).parse().map_err(io::Error::other)?;
+            return self.forward(Request::from_parts(head, body)).await;
+        }
+        let request = Request::from_parts(head, body);
+        let operation = operation(&request);
+        let fault = self.mind().fault(&operation);
+        let answer = match fault {
+            Some(Fault::Refuses(status, code)) => Ok(refusal(status, code)),
+            Some(Fault::Delays(time)) => {
+                tokio::time::sleep(time).await;
+                self.carry_out(request).await
+            }
+            Some(Fault::LosesReply) => {
+                self.carry_out(request).await?;
+                Err(io::Error::other("the reply is lost"))
+            }
+            None => self.carry_out(request).await,
+        };
+        let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
+        self.mind().calls.push(Call { operation, status });
+        answer
+    }
+
+    /// Forwards a call, and does what moto leaves out: it sets no tags on the bucket that it creates.
+    async fn carry_out(&self, request: Request<Bytes>) -> Result<Answer, io::Error> {
+        let tags = (operation(&request) == "s3:CreateBucket").then(|| tags_in(request.body())).flatten();
+        let tagging = tags.map(|tags| {
+            let mut tagging = Request::new(Bytes::from(format!("<Tagging><TagSet>{tags}</TagSet></Tagging>")));
+            *tagging.method_mut() = Method::PUT;
+            *tagging.uri_mut() = format!("{}?tagging=", request.uri().path()).parse().unwrap();
+            for name in ["host", "authorization", "x-amz-date"] {
+                if let Some(value) = request.headers().get(name) {
+                    tagging.headers_mut().insert(name, value.clone());
+                }
+            }
+            tagging
+        });
+        let answer = self.forward(request).await?;
+        if let Some(tagging) = tagging.filter(|_| answer.status().is_success()) {
+            let tagged = self.forward(tagging).await?;
+            assert!(tagged.status().is_success(), "{tagged:?}");
+        }
+        Ok(answer)
+    }
+
+    async fn forward(&self, mut request: Request<Bytes>) -> Result<Answer, io::Error> {
+        request.headers_mut().insert("x-moto-account-id", HeaderValue::from_str(&self.account).unwrap());
+        request.headers_mut().remove("expect");
+        let length = request.body().len().into();
+        request.headers_mut().insert("content-length", length);
+        request.headers_mut().remove("transfer-encoding");
+        let stream = TcpStream::connect(self.upstream).await?;
+        let made = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = made.map_err(io::Error::other)?;
+        tokio::spawn(connection);
+        let answer = sender.send_request(request.map(Full::new)).await.map_err(io::Error::other)?;
+        let (mut head, body) = answer.into_parts();
+        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        let body = righted(body);
+        head.headers.insert("content-length", body.len().into());
+        Ok(Response::from_parts(head, Full::new(body)))
+    }
+}
+
+impl Mind {
+    /// What goes wrong with a call that comes now.
+    fn fault(&mut self, operation: &str) -> Option<Fault> {
+        self.rules.iter_mut().filter(|rule| rule.operation == operation).find_map(|rule| {
+            rule.seen += 1;
+            let is_due = rule.times > 0 && rule.seen.is_multiple_of(rule.every);
+            rule.times -= usize::from(is_due);
+            is_due.then(|| rule.fault.clone())
+        })
+    }
+}
+
+/// A refusal, in a form that every protocol of AWS's reads.
+fn refusal(status: u16, code: &str) -> Answer {
+    let body = format!("<Error><Code>{code}</Code><Message>so it was told</Message></Error>");
+    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+    answer.headers_mut().insert("x-amz-request-id", HeaderValue::from_static("REQUEST-1"));
+    if status == 503 {
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("0"));
+    }
+    answer
+}
+
+/// An answer as S3 gives it, where moto calls it by another name.
+fn righted(body: Bytes) -> Bytes {
+    let text = String::from_utf8_lossy(&body);
+    match text.contains("GetBucketVersioningResponse") {
+        true => text.replace("GetBucketVersioningResponse", "VersioningConfiguration").into(),
+        false => body,
+    }
+}
+
+/// What stands between `<Tags>` and `</Tags>`.
+fn tags_in(body: &Bytes) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    Some(text.split_once("<Tags>")?.1.split_once("</Tags>")?.0.to_owned())
+}
+
+/// The service and the operation of a call.
+fn operation(request: &Request<Bytes>) -> String {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    // `Credential=KEY/DATE/REGION/SERVICE/aws4_request`
+    let service = header("authorization").and_then(|signed| signed.split("Credential=").nth(1)?.split('/').nth(3));
+    let service = service.unwrap_or("unsigned");
+    let name = match (header("x-amz-target"), service) {
+        (Some(target), _) => target.rsplit('.').next().unwrap_or_default().to_owned(),
+        (None, "s3") => s3_operation(request),
+        (None, _) => {
+            let body = String::from_utf8_lossy(request.body()).into_owned();
+            let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="));
+            action.unwrap_or("Unknown").to_owned()
+        }
+    };
+    format!("{service}:{name}")
+}
+
+/// S3 names its operations by method, path and query.
+fn s3_operation(request: &Request<Bytes>) -> String {
+    const BELOW: [(&str, &str); 14] = [
+        ("tagging", "BucketTagging"),
+        ("versioning", "BucketVersioning"),
+        ("encryption", "BucketEncryption"),
+        ("publicAccessBlock", "PublicAccessBlock"),
+        ("ownershipControls", "BucketOwnershipControls"),
+        ("lifecycle", "BucketLifecycle"),
+        ("policy", "BucketPolicy"),
+        ("cors", "BucketCors"),
+        ("logging", "BucketLogging"),
+        ("object-lock", "ObjectLockConfiguration"),
+        ("versions", "ObjectVersions"),
+        ("uploads", "MultipartUploads"),
+        ("delete", "Objects"),
+        ("list-type", "Objects"),
+    ];
+    let query = request.uri().query().unwrap_or_default();
+    let names: Vec<&str> = query.split('&').filter_map(|pair| pair.split('=').next()).collect();
+    let below = BELOW.iter().find(|(name, _)| names.contains(name)).map(|(_, below)| *below);
+    let depth = request.uri().path().trim_matches('/').split('/').filter(|step| !step.is_empty()).count();
+    let verb = match (request.method(), below) {
+        (&Method::GET, Some(_)) => "Get",
+        (&Method::POST, Some("Objects")) => "Delete",
+        (&Method::GET, None) if depth == 0 => "List",
+        (&Method::GET, None) => "Get",
+        (&Method::PUT, None) if depth == 1 => "Create",
+        (&Method::PUT, _) => "Put",
+        (&Method::POST, _) => "Post",
+        (&Method::HEAD, _) => "Head",
+        (&Method::DELETE, _) => "Delete",
+        _ => "Unknown",
+    };
+    let of = below.unwrap_or(["Buckets", "Bucket", "Object"][depth.min(2)]);
+    format!("{verb}{of}")
+}
