@@ -1,4 +1,4 @@
-//! Who may read a bucket without being named: its public access block, and its policy, of which one statement is ours.
+//! Who may read a bucket without being named: its public access block, and its policy, of which two statements are ours.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::PublicAccessBlockConfiguration;
@@ -14,6 +14,8 @@ use crate::error::failed;
 
 /// The id of the statement that lets everyone read.
 const EVERYONE: &str = "TrueupEveryoneReads";
+/// The id of the statement that lets S3 put logs there.
+const LOGS: &str = "TrueupTakesLogs";
 
 /// What is there. The policy is asked for only where something hangs on it: where a spec says of it, or where not all is blocked.
 pub(super) async fn read(s3: &Client, name: &str, sent: Option<&Value>) -> Result<Part, ProviderError> {
@@ -33,78 +35,103 @@ pub(super) async fn read(s3: &Client, name: &str, sent: Option<&Value>) -> Resul
     if is_blocked && !says_policy {
         return Ok(Part::of("public_access", to_value(&PublicAccess::Blocked)));
     }
-    let (theirs, everyone) = statements(s3, name).await?;
-    let access = match (is_blocked, everyone) {
+    let policy = Policy::read(s3, name).await?;
+    let access = match (is_blocked, policy.everyone) {
         (true, _) => to_value(&PublicAccess::Blocked),
         (false, true) => to_value(&PublicAccess::Read),
         // Nobody reads it yet, and nothing keeps anybody from letting all do so.
         (false, false) => Value::from("not_blocked"),
     };
     let mut part = Part::of("public_access", access);
-    part.options.insert("policy".to_owned(), theirs.map_or(Value::Null, Value::from));
+    part.options.insert("policy".to_owned(), policy.theirs.map_or(Value::Null, Value::from));
     Ok(part)
 }
 
-/// The policy without the statement that is ours, and whether that was in it.
-async fn statements(s3: &Client, name: &str) -> Result<(Option<Json>, bool), ProviderError> {
-    let there = s3.get_bucket_policy().bucket(name).send().await;
-    let there = unless("read its policy", there, "NoSuchBucketPolicy")?;
-    let Some(text) = there.and_then(|there| there.policy) else { return Ok((None, false)) };
-    let policy = serde_json::from_str(&text);
-    let policy = policy.map_err(|_| ProviderError::new(Class::Internal, "the policy of the bucket is no JSON"))?;
-    Ok(apart(policy))
+/// A bucket's policy, taken apart.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Policy {
+    /// What is not ours of it; none where nothing is.
+    theirs: Option<Json>,
+    /// Whether everyone may read.
+    everyone: bool,
+    /// Whether S3 may put logs there.
+    logs: bool,
 }
 
-/// A policy without the statement that is ours, and whether that was in it; none where nothing else is.
-fn apart(mut policy: Json) -> (Option<Json>, bool) {
-    let Some(statements) = policy.get_mut("Statement").and_then(Json::as_array_mut) else {
-        return (Some(policy), false);
-    };
-    let before = statements.len();
-    statements.retain(|statement| statement.get("Sid").and_then(Json::as_str) != Some(EVERYONE));
-    let (now, is_empty) = (statements.len(), statements.is_empty());
-    ((!is_empty).then_some(policy), now < before)
-}
-
-/// The policy that a spec asks for; none where it asks for none.
-fn policy(name: &str, partition: &str, spec: &Spec) -> Option<Json> {
-    let given = option(spec, "policy").filter(|policy| !policy.is_null()).cloned();
-    if spec.public_access == PublicAccess::Blocked {
-        return given;
+impl Policy {
+    async fn read(s3: &Client, name: &str) -> Result<Self, ProviderError> {
+        let there = s3.get_bucket_policy().bucket(name).send().await;
+        let there = unless("read its policy", there, "NoSuchBucketPolicy")?;
+        let Some(text) = there.and_then(|there| there.policy) else { return Ok(Self::default()) };
+        let policy = serde_json::from_str(&text);
+        policy.map(Self::of).map_err(|_| ProviderError::new(Class::Internal, "the policy of the bucket is no JSON"))
     }
-    let everyone = json!({
-        "Sid": EVERYONE,
-        "Effect": "Allow",
-        "Principal": "*",
-        "Action": "s3:GetObject",
-        "Resource": format!("arn:{partition}:s3:::{name}/*"),
-    });
-    let mut policy = given.unwrap_or_else(|| json!({ "Version": "2012-10-17", "Statement": [] }));
-    match policy.get_mut("Statement") {
-        Some(Json::Array(statements)) => statements.push(everyone),
-        Some(one) => *one = json!([one.take(), everyone]),
-        None => policy["Statement"] = json!([everyone]),
-    }
-    Some(policy)
-}
 
-/// Makes it what a spec says: what is closed is closed first, and what is opened is opened last.
-pub(super) async fn write(s3: &Client, name: &str, spec: &Spec) -> Result<(), ProviderError> {
-    let region = s3.config().region().map(ToString::to_string).unwrap_or_default();
-    let policy = policy(name, crate::settings::partition(&region), spec);
-    let is_blocked = spec.public_access == PublicAccess::Blocked;
-    let says_policy = option(spec, "policy").is_some();
-    if is_blocked {
-        set_block(s3, name, true).await?;
-        // What it says of named readers is theirs to say, unless the blueprint says it.
-        let (theirs, everyone) = if says_policy { (None, true) } else { statements(s3, name).await? };
-        if everyone {
-            set_policy(s3, name, policy.or(theirs)).await?;
+    fn of(mut policy: Json) -> Self {
+        let Some(statements) = policy.get_mut("Statement").and_then(Json::as_array_mut) else {
+            return Self { theirs: Some(policy), ..Self::default() };
+        };
+        let mut take = |id: &str| {
+            let before = statements.len();
+            statements.retain(|statement| statement.get("Sid").and_then(Json::as_str) != Some(id));
+            statements.len() < before
+        };
+        let (everyone, logs) = (take(EVERYONE), take(LOGS));
+        let is_empty = statements.is_empty();
+        Self { theirs: (!is_empty).then_some(policy), everyone, logs }
+    }
+
+    /// All of it as one document; none where it says nothing.
+    fn document(&self, s3: &Client, name: &str) -> Option<Json> {
+        let region = s3.config().region().map(ToString::to_string).unwrap_or_default();
+        let files = format!("arn:{}:s3:::{name}/*", crate::settings::partition(&region));
+        let everyone = json!({
+            "Sid": EVERYONE, "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": files,
+        });
+        let logs = json!({
+            "Sid": LOGS, "Effect": "Allow", "Principal": { "Service": "logging.s3.amazonaws.com" },
+            "Action": "s3:PutObject", "Resource": files,
+        });
+        let ours = [(self.everyone, everyone), (self.logs, logs)];
+        let ours: Vec<Json> =
+            ours.into_iter().filter_map(|(is_there, statement)| is_there.then_some(statement)).collect();
+        let Some(mut policy) = self.theirs.clone() else {
+            return (!ours.is_empty()).then(|| json!({ "Version": "2012-10-17", "Statement": ours }));
+        };
+        match policy.get_mut("Statement") {
+            _ if ours.is_empty() => {}
+            Some(Json::Array(statements)) => statements.extend(ours),
+            Some(one) => *one = [one.take()].into_iter().chain(ours).collect(),
+            None => policy["Statement"] = ours.into(),
         }
-        return Ok(());
+        Some(policy)
     }
-    set_block(s3, name, false).await?;
-    set_policy(s3, name, policy).await
+
+    async fn write(&self, s3: &Client, name: &str) -> Result<(), ProviderError> {
+        let Some(policy) = self.document(s3, name) else {
+            let written = s3.delete_bucket_policy().bucket(name).send().await;
+            return written.map(drop).map_err(|error| failed("remove its policy", &error));
+        };
+        let written = s3.put_bucket_policy().bucket(name).policy(policy.to_string()).send().await;
+        written.map(drop).map_err(|error| failed("set its policy", &error))
+    }
+}
+
+/// Lets S3 put logs into a bucket, if it may not yet.
+pub(super) async fn take_logs(s3: &Client, name: &str) -> Result<(), ProviderError> {
+    let policy = Policy::read(s3, name).await?;
+    if policy.logs { Ok(()) } else { Policy { logs: true, ..policy }.write(s3, name).await }
+}
+
+/// Makes it what a spec says: what is closed is closed first, and what is opened is opened last. What others say of named readers is
+/// theirs to say, unless the blueprint says it.
+pub(super) async fn write(s3: &Client, name: &str, spec: &Spec) -> Result<(), ProviderError> {
+    let is_blocked = spec.public_access == PublicAccess::Blocked;
+    set_block(s3, name, is_blocked).await?;
+    let there = Policy::read(s3, name).await?;
+    let said = option(spec, "policy").map(|policy| Some(policy.clone()).filter(|policy| !policy.is_null()));
+    let wanted = Policy { theirs: said.unwrap_or(there.theirs.clone()), everyone: !is_blocked, logs: there.logs };
+    if wanted == there { Ok(()) } else { wanted.write(s3, name).await }
 }
 
 async fn set_block(s3: &Client, name: &str, is_blocked: bool) -> Result<(), ProviderError> {
@@ -118,33 +145,28 @@ async fn set_block(s3: &Client, name: &str, is_blocked: bool) -> Result<(), Prov
     written.map(drop).map_err(|error| failed("set its public access block", &error))
 }
 
-async fn set_policy(s3: &Client, name: &str, policy: Option<Json>) -> Result<(), ProviderError> {
-    let Some(policy) = policy else {
-        let written = s3.delete_bucket_policy().bucket(name).send().await;
-        return written.map(drop).map_err(|error| failed("remove its policy", &error));
-    };
-    let written = s3.put_bucket_policy().bucket(name).policy(policy.to_string()).send().await;
-    written.map(drop).map_err(|error| failed("set its policy", &error))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_is_ours_in_a_policy_is_told_from_what_is_theirs() {
-        let theirs = json!({ "Version": "2012-10-17", "Statement": { "Sid": "Theirs", "Effect": "Deny" } });
-        let spec = |options: Json| -> Spec {
-            serde_json::from_value(json!({ "public_access": "read", "options": { "aws": options } })).unwrap()
-        };
-        let both = policy("b", "aws", &spec(json!({ "policy": theirs }))).unwrap();
+        let region = aws_sdk_s3::config::Region::new("cn-north-1");
+        let config = aws_sdk_s3::Config::builder().behavior_version_latest().region(region);
+        let s3 = Client::from_conf(config.build());
+        let theirs = json!({ "Version": "2012-10-17", "Statement": [{ "Sid": "Theirs", "Effect": "Deny" }] });
+        for (theirs, everyone, logs) in
+            [(None, true, true), (Some(theirs.clone()), true, false), (Some(theirs), false, true)]
+        {
+            let policy = Policy { theirs, everyone, logs };
+            let document = policy.document(&s3, "b").unwrap();
+            assert!(document.to_string().contains("arn:aws-cn:s3:::b/*"), "{document}");
+            assert_eq!(Policy::of(document), policy);
+        }
+        assert_eq!(Policy::default().document(&s3, "b"), None);
+        let one = json!({ "Version": "2012-10-17", "Statement": { "Sid": "Theirs", "Effect": "Deny" } });
+        assert_eq!(Policy::of(one.clone()).theirs, Some(one.clone()));
+        let both = Policy { theirs: Some(one), everyone: true, logs: false }.document(&s3, "b").unwrap();
         assert_eq!(both["Statement"].as_array().unwrap().len(), 2);
-        let (rest, everyone) = apart(both);
-        assert_eq!(rest.unwrap()["Statement"], json!([theirs["Statement"]]));
-        assert!(everyone);
-        let ours = policy("b", "aws-cn", &spec(json!({}))).unwrap();
-        assert_eq!(ours["Statement"][0]["Resource"], "arn:aws-cn:s3:::b/*");
-        assert_eq!(apart(ours), (None, true));
-        assert!(!apart(theirs).1);
     }
 }

@@ -326,7 +326,11 @@ async fn read_logging(s3: &Client, name: &str, sent: Option<&Value>) -> Result<P
     Ok(Part::of("logging", Value::Map(fields.into())))
 }
 
+/// The bucket that takes the log lets S3 put it there.
 async fn write_logging(s3: &Client, name: &str, spec: &Spec) -> Result<(), ProviderError> {
+    if let Some(target) = spec.logging.as_ref().and_then(|log| log.bucket.attribute("name")) {
+        access::take_logs(s3, target).await?;
+    }
     let enabled = spec.logging.as_ref().map(|log| {
         let target = log.bucket.attribute("name").unwrap_or_default();
         built(LoggingEnabled::builder().target_bucket(target).target_prefix(&log.prefix).build())
