@@ -364,7 +364,7 @@ fn object_of(record: &Record, generation: u64) -> Option<&trueup_state::Object> 
 fn record_outcome(report: &mut Report, open: &OpenOperation, outcome: Outcome) {
     let (address, verb) = (open.request.address.clone(), open.verb);
     match outcome {
-        Outcome::Done => report.done.push(Done { address, verb }),
+        Outcome::Done | Outcome::NotNeeded => report.done.push(Done { address, verb }),
         Outcome::Failed(error) => {
             let source = open.declared.source.clone();
             let message = error.to_string();

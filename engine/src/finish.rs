@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use trueup_state::entry::{Event, Request};
-use trueup_state::{Address, Class, FieldPath, Status, Token, Value, Verb};
+use trueup_state::{Address, Class, FieldPath, Object, Status, Token, Value, Verb};
 
 use crate::apply::operation::{Actor, Work};
 use crate::apply::remedy::{remedy, to_delete};
@@ -354,6 +354,28 @@ impl<'a> Finisher<'a> {
                 Visible { kind: operation.kind.clone(), provider, attributes, stable },
             );
         }
+    }
+
+    /// The entry that records what an operation would have come to, where what is there is that already; none where the record says so.
+    /// It may have come about by an earlier run's call, of which nothing was heard.
+    pub fn record(&self, operation: &Operation, finish: &Finish) -> Option<Event> {
+        let observed = match (operation.verb, operation.partner) {
+            (Verb::Update, _) => &operation.observed,
+            (Verb::Create, Some(partner)) => &self.plan.operations[partner].observed,
+            _ => return None,
+        };
+        let state = self.run.state();
+        let record = state.records.get(&operation.address)?;
+        let there = record.current.as_ref()?;
+        let object = Object {
+            sent: finish.spec.clone(),
+            seen: observed.clone(),
+            attributes: self.change(operation).attributes_before.clone(),
+            ..there.clone()
+        };
+        let declared = operation.declared.clone();
+        (object != *there || declared != record.declared)
+            .then(|| Event::Annotated { declared: Box::new(declared), object: Some(Box::new(object)) })
     }
 
     /// The entry that sets the outputs; none where they stay. An output that is not known keeps what it was, and so does one that

@@ -85,6 +85,16 @@ pub fn owner_tags(lineage: &str, address: &Address, generation: Generation, toke
     ])
 }
 
+/// What stands for an address in a tag that can't hold it as it is written: 16 hex digits.
+pub fn address_digest(address: &Address) -> String {
+    hex::encode(&Sha256::digest(address.to_string())[..8])
+}
+
+/// Whether a tag names an address, as it is written or by its digest.
+pub fn names_address(tag: &str, address: &Address) -> bool {
+    tag == address.to_string() || tag == address_digest(address)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -438,6 +438,30 @@ async fn a_weaker_replacement_is_not_checked_anew() {
     house.settled(&text("two")).await;
 }
 
+/// Of an earlier run's call nothing may have been heard: that there is nothing left to call for is found only when it is its turn.
+#[tokio::test(start_paused = true)]
+async fn what_came_about_unheard_is_recorded_though_nothing_is_left_to_do() {
+    let house = House::new();
+    let text = |note: &str, more: &str| {
+        blueprint(&[
+            &format!("a: {{ kind: box, note: {note} }}"),
+            &format!("b: {{ kind: box, host: 'n{{{{ a.address | length }}}}', {more} }}"),
+            "c: { kind: box, host: '{{ b.id }}' }",
+        ])
+    };
+    house.up(&text("one", "label: x")).await;
+    house.cloud.edit("b", "label", Some("y".into()));
+    house.cloud.take_calls();
+    let text = text("two", "label: y, protect: true");
+    house.up(&text).await;
+    assert_eq!(house.cloud.take_calls(), ["update a"]);
+    house.settled(&text).await;
+    let state = house.state().await;
+    let record = &state.records[&support::address("b")];
+    assert!(record.declared.protect);
+    assert_eq!(record.current.as_ref().unwrap().sent.get("label"), Some(&"y".into()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_chain_is_replaced_from_its_end_and_made_from_its_beginning() {
     let house = House::new();

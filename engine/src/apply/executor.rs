@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use trueup_state::entry::Entry;
+use trueup_state::entry::{Entry, Event};
 use trueup_state::{Address, Class, Verb};
 
 use super::durations::Durations;
@@ -64,6 +64,18 @@ struct Walk<'a> {
     visits: Visits,
 }
 
+/// What an operation comes to.
+enum Job {
+    /// A call.
+    Call(Work),
+    /// None: what is there is what is wanted, and only the record does not say so.
+    Record(Event),
+}
+
+async fn record(run: &Run, operation: &Operation, event: Event) -> Outcome {
+    run.append(&operation.address, event).await.map_or_else(Outcome::Stopped, |()| Outcome::NotNeeded)
+}
+
 impl<'a> Walk<'a> {
     fn new(run: &'a Run, plan: &'a Plan, finisher: &'a Finisher<'a>, durations: &Durations) -> Self {
         let nodes = plan.operations.len() + plan.joints;
@@ -121,12 +133,15 @@ impl<'a> Walk<'a> {
         let mut running = FuturesUnordered::new();
         loop {
             while let Some((index, slot)) = self.next_ready() {
-                if let Some(work) = self.begin(index) {
-                    let run = self.run;
+                if let Some(job) = self.begin(index) {
+                    let (run, operation) = (self.run, &self.plan.operations[index]);
                     running.push(async move {
                         let since = run.clock.uptime();
-                        let outcome = perform(run, &work, slot).await;
-                        (index, work.verb, outcome, run.clock.uptime().saturating_sub(since))
+                        let (verb, outcome) = match job {
+                            Job::Call(work) => (work.verb, perform(run, &work, slot).await),
+                            Job::Record(event) => (operation.verb, record(run, operation, event).await),
+                        };
+                        (index, verb, outcome, run.clock.uptime().saturating_sub(since))
                     });
                 }
             }
@@ -159,8 +174,8 @@ impl<'a> Walk<'a> {
         if self.may_start() { self.ready.next(self.run.clock.uptime()) } else { None }
     }
 
-    /// Makes an operation's request; none where it ends here already.
-    fn begin(&mut self, index: usize) -> Option<Work> {
+    /// What an operation comes to; nothing where it ends here already.
+    fn begin(&mut self, index: usize) -> Option<Job> {
         self.states[index] = State::Running;
         let operation = &self.plan.operations[index];
         let first = self.first_of_pair(index);
@@ -175,21 +190,28 @@ impl<'a> Walk<'a> {
         match self.finisher.work(index, &finish) {
             Ok(Some(work)) => {
                 self.run.tell(ApplyEvent::Started { address: operation.address.clone(), verb: work.verb });
-                Some(work)
+                Some(Job::Call(work))
             }
             Ok(None) => {
-                let (address, verb) = (operation.address.clone(), operation.verb);
-                self.run.tell(ApplyEvent::NotNeeded { address, verb });
-                self.finisher.show(operation);
-                self.close_other_candidates(index);
-                self.done(index);
-                None
+                let event = self.finisher.record(operation, &finish);
+                if event.is_none() {
+                    self.not_needed(index);
+                }
+                event.map(Job::Record)
             }
             Err(error) => {
                 self.failed(index, operation.verb, &error);
                 None
             }
         }
+    }
+
+    fn not_needed(&mut self, index: usize) {
+        let operation = &self.plan.operations[index];
+        self.run.tell(ApplyEvent::NotNeeded { address: operation.address.clone(), verb: operation.verb });
+        self.finisher.show(operation);
+        self.close_other_candidates(index);
+        self.done(index);
     }
 
     fn first_of_pair(&self, index: usize) -> usize {
@@ -209,6 +231,7 @@ impl<'a> Walk<'a> {
                 self.close_other_candidates(index);
                 self.done(index);
             }
+            Outcome::NotNeeded => self.not_needed(index),
             Outcome::Failed(error) => self.failed(index, verb, &error),
             Outcome::Unfinished(reason) => {
                 self.run.tell(ApplyEvent::Progress {

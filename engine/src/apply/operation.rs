@@ -60,6 +60,8 @@ pub struct Work {
 pub enum Outcome {
     /// It is done, and so journaled.
     Done,
+    /// There was nothing to call for, and the record says so.
+    NotNeeded,
     /// It failed, and so journaled.
     Failed(Box<ProviderError>),
     /// It goes on at the provider, or nobody can tell yet: the next run settles it.

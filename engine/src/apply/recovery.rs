@@ -7,7 +7,7 @@ use trueup_state::rules::Rule;
 use trueup_state::{OpenOperation, Timestamp, Verb};
 
 use super::run::CALL_TIMEOUT;
-use crate::naming::{TAG_ADDRESS, TAG_GENERATION, TAG_STACK, TAG_TOKEN};
+use crate::naming::{TAG_ADDRESS, TAG_GENERATION, TAG_STACK, TAG_TOKEN, names_address};
 use crate::provider::{By, Found, Manager, Observation, ProviderError, RetrySafety, Target};
 
 /// What is known of an operation once it was looked into.
@@ -166,7 +166,7 @@ pub(crate) fn is_ours(found: &Found, open: &OpenOperation, lineage: &str) -> boo
     let request = &open.request;
     tag(TAG_STACK) == Some(lineage)
         && (tag(TAG_TOKEN) == Some(request.token.as_str())
-            || tag(TAG_ADDRESS) == Some(&request.address.to_string())
+            || tag(TAG_ADDRESS).is_some_and(|tag| names_address(tag, &request.address))
                 && tag(TAG_GENERATION) == Some(&request.generation.to_string()))
 }
 

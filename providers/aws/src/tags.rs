@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use trueup_engine::naming::{TAG_ADDRESS, address_digest};
 use trueup_engine::schema::Problem;
 use trueup_state::map::Map;
-use trueup_state::{FieldPath, Value};
+use trueup_state::{FieldPath, Request, Value};
 
 /// What the keys begin with that say whose an object is.
 const OURS: &str = "trueup:";
@@ -12,6 +13,15 @@ const OURS: &str = "trueup:";
 const MOST: (usize, usize) = (50, 4);
 /// The most characters of a key and of a value.
 const LONGEST: (usize, usize) = (128, 256);
+
+/// The tags that say whose a new object is. An address that AWS does not take in a tag is there as its digest.
+pub(crate) fn owner(request: &Request) -> BTreeMap<String, String> {
+    let mut owner = request.owner.clone();
+    if let Some(address) = owner.get_mut(TAG_ADDRESS).filter(|address| !address.chars().all(is_allowed)) {
+        *address = address_digest(&request.address);
+    }
+    owner
+}
 
 /// What tags say of whose an object is, and the rest of them.
 pub(crate) fn apart(tags: impl IntoIterator<Item = (String, String)>) -> (BTreeMap<String, String>, Map) {

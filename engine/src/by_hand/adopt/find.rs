@@ -9,7 +9,7 @@ use super::{AdoptError, Match, MatchedBy};
 use crate::apply::operation::recorded_as;
 use crate::apply::run::CALL_TIMEOUT;
 use crate::by_hand::resolve::place;
-use crate::naming::{TAG_ADDRESS, TAG_GENERATION, TAG_STACK, cloud_name};
+use crate::naming::{TAG_ADDRESS, TAG_GENERATION, TAG_STACK, address_digest, cloud_name, names_address};
 use crate::plan::echo::scrub;
 use crate::provider::{By, Found, Manager, Observation, Observed, Target};
 
@@ -76,8 +76,9 @@ impl Finder<'_> {
             if !matches!(found.get(address), None | Some(Err(AdoptError::NothingThere { .. }))) {
                 continue;
             }
-            let ids = owned.get(&(wanted.kind.clone(), address.to_string()));
-            let ids: Vec<String> = ids.into_iter().flatten().cloned().collect();
+            let tags = [address.to_string(), address_digest(address)];
+            let ids = tags.into_iter().filter_map(|tag| owned.get(&(wanted.kind.clone(), tag)));
+            let ids: Vec<String> = ids.flatten().cloned().collect();
             match &ids[..] {
                 [] => drop(found.entry(address.clone()).or_insert_with(|| Err(AdoptError::Nameless(address.clone())))),
                 [id] => {
@@ -153,8 +154,8 @@ impl Finder<'_> {
     fn matched(&self, lookup: &Lookup<'_>, found: &Found) -> Match {
         let Lookup { wanted, branch, by } = lookup;
         let tag = |name: &str| found.owner.get(name).map(String::as_str);
-        let is_ours =
-            tag(TAG_STACK) == Some(&self.state.lineage) && tag(TAG_ADDRESS) == Some(&wanted.address.to_string());
+        let is_ours = tag(TAG_STACK) == Some(&self.state.lineage)
+            && tag(TAG_ADDRESS).is_some_and(|tag| names_address(tag, &wanted.address));
         // Its name may be made of the generation that it had: the next one must have another.
         let had: Option<Generation> = tag(TAG_GENERATION).filter(|_| is_ours).and_then(|text| text.parse().ok());
         Match {

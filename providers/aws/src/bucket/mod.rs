@@ -172,7 +172,7 @@ impl Buckets {
 
     /// A create that failed once the bucket was there.
     fn partly(&self, name: &str, request: &Request, error: ProviderError) -> ProviderError {
-        let tags = request.owner.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let tags = tags::owner(request).into_iter().collect();
         let found = self.found(name, Seen { parts: BTreeMap::new(), tags });
         error.partly(Object {
             id: Some(found.id),
@@ -271,7 +271,8 @@ fn has_object_lock(spec: &Spec) -> bool {
 
 /// All tags of a bucket: the spec's, and those that say whose it is.
 fn tag_set(request: &Request, spec: &Spec) -> Result<Vec<Tag>, ProviderError> {
-    let all = spec.tags.iter().chain(&request.owner);
+    let owner = tags::owner(request);
+    let all = spec.tags.iter().chain(&owner);
     all.map(|(key, value)| aspect::built(Tag::builder().key(key).value(value).build())).collect()
 }
 

@@ -1,6 +1,28 @@
 //! What takes a type's properties from what they are to what they should be, as the JSON patch that Cloud Control takes.
+//!
+//! What a blueprint never said stays as AWS filled it in; what it said once, and says no more, goes.
 
 use serde_json::{Map, Value as Json, json};
+
+/// What is there, made what is wanted. `before`: what was wanted before.
+pub(crate) fn levelled(
+    mut there: Map<String, Json>,
+    before: &Map<String, Json>,
+    wanted: &Map<String, Json>,
+) -> Map<String, Json> {
+    there.retain(|name, _| wanted.contains_key(name) || !before.contains_key(name));
+    for (name, wanted) in wanted {
+        let inner = match (there.shift_remove(name), wanted) {
+            (Some(Json::Object(there)), Json::Object(wanted)) => {
+                let before = before.get(name).and_then(Json::as_object).cloned().unwrap_or_default();
+                levelled(there, &before, wanted).into()
+            }
+            (_, wanted) => wanted.clone(),
+        };
+        there.insert(name.clone(), inner);
+    }
+    there
+}
 
 /// The patch. Maps are compared name by name; a list is replaced whole.
 pub(crate) fn patch(before: &Map<String, Json>, after: &Map<String, Json>) -> Vec<Json> {
@@ -34,6 +56,16 @@ mod tests {
     fn of(before: Json, after: Json) -> Json {
         let map = |json: Json| json.as_object().cloned().unwrap();
         patch(&map(before), &map(after)).into()
+    }
+
+    #[test]
+    fn what_was_never_said_stays_and_what_is_said_no_more_goes() {
+        let map = |json: Json| json.as_object().cloned().unwrap();
+        let there = map(json!({ "auto": 1, "a": 1, "b": { "auto": 2, "c": 3, "d": 4 }, "l": [1] }));
+        let before = map(json!({ "a": 1, "b": { "c": 3, "d": 4 } }));
+        let wanted = map(json!({ "b": { "c": 5 }, "l": [2] }));
+        let levelled = Json::from(levelled(there, &before, &wanted));
+        assert_eq!(levelled, json!({ "auto": 1, "b": { "auto": 2, "c": 5 }, "l": [2] }));
     }
 
     #[test]

@@ -1,0 +1,63 @@
+//! A type that AWS does not have: what says so, with the line that names it.
+
+use async_trait::async_trait;
+use serde_json::json;
+use trueup_engine::provider::{Manager, Observed, Progress, ProviderError, RetrySafety, Target};
+use trueup_engine::schema::{Problem, Schema};
+use trueup_state::{Class, FieldPath, Handle, KindName, Request, Value};
+
+/// Refuses everything.
+pub(crate) struct Missing {
+    kind: KindName,
+    schema: Schema,
+}
+
+impl Missing {
+    pub(crate) fn new(kind: KindName) -> Self {
+        let anything = json!({ "type": "object" });
+        Self { kind, schema: Schema::new(1, anything.clone(), anything, false) }
+    }
+
+    fn words(&self) -> String {
+        format!("AWS publishes no type `{}` in this region", self.kind)
+    }
+
+    fn error(&self) -> ProviderError {
+        ProviderError::new(Class::Invalid { field: None }, self.words()).code("TypeNotFoundException")
+    }
+}
+
+#[async_trait]
+impl Manager for Missing {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn check(&self, _spec: &Value) -> Vec<Problem> {
+        vec![Problem::new(FieldPath::root(), self.words())]
+    }
+
+    fn retry_safety(&self) -> RetrySafety {
+        RetrySafety::None
+    }
+
+    async fn observe(&self, _targets: &[Target<'_>]) -> Result<Observed, ProviderError> {
+        Err(self.error())
+    }
+
+    async fn create(&self, _request: &Request) -> Result<Progress, ProviderError> {
+        Err(self.error())
+    }
+
+    async fn update(&self, _request: &Request) -> Result<Progress, ProviderError> {
+        Err(self.error())
+    }
+
+    async fn delete(&self, _request: &Request) -> Result<Progress, ProviderError> {
+        Err(self.error())
+    }
+
+    async fn poll(&self, _request: &Request, _handle: &Handle) -> Result<Progress, ProviderError> {
+        Err(self.error())
+    }
+}
