@@ -160,7 +160,10 @@ fn providers(clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Result<Provi
     #[cfg(feature = "sim")]
     providers.insert("sim".to_owned(), Arc::new(sim(None, clock, entropy)));
     #[cfg(feature = "aws")]
-    providers.insert("aws".to_owned(), Arc::new(trueup_provider_aws::AwsProvider::new()));
+    {
+        let aws = trueup_provider_aws::AwsProvider::new(cache_home()?.join("aws-types"), clock.clone());
+        providers.insert("aws".to_owned(), Arc::new(aws));
+    }
     Ok(providers)
 }
 
@@ -182,6 +185,15 @@ fn machine_home() -> Result<PathBuf, Failure> {
     let state = path("XDG_STATE_HOME").or_else(|| path("HOME").map(|home| home.join(".local/state")));
     let state = state.ok_or_else(|| Failure::new("neither XDG_STATE_HOME nor HOME names a directory"))?;
     Ok(state.join("trueup"))
+}
+
+/// Where what can be had again is kept, for all stacks of this user.
+#[cfg(feature = "aws")]
+fn cache_home() -> Result<PathBuf, Failure> {
+    let path = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|home| home.join(".cache")));
+    let cache = cache.ok_or_else(|| Failure::new("neither XDG_CACHE_HOME nor HOME names a directory"))?;
+    Ok(cache.join("trueup"))
 }
 
 fn catalog(providers: &Providers) -> Catalog {

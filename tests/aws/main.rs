@@ -5,6 +5,7 @@
 #[path = "../support/aws/mod.rs"]
 mod aws;
 mod buckets;
+mod natives;
 #[path = "../support/python.rs"]
 mod python;
 mod rig;

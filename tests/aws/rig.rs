@@ -62,6 +62,11 @@ impl Rig {
         self.aws.boto("s3", call, with)
     }
 
+    /// What boto3 says of Cloud Control.
+    pub(crate) fn types(&self, call: &str, with: Json) -> Json {
+        self.aws.boto("cloudcontrol", call, with)
+    }
+
     /// The names of all buckets.
     pub(crate) fn buckets(&self) -> Vec<String> {
         let listed = self.s3("list_buckets", serde_json::json!({}));

@@ -44,6 +44,7 @@ pub(crate) struct Clients {
     pub(crate) account: String,
     pub(crate) s3: Pair<aws_sdk_s3::Client>,
     pub(crate) cloud_control: Pair<aws_sdk_cloudcontrol::Client>,
+    pub(crate) cloud_formation: Pair<aws_sdk_cloudformation::Client>,
 }
 
 /// The clients of one service. Both know of each other what the service refused for being too much.
@@ -103,7 +104,11 @@ impl Pool {
             let builder = aws_sdk_cloudcontrol::config::Builder::from(&config);
             aws_sdk_cloudcontrol::Client::from_conf(builder.retry_config(retry).retry_partition(partition).build())
         });
-        Ok(Arc::new(Clients { region, account, s3, cloud_control }))
+        let cloud_formation = Pair::of(partition("cloudformation"), |retry, partition| {
+            let builder = aws_sdk_cloudformation::config::Builder::from(&config);
+            aws_sdk_cloudformation::Client::from_conf(builder.retry_config(retry).retry_partition(partition).build())
+        });
+        Ok(Arc::new(Clients { region, account, s3, cloud_control, cloud_formation }))
     }
 
     /// What the environment, the profiles and the settings say, but for the region: one for all regions.

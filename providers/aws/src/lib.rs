@@ -1,10 +1,11 @@
-//! Trueup's provider of Amazon Web Services: buckets through S3's own SDK.
+//! Trueup's provider of Amazon Web Services: buckets through S3's own SDK, and every native type through the Cloud Control API.
 //!
 //! Credentials come as they do for every tool of AWS: from the environment, profiles, single sign-on, or the machine's own role.
 
 mod bucket;
 mod clients;
 mod error;
+mod native;
 mod provider;
 mod settings;
 mod tags;

@@ -1,37 +1,49 @@
 //! The provider: its settings, its scope, its managers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use trueup_engine::kinds::{self, Kind};
 use trueup_engine::provider::{Candidate, Invalid, Manager, Provider, ProviderError};
 use trueup_engine::schema::Schema;
-use trueup_state::{Class, KindName, ProviderName, Scope, Value};
+use trueup_state::{Class, Clock, KindName, ProviderName, Scope, Value};
 
 use crate::bucket::Buckets;
 use crate::clients::{Clients, Pool, usual_region};
+use crate::native::{self, Archive};
 use crate::settings::{self, Settings};
 
+/// What the names of native kinds begin with.
+const NATIVE: &str = "AWS::";
+
 /// The provider `aws`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct AwsProvider {
     pool: Pool,
+    archive: Archive,
+    clock: Arc<dyn Clock>,
 }
 
 impl AwsProvider {
-    /// The provider. Nothing is read and nobody is called before a manager is asked for.
-    pub fn new() -> Self {
-        Self::default()
+    /// The provider. Nothing is read and nobody is called before a manager is asked for. `types`: the directory that the schemas of
+    /// native types are kept in.
+    pub fn new(types: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
+        Self { pool: Pool::default(), archive: Archive::new(types.into(), false), clock }
     }
-}
 
-fn manager(kind: &KindName, clients: &Arc<Clients>) -> Result<Arc<dyn Manager>, ProviderError> {
-    match kind.as_str() {
-        kinds::Bucket::NAME => Ok(Arc::new(Buckets::new(clients.clone()))),
-        _ => {
-            let message = format!("`aws` does not make the kind `{kind}`");
-            Err(ProviderError::new(Class::Invalid { field: None }, message).code("UnknownKind"))
+    async fn manager(&self, kind: &KindName, clients: &Arc<Clients>) -> Result<Arc<dyn Manager>, ProviderError> {
+        match kind.as_str() {
+            kinds::Bucket::NAME => Ok(Arc::new(Buckets::new(clients.clone()))),
+            name if name.starts_with(NATIVE) => {
+                let of = self.archive.get(clients, name).await?;
+                Ok(native::manager(clients, &self.clock, name, of))
+            }
+            _ => {
+                let message = format!("`aws` does not make the kind `{kind}`");
+                Err(ProviderError::new(Class::Invalid { field: None }, message).code("UnknownKind"))
+            }
         }
     }
 }
@@ -50,6 +62,14 @@ impl Provider for AwsProvider {
         [kinds::Bucket::NAME].into_iter().map(KindName::from).collect()
     }
 
+    fn natives(&self) -> &'static [&'static str] {
+        &[NATIVE]
+    }
+
+    fn makes(&self, kind: &KindName) -> bool {
+        self.kinds().contains(kind) || kind.as_str().starts_with(NATIVE)
+    }
+
     fn scope(&self, name: &ProviderName, settings: &Value, candidate: Option<&Candidate>) -> Result<Scope, Invalid> {
         Settings::read(settings, candidate)?.scope(name, usual_region)
     }
@@ -60,6 +80,7 @@ impl Provider for AwsProvider {
         kinds: &BTreeSet<KindName>,
     ) -> Result<BTreeMap<KindName, Arc<dyn Manager>>, ProviderError> {
         let clients = self.pool.of(scope).await?;
-        kinds.iter().map(|kind| Ok((kind.clone(), manager(kind, &clients)?))).collect()
+        let managers = kinds.iter().map(|kind| async { Ok((kind.clone(), self.manager(kind, &clients).await?)) });
+        Ok(futures::future::try_join_all(managers).await?.into_iter().collect())
     }
 }

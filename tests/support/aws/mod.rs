@@ -41,18 +41,21 @@ impl Script {
     }
 }
 
-/// What all tests of this process share: moto's port, and the observer.
+/// What all tests of this process share: who serves, at which ports, and the observer.
 struct Shared {
-    port: u16,
-    _moto: Mutex<Script>,
+    moto: u16,
+    cloud_control: u16,
+    _servers: Mutex<[Script; 2]>,
     boto: Mutex<Script>,
 }
 
 static SHARED: LazyLock<Option<Shared>> = LazyLock::new(|| {
     let python = python("aws", include_str!("moto.txt"))?;
-    let (mut moto, boto) = (Script::start(&python, "serve_moto.py"), Script::start(&python, "observe.py"));
-    let port = moto.line().trim().parse().expect("moto says its port");
-    Some(Shared { port, _moto: Mutex::new(moto), boto: Mutex::new(boto) })
+    let (mut moto, mut types) =
+        (Script::start(&python, "serve_moto.py"), Script::start(&python, "serve_cloudcontrol.py"));
+    let boto = Mutex::new(Script::start(&python, "observe.py"));
+    let mut port = |server: &mut Script| server.line().trim().parse().expect("it says its port");
+    Some(Shared { moto: port(&mut moto), cloud_control: port(&mut types), _servers: Mutex::new([moto, types]), boto })
 });
 
 /// An account of its own.
@@ -70,7 +73,7 @@ impl Aws {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let shared = SHARED.as_ref()?;
         let account = format!("{:012}", 100_000_000_000 + COUNT.fetch_add(1, Ordering::Relaxed));
-        Some(Self { proxy: Proxy::start(shared.port, &account), shared, account })
+        Some(Self { proxy: Proxy::start(shared.moto, shared.cloud_control, &account), shared, account })
     }
 
     /// What the environment says of it.

@@ -67,13 +67,14 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     /// Stands before a port of loopback, as an account.
-    pub(crate) fn start(upstream: u16, account: &str) -> Self {
+    pub(crate) fn start(moto: u16, cloud_control: u16, account: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let mind = Arc::new(Mutex::new(Mind::default()));
         let proxy = Arc::new(Behind {
-            upstream: ([127, 0, 0, 1], upstream).into(),
+            moto: ([127, 0, 0, 1], moto).into(),
+            cloud_control: ([127, 0, 0, 1], cloud_control).into(),
             account: account.to_owned(),
             mind: mind.clone(),
         });
@@ -124,7 +125,9 @@ impl Proxy {
 
 /// What serves.
 struct Behind {
-    upstream: SocketAddr,
+    moto: SocketAddr,
+    /// What serves types: Cloud Control, which moto lacks, and what CloudFormation says of them.
+    cloud_control: SocketAddr,
     account: String,
     mind: Arc<Mutex<Mind>>,
 }
@@ -148,7 +151,7 @@ impl Behind {
         let operation = operation(&request);
         let fault = self.mind().fault(&operation);
         let answer = match fault {
-            Some(Fault::Refuses(status, code)) => Ok(refusal(status, code)),
+            Some(Fault::Refuses(status, code)) => Ok(refusal(&request, status, code)),
             Some(Fault::Delays(time)) => {
                 tokio::time::sleep(time).await;
                 self.carry_out(request).await
@@ -192,7 +195,8 @@ impl Behind {
         let length = request.body().len().into();
         request.headers_mut().insert("content-length", length);
         request.headers_mut().remove("transfer-encoding");
-        let stream = TcpStream::connect(self.upstream).await?;
+        let is_of_types = matches!(service(&request), "cloudcontrolapi" | "cloudformation");
+        let stream = TcpStream::connect(if is_of_types { self.cloud_control } else { self.moto }).await?;
         let made = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = made.map_err(io::Error::other)?;
         tokio::spawn(connection);
@@ -217,14 +221,23 @@ impl Mind {
     }
 }
 
-/// A refusal, in a form that every protocol of AWS's reads.
-fn refusal(status: u16, code: &str) -> Answer {
-    let body = format!("<Error><Code>{code}</Code><Message>so it was told</Message></Error>");
+/// A refusal, in the language of the call.
+fn refusal(request: &Request<Bytes>, status: u16, code: &str) -> Answer {
+    let is_json = request.headers().contains_key("x-amz-target");
+    let body = match is_json {
+        true => format!(r#"{{"__type": "{code}", "message": "so it was told"}}"#),
+        false => format!("<Error><Code>{code}</Code><Message>so it was told</Message></Error>"),
+    };
     let mut answer = Response::new(Full::new(Bytes::from(body)));
     *answer.status_mut() = StatusCode::from_u16(status).unwrap();
-    answer.headers_mut().insert("x-amz-request-id", HeaderValue::from_static("REQUEST-1"));
+    let headers = answer.headers_mut();
+    headers.insert("x-amz-request-id", HeaderValue::from_static("REQUEST-1"));
+    headers.insert(
+        "content-type",
+        HeaderValue::from_static(if is_json { "application/x-amz-json-1.0" } else { "text/xml" }),
+    );
     if status == 503 {
-        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("0"));
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("0"));
     }
     answer
 }
@@ -247,9 +260,7 @@ fn tags_in(body: &Bytes) -> Option<String> {
 /// The service and the operation of a call.
 fn operation(request: &Request<Bytes>) -> String {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    // `Credential=KEY/DATE/REGION/SERVICE/aws4_request`
-    let service = header("authorization").and_then(|signed| signed.split("Credential=").nth(1)?.split('/').nth(3));
-    let service = service.unwrap_or("unsigned");
+    let service = service(request);
     let name = match (header("x-amz-target"), service) {
         (Some(target), _) => target.rsplit('.').next().unwrap_or_default().to_owned(),
         (None, "s3") => s3_operation(request),
@@ -260,6 +271,13 @@ fn operation(request: &Request<Bytes>) -> String {
         }
     };
     format!("{service}:{name}")
+}
+
+/// The service of a call: `Credential=KEY/DATE/REGION/SERVICE/aws4_request`.
+fn service(request: &Request<Bytes>) -> &str {
+    let signed = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    let service = signed.and_then(|signed| signed.split("Credential=").nth(1)?.split('/').nth(3));
+    service.unwrap_or("unsigned")
 }
 
 /// S3 names its operations by method, path and query.

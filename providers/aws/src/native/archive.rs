@@ -41,7 +41,8 @@ impl Archive {
 
     /// A type by its name; none where AWS has no such type.
     pub(crate) async fn get(&self, clients: &Clients, name: &str) -> Result<Option<Arc<Type>>, ProviderError> {
-        let cell = self.known.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default().clone();
+        let cell =
+            self.known.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default().clone();
         let known = cell.get_or_try_init(|| async { self.load(clients, name).await.map(Arc::new) }).await;
         match known {
             Ok(known) => Ok(Some(known.clone())),

@@ -1,29 +1,25 @@
-//! A type that AWS does not have: what says so, with the line that names it.
+//! A type that can't be managed: what says so, with the line that names it.
 
 use async_trait::async_trait;
 use serde_json::json;
 use trueup_engine::provider::{Manager, Observed, Progress, ProviderError, RetrySafety, Target};
 use trueup_engine::schema::{Problem, Schema};
-use trueup_state::{Class, FieldPath, Handle, KindName, Request, Value};
+use trueup_state::{Class, FieldPath, Handle, Request, Value};
 
 /// Refuses everything.
 pub(crate) struct Missing {
-    kind: KindName,
+    why: String,
     schema: Schema,
 }
 
 impl Missing {
-    pub(crate) fn new(kind: KindName) -> Self {
+    pub(crate) fn new(why: String) -> Self {
         let anything = json!({ "type": "object" });
-        Self { kind, schema: Schema::new(1, anything.clone(), anything, false) }
-    }
-
-    fn words(&self) -> String {
-        format!("AWS publishes no type `{}` in this region", self.kind)
+        Self { why, schema: Schema::new(1, anything.clone(), anything, false) }
     }
 
     fn error(&self) -> ProviderError {
-        ProviderError::new(Class::Invalid { field: None }, self.words()).code("TypeNotFoundException")
+        ProviderError::new(Class::Invalid { field: None }, self.why.clone()).code("UnsupportedActionException")
     }
 }
 
@@ -34,7 +30,7 @@ impl Manager for Missing {
     }
 
     fn check(&self, _spec: &Value) -> Vec<Problem> {
-        vec![Problem::new(FieldPath::root(), self.words())]
+        vec![Problem::new(FieldPath::root(), self.why.clone())]
     }
 
     fn retry_safety(&self) -> RetrySafety {

@@ -8,7 +8,7 @@ mod published;
 mod schema;
 
 pub(crate) use archive::{Archive, Type};
-pub(crate) use missing::Missing;
+use missing::Missing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,10 +36,10 @@ const TOKEN_LIVES: Duration = Duration::from_hours(36);
 const GONE: &str = "ResourceNotFoundException";
 
 /// The manager of one type in one account and region.
-pub(crate) struct Natives {
-    pub(crate) clients: Arc<Clients>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) of: Arc<Type>,
+struct Natives {
+    clients: Arc<Clients>,
+    clock: Arc<dyn Clock>,
+    of: Arc<Type>,
 }
 
 impl Natives {
@@ -87,7 +87,13 @@ impl Natives {
             body.remove(&FieldPath::from_iter(pointer.steps()));
         }
         let spec = [("properties".to_owned(), body), ("tags".to_owned(), Value::Map(theirs))];
-        Found { id: id.to_owned(), spec: Value::Map(spec.into()), attributes: Value::Map(attributes), owner, pending: None }
+        Found {
+            id: id.to_owned(),
+            spec: Value::Map(spec.into()),
+            attributes: Value::Map(attributes),
+            owner,
+            pending: None,
+        }
     }
 
     /// What AWS says of an object, all of it; none where it is gone.
@@ -191,7 +197,9 @@ impl Manager for Natives {
             Effect::InPlace if !self.of.published.can(Handler::Update) => {
                 Effect::Replace([FieldPath::parse("properties")].into())
             }
-            Effect::InPlace if self.of.published.tags().is_some_and(|tags| !tags.is_updatable) && differ(before, after) => {
+            Effect::InPlace
+                if self.of.published.tags().is_some_and(|tags| !tags.is_updatable) && differ(before, after) =>
+            {
                 Effect::Replace([FieldPath::parse("tags")].into())
             }
             other => other,
@@ -199,12 +207,7 @@ impl Manager for Natives {
     }
 
     fn check(&self, spec: &Value) -> Vec<Problem> {
-        let needed = [Handler::Create, Handler::Read, Handler::Delete];
-        if needed.into_iter().all(|handler| self.of.published.can(handler)) {
-            return tags::problems(spec);
-        }
-        let message = format!("AWS's Cloud Control API can't manage {}: CloudFormation alone makes it", self.name());
-        vec![Problem::new(FieldPath::root(), message)]
+        tags::problems(spec)
     }
 
     fn api(&self) -> Api {
@@ -269,6 +272,22 @@ impl Manager for Natives {
         };
         self.after(&doing, request, answer.progress_event).await
     }
+}
+
+/// The manager of a type, or what says why there is none.
+pub(crate) fn manager(
+    clients: &Arc<Clients>,
+    clock: &Arc<dyn Clock>,
+    name: &str,
+    of: Option<Arc<Type>>,
+) -> Arc<dyn Manager> {
+    let Some(of) = of else { return Arc::new(Missing::new(format!("AWS publishes no type `{name}` in this region"))) };
+    let needed = [Handler::Create, Handler::Read, Handler::Delete];
+    if !needed.into_iter().all(|handler| of.published.can(handler)) {
+        let why = format!("AWS's Cloud Control API can't manage {name}: CloudFormation alone makes it");
+        return Arc::new(Missing::new(why));
+    }
+    Arc::new(Natives { clients: clients.clone(), clock: clock.clone(), of })
 }
 
 /// Whether two specs have other tags.

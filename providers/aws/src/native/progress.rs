@@ -25,9 +25,12 @@ pub(crate) fn step(doing: &str, event: &ProgressEvent, now: i64) -> Step {
     let identifier = event.identifier().filter(|identifier| !identifier.is_empty()).map(str::to_owned);
     match event.operation_status() {
         Some(OperationStatus::Success) => Step::Done(identifier),
-        Some(OperationStatus::Failed | OperationStatus::CancelComplete) => Step::Failed(failure(doing, event), identifier),
+        Some(OperationStatus::Failed | OperationStatus::CancelComplete) => {
+            Step::Failed(failure(doing, event), identifier)
+        }
         _ => {
-            let wait = event.retry_after().and_then(|after| u64::try_from(after.secs() - now).ok()).map(Duration::from_secs);
+            let wait =
+                event.retry_after().and_then(|after| u64::try_from(after.secs() - now).ok()).map(Duration::from_secs);
             Step::Pending(Progress::Pending {
                 id: identifier,
                 handle: handle(event.request_token().unwrap_or_default()),

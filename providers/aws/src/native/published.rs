@@ -67,7 +67,6 @@ pub(crate) enum Handler {
     Read,
     Update,
     Delete,
-    List,
 }
 
 /// How the tags of a type stand in its properties.
@@ -97,7 +96,6 @@ impl Published {
             Handler::Read => "read",
             Handler::Update => "update",
             Handler::Delete => "delete",
-            Handler::List => "list",
         };
         self.handlers.contains_key(name)
     }
@@ -126,7 +124,11 @@ impl Published {
     }
 
     fn form(&self, schema: &Json) -> Option<Form> {
-        let is = |name: &str| schema.get("type").is_some_and(|said| said == name || said.as_array().is_some_and(|all| all.contains(&name.into())));
+        let is = |name: &str| {
+            schema
+                .get("type")
+                .is_some_and(|said| said == name || said.as_array().is_some_and(|all| all.contains(&name.into())))
+        };
         if is("object") {
             return Some(Form::Map);
         }
@@ -166,7 +168,10 @@ mod tests {
         let found = list(pair("Key", "Value"), json!({ "taggable": true, "tagUpdatable": false })).unwrap();
         let form = Form::List("Key".to_owned(), "Value".to_owned());
         assert_eq!(found, Tags { property: "Tags".to_owned(), form, is_updatable: false });
-        assert_eq!(list(pair("TagKey", "TagValue"), json!({})).unwrap().form, Form::List("TagKey".into(), "TagValue".into()));
+        assert_eq!(
+            list(pair("TagKey", "TagValue"), json!({})).unwrap().form,
+            Form::List("TagKey".into(), "TagValue".into())
+        );
         assert_eq!(list(pair("Key", "Value"), json!({ "taggable": false })), None);
         assert_eq!(list(pair("Key", "Value"), json!({ "tagOnCreate": false })), None);
         let map = of(json!({

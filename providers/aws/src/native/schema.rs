@@ -14,8 +14,18 @@ const MOST: usize = 400_000;
 pub(crate) const ID: &str = "resource_id";
 /// What only people read, and what jsonschema need not know of.
 const DROPPED: [&str; 12] = [
-    "$comment", "$id", "default", "examples", "title", "format", "dependentExcluded", "requiredXor", "requiredOr",
-    "relationshipRef", "insertionOrder", "arrayType",
+    "$comment",
+    "$id",
+    "default",
+    "examples",
+    "title",
+    "format",
+    "dependentExcluded",
+    "requiredXor",
+    "requiredOr",
+    "relationshipRef",
+    "insertionOrder",
+    "arrayType",
 ];
 
 /// The schema of a type.
@@ -29,7 +39,8 @@ pub(crate) fn of(published: &Published) -> Schema {
     let tags = published.tags();
     let hidden = published.whole_read_only();
     let mut settable = properties;
-    settable.retain(|name, _| !hidden.contains(name.as_str()) && tags.as_ref().is_none_or(|tags| tags.property != *name));
+    settable
+        .retain(|name, _| !hidden.contains(name.as_str()) && tags.as_ref().is_none_or(|tags| tags.property != *name));
     let mut body = json!({ "type": "object", "additionalProperties": false });
     let required = published.required.iter().filter(|name| settable.contains_key(*name));
     body["required"] = required.cloned().collect::<Vec<_>>().into();
@@ -269,7 +280,10 @@ mod tests {
 
     #[test]
     fn what_may_be_said_is_what_can_be_set() {
-        assert_eq!(problems(json!({ "properties": { "Name": "a", "Retention": 60 }, "tags": { "team": "a" } })), [""; 0]);
+        assert_eq!(
+            problems(json!({ "properties": { "Name": "a", "Retention": 60 }, "tags": { "team": "a" } })),
+            [""; 0]
+        );
         assert_eq!(problems(json!({ "properties": { "Name": "a", "Retention": 59 } })), ["properties.Retention"]);
         assert_eq!(problems(json!({ "properties": { "Name": "a", "Arn": "x" } })), ["properties.Arn"]);
         assert_eq!(problems(json!({ "properties": { "Name": "a", "Tags": [] } })), ["properties.Tags"]);

@@ -1,0 +1,161 @@
+//! Native kinds, through Cloud Control.
+
+use serde_json::{Value as Json, json};
+
+use crate::aws::proxy::Fault;
+use crate::rig::Rig;
+
+const QUEUE: &str = "AWS::SQS::Queue";
+
+/// The identifiers of all things of a type.
+fn all(rig: &Rig, name: &str) -> Vec<String> {
+    let listed = rig.types("list_resources", json!({ "TypeName": name }));
+    let key = |described: &Json| described["Identifier"].as_str().unwrap().to_owned();
+    listed["ResourceDescriptions"].as_array().unwrap_or_else(|| panic!("{listed}")).iter().map(key).collect()
+}
+
+/// The properties of the only thing of a type.
+fn only(rig: &Rig, name: &str) -> Json {
+    let all = all(rig, name);
+    let [key] = &all[..] else { panic!("{all:?}") };
+    let got = rig.types("get_resource", json!({ "TypeName": name, "Identifier": key }));
+    serde_json::from_str(got["ResourceDescription"]["Properties"].as_str().unwrap()).unwrap()
+}
+
+fn by_hand(rig: &Rig, name: &str, patch: Json) {
+    let key = all(rig, name).remove(0);
+    let asked = json!({ "TypeName": name, "Identifier": key, "PatchDocument": patch.to_string() });
+    let answer = rig.types("update_resource", asked);
+    assert_eq!(answer.get("error"), None, "{answer}");
+    let token = answer["ProgressEvent"]["RequestToken"].clone();
+    while rig.types("get_resource_request_status", json!({ "RequestToken": token }))["ProgressEvent"]["OperationStatus"]
+        == "IN_PROGRESS"
+    {}
+}
+
+/// The fake is no friend of ours: what AWS's own library asks of it, it answers.
+#[test]
+fn boto3_is_answered_as_we_are() {
+    let Some(rig) = Rig::with("") else { return };
+    let made = rig.types("create_resource", json!({ "TypeName": QUEUE, "DesiredState": "{}", "ClientToken": "t" }));
+    let token = made["ProgressEvent"]["RequestToken"].clone();
+    assert_eq!(made["ProgressEvent"]["OperationStatus"], "IN_PROGRESS", "{made}");
+    let again = rig.types("create_resource", json!({ "TypeName": QUEUE, "DesiredState": "{}", "ClientToken": "t" }));
+    assert_eq!(again["ProgressEvent"]["RequestToken"], token);
+    let other = json!({ "TypeName": QUEUE, "DesiredState": "{\"DelaySeconds\": 1}", "ClientToken": "t" });
+    assert_eq!(rig.types("create_resource", other)["error"], "ClientTokenConflictException");
+    let status = rig.types("get_resource_request_status", json!({ "RequestToken": token }));
+    assert_eq!(status["ProgressEvent"]["OperationStatus"], "SUCCESS", "{status}");
+    let bad = json!({ "TypeName": QUEUE, "DesiredState": "{\"DelaySeconds\": \"x\"}" });
+    let bad = rig.types("create_resource", bad);
+    assert_eq!(bad["ProgressEvent"]["ErrorCode"], "InvalidRequest", "{bad}");
+    let project = json!({ "TypeName": "AWS::CodeBuild::Project", "DesiredState": "{}" });
+    assert_eq!(rig.types("create_resource", project)["error"], "UnsupportedActionException");
+    let described = rig.aws.boto("cloudformation", "describe_type", json!({ "Type": "RESOURCE", "TypeName": QUEUE }));
+    assert!(described["Schema"].as_str().unwrap().contains("primaryIdentifier"));
+}
+
+#[test]
+fn a_queue_is_made_changed_put_right_replaced_and_removed() {
+    let text = |properties: &str| {
+        format!("  events:\n    kind: {QUEUE}\n    properties: {{ {properties} }}\n    tags: {{ team: a }}\n")
+    };
+    let Some(rig) = Rig::with(&text("MessageRetentionPeriod: 86400, DelaySeconds: 5")) else { return };
+    rig.up();
+    let queue = only(&rig, QUEUE);
+    assert_eq!((&queue["MessageRetentionPeriod"], &queue["DelaySeconds"]), (&json!(86400), &json!(5)), "{queue}");
+    let tags = queue["Tags"].as_array().unwrap();
+    assert!(tags.contains(&json!({ "Key": "team", "Value": "a" })) && tags.len() == 5, "{queue}");
+    rig.write(&text("MessageRetentionPeriod: 3600"));
+    rig.run(&["plan"]).exits(2).says("1 to change");
+    rig.up();
+    let queue = only(&rig, QUEUE);
+    assert_eq!((&queue["MessageRetentionPeriod"], queue.get("DelaySeconds")), (&json!(3600), None), "{queue}");
+    by_hand(&rig, QUEUE, json!([{ "op": "replace", "path": "/MessageRetentionPeriod", "value": 61 }]));
+    rig.corrects("MessageRetentionPeriod");
+    assert_eq!(only(&rig, QUEUE)["MessageRetentionPeriod"], 3600);
+    let before = all(&rig, QUEUE);
+    rig.write(&text("MessageRetentionPeriod: 3600, FifoQueue: true, QueueName: a.fifo"));
+    rig.run(&["plan"]).exits(2).says("1 to replace").says("FifoQueue");
+    rig.up();
+    assert_ne!(all(&rig, QUEUE), before);
+    rig.run(&["destroy", "--yes"]).exits(0);
+    assert_eq!(all(&rig, QUEUE), [""; 0]);
+}
+
+#[test]
+fn what_a_schema_refuses_is_told_at_plan_with_its_line() {
+    let Some(rig) = Rig::with("") else { return };
+    let refused = |kind: &str, properties: &str, complaint: &str, line: &str| {
+        rig.write(&format!("  a:\n    kind: {kind}\n    properties:\n      {properties}\n"));
+        rig.run(&["plan"]).exits(1).complains(complaint).complains(&format!("blueprint.yaml:{line}"));
+    };
+    refused(QUEUE, "DelaySecond: 5", "DelaySeconds", "7");
+    refused(QUEUE, "DelaySeconds: soon", "integer", "7");
+    refused(QUEUE, "Arn: x", "Arn", "7");
+    refused(QUEUE, "Tags: []", "Tags", "7");
+    refused("AWS::SQS::Queu", "DelaySeconds: 5", "no type `AWS::SQS::Queu`", "");
+    refused("AWS::CodeBuild::Project", "Name: a", "Cloud Control", "");
+    assert!(!rig.aws.proxy.take_operations().contains(&"cloudcontrolapi:CreateResource".to_owned()));
+}
+
+#[test]
+fn what_is_made_of_another_reads_its_attributes() {
+    let Some(rig) = Rig::with(&format!(
+        "  dead: {{ kind: {QUEUE} }}\n  events:\n    kind: {QUEUE}\n    properties:\n      RedrivePolicy: {{ deadLetterTargetArn: \"{{{{ dead.Arn }}}}\", maxReceiveCount: 3 }}\n"
+    )) else {
+        return;
+    };
+    rig.up();
+    rig.run(&["destroy", "--yes"]).exits(0);
+    assert_eq!(all(&rig, QUEUE), [""; 0]);
+}
+
+#[test]
+fn a_reply_that_is_lost_makes_no_second_queue() {
+    let Some(rig) = Rig::with(&format!("  events: {{ kind: {QUEUE}, for_each: [a, b, c, d] }}\n")) else { return };
+    rig.aws.proxy.misbehave("cloudcontrolapi:CreateResource", Fault::LosesReply, 2, 2);
+    rig.aws.proxy.misbehave("cloudcontrolapi:GetResourceRequestStatus", Fault::LosesReply, 2, 2);
+    rig.up();
+    assert_eq!(all(&rig, QUEUE).len(), 4);
+}
+
+#[test]
+fn a_run_that_was_cut_off_asks_after_what_it_began() {
+    let Some(rig) = Rig::with(&format!("  events: {{ kind: {QUEUE} }}\n")) else { return };
+    rig.aws.proxy.misbehave(
+        "cloudcontrolapi:GetResourceRequestStatus",
+        Fault::Refuses(403, "AccessDeniedException"),
+        1,
+        1000,
+    );
+    rig.run(&["apply", "--yes"]).exits(3);
+    rig.aws.proxy.behave();
+    rig.up();
+    assert_eq!(all(&rig, QUEUE).len(), 1);
+}
+
+#[test]
+fn the_schema_of_a_type_is_asked_for_once() {
+    let Some(rig) = Rig::with(&format!("  events: {{ kind: {QUEUE}, for_each: [a, b] }}\n")) else { return };
+    rig.up();
+    rig.run(&["plan"]).exits(0);
+    let asked = rig.aws.proxy.take_operations();
+    assert_eq!(asked.iter().filter(|call| *call == "cloudformation:DescribeType").count(), 1, "{asked:?}");
+}
+
+#[test]
+fn what_is_written_and_never_read_is_kept_sealed() {
+    let text = |secret: &str| {
+        format!(
+            "  token:\n    kind: AWS::SecretsManager::Secret\n    properties: {{ Name: token, SecretString: {secret} }}\n"
+        )
+    };
+    let Some(rig) = Rig::with(&text("HUNTER2-first")) else { return };
+    rig.up();
+    rig.write(&text("HUNTER2-second"));
+    let ran = rig.run(&["plan"]).exits(2).says("SecretString").says_not("HUNTER2");
+    assert!(ran.out.contains("1 to change"), "{}", ran.out);
+    rig.up();
+    assert_eq!(rig.place.files_with("HUNTER2"), [rig.place.path("blueprint.yaml")]);
+}
