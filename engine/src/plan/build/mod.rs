@@ -270,6 +270,9 @@ impl<'a> Builder<'a> {
         };
         let decision = self.ask(&resource.address, decision);
         let decision = self.recomposed(decision, &mut options);
+        if matches!(decision.verdict, Verdict::Create | Verdict::Replace) {
+            self.check_again(resource, &options.branches);
+        }
         self.settle(resource, wanted, record, decision, options);
     }
 
