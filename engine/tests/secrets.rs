@@ -14,7 +14,7 @@ use trueup_state::codec::{self, Redaction};
 use trueup_state::entry::Class;
 use trueup_state::{Entry, Store};
 
-const CANARY: &str = "canary-7f3a";
+const CANARY: &str = "canary-7f3a9c1e";
 
 fn text(size: u32, shape: &str) -> String {
     let head = format!(

@@ -192,12 +192,15 @@ fn what_is_no_text_is_refused() {
 }
 
 /// What a process says before it ends, by its variable `WORDS`.
-const LAST_WORDS: [(&str, &str); 6] = [
+const LAST_WORDS: [(&str, &str); 9] = [
     ("as it is", "echo $WORDS"),
     ("in JSON", r#"echo "{\"token\":\"$WORDS\"}""#),
     ("in base64", "printf %s \"$WORDS\" | base64"),
     ("behind others in base64", "printf 'user:%s' \"$WORDS\" | base64"),
+    ("far behind others in base64, over two lines", "printf '%050d%s' 0 \"$WORDS\" | base64"),
     ("in hexadecimal", "printf %s \"$WORDS\" | od -An -v -tx1 | tr -d ' \\n'"),
+    ("in hexadecimal as it is printed", "printf %s \"$WORDS\" | od -An -v -tx1"),
+    ("in hexadecimal in capitals", "printf %s \"$WORDS\" | od -An -v -tx1 | tr -d ' \\n' | tr a-f A-F"),
     (
         "on a line of which the end is left",
         "printf 'x\\n%s' \"$WORDS\"; head -c 4080 /dev/zero | tr '\\0' x; echo; echo done",

@@ -14,6 +14,7 @@ pub mod placement;
 pub mod reason;
 pub mod saved;
 pub mod select;
+mod spelling;
 mod uncompared;
 
 use std::collections::{BTreeMap, BTreeSet};
