@@ -260,6 +260,8 @@ fn a_secret_is_kept_from_wherever_it_comes() {
             let inputs = if words[0] == "plan" { arguments.clone() } else { Vec::new() };
             let ran =
                 place.run_with(&[words, inputs].concat(), &[("RUST_LOG", "trace"), ("TRUEUP_VAR_many", &many[5..])]);
+        ("a module's input", vec!["--var", "token=another"], vec!["blueprint.yaml"]),
+        ("a secret field", vec!["--var", "token=another"], vec!["blueprint.yaml"]),
             let (out, err) = (ran.out.clone(), ran.err.clone());
             let ran = ran.exits(code);
             silent(&format!("{command} with {way}"), &format!("{out}{err}"));
@@ -270,6 +272,8 @@ fn a_secret_is_kept_from_wherever_it_comes() {
         run("show plan.trueup --json", 0);
         run("show plan.trueup --view=full", 0);
         run("apply plan.trueup --yes", 0);
+            "a module's input" => place.edit("sealed: \"{{ var.token }}\"", &format!("sealed: {CANARY}")),
+            "a secret field" => place.edit("secret: \"{{ var.token }}\"", &format!("secret: {CANARY}")),
         run("plan --json", 0);
     }
 }

@@ -158,7 +158,7 @@ impl<'a> Builder<'a> {
             serial: input.state.map_or(0, |state| state.serial),
             at: input.now,
             sources: input.program.sources.clone(),
-            texts: input.program.sources.secret_texts(),
+            texts: BTreeMap::new(),
             variables: input.program.variables.clone().into_iter().collect(),
             known: Known::new(),
             facts: input.facts.clone(),
