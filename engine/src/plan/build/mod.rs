@@ -260,7 +260,7 @@ impl<'a> Builder<'a> {
         }
         let decision = decide(&wanted, record, observation, options.manager.as_ref());
         if let Some(object) = object {
-            self.note_uncompared(&resource.address, object, &decision);
+            self.note_uncompared(&resource.address, object, &decision, &wanted.declared.ignore);
         }
         let decision = match self.input.mode {
             Mode::Correct => {
