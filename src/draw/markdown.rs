@@ -81,6 +81,10 @@ fn uncompared(plan: &Plan) -> String {
         let words = value::CANNOT_COMPARE;
         text.push_str(&format!("- {}: {words} {}\n", code(&address.to_string()), fields.join(", ")));
     }
+    if plan.uncompared.fields.len() > MOST {
+        let more = plan.uncompared.fields.len() - MOST;
+        text.push_str(&format!("\nAnd {more} more: `trueup drift` shows them.\n"));
+    }
     if text.is_empty() { text } else { format!("\nSealed for a key that is not here:\n\n{text}") }
 }
 
