@@ -1,12 +1,11 @@
 //! What the fuzzer runs, and what a test of the engine replays over `corpus/`: plain functions that must not panic.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
-use trueup_engine::blueprint::expand::load;
-use trueup_engine::blueprint::{Given, Inputs, Loader, Scope, Visible, World, evaluate};
-use trueup_engine::diagnostic::{Diagnostics, Sources};
-use trueup_engine::plan::{Plan, saved};
+use trueup_engine::blueprint::{Scope, Visible, World, evaluate};
+use trueup_engine::diagnostic::Diagnostics;
+use trueup_engine::plan::saved;
 use trueup_state::codec::{NoKey, SealedValue};
 use trueup_state::document::Document;
 use trueup_state::vault::Vault;
@@ -76,28 +75,8 @@ pub fn plan(bytes: &[u8]) {
     let written = saved::write(&plan, &*KEY).expect("there is a key");
     assert_eq!(saved::read(&written, &*KEY).as_ref(), Ok(&plan), "it is not read as it was written");
     let _ = (plan.summary(), plan.is_empty(), plan.changes_nothing());
-    reload(&plan);
-}
-
-/// Loads the blueprint that a saved plan carries, as `trueup show` does.
-fn reload(plan: &Plan) {
-    let given = |value: &Value| Given { value: value.clone(), is_text: false, origin: "the saved plan".to_owned() };
-    let variables = plan.variables.iter().map(|(name, value)| (name.clone(), given(value))).collect();
-    let environment = Some(plan.stack.environment.clone()).filter(|name| name != "default");
-    let inputs = Inputs { environment, variables };
-    let loaded = load(&plan.stack.file, &inputs, &Carried(&plan.sources), &Arc::new(reading::catalog()));
-    let known = loaded.and_then(|program| program.with_known(plan.known.clone()));
-    if let Err(errors) = known {
+    if let Err(errors) = saved::reload(&plan, &Arc::new(reading::catalog())) {
         check(&errors);
-    }
-}
-
-struct Carried<'a>(&'a Sources);
-
-impl Loader for Carried<'_> {
-    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
-        let source = self.0.0.iter().find(|source| *source.path == *path);
-        source.map(|source| source.text.as_bytes().to_vec()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
     }
 }
 

@@ -2,6 +2,9 @@
 //! refused.
 
 use std::collections::btree_map::Entry;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
 
 use petgraph::algo::is_cyclic_directed;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -11,6 +14,9 @@ use trueup_state::Value;
 use trueup_state::codec::{self, Seal, SealedValue, VaultError};
 
 use super::{FORMAT, Plan};
+use crate::blueprint::expand::load;
+use crate::blueprint::{Catalog, Given, Inputs, Loader, Program};
+use crate::diagnostic::{Diagnostics, Sources};
 
 /// What every saved plan begins with.
 pub const MARK: &[u8] = br#"{"format":"#;
@@ -90,6 +96,31 @@ pub fn read(bytes: &[u8], vault: &dyn Seal) -> Result<Plan, SavedError> {
         }
     }
     Ok(plan)
+}
+
+/// Loads the blueprint that a plan carries, as it was expanded for the plan.
+///
+/// # Errors
+/// Something is wrong with it: another Trueup made the plan, or it is damaged.
+pub fn reload(plan: &Plan, catalog: &Arc<Catalog>) -> Result<Program, Diagnostics> {
+    let origin = || "the saved plan".to_owned();
+    let given = |value: &Value| Given { value: value.clone(), is_text: false, origin: origin() };
+    let variables = plan.variables.iter().map(|(name, value)| (name.clone(), given(value))).collect();
+    // Where none is chosen, the environment is called so.
+    let environment = Some(plan.stack.environment.clone()).filter(|name| name != "default");
+    let program = load(&plan.stack.file, &Inputs { environment, variables }, &Carried(&plan.sources), catalog)?;
+    // What resources there are may depend on what the plan knew of others.
+    if plan.known.is_empty() { Ok(program) } else { program.with_known(plan.known.clone()) }
+}
+
+/// Reads the files that a plan carries.
+struct Carried<'a>(&'a Sources);
+
+impl Loader for Carried<'_> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let source = self.0.0.iter().find(|source| *source.path == *path);
+        source.map(|source| source.text.as_bytes().to_vec()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
 }
 
 /// What of a plan's graph of operations contradicts the rest.

@@ -36,3 +36,23 @@ pub(super) fn text(uncompared: &Uncompared, view: View) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use trueup_state::FieldPath;
+
+    use super::*;
+
+    #[test]
+    fn the_brief_view_lists_some_and_tells_how_many_more() {
+        let field = |number: usize| (format!("a{number}").parse().unwrap(), [FieldPath::parse("token")].into());
+        let uncompared = |count| Uncompared { fields: (0..count).map(field).collect(), ..Uncompared::default() };
+        let listed = |count, view| {
+            let text = text(&uncompared(count), view);
+            (text.matches("token").count(), text.contains("  and 5 more\n"), text.contains("more"))
+        };
+        assert_eq!(listed(MOST, View::Brief), (MOST, false, false));
+        assert_eq!(listed(MOST + 5, View::Brief), (MOST, true, true));
+        assert_eq!(listed(MOST + 5, View::Normal), (MOST + 5, false, false));
+    }
+}
