@@ -210,10 +210,10 @@ mod tests {
 
     #[test]
     fn where_it_can_not_be_told_what_is_hidden_all_is() {
-        for stretches in [vec![7..18, 10..20], vec![15..18], vec![7..15], vec![7..100]] {
+        for stretches in [&[(7, 18), (10, 20)][..], &[(15, 18)], &[(7, 15)], &[(7, 100)]] {
             let mut sources = Sources::default();
             let file = sources.add("a.yaml", TEXT);
-            sources.hide(file, stretches.clone());
+            sources.hide(file, stretches.iter().map(|(start, end)| *start..*end).collect());
             let masked = sources.get(file).unwrap().masked().into_owned();
             assert_eq!(
                 masked.trim_end_matches('x'),

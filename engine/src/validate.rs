@@ -43,7 +43,7 @@ pub(crate) fn problems(validator: &Validator, schema: &Json, spec: &Value) -> Ve
 fn outside_of_secrets(problem: Problem, spec: &Value) -> Problem {
     let steps = problem.path.steps();
     let is_secret = |length: &usize| {
-        let around = steps[..*length].iter().cloned().collect::<Vec<_>>();
+        let around = steps[..*length].to_vec();
         matches!(spec.at(&FieldPath::from(around)), Some(Value::Secret(_)))
     };
     match (0..steps.len()).find(is_secret) {

@@ -87,7 +87,7 @@ fn in_order(mut stretches: Vec<Range<usize>>) -> Vec<Range<usize>> {
 pub(super) fn blind(text: &str) -> Vec<Range<usize>> {
     let said = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with(['#', '-', '%']));
     if said.is_some_and(|line| line.trim_start().starts_with(['{', '['])) {
-        return in_order(vec![0..text.len()]);
+        return std::iter::once(0..text.len()).collect();
     }
     let mut found = Vec::new();
     let (mut at, mut is_inside, mut deeper) = (0, false, None);

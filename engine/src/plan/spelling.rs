@@ -136,7 +136,7 @@ impl<'a> Readings<'a> {
             let last = at + spelling.bytes.len() - 1;
             let here = reading.map_or(at..last + 1, |reading| reading.of[at].start..reading.of[last].end);
             let start = (0..=here.start).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
-            let end = (here.end..).find(|at| *at >= self.text.len() || self.text.is_char_boundary(*at));
+            let end = (here.end..self.text.len()).find(|at| self.text.is_char_boundary(*at));
             found.push(start..end.unwrap_or(self.text.len()));
             from = last + 1;
         }
