@@ -6,7 +6,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use trueup_engine::blueprint::{Given, Inputs, Loader, MAX_BYTES};
-use trueup_engine::diagnostic::Sources;
 use trueup_state::Value;
 
 use crate::arguments::InputArgs;
@@ -85,16 +84,6 @@ pub(crate) fn read_text(path: &Path) -> io::Result<String> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 10 MiB"));
     }
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
-}
-
-/// Reads what a saved plan carries.
-pub(crate) struct Saved<'a>(pub(crate) &'a Sources);
-
-impl Loader for Saved<'_> {
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let source = self.0.0.iter().find(|source| *source.path == *path);
-        source.map(|source| source.text.as_bytes().to_vec()).ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
 }
 
 /// The prefix of the environment variables that set variables.

@@ -21,6 +21,7 @@ fn main() -> std::process::ExitCode {
     let arguments = match arguments::Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(asked) => {
+            let asked = arguments::without_values(asked, std::env::args_os().skip(1));
             let _ = asked.print();
             if asked.use_stderr()
                 && let Some(hint) =

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use trueup_engine::Engine;
-use trueup_engine::blueprint::{Catalog, Inputs, Loader, Program, ProviderEntry, expand};
+use trueup_engine::blueprint::{Catalog, Inputs, Program, ProviderEntry, expand};
 use trueup_engine::estate::Providers;
 use trueup_engine::kinds;
-use trueup_engine::plan::Plan;
+use trueup_engine::plan::{Plan, saved};
 use trueup_engine::tree;
 use trueup_state::clock::{SystemClock, SystemEntropy};
 use trueup_state::codec::VaultError;
@@ -18,7 +18,7 @@ use trueup_state::vault::Vault;
 use trueup_state::{Clock, Entropy, Holder, Stack, Store, StoreError};
 
 use crate::exit::Failure;
-use crate::files::{Disk, Saved};
+use crate::files::Disk;
 
 /// The directory that holds state, key and what the provider `local` makes, in the working directory.
 const HOME: &str = ".trueup";
@@ -59,7 +59,7 @@ impl Workplace {
 
     /// Loads a blueprint from its file.
     pub(crate) fn load(&self, path: &Path, inputs: &Inputs) -> Result<Program, Failure> {
-        self.load_with(path, inputs, &Disk)
+        Ok(expand::load(path, inputs, &Disk, &self.catalog)?)
     }
 
     /// Loads a blueprint from its file on another thread.
@@ -86,20 +86,7 @@ impl Workplace {
 
     /// Loads the blueprint that a saved plan carries.
     pub(crate) fn reload(&self, plan: &Plan) -> Result<Program, Failure> {
-        let given = |value: &trueup_state::Value| trueup_engine::blueprint::Given {
-            value: value.clone(),
-            is_text: false,
-            origin: "the saved plan".to_owned(),
-        };
-        let environment = Some(plan.stack.environment.clone()).filter(|name| name != DEFAULT_ENVIRONMENT);
-        let variables = plan.variables.iter().map(|(name, value)| (name.clone(), given(value))).collect();
-        let program = self.load_with(&plan.stack.file, &Inputs { environment, variables }, &Saved(&plan.sources))?;
-        // What resources there are may depend on what the plan knew of others.
-        if plan.known.is_empty() { Ok(program) } else { Ok(program.with_known(plan.known.clone())?) }
-    }
-
-    fn load_with(&self, path: &Path, inputs: &Inputs, loader: &dyn Loader) -> Result<Program, Failure> {
-        Ok(expand::load(path, inputs, loader, &self.catalog)?)
+        Ok(saved::reload(plan, &self.catalog)?)
     }
 
     /// This process, as the holder of a lease.

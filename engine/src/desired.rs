@@ -15,7 +15,7 @@ use crate::schema::{Problem, Schema};
 
 /// The spec that a resource wants, as far as the world tells: its expressions evaluated, the candidate's fields over them, the stack's
 /// tags under its own, defaults filled in, paths and digests of files resolved, and all of it checked: against the schema, and by who
-/// would make it. `sent`: what was sent last, where it is there: that was checked then, and is not checked again.
+/// would make it. `taken`: what was taken already where it is to be: that was checked then, and is not checked again.
 pub fn desired(
     program: &Program,
     resource: &Resource,
@@ -23,7 +23,7 @@ pub fn desired(
     manager: &dyn Manager,
     world: &Arc<World>,
     contents: &Contents,
-    sent: Option<&Value>,
+    taken: Option<&Value>,
 ) -> Result<Value, Vec<Diagnostic>> {
     let schema = manager.schema();
     let evaluated = evaluate(&resource.spec, &resource.scope(world));
@@ -35,7 +35,7 @@ pub fn desired(
     add_tags(&mut spec, program, resource, schema);
     schema.complete(&mut spec);
     let mut wrong = resolve_paths(&mut spec, program, resource, schema, contents);
-    if sent != Some(&spec) {
+    if taken != Some(&spec) {
         wrong.extend(unfit(manager, &spec).into_iter().map(|problem| describe(problem, resource)));
     }
     if wrong.is_empty() {

@@ -25,6 +25,7 @@ pub mod plan;
 pub mod planning;
 pub mod provider;
 pub mod schema;
+mod sources;
 pub mod tree;
 pub mod typed;
 mod validate;

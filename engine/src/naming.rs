@@ -61,6 +61,11 @@ pub fn cloud_name(
     name(rule, &stack, lineage, address, generation)
 }
 
+/// What stands for an address in the names of what is made there.
+pub(crate) fn in_names(address: &Address) -> String {
+    clean(NameRule::default(), &address.to_string())
+}
+
 /// A text with only what the rule allows, and no separator twice in a row, first or last.
 fn clean(rule: NameRule, text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());

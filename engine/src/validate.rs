@@ -5,6 +5,7 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::Value as Json;
 use trueup_state::{FieldPath, Map, Step, Value};
 
+use crate::plan::echo::scrub;
 use crate::schema::{self, Problem};
 
 /// What the schema does not allow, in the order of the spec.
@@ -29,6 +30,7 @@ pub(crate) fn problems(validator: &Validator, schema: &Json, spec: &Value) -> Ve
             continue;
         }
         for problem in describe(&error, schema, &json) {
+            let problem = outside_of_secrets(problem, spec);
             if !problems.contains(&problem) {
                 problems.push(problem);
             }
@@ -37,11 +39,28 @@ pub(crate) fn problems(validator: &Validator, schema: &Json, spec: &Value) -> Ve
     problems
 }
 
+/// A problem in a secret as one of the whole secret: the names in it are secret too.
+fn outside_of_secrets(problem: Problem, spec: &Value) -> Problem {
+    let steps = problem.path.steps();
+    let is_secret = |length: &usize| {
+        let around = steps[..*length].to_vec();
+        matches!(spec.at(&FieldPath::from(around)), Some(Value::Secret(_)))
+    };
+    match (0..steps.len()).find(is_secret) {
+        Some(length) => Problem {
+            path: FieldPath::from(steps[..length].to_vec()),
+            message: scrub(&problem.message, &[spec]),
+            suggestion: None,
+        },
+        None => problem,
+    }
+}
+
 /// The numbers that are more than the field that bounds them. Where either is not known, nothing is said.
 pub(crate) fn exceeding(schema: &Json, spec: &Value) -> Vec<Problem> {
     let mut found = Vec::new();
     compare(Some(schema), spec, &FieldPath::root(), &mut Vec::new(), &mut found);
-    found
+    found.into_iter().map(|problem| outside_of_secrets(problem, spec)).collect()
 }
 
 /// `around`: the maps that a value stands in, the innermost last.
@@ -85,7 +104,7 @@ fn shown_secrets(value: &Value, schema: &Json, path: &FieldPath, sealing: Option
     // What is in a field that seals a secret is sealed with it.
     let sealing = sealing.filter(|_| !seals(schema));
     let mut inside = |step: Step, value: &Value, at: FieldPath| {
-        let inner = schema::child(schema, &step).filter(|_| value.has_secret());
+        let inner = schema::child(schema, &step);
         inner.into_iter().for_each(|schema| shown_secrets(value, schema, &at, sealing, found));
     };
     match value {
@@ -94,11 +113,12 @@ fn shown_secrets(value: &Value, schema: &Json, path: &FieldPath, sealing: Option
             found.extend(message.map(|message| Problem::new(path.clone(), message)));
         }
         Value::Map(map) => {
-            map.iter().for_each(|(name, value)| inside(Step::Field(name.clone()), value, path.field(name)));
+            let secret = map.iter().filter(|(_, value)| value.has_secret());
+            secret.for_each(|(name, value)| inside(Step::Field(name.clone()), value, path.field(name)));
         }
         Value::List(items) => {
-            let items = items.iter().enumerate();
-            items.for_each(|(index, value)| inside(Step::Index(index), value, path.index(index)));
+            let secret = items.iter().enumerate().filter(|(_, value)| value.has_secret());
+            secret.for_each(|(index, value)| inside(Step::Index(index), value, path.index(index)));
         }
         _ => {}
     }

@@ -4,7 +4,7 @@
 
 mod support;
 
-use support::cloud::Fault;
+use support::cloud::{Fault, Manners};
 use support::{House, action, address, asked, blueprint, change, operations};
 use trueup_engine::plan::select::Asked;
 use trueup_engine::plan::{Action, Mode, Order, Plan, Reason};
@@ -157,4 +157,25 @@ async fn a_plan_that_looks_at_nothing_says_so_and_is_refused_where_the_world_is_
     let refused = house.carry_out(&house.saved(&planned.plan), &text(2)).await;
     assert!(matches!(refused, Err(EngineError::WorldMoved { .. })), "{refused:#?}");
     assert!(house.plan(&text(2)).await.refreshed);
+}
+
+/// What stays as it is was checked when it was made. What is made anew is checked again, though it is wanted as it was sent.
+#[tokio::test(start_paused = true)]
+async fn what_can_not_be_made_again_is_told_at_plan() {
+    let house = House::new();
+    let text = blueprint(&["a: { kind: box, note: x }", "b: { kind: box, note: x }"]);
+    house.up(&text).await;
+    house.cloud.set_manners(Manners { takes_no_note: true, ..Manners::default() });
+    house.settled(&text).await;
+    let told = |error: EngineError| match error {
+        EngineError::Blueprint(problems) => problems.list.into_iter().map(|one| one.message).collect::<Vec<_>>(),
+        other => panic!("{other:#?}"),
+    };
+    let words = ["a toy takes no such note, says nobody"];
+    let asked = house.try_plan_asked(&text, Mode::Apply, replacing(&["a"])).await.unwrap_err();
+    assert_eq!(told(asked), words);
+    house.cloud.remove("b");
+    for mode in [Mode::Apply, Mode::Correct] {
+        assert_eq!(told(house.try_plan(&text, mode).await.unwrap_err()), words, "{mode:?}");
+    }
 }

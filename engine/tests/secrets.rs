@@ -9,12 +9,12 @@ use std::time::Duration;
 use support::cloud::{Fault, Manners};
 use support::{House, blueprint_with, events, stack, told};
 use tokio::sync::watch;
-use trueup_engine::plan::{Mode, Plan};
+use trueup_engine::plan::{Mode, Plan, saved};
 use trueup_state::codec::{self, Redaction};
 use trueup_state::entry::Class;
 use trueup_state::{Entry, Store};
 
-const CANARY: &str = "canary-7f3a";
+const CANARY: &str = "canary-7f3a9c1e";
 
 fn text(size: u32, shape: &str) -> String {
     let head = format!(
@@ -40,8 +40,7 @@ fn silent(what: &str, text: &str) {
 /// Everything that a plan may be seen as. The blueprint in its sources has the secret as a default.
 fn plan_is_silent(house: &House, plan: &Plan) {
     silent("debug", &format!("{plan:?}"));
-    let sealed = plan.clone().try_map(&mut |value| codec::seal(&value, house.vault.as_ref())).unwrap();
-    silent("sealed", &serde_json::to_string(&sealed).unwrap());
+    silent("saved", &String::from_utf8(saved::write(plan, house.vault.as_ref()).unwrap()).unwrap());
     for redaction in [Redaction::Null, Redaction::Words] {
         let redacted: Result<_, std::convert::Infallible> =
             plan.clone().try_map(&mut |value| Ok(codec::redact(&value, redaction)));

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| trueup_fuzz::entry(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| { let _ = trueup_fuzz::entry(bytes); });

@@ -1,14 +1,14 @@
 //! What the fuzzer runs, and what a test of the engine replays over `corpus/`: plain functions that must not panic.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
 
-use trueup_engine::blueprint::expand::load;
-use trueup_engine::blueprint::{Given, Inputs, Loader, Scope, Visible, World, evaluate};
-use trueup_engine::diagnostic::{Diagnostics, Sources};
-use trueup_engine::plan::{Plan, saved};
+use trueup_engine::blueprint::{Scope, Visible, World, evaluate};
+use trueup_engine::diagnostic::Diagnostics;
+use trueup_engine::plan::saved;
 use trueup_state::codec::{NoKey, SealedValue};
 use trueup_state::document::Document;
+use trueup_state::vault::Vault;
 use trueup_state::{Entry, Event, Map, Stack, State, Timestamp, Value};
 
 #[path = "../../engine/tests/reading/mod.rs"]
@@ -16,6 +16,9 @@ mod reading;
 
 /// The value of the secret variable, which nothing may repeat.
 const SECRET: &str = "hunter2";
+
+/// A key that nothing of the corpus is sealed for.
+static KEY: LazyLock<Vault> = LazyLock::new(Vault::ephemeral);
 
 /// A blueprint around an expression: every sort of thing that one can read.
 const WORLD: &str = r"
@@ -68,41 +71,23 @@ pub fn expression(text: &str) {
 
 /// Reads any bytes as a saved plan. What is read is written as it was, and the blueprint in it is loaded or refused.
 pub fn plan(bytes: &[u8]) {
-    let Ok(plan) = saved::read(bytes, &NoKey) else { return };
-    let written = saved::write(&plan, &NoKey).expect("what was sealed stays sealed");
-    assert_eq!(saved::read(&written, &NoKey).as_ref(), Ok(&plan), "it is not read as it was written");
+    let Ok(plan) = saved::read(bytes, &*KEY) else { return };
+    let written = saved::write(&plan, &*KEY).expect("there is a key");
+    assert_eq!(saved::read(&written, &*KEY).as_ref(), Ok(&plan), "it is not read as it was written");
     let _ = (plan.summary(), plan.is_empty(), plan.changes_nothing());
-    reload(&plan);
-}
-
-/// Loads the blueprint that a saved plan carries, as `trueup show` does.
-fn reload(plan: &Plan) {
-    let given = |value: &Value| Given { value: value.clone(), is_text: false, origin: "the saved plan".to_owned() };
-    let variables = plan.variables.iter().map(|(name, value)| (name.clone(), given(value))).collect();
-    let environment = Some(plan.stack.environment.clone()).filter(|name| name != "default");
-    let inputs = Inputs { environment, variables };
-    let loaded = load(&plan.stack.file, &inputs, &Carried(&plan.sources), &Arc::new(reading::catalog()));
-    let known = loaded.and_then(|program| program.with_known(plan.known.clone()));
-    if let Err(errors) = known {
+    if let Err(errors) = saved::reload(&plan, &Arc::new(reading::catalog())) {
         check(&errors);
     }
 }
 
-struct Carried<'a>(&'a Sources);
-
-impl Loader for Carried<'_> {
-    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
-        let source = self.0.0.iter().find(|source| *source.path == *path);
-        source.map(|source| source.text.as_bytes().to_vec()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
-    }
-}
-
 /// Reads any lines as the entries of a journal. Each that is read is written as it was, and follows those before it or is refused; the
-/// state that they add up to contradicts nothing.
-pub fn entry(bytes: &[u8]) {
+/// state that they add up to contradicts nothing. How many were read.
+pub fn entry(bytes: &[u8]) -> usize {
     let mut state: State<SealedValue> = State::new("0123456789abcdef");
+    let mut read = 0;
     for line in bytes.split(|byte| *byte == b'\n') {
         let Ok(entry) = serde_json::from_slice::<Entry<SealedValue>>(line) else { continue };
+        read += 1;
         let written = serde_json::to_vec(&entry).expect("an entry has a JSON form");
         let again: Entry<SealedValue> = serde_json::from_slice(&written).expect("what was written is read");
         assert_eq!(again, entry, "it is not read as it was written");
@@ -112,21 +97,24 @@ pub fn entry(bytes: &[u8]) {
             Err(_) => assert_eq!(state, before, "it was refused, and changed something"),
         }
     }
+    read
 }
 
-/// Reads any bytes as an exported state. What is read is written as it was, and is the whole of an empty journal's next entry.
-pub fn import(bytes: &[u8]) {
-    let Ok(document) = Document::read(bytes) else { return };
+/// Reads any bytes as an exported state. What is read is written as it was, and is the whole of an empty journal's next entry. Whether
+/// there is a state in them.
+pub fn import(bytes: &[u8]) -> bool {
+    let Ok(document) = Document::read(bytes) else { return false };
     let written = serde_json::to_vec(&document).expect("a document has a JSON form");
     assert_eq!(Document::read(&written).as_ref(), Ok(&document), "it is not read as it was written");
     let (blueprint, environment) = (document.stack.blueprint.clone(), document.stack.environment.clone());
     let stack = Stack { blueprint, environment, file: PathBuf::new() };
-    let Ok(state) = document.state_for(&stack, &NoKey) else { return };
+    let Ok(state) = document.state_for(&stack, &NoKey) else { return false };
     let entry = Entry { at: Timestamp(0), address: None, event: Event::Restored { state: Box::new(state.clone()) } };
     let mut empty: State = State::new("fedcba9876543210");
     empty.apply(&entry).expect("a whole state can be restored");
     assert_eq!(empty, State { serial: 1, ..state });
     assert_eq!(empty.flaws(), []);
+    true
 }
 
 fn check(errors: &Diagnostics) {

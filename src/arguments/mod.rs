@@ -1,5 +1,6 @@
 //! What may be said on the command line.
 
+mod mistake;
 mod part;
 #[cfg(feature = "sim")]
 mod sim;
@@ -16,6 +17,7 @@ use trueup_engine::kinds::duration::SpanError;
 use crate::draw::schedule::Every;
 use crate::files::from_here;
 
+pub(crate) use mistake::without_values;
 pub(crate) use part::{PartArgs, RefreshArgs, ReplaceArgs, options};
 #[cfg(feature = "sim")]
 pub(crate) use sim::{SimArgs, SimBreakArgs, SimCommand};

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use trueup_engine::plan::{Drift, Notice, Plan};
+use trueup_engine::plan::{Drift, Notice, Plan, Uncompared};
 
 use super::plan::{found_fate, no_drift};
 use super::{count, safe, value};
@@ -56,7 +56,7 @@ fn section(looked: &Looked<'_>) -> String {
         Err(failure) => return format!("It could not be looked at: {}\n", failed(failure)),
     };
     if plan.drift.is_empty() {
-        return format!("{}{}{}", no_drift(plan), uncompared(plan), notes(&plan.notices));
+        return format!("{}{}{}", no_drift(plan), not_compared(&plan.uncompared), notes(&plan.notices));
     }
     let mut text = format!(
         "**{} drifted.** {} {}.\n\n\
@@ -70,16 +70,20 @@ fn section(looked: &Looked<'_>) -> String {
     if plan.drift.len() > MOST {
         text.push_str(&format!("\nAnd {} more: `trueup drift` shows them.\n", plan.drift.len() - MOST));
     }
-    text + &uncompared(plan) + &notes(&plan.notices)
+    text + &not_compared(&plan.uncompared) + &notes(&plan.notices)
 }
 
 /// What is sealed for a key that is not here, a line for each resource.
-fn uncompared(plan: &Plan) -> String {
+fn not_compared(uncompared: &Uncompared) -> String {
     let mut text = String::new();
-    for (address, fields) in plan.uncompared.fields.iter().take(MOST) {
+    for (address, fields) in uncompared.fields.iter().take(MOST) {
         let fields: Vec<String> = fields.iter().map(|path| code(&path.to_string())).collect();
         let words = value::CANNOT_COMPARE;
         text.push_str(&format!("- {}: {words} {}\n", code(&address.to_string()), fields.join(", ")));
+    }
+    if uncompared.fields.len() > MOST {
+        let more = uncompared.fields.len() - MOST;
+        text.push_str(&format!("\nAnd {more} more: `trueup drift` shows them.\n"));
     }
     if text.is_empty() { text } else { format!("\nSealed for a key that is not here:\n\n{text}") }
 }
@@ -178,6 +182,8 @@ fn cell(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use trueup_state::FieldPath;
+
     use super::*;
 
     #[test]
@@ -188,5 +194,17 @@ mod tests {
         assert_eq!(cell("a|b\n"), "`a\\|b\\n`");
         assert_eq!(words("its edits are not applied yet"), "its edits are not applied yet");
         assert_eq!(words("ask @team <b>"), "`ask @team <b>`");
+    }
+
+    #[test]
+    fn of_very_many_that_can_not_be_compared_it_says_how_many_are_left_out() {
+        let field = |number: usize| (format!("a{number}").parse().unwrap(), [FieldPath::parse("token")].into());
+        let listed = |count| {
+            let uncompared = Uncompared { fields: (0..count).map(field).collect(), ..Uncompared::default() };
+            let text = not_compared(&uncompared);
+            (text.matches("token").count(), text.contains("\nAnd 7 more: "), text.contains("more"))
+        };
+        assert_eq!(listed(MOST), (MOST, false, false));
+        assert_eq!(listed(MOST + 7), (MOST, true, true));
     }
 }

@@ -58,6 +58,22 @@ fn what_is_wrong_with_many_instances_is_told_once() {
     assert!(ran.err.contains("chat[\"a\"] and 2 more"), "{}", ran.err);
 }
 
+/// What one provider took says nothing of another, though the spec is the same to a letter.
+#[test]
+fn what_another_provider_can_not_take_is_told_before_anything_is_replaced() {
+    let place = Place::applied(
+        "blueprint: demo\nproviders: { local: {}, sim: {} }\nresources:\n  \
+         chat: { kind: endpoint, provider: sim, image: registry/chat }\n",
+    );
+    place.edit("provider: sim", "provider: local");
+    let objects = || place.run(&["sim", "objects", "--json"]).exits(0).out;
+    let before = objects();
+    for command in [&["plan"][..], &["apply", "--yes"]] {
+        place.run(command).exits(1).complains("`local` runs a command").complains("blueprint.yaml:4");
+    }
+    assert!(before.contains("endpoint") && objects() == before, "{before}");
+}
+
 #[test]
 fn a_path_that_leads_nowhere_is_told_with_its_line() {
     let place = Place::with(

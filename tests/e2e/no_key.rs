@@ -92,6 +92,23 @@ fn what_is_edited_beside_it_is_a_change_and_the_only_one() {
     assert_shown!(views.join("\n----\n\n"));
 }
 
+/// Nothing of it can't be compared: it is compared with nothing.
+#[test]
+fn of_what_is_left_out_or_made_anew_nothing_is_said() {
+    let place = place();
+    let fields = || ask(&place, &["plan", "--json"]).exits(2).json()["cannot_compare"]["fields"].clone();
+    place.edit("size: 1", "size: 2");
+    place.edit("kind: \"Sim::Thing\"", "kind: \"Sim::Thing\"\n    ignore: [properties.text, properties.labels]");
+    assert_eq!(fields()["thing"], json!(["properties.items", "properties.secret"]));
+    place.edit("sim: {}", "sim: {}, sim.far: { region: eu-west-1 }");
+    place.edit("kind: endpoint", "kind: endpoint, provider: sim");
+    place.edit("kind: \"Sim::Thing\"", "kind: \"Sim::Thing\"\n    provider: sim.far");
+    assert_eq!(fields()["thing"], json!(null), "made elsewhere");
+    place.edit("provider: sim.far", "provider: sim");
+    ask(&place, &["sim", "break", "thing", "--gone"]).exits(0);
+    assert_eq!(fields()["thing"], json!(null), "gone");
+}
+
 #[test]
 fn what_is_recorded_and_put_out_is_shown_and_reads_secret() {
     let place = place();

@@ -68,7 +68,7 @@ const REFUSED: [(&str, &str, &str); 24] = [
     (
         "no process has it",
         "resources: { a: { kind: endpoint, command: [sh], env: { A: \"{{ var.token }}\\0\" } } }",
-        "",
+        "no environment variable has a NUL in it",
     ),
     ("no number", "outputs: { o: '{{ var.token | int }}' }", "no number"),
     ("an operator", "outputs: { o: '{{ var.token + 1 }}' }", "can't be evaluated"),
@@ -86,7 +86,7 @@ const DECLARED: [(&str, &str, &str); 5] = [
     ("not declared", "other: { type: string, default: x }", "there is no variable `token`"),
 ];
 
-/// What a person may have written into a file of values, or into the blueprint, beside the secret.
+/// What a person may have written into a file of values, beside the secret.
 const FILES: [&str; 12] = [
     "token: CANARY\nbad: [",
     "token: [CANARY",
@@ -192,12 +192,15 @@ fn what_is_no_text_is_refused() {
 }
 
 /// What a process says before it ends, by its variable `WORDS`.
-const LAST_WORDS: [(&str, &str); 6] = [
+const LAST_WORDS: [(&str, &str); 9] = [
     ("as it is", "echo $WORDS"),
     ("in JSON", r#"echo "{\"token\":\"$WORDS\"}""#),
     ("in base64", "printf %s \"$WORDS\" | base64"),
     ("behind others in base64", "printf 'user:%s' \"$WORDS\" | base64"),
+    ("far behind others in base64, over two lines", "printf '%050d%s' 0 \"$WORDS\" | base64"),
     ("in hexadecimal", "printf %s \"$WORDS\" | od -An -v -tx1 | tr -d ' \\n'"),
+    ("in hexadecimal as it is printed", "printf %s \"$WORDS\" | od -An -v -tx1"),
+    ("in hexadecimal in capitals", "printf %s \"$WORDS\" | od -An -v -tx1 | tr -d ' \\n' | tr a-f A-F"),
     (
         "on a line of which the end is left",
         "printf 'x\\n%s' \"$WORDS\"; head -c 4080 /dev/zero | tr '\\0' x; echo; echo done",
@@ -228,4 +231,32 @@ resources: { chat: { kind: endpoint, command: [sh, say.sh], working_dir: ., env:
             assert!(found.is_none(), "{way}: {} has the canary {}", path.display(), found.unwrap_or_default());
         }
     }
+}
+
+/// What a person may get wrong in a blueprint around a secret: the text of its variables, and what is said of it.
+const MISTAKES: [(&str, &str); 10] = [
+    ("variables:\n  token:\n    secret: true\n    default: CANARY\n  x: [", "this is no YAML"),
+    ("variables: { token: { secret: true, defualt: CANARY } }", "there is no `defualt` for a variable"),
+    ("variables: { token: { secret: yes, default: CANARY, x: 1 } }", "`x`"),
+    ("variables: { token: { secret: true, default: a, default: CANARY } }", "stands here twice"),
+    ("variables: { token: { default: CANARY }, token: { secret: true } }", "stands here twice"),
+    ("variables: { token: { secret: true } }\nvariables: { token: { default: CANARY } }", "stands here twice"),
+    ("variables: { token: { secret: true, default: !CANARY x } }", "tags have no place"),
+    ("variables: { token: { secret: true, default: \"CANARY } }", "a quote is left open"),
+    ("variables: { token: { secret: true, type: strin, default: CANARY } }", "strin"),
+    (
+        "variables: { token: { secret: true } }\nenvironments: { prod: { variables: { token: [CANARY } } }",
+        "this is no YAML",
+    ),
+];
+
+#[test]
+fn a_mistake_beside_a_secret_in_a_blueprint_is_told_without_it() {
+    for (text, words) in MISTAKES {
+        let place = Place::with(&format!("blueprint: demo\n{}\n", text.replace("CANARY", CANARY)));
+        refused(&place, text, &[], words);
+    }
+    let key = "blueprint: demo\nvariables: { token: { type: map, secret: true, default: { 4711e3: x } } }\n";
+    let ran = Place::with(key).run(&["plan"]).exits(1).complains("a key must be text");
+    assert!(!ran.err.contains("4711"), "{}", ran.err);
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 
 use crate::canary::{CANARY, found, silent};
 use crate::support::{Place, Ran, http};
@@ -101,7 +102,7 @@ const BEFORE: [(&str, i32); 13] = [
 ];
 
 /// Afterwards, while it stands.
-const AFTER: [(&str, i32); 40] = [
+const AFTER: [(&str, i32); 43] = [
     ("plan", 0),
     ("plan --json", 0),
     ("plan --replace thing --view full", 2),
@@ -130,6 +131,7 @@ const AFTER: [(&str, i32); 40] = [
     ("state repair", 0),
     ("state rekey --to .trueup/key", 1),
     ("state export", 0),
+    ("state export --out exported.json", 0),
     ("state resolve thing --absent", 1),
     ("state mv thing stuff", 0),
     ("state mv stuff thing", 0),
@@ -142,10 +144,12 @@ const AFTER: [(&str, i32); 40] = [
     ("schedule print cron", 0),
     ("unlock", 0),
     ("destroy --yes", 0),
+    ("state import exported.json --env other --as-copy", 0),
+    ("state import exported.json --env other --as-copy --json", 1),
 ];
 
 /// What knows of no stack.
-const OTHERS: [&str; 4] = ["init", "schema", "completions", "state import"];
+const OTHERS: [&str; 3] = ["init", "schema", "completions"];
 
 fn blueprint() -> String {
     let outputs = WAYS.map(|(name, text)| format!("  {name}: \"{text}\"\n"));
@@ -181,14 +185,16 @@ fn files_are_silent(place: &Place, after: &str, written: &[&str]) {
     }
 }
 
-/// No process shows any of the canary to who lists them.
+/// No process of a place shows any of the canary to who lists them.
 #[track_caller]
-fn processes_are_silent() {
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        if let Ok(line) = fs::read(entry.path().join("cmdline")) {
-            silent("a list of processes", &String::from_utf8_lossy(&line));
-        }
-    }
+fn processes_are_silent(place: &Place) {
+    let here = fs::canonicalize(place.path("")).unwrap();
+    let is_here = |process: &PathBuf| fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(&here));
+    let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let lines: Vec<Vec<u8>> =
+        processes.filter(is_here).filter_map(|path| fs::read(path.join("cmdline")).ok()).collect();
+    assert!(lines.iter().any(|line| line.starts_with(b"python3")), "the endpoint's process is not listed");
+    lines.iter().for_each(|line| silent("a list of processes", &String::from_utf8_lossy(line)));
 }
 
 #[test]
@@ -198,7 +204,7 @@ fn a_secret_is_found_nowhere_whatever_way_it_goes_and_whoever_asks() {
         ask(&place, command).exits(code);
         files_are_silent(&place, command, &[]);
     }
-    processes_are_silent();
+    processes_are_silent(&place);
     let url = place.run(&["state", "show", "chat", "--json"]).json()["current"]["attributes"]["url"].clone();
     assert_eq!(http(url.as_str().unwrap(), "GET", "/env", ""), CANARY, "it arrives");
     let shown = ask(&place, "output --json").exits(0).json();
@@ -218,15 +224,26 @@ fn a_secret_is_found_nowhere_whatever_way_it_goes_and_whoever_asks() {
 fn every_command_is_asked() {
     let place = Place::new();
     let asked: BTreeSet<&str> = BEFORE.iter().chain(&AFTER).map(|(command, _)| *command).chain(OTHERS).collect();
-    for group in ["", "state", "sim"] {
-        let help = place.run(&[group, "--help"].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>());
-        let commands = help.out.lines().skip_while(|line| *line != "Commands:").skip(1);
-        let commands = commands.take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
-        for name in commands.filter_map(|line| line.split_whitespace().next()) {
-            let command = format!("{group} {name}").trim().to_owned();
-            let is_asked = asked.iter().any(|asked| format!("{asked} ").starts_with(&format!("{command} ")));
-            assert!(is_asked, "`{command}` is not asked with a secret at hand");
-        }
+    let mut commands = Vec::new();
+    add_commands(&place, &[], &mut commands);
+    assert!(commands.len() >= 29, "the help names no more than these: {commands:?}");
+    for command in commands {
+        let is_asked = asked.iter().any(|asked| format!("{asked} ").starts_with(&format!("{command} ")));
+        assert!(is_asked, "`{command}` is not asked with a secret at hand");
+    }
+}
+
+/// Adds the commands that the help of a group names, and those of the groups in it; of the program itself where there are no words.
+fn add_commands(place: &Place, group: &[&str], found: &mut Vec<String>) {
+    let help = place.run(&[group, &["--help"]].concat()).exits(0).out;
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands = commands.take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
+    let before = found.len();
+    for name in commands.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help") {
+        add_commands(place, &[group, &[name]].concat(), found);
+    }
+    if found.len() == before {
+        found.push(group.join(" "));
     }
 }
 
@@ -243,6 +260,8 @@ fn a_secret_is_kept_from_wherever_it_comes() {
         ("an environment", vec!["--env", "prod"], vec!["blueprint.yaml"]),
         ("a default", vec![], vec!["blueprint.yaml"]),
         ("a module's default", vec!["--var", "token=another"], vec!["inner.yaml"]),
+        ("a module's input", vec!["--var", "token=another"], vec!["blueprint.yaml"]),
+        ("a secret field", vec!["--var", "token=another"], vec!["blueprint.yaml"]),
     ] {
         let place = place();
         match way {
@@ -253,6 +272,8 @@ fn a_secret_is_kept_from_wherever_it_comes() {
                 place.write("inner.yaml", &INNER.replace(by_default.0, &by_default.1));
                 place.edit("sealed: \"{{ var.token }}\", ", "");
             }
+            "a module's input" => place.edit("sealed: \"{{ var.token }}\"", &format!("sealed: {CANARY}")),
+            "a secret field" => place.edit("secret: \"{{ var.token }}\"", &format!("secret: {CANARY}")),
             _ => {}
         }
         let run = |command: &str, code| {

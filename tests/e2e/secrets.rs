@@ -159,3 +159,21 @@ fn without_the_key_a_plan_still_works_and_says_nothing_false() {
     keeps_quiet(place.run_with(&["state", "show", "chat"], &GIVEN)).exits(0).says("(secret)");
     keeps_quiet(place.run_with(&["output"], &GIVEN)).exits(0).says("(secret)");
 }
+
+/// A word that stands in a resource's name is no secret there, or nothing could be made of the name.
+#[test]
+fn a_password_that_is_a_common_word_leaves_names_alone() {
+    let place = Place::with(
+        r#"blueprint: demo
+providers: { sim: {} }
+variables: { password: { type: string, secret: true } }
+resources:
+  postgres: { kind: "Sim::Thing", properties: { secret: "{{ var.password }}" } }
+  beside: { kind: bucket, name: "x-{{ postgres.name | lower }}" }
+outputs: { id: "{{ postgres.name }}" }
+"#,
+    );
+    place.run_with(&["apply", "--yes"], &[("TRUEUP_VAR_password", "postgres")]).exits(0);
+    let id = place.run(&["output", "--json"]).exits(0).json()["id"].clone();
+    assert!(id.as_str().is_some_and(|id| id.contains("postgres")), "{id}");
+}

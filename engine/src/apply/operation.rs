@@ -436,8 +436,12 @@ impl<'a> Drive<'a> {
             generation: request.generation,
             token: before.map_or_else(|| request.token.clone(), |object| object.token.clone()),
             sent: request.spec.clone(),
-            seen: mark_secrets(&found.spec, &[&request.spec, &request.before]),
-            attributes: mark_secrets(&found.attributes, &[&request.spec, &request.before, &request.attributes]),
+            seen: mark_secrets(&found.spec, &[&request.spec, &request.before], &request.address),
+            attributes: mark_secrets(
+                &found.attributes,
+                &[&request.spec, &request.before, &request.attributes],
+                &request.address,
+            ),
             made_at: before.map_or_else(|| self.run.clock.now(), |object| object.made_at),
             price_at_launch: before.and_then(|object| object.price_at_launch.clone()),
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::parse::Parsed;
 use super::source::{Content, Node};
 use super::{Catalog, Inputs, Loader, bytes, environment, hidden, parse};
 use crate::diagnostic::{Diagnostic, FileId, Sources, Span};
@@ -55,8 +56,7 @@ pub(super) fn read(
 
 /// The environments of a blueprint's text.
 pub(super) fn environments(text: &str) -> Vec<String> {
-    let (root, _) = parse::parse(text, FileId::default());
-    root.as_ref().map(environment::declared).unwrap_or_default()
+    parse::parse(text, FileId::default()).root.as_ref().map(environment::declared).unwrap_or_default()
 }
 
 struct Reader<'a> {
@@ -134,14 +134,16 @@ impl Reader<'_> {
         });
         let text = bytes::text(bytes.ok()?).map_err(|problem| self.problems.push(at(problem))).ok()?;
         let id = self.sources.add(path, text.as_str());
-        let (root, found) = parse::parse(&text, id);
+        let Parsed { root, problems: found, dropped } = parse::parse(&text, id);
         if root.is_none() && found.is_empty() {
             let what = if named.is_some() { "module" } else { "blueprint" };
             let problem = at(Diagnostic::error(format!("the {what} `{file}` is empty")));
             self.problems.push(problem.help("begin with `blueprint: NAME`"));
         }
         self.problems.extend(found);
-        root.iter().for_each(|root| self.sources.hide(id, hidden::stretches(root)));
+        let stretches =
+            root.as_ref().map_or_else(|| hidden::blind(&text), |root| hidden::stretches(&text, root, dropped));
+        self.sources.hide(id, stretches);
         root
     }
 }

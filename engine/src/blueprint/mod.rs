@@ -348,7 +348,7 @@ fn settings_of<'a>(
 /// no value: it may be secret.
 pub fn plain_values(text: &str) -> Result<Value, String> {
     let line = |span: Span| text[..span.start.min(text.len())].matches('\n').count() + 1;
-    let (node, problems) = parse::parse(text, crate::diagnostic::FileId(0));
+    let parse::Parsed { root: node, problems, .. } = parse::parse(text, crate::diagnostic::FileId(0));
     if let Some(problem) = problems.iter().find(|problem| problem.severity == Severity::Error) {
         let what = if problem.message.contains('`') { "a value or a key can't be read" } else { &problem.message };
         let place = problem.labels.first().map(|label| format!("line {}: ", line(label.span))).unwrap_or_default();
@@ -361,7 +361,7 @@ pub fn plain_values(text: &str) -> Result<Value, String> {
 
 /// The name of a blueprint, of whose text nothing else need be right.
 pub fn name_of(text: &str) -> Result<String, String> {
-    let (node, problems) = parse::parse(text, crate::diagnostic::FileId(0));
+    let parse::Parsed { root: node, problems, .. } = parse::parse(text, crate::diagnostic::FileId(0));
     match node.as_ref().and_then(|node| node.get("blueprint")).map(|name| &name.content) {
         Some(Content::String(name)) => Ok(name.clone()),
         _ => {

@@ -11,7 +11,7 @@ use super::hints::Stumble;
 use super::source::{Content, Name, Node};
 use super::template::Template;
 use super::written::Written;
-use super::{bytes, foreign, hints, scalar};
+use super::{bytes, foreign, hidden, hints, scalar};
 use crate::diagnostic::{Diagnostic, FileId, Span};
 
 /// How many levels of lists and maps may stand in each other.
@@ -21,10 +21,20 @@ const MAX_COPIED: usize = super::MAX_BYTES;
 /// A value inside of several anchors is kept for each.
 const MAX_ANCHORED: usize = 2_000_000;
 
-/// Reads a file's one document. None where the text is no YAML, or there is none in it.
-pub(super) fn parse(text: &str, file: FileId) -> (Option<Node>, Vec<Diagnostic>) {
+/// What was read of a text.
+pub(super) struct Parsed {
+    /// Its document. None where the text is no YAML, or there is none in it.
+    pub(super) root: Option<Node>,
+    /// What is wrong with it.
+    pub(super) problems: Vec<Diagnostic>,
+    /// Where something stands that is not in the tree, in the sections in which variables are said.
+    pub(super) dropped: Vec<Range<usize>>,
+}
+
+/// Reads a file's one document.
+pub(super) fn parse(text: &str, file: FileId) -> Parsed {
     if let Some(problem) = bytes::control(text, |start, end| Span { file, start, end }) {
-        return (None, vec![problem]);
+        return Parsed { root: None, problems: vec![problem], dropped: Vec::new() };
     }
     let mut told = Vec::new();
     let mut text = Cow::Borrowed(text);
@@ -42,9 +52,11 @@ pub(super) fn parse(text: &str, file: FileId) -> (Option<Node>, Vec<Diagnostic>)
             anchored: 0,
             passed: &passed,
             stumble: None,
+            way: Vec::new(),
+            dropped: Vec::new(),
         };
         let root = reader.document().ok().flatten();
-        let Reader { problems, stumble, .. } = reader;
+        let Reader { problems, stumble, dropped, .. } = reader;
         let again = passed.len() < MAX_PASSED && text.len() < MAX_LENGTH_PASSED;
         match stumble {
             Some((value, problem)) if again => {
@@ -55,7 +67,7 @@ pub(super) fn parse(text: &str, file: FileId) -> (Option<Node>, Vec<Diagnostic>)
             }
             _ => {
                 told.extend(problems);
-                return (root, told);
+                return Parsed { root, problems: told, dropped };
             }
         }
     }
@@ -84,6 +96,9 @@ struct Reader<'a> {
     passed: &'a BTreeSet<usize>,
     /// The value that can't be read, with what is wrong with it, if that is why nothing more can be.
     stumble: Option<(Range<usize>, Diagnostic)>,
+    /// The names of the maps that are being read, the outermost first.
+    way: Vec<String>,
+    dropped: Vec<Range<usize>>,
 }
 
 /// What an anchor names, with its number of nodes, the bytes of their text, and its depth.
@@ -148,10 +163,11 @@ impl<'a> Reader<'a> {
                 Diagnostic::error("tags have no place in a blueprint")
                     .at(
                         span,
-                        format!(
-                            "this is tagged `{}`",
-                            if tag.is_yaml_core_schema() { format!("!!{}", tag.suffix) } else { tag.to_string() }
-                        ),
+                        if tag.is_yaml_core_schema() {
+                            format!("this is tagged `!!{}`", tag.suffix)
+                        } else {
+                            "this is tagged".to_owned()
+                        },
                     )
                     .help("leave the tag out; put text that looks like something else in quotes"),
             );
@@ -203,9 +219,17 @@ impl<'a> Reader<'a> {
                 let first = entries.first().map(|(name, _)| name.span);
                 return Ok(Node { span: self.beginning(start, at, first), content: Content::Map(entries) });
             }
+            let start = self.span(at).start;
             let name = self.key(event, at, depth)?;
             let (event, at) = self.next()?;
+            self.way.push(name.as_ref().map(|name| name.text.clone()).unwrap_or_default());
             let node = self.node(event, at, depth + 1)?;
+            let is_kept = name.as_ref().is_some_and(|name| !seen.contains_key(&name.text));
+            // What is left out may be the value of a secret.
+            if !is_kept && self.way.first().is_some_and(|first| hidden::SECTIONS.contains(&first.as_str())) {
+                self.dropped.push(start..hidden::end(&node).max(start));
+            }
+            self.way.pop();
             let Some(name) = name else { continue };
             if let Some(first) = seen.get(&name.text) {
                 let message = format!("`{}` stands here twice", name.text);
@@ -256,8 +280,8 @@ impl<'a> Reader<'a> {
         } else if style == ScalarStyle::Plain && !matches!(scalar::plain(&text), Ok(Content::String(_))) {
             Some(
                 Diagnostic::error("a key must be text")
-                    .at(span, format!("YAML does not read `{text}` as text"))
-                    .help(format!("put it in quotes: `\"{text}\":`")),
+                    .at(span, "YAML does not read this as text")
+                    .help("put it in quotes"),
             )
         } else {
             None

@@ -47,7 +47,7 @@ const COMPUTED: [&str; 102] = [
     "dict(var.m, b=1)",
     "range(var.s | length) | list",
     // Filters
-    "var.s | length - 40 | abs",
+    "((var.s | length) - 40) | abs",
     "var.m | attr('k')",
     "var.s | list | batch(8) | list",
     "var.s | bool",
@@ -82,7 +82,7 @@ const COMPUTED: [&str; 102] = [
     "var.s | replace('q', '-')",
     "var.a | replace('x', var.s)",
     "var.s | reverse",
-    "var.s | length / 3 | round(1)",
+    "((var.s | length) / 3) | round(1)",
     "var.l | select('string') | list",
     "[var.m] | selectattr('k') | list",
     "var.s | list | slice(3) | list",

@@ -316,7 +316,7 @@ fn from_text(text: &str, kind: VariableType) -> Option<Value> {
 }
 
 fn yaml(text: &str) -> Option<Value> {
-    let (node, problems) = parse::parse(text, FileId::default());
+    let parse::Parsed { root: node, problems, .. } = parse::parse(text, FileId::default());
     node.filter(|_| !crate::diagnostic::any_error(&problems))?.literal().ok()
 }
 

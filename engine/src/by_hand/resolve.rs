@@ -189,7 +189,7 @@ fn open_at<'a>(state: &'a State, address: &Address) -> Result<&'a OpenOperation,
 /// it made, however the provider spells it; of anything else what differs is held for drift, and so shown by the next plan.
 fn taken_in(open: &OpenOperation, found: &Found, lineage: &str, schema: &Schema) -> (Object, BTreeSet<FieldPath>) {
     let request = &open.request;
-    let mut seen = mark_secrets(&found.spec, &[&request.spec]);
+    let mut seen = mark_secrets(&found.spec, &[&request.spec], &request.address);
     let mut differs = BTreeSet::new();
     if !is_ours(found, open, lineage) {
         let was_sent = |path: &FieldPath| request.spec.at(path).is_some() && !schema.is("x-on-delete", path);
@@ -203,7 +203,7 @@ fn taken_in(open: &OpenOperation, found: &Found, lineage: &str, schema: &Schema)
         token: request.token.clone(),
         sent: request.spec.clone(),
         seen,
-        attributes: mark_secrets(&found.attributes, &[&request.spec]),
+        attributes: mark_secrets(&found.attributes, &[&request.spec], &request.address),
         made_at: open.at,
         price_at_launch: None,
     };

@@ -118,13 +118,15 @@ pub fn decide(
         decision.base = object.sent.clone();
         decision.attributes = object.attributes.clone();
         decision.observed = match observation {
-            Some(Observation::Present(found)) => mark_secrets(&found.spec, &[&object.sent, &object.seen]),
+            Some(Observation::Present(found)) => {
+                mark_secrets(&found.spec, &[&object.sent, &object.seen], &record.address)
+            }
             _ => object.seen.clone(),
         };
         return decision;
     }
     let schema = manager.schema();
-    look(&mut decision, object, observation, schema);
+    look(&mut decision, record, object, observation, schema);
     let ignore = &wanted.declared.ignore;
     keep_ignored(&mut decision, ignore, object, schema);
     compare(&mut decision, object, ignore, schema);
@@ -136,12 +138,13 @@ pub fn decide(
 }
 
 /// What differs outside between what was seen after the last apply and what is there now, over the fields that were sent.
-fn look(decision: &mut Decision, object: &Object, observation: Option<&Observation>, schema: &Schema) {
+fn look(decision: &mut Decision, record: &Record, object: &Object, observation: Option<&Observation>, schema: &Schema) {
+    let address = &record.address;
     decision.attributes = object.attributes.clone();
     decision.observed = object.seen.clone();
     if let Some(Observation::Present(found)) = observation {
-        decision.observed = mark_secrets(&found.spec, &[&decision.desired, &object.sent, &object.seen]);
-        decision.attributes = mark_secrets(&found.attributes, &[&object.attributes, &object.sent]);
+        decision.observed = mark_secrets(&found.spec, &[&decision.desired, &object.sent, &object.seen], address);
+        decision.attributes = mark_secrets(&found.attributes, &[&object.attributes, &object.sent], address);
         decision.drifted = changed_paths(schema, &object.seen, &decision.observed)
             .into_iter()
             .filter(|path| object.sent.at(path).is_some() && !schema.is("x-on-delete", path))

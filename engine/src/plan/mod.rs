@@ -14,6 +14,7 @@ pub mod placement;
 pub mod reason;
 pub mod saved;
 pub mod select;
+mod spelling;
 mod uncompared;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,8 +71,8 @@ pub struct Plan<V = Value> {
     pub at: Timestamp,
     /// The files of the blueprint, the blueprint itself first.
     pub sources: Sources,
-    /// The whole text of those files in which the value of a secret variable stands, by their place among all: there it is masked
-    /// once it is saved.
+    /// The texts of those files that are sealed for a key that is not here, by their place among all: there they are masked. Those of
+    /// a plan that is not saved yet are all there.
     pub texts: BTreeMap<usize, V>,
     /// The resolved variables.
     pub variables: BTreeMap<String, V>,

@@ -1,12 +1,22 @@
 //! A plan as it is kept: JSON, every secret sealed. Whatever a file holds, it is read as a plan that can be shown and carried out, or
 //! refused.
 
+use std::collections::btree_map::Entry;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use petgraph::algo::is_cyclic_directed;
+use petgraph::graph::{DiGraph, NodeIndex};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use trueup_state::Value;
 use trueup_state::codec::{self, Seal, SealedValue, VaultError};
 
 use super::{FORMAT, Plan};
+use crate::blueprint::expand::load;
+use crate::blueprint::{Catalog, Given, Inputs, Loader, Program};
+use crate::diagnostic::{Diagnostics, Sources};
 
 /// What every saved plan begins with.
 pub const MARK: &[u8] = br#"{"format":"#;
@@ -42,7 +52,21 @@ struct Head {
 /// # Errors
 /// There is no key to seal them with.
 pub fn write(plan: &Plan, vault: &dyn Seal) -> Result<Vec<u8>, SavedError> {
-    let sealed = plan.clone().try_map(&mut |value| codec::seal(&value, vault))?;
+    let mut has_secrets = plan.sources.0.iter().any(|source| source.text.contains("secret"));
+    let mut seal = |value: Value| {
+        has_secrets |= value.has_secret();
+        codec::seal(&value, vault)
+    };
+    let mut sealed = plan.clone().try_map(&mut seal)?;
+    // A secret may be written down anywhere: as what a module is given, or in a field that is one.
+    if has_secrets {
+        for (file, source) in plan.sources.0.iter().enumerate() {
+            if let Entry::Vacant(text) = sealed.texts.entry(file) {
+                text.insert(codec::seal(&Value::secret(source.text.as_ref().into()), vault)?);
+                sealed.sources.mask(file);
+            }
+        }
+    }
     serde_json::to_vec(&sealed).map_err(|error| SavedError::NoPlan(error.to_string()))
 }
 
@@ -63,12 +87,40 @@ pub fn read(bytes: &[u8], vault: &dyn Seal) -> Result<Plan, SavedError> {
         return Err(SavedError::Damaged(flaw));
     }
     let mut plan = sealed.try_map(&mut |value| codec::open(&value, vault))?;
-    for (file, text) in &plan.texts {
-        if let (Some(source), Value::String(text)) = (plan.sources.0.get_mut(*file), text.revealed()) {
-            *source = source.unmasked(text);
+    for (file, text) in std::mem::take(&mut plan.texts) {
+        match (plan.sources.0.get_mut(file), text.revealed()) {
+            (Some(source), Value::String(text)) => *source = source.unmasked(text),
+            _ => {
+                plan.texts.insert(file, text);
+            }
         }
     }
     Ok(plan)
+}
+
+/// Loads the blueprint that a plan carries, as it was expanded for the plan.
+///
+/// # Errors
+/// Something is wrong with it: another Trueup made the plan, or it is damaged.
+pub fn reload(plan: &Plan, catalog: &Arc<Catalog>) -> Result<Program, Diagnostics> {
+    let origin = || "the saved plan".to_owned();
+    let given = |value: &Value| Given { value: value.clone(), is_text: false, origin: origin() };
+    let variables = plan.variables.iter().map(|(name, value)| (name.clone(), given(value))).collect();
+    // Where none is chosen, the environment is called so.
+    let environment = Some(plan.stack.environment.clone()).filter(|name| name != "default");
+    let program = load(&plan.stack.file, &Inputs { environment, variables }, &Carried(&plan.sources), catalog)?;
+    // What resources there are may depend on what the plan knew of others.
+    if plan.known.is_empty() { Ok(program) } else { program.with_known(plan.known.clone()) }
+}
+
+/// Reads the files that a plan carries.
+struct Carried<'a>(&'a Sources);
+
+impl Loader for Carried<'_> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let source = self.0.0.iter().find(|source| *source.path == *path);
+        source.map(|source| source.text.as_bytes().to_vec()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
 }
 
 /// What of a plan's graph of operations contradicts the rest.
@@ -89,23 +141,14 @@ fn flaw<V>(plan: &Plan<V>) -> Option<String> {
 }
 
 fn is_acyclic(nodes: usize, edges: &[(usize, usize)]) -> bool {
-    let (mut waits, mut after) = (vec![0_usize; nodes], vec![Vec::new(); nodes]);
+    let mut graph = DiGraph::<(), ()>::with_capacity(nodes, edges.len());
+    for _ in 0..nodes {
+        graph.add_node(());
+    }
     for (from, to) in edges {
-        waits[*to] += 1;
-        after[*from].push(*to);
+        graph.add_edge(NodeIndex::new(*from), NodeIndex::new(*to), ());
     }
-    let mut ready: Vec<usize> = (0..nodes).filter(|node| waits[*node] == 0).collect();
-    let mut seen = 0;
-    while let Some(node) = ready.pop() {
-        seen += 1;
-        for next in &after[node] {
-            waits[*next] -= 1;
-            if waits[*next] == 0 {
-                ready.push(*next);
-            }
-        }
-    }
-    seen == nodes
+    !is_cyclic_directed(&graph)
 }
 
 #[cfg(test)]

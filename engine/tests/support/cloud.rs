@@ -86,6 +86,8 @@ pub(crate) struct Manners {
     pub(crate) lag: Duration,
     /// Whether errors repeat what they were sent.
     pub(crate) gossips: bool,
+    /// Whether it has learned since that a toy takes no note.
+    pub(crate) takes_no_note: bool,
 }
 
 /// All of it.

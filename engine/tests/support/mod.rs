@@ -27,14 +27,14 @@ use trueup_engine::apply::{ApplyEvent, Events, Report};
 use trueup_engine::blueprint::{Catalog, Inputs, Program, ProviderEntry, expand};
 use trueup_engine::diagnostic::Diagnostics;
 use trueup_engine::plan::select::Asked;
-use trueup_engine::plan::{Action, Change, Mode, Plan};
+use trueup_engine::plan::{Action, Change, Mode, Plan, saved};
 use trueup_engine::provider::{Check, Provider};
 use trueup_engine::tree::Stands;
 use trueup_engine::{Engine, EngineError, PlanOptions, Planned};
 use trueup_state::clock::SeededEntropy;
 use trueup_state::holder::Processes;
 use trueup_state::vault::Vault;
-use trueup_state::{Address, Holder, KindName, MemoryStore, Record, Stack, State, Store, Value, codec};
+use trueup_state::{Address, Holder, KindName, MemoryStore, Record, Stack, State, Store};
 
 use clock::PausedClock;
 use cloud::Cloud;
@@ -218,10 +218,7 @@ impl House {
 
     /// A plan after it was saved and read again.
     pub(crate) fn saved(&self, plan: &Plan) -> Plan {
-        let seal = &mut |value: Value| codec::seal(&value, self.vault.as_ref());
-        let sealed: Plan<codec::SealedValue> = plan.clone().try_map(seal).unwrap();
-        let read: Plan<codec::SealedValue> = serde_json::from_slice(&serde_json::to_vec(&sealed).unwrap()).unwrap();
-        let opened: Plan = read.try_map(&mut |json| codec::open(&json, self.vault.as_ref())).unwrap();
+        let opened = saved::read(&saved::write(plan, self.vault.as_ref()).unwrap(), self.vault.as_ref()).unwrap();
         assert_eq!(opened, *plan);
         opened
     }

@@ -115,7 +115,8 @@ impl Manager for ToyManager {
             let message = format!("a toy takes no such note, says {}", text("password").unwrap_or("nobody"));
             Problem::new(FieldPath::parse("note"), message)
         };
-        text("note").filter(|note| *note == "forbidden").map(problem).into_iter().collect()
+        let learned = self.cloud.manners().takes_no_note;
+        text("note").filter(|note| learned || *note == "forbidden").map(problem).into_iter().collect()
     }
 
     /// Each region is one.

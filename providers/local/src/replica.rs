@@ -201,7 +201,13 @@ impl Endpoints {
 
     /// The end of what a replica said since it was started, without what its environment holds.
     fn last_words(&self, card: &CardOf<Self>, replica: &Replica, plan: &Plan) -> String {
-        let mut text = tail(&self.log(&card.name, replica.index), replica.log_from);
+        let mut text = match tail(&self.log(&card.name, replica.index), replica.log_from) {
+            Tail::Lines(text) => text,
+            Tail::OneLine(length) => {
+                let why = "a piece of a secret may be among them";
+                return format!("; its last line has more than {length} bytes, which are left out: {why}");
+            }
+        };
         let variables = plan.environment.iter().filter(|(name, _)| *name != "MODEL");
         for value in variables.map(|(_, value)| value).filter(|value| value.len() >= 4) {
             text = text.replace(value.as_str(), "(env)");
@@ -210,9 +216,17 @@ impl Endpoints {
     }
 }
 
+/// The end of a log.
+enum Tail {
+    /// Its last lines.
+    Lines(String),
+    /// None of them is short enough: the last has more than so many bytes.
+    OneLine(usize),
+}
+
 /// The last 20 lines of a log, from a position on and of 4 KiB at most. Only whole ones: of a line that is cut, what is left may be a
 /// piece of a secret that nobody knows again.
-fn tail(log: &Path, from: u64) -> String {
+fn tail(log: &Path, from: u64) -> Tail {
     let read = || {
         let mut file = File::open(log)?;
         let end = file.metadata()?.len();
@@ -221,9 +235,15 @@ fn tail(log: &Path, from: u64) -> String {
         let mut text = Vec::new();
         file.read_to_end(&mut text)?;
         let cut = if start > from { text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len()) } else { 0 };
-        std::io::Result::Ok(String::from_utf8_lossy(&text[cut..]).trim_start_matches('\n').to_owned())
+        let whole = String::from_utf8_lossy(&text[cut..]).trim_start_matches('\n').to_owned();
+        std::io::Result::Ok(if cut > 0 && whole.is_empty() { Tail::OneLine(cut) } else { Tail::Lines(whole) })
     };
-    let text = read().unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(20)..].join("\n")
+    match read() {
+        Ok(Tail::Lines(text)) => {
+            let lines: Vec<&str> = text.lines().collect();
+            Tail::Lines(lines[lines.len().saturating_sub(20)..].join("\n"))
+        }
+        Ok(one) => one,
+        Err(_) => Tail::Lines(String::new()),
+    }
 }

@@ -177,6 +177,12 @@ async fn a_command_that_fails_says_its_last_words_and_leaves_nothing() {
     let error = bench.create(&bench.request("endpoint", "chat", spec).await).await.unwrap_err();
     assert_eq!(error.class, Class::Invalid { field: Some("command".to_owned()) });
     assert!(error.message.contains("no weights for (env)"), "{error}");
+    let endless = json!({ "command": ["sh", "-c", "head -c 9000 /dev/zero | tr '\\0' x; exit 3"] });
+    let error = bench.create(&bench.request("endpoint", "chat", endless).await).await.unwrap_err();
+    assert!(
+        error.message.contains("its last line has more than 4096 bytes") && !error.message.contains("xx"),
+        "{error}"
+    );
     let missing = json!({ "command": ["/nowhere/server"] });
     let error = bench.create(&bench.request("endpoint", "chat", missing).await).await.unwrap_err();
     assert!(error.message.contains("/nowhere/server"), "{error}");

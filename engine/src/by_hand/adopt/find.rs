@@ -170,7 +170,7 @@ impl Finder<'_> {
             declared: wanted.declared.clone(),
             wanted: branch.spec.clone(),
             manager: super::AManager(branch.manager.clone()),
-            found: super::held::marked(branch.manager.schema(), found, &branch.spec),
+            found: super::held::marked(branch.manager.schema(), found, &branch.spec, &wanted.address),
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use trueup_state::{FieldPath, Map, Value};
+use trueup_state::{Address, FieldPath, Map, Value};
 
 use crate::blueprint::is_reference;
 use crate::plan::diff::set;
@@ -15,11 +15,11 @@ use crate::provider::Found;
 use crate::schema::Schema;
 
 /// What was found, with its secrets marked: those that `wanted` has, those that the schema says are, and whatever equals one of them.
-pub(super) fn marked(schema: &Schema, found: &Found, wanted: &Value) -> Found {
+pub(super) fn marked(schema: &Schema, found: &Found, wanted: &Value, address: &Address) -> Found {
     // Filled in, only to learn which fields are secret.
     let mut completed = found.spec.clone();
     schema.complete(&mut completed);
-    let mark = |observed: &Value| mark_secrets(observed, &[wanted, &completed]);
+    let mark = |observed: &Value| mark_secrets(observed, &[wanted, &completed], address);
     Found { spec: mark(&found.spec), attributes: mark(&found.attributes), ..found.clone() }
 }
 
@@ -129,7 +129,7 @@ mod tests {
         let spec: Value = json!({"key": "hunter2", "note": "hunter2"}).into();
         let attributes = json!({"echo": "hunter2"}).into();
         let found = Found { id: "x".to_owned(), spec, attributes, owner: [].into(), pending: None };
-        let marked = marked(&schema(), &found, &json!({}).into());
+        let marked = marked(&schema(), &found, &json!({}).into(), &"db".parse().unwrap());
         assert!(!format!("{marked:?}").contains("hunter2"), "{marked:?}");
         assert_eq!(marked.spec.as_map().map(|map| map.len()), Some(2), "nothing is filled in");
     }

@@ -125,7 +125,7 @@ impl Match {
             this.spec = parts::known(wanted);
         }
         // More of what is wanted may be known to be secret by now.
-        let Found { spec: seen, attributes, .. } = held::marked(schema, &this, wanted);
+        let Found { spec: seen, attributes, .. } = held::marked(schema, &this, wanted, &self.address);
         Object {
             id: Some(self.id.clone()).filter(|id| !id.is_empty()),
             scope: self.scope.clone(),

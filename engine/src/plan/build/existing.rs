@@ -96,7 +96,7 @@ impl<'a> Builder<'a> {
             before: current.sent.clone(),
             after: Value::Null,
             attributes_before: current.attributes.clone(),
-            attributes_after: mark_secrets(&found.attributes, &[&current.attributes]),
+            attributes_after: mark_secrets(&found.attributes, &[&current.attributes], &record.address),
             fields: Vec::new(),
             reasons: vec![Reason::Released],
             source: record.declared.source.clone(),

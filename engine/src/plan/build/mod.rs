@@ -158,7 +158,7 @@ impl<'a> Builder<'a> {
             serial: input.state.map_or(0, |state| state.serial),
             at: input.now,
             sources: input.program.sources.clone(),
-            texts: input.program.sources.secret_texts(),
+            texts: BTreeMap::new(),
             variables: input.program.variables.clone().into_iter().collect(),
             known: Known::new(),
             facts: input.facts.clone(),
@@ -260,7 +260,7 @@ impl<'a> Builder<'a> {
         }
         let decision = decide(&wanted, record, observation, options.manager.as_ref());
         if let Some(object) = object {
-            self.note_uncompared(&resource.address, object, &decision);
+            self.note_uncompared(&resource.address, object, &decision, &wanted.declared.ignore);
         }
         let decision = match self.input.mode {
             Mode::Correct => {
@@ -270,6 +270,9 @@ impl<'a> Builder<'a> {
         };
         let decision = self.ask(&resource.address, decision);
         let decision = self.recomposed(decision, &mut options);
+        if matches!(decision.verdict, Verdict::Create | Verdict::Replace) {
+            self.check_again(resource, &options.branches);
+        }
         self.settle(resource, wanted, record, decision, options);
     }
 

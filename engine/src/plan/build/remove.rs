@@ -123,7 +123,9 @@ impl<'a> Builder<'a> {
     /// What an object is observed to be, secrets marked; what was seen last where nothing was observed.
     fn observed(&self, address: &Address, object: &Object) -> Value {
         match self.observation(address, object) {
-            Some(Observation::Present(found)) => echo::mark_secrets(&found.spec, &[&object.sent, &object.seen]),
+            Some(Observation::Present(found)) => {
+                echo::mark_secrets(&found.spec, &[&object.sent, &object.seen], address)
+            }
             _ => object.seen.clone(),
         }
     }

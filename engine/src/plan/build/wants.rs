@@ -5,11 +5,12 @@ use std::thread;
 
 use super::Builder;
 use crate::blueprint::Resource;
-use crate::desired::desired;
+use crate::desired::{described, desired, unfit};
 use crate::diagnostic::Diagnostic;
+use crate::plan::decide::moved;
 use crate::plan::operations::Branch;
 use crate::provider::Manager;
-use trueup_state::Scope;
+use trueup_state::{Scope, Value};
 
 /// So many resources are worth a thread of their own.
 const SHARE: usize = 256;
@@ -53,8 +54,6 @@ impl Builder<'_> {
     pub(super) fn wants(&self, resource: &Resource) -> Wants {
         let (estate, program) = (self.input.estate, self.input.program);
         let scopes = estate.scopes.get(&resource.address).cloned().unwrap_or_default();
-        let record = self.record(&resource.address).filter(|record| record.kind == resource.kind);
-        let sent = record.and_then(|record| record.current.as_ref()).map(|object| &object.sent);
         let mut wants = Wants { scopes, branches: Vec::new(), manager: None, problems: Vec::new() };
         for (position, scope) in wants.scopes.iter().enumerate() {
             let Some(manager) = estate.manager(scope, &resource.kind) else {
@@ -64,7 +63,8 @@ impl Builder<'_> {
             };
             let candidate = resource.candidates.get(position);
             let (maker, contents) = (manager.as_ref(), &self.input.contents);
-            match desired(program, resource, candidate, maker, &self.world, contents, sent) {
+            let taken = self.taken(resource, scope);
+            match desired(program, resource, candidate, maker, &self.world, contents, taken) {
                 Ok(spec) => {
                     wants.branches.push(Branch { candidate: candidate.cloned(), scope: scope.clone(), spec });
                 }
@@ -73,5 +73,23 @@ impl Builder<'_> {
             wants.manager.get_or_insert_with(|| manager.clone());
         }
         wants
+    }
+
+    /// What a scope took of a resource when its object there was made or changed.
+    fn taken(&self, resource: &Resource, scope: &Scope) -> Option<&Value> {
+        let record = self.record(&resource.address).filter(|record| record.kind == resource.kind)?;
+        let object = record.current.as_ref().filter(|object| moved(&object.scope, scope).is_none())?;
+        Some(&object.sent)
+    }
+
+    /// Checks what is made anew, though it is wanted as it was taken once: a provider may have learned since what it can't make.
+    pub(super) fn check_again(&mut self, resource: &Resource, branches: &[Branch]) {
+        for branch in branches {
+            if self.taken(resource, &branch.scope) != Some(&branch.spec) {
+                continue;
+            }
+            let Some(manager) = self.input.estate.manager(&branch.scope, &resource.kind) else { continue };
+            self.problems.extend(described(unfit(manager.as_ref(), &branch.spec), resource));
+        }
     }
 }
