@@ -67,7 +67,7 @@ struct Walk<'a> {
 /// What an operation comes to.
 enum Job {
     /// A call.
-    Call(Work),
+    Call(Box<Work>),
     /// None: what is there is what is wanted, and only the record does not say so.
     Record(Event),
 }
@@ -190,7 +190,7 @@ impl<'a> Walk<'a> {
         match self.finisher.work(index, &finish) {
             Ok(Some(work)) => {
                 self.run.tell(ApplyEvent::Started { address: operation.address.clone(), verb: work.verb });
-                Some(Job::Call(work))
+                Some(Job::Call(Box::new(work)))
             }
             Ok(None) => {
                 let event = self.finisher.record(operation, &finish);

@@ -285,7 +285,7 @@ async fn what_is_being_made_is_found_as_such() {
         other => panic!("{other:?}"),
     };
     assert_eq!(found().await.pending, Some(handle));
-    house.clock.pass(Duration::from_secs(60));
+    house.clock.pass(Duration::from_mins(1));
     assert_eq!(found().await.pending, None);
 }
 
