@@ -109,14 +109,21 @@ pub(crate) struct Remedy {
 struct Known {
     state: State<SealedValue>,
     at: Head,
+    /// Where it was followed from: the start, or a checkpoint.
+    since: Head,
     /// The entries whose own hash is not what their neighbours say.
     rehashed: Vec<Serial>,
 }
 
+impl Known {
+    fn at(state: State<SealedValue>, at: Head) -> Self {
+        Self { state, at, since: at, rehashed: Vec::new() }
+    }
+}
+
 /// Finds what is to be done. `drop_tail`: the state may become an earlier one.
 pub(crate) fn examine(remains: &Remains, drop_tail: bool, now: Timestamp) -> Result<Remedy, StoreError> {
-    let origin =
-        Known { state: State::new(remains.lineage.as_str()), at: Head::origin(&remains.lineage), rehashed: Vec::new() };
+    let origin = Known::at(State::new(remains.lineage.as_str()), Head::origin(&remains.lineage));
     let (chained, checkpointed, flaw) = remains.follow(origin);
     let first_unknown = chained.at.serial + 1;
     let known = checkpointed.as_ref().unwrap_or(&chained);
@@ -170,7 +177,7 @@ impl Remains {
             let flaw = differs.then(|| "it says something else than the entries before it".to_owned());
             return (self.walk(chained, Serial::MAX), None, flaw);
         }
-        let after = self.walk(Known { state, at: there, rehashed: Vec::new() }, Serial::MAX);
+        let after = self.walk(Known::at(state, there), Serial::MAX);
         let is_linked = after.at.serial > kept.serial
             || self.head == Some(there)
             || self.rows.get(&kept.serial).is_some_and(|row| row.hash == kept.hash);
@@ -181,8 +188,10 @@ impl Remains {
         }
     }
 
-    /// Goes on from what is known, as far as entries follow, and no further than to `until`.
+    /// Goes on from what is known, as far as entries follow, and no further than to `until`: to the last of them at which nothing is
+    /// lost. What follows a lost entry says nothing before one says what the state is.
     fn walk(&self, mut known: Known, until: Serial) -> Known {
+        let mut whole = None;
         while known.at.serial < until
             && let Some(row) = self.rows.get(&(known.at.serial + 1))
         {
@@ -191,7 +200,10 @@ impl Remains {
             if !is_own && !self.is_confirmed(next) {
                 break;
             }
-            let Ok(entry) = serde_json::from_slice(&row.body) else { break };
+            let Ok(entry) = serde_json::from_slice::<Entry<SealedValue>>(&row.body) else { break };
+            if matches!(entry.event, Event::Lost) && !known.state.is_broken {
+                whole = Some(known.clone());
+            }
             if known.state.apply(&entry).is_err() {
                 break;
             }
@@ -200,7 +212,7 @@ impl Remains {
             }
             known.at = next;
         }
-        known
+        whole.filter(|_| known.state.is_broken).unwrap_or(known)
     }
 
     /// Whether what comes after an entry says that its hash is this.
@@ -231,8 +243,7 @@ impl Remains {
         // What is cut off without a number counts as one.
         let end = |tail: LostTail| tail.last.unwrap_or(there.max(known.at.serial) + 1);
         let until = lost.map_or(known.at.serial, end);
-        let unread: BTreeSet<Serial> =
-            (chained.at.serial + 1..=until).filter(|serial| !self.is_intact(*serial, known)).collect();
+        let unread = self.unread(chained.at, known, until);
         let before: Vec<Serial> = unread.iter().copied().filter(|serial| *serial <= known.at.serial).collect();
         if !before.is_empty() {
             report.done.push(Mended::Entries { serials: before });
@@ -260,16 +271,29 @@ impl Remains {
         Ok(rows)
     }
 
-    /// Whether an entry is what was written: it follows from the one before as that says.
-    fn is_intact(&self, serial: Serial, known: &Known) -> bool {
-        let Some(row) = self.rows.get(&serial) else { return false };
-        let before = match serial - 1 {
-            0 => Some(Head::origin(&self.lineage)),
-            before if before == known.at.serial => Some(known.at),
-            before => self.rows.get(&before).map(|row| Head { serial: before, hash: row.hash }),
-        };
-        let follows = before.is_some_and(|before| before.next(&row.body).hash == row.hash);
-        follows && serde_json::from_slice::<Entry<SealedValue>>(&row.body).is_ok()
+    /// Which entries after one can't be read. An entry is what was written if it was followed, or if it follows from the one before it as
+    /// its own hash, the next entry or the checkpoint says.
+    fn unread(&self, from: Head, known: &Known, until: Serial) -> BTreeSet<Serial> {
+        let mut unread = BTreeSet::new();
+        let mut before = Some(from);
+        for serial in from.serial + 1..=until {
+            let said = self.rows.get(&(serial - 1)).map(|row| Head { serial: serial - 1, hash: row.hash });
+            let read = self.rows.get(&serial).and_then(|row| self.read(row, [before, said], known));
+            if read.is_none() {
+                unread.insert(serial);
+            }
+            before = [known.since, known.at].into_iter().find(|at| at.serial == serial).or(read);
+        }
+        unread
+    }
+
+    /// Where the chain is after an entry that is what was written, if it is that.
+    fn read(&self, row: &Row, before: [Option<Head>; 2], known: &Known) -> Option<Head> {
+        serde_json::from_slice::<Entry<SealedValue>>(&row.body).ok()?;
+        let mut found = before.into_iter().flatten().map(|before| before.next(&row.body));
+        let is_followed = known.since.serial < row.serial && row.serial <= known.at.serial;
+        let is_said = |at: &Head| at.hash == row.hash || *at == known.since || self.is_confirmed(*at);
+        if is_followed { Some(Head { serial: row.serial, hash: row.hash }) } else { found.find(is_said) }
     }
 
     /// Where the entries lead now: to what is known, or nothing is written.

@@ -46,8 +46,8 @@ pub struct State<V = Value> {
     /// The generations that resources had reached at addresses from which they moved away: their objects' names are made of these.
     #[serde(default)]
     pub former: BTreeMap<Address, Generation>,
-    /// Whether an entry was lost, so that those after it add up to nothing: never where a journal ends.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    /// Whether an entry was lost, so that those after it add up to nothing: never where a journal ends. No state that is written has it.
+    #[serde(skip)]
     pub is_broken: bool,
 }
 
@@ -404,7 +404,7 @@ impl<V: Clone> State<V> {
         if let Some(flaw) = state.flaws().first() {
             return Err(flaw.to_string());
         }
-        *self = State { serial: self.serial, ..state.clone() };
+        *self = State { serial: self.serial, is_broken: false, ..state.clone() };
         Ok(())
     }
 

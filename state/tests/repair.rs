@@ -232,16 +232,25 @@ async fn an_end_that_is_lost_is_dropped_by_who_says_so() {
     }
 }
 
-/// Whatever one entry suffers: the state is sound afterwards, and what the entries up to the first that is lost add up to.
+/// The entries of which only that they are lost is known.
+async fn lost(house: &House) -> Vec<u64> {
+    let history = house.open().history(&stack(), 0).await.unwrap();
+    (1..).zip(&history).filter(|(_, entry)| entry.event == Event::Lost).map(|(serial, _)| serial).collect()
+}
+
+/// Whatever one entry suffers: the state is sound afterwards, and what the entries up to the first that is lost add up to; no other
+/// entry is lost, but for the one after it where nothing says what that follows.
 #[tokio::test]
 async fn one_damaged_entry_costs_no_more_than_it_must() {
     let (house, state) = with_checkpoint().await;
     let whole = bytes(&house);
     for serial in 1..=11_u64 {
-        for (statement, is_lost) in [
-            (changed(serial), serial > 6),
-            (format!("DELETE FROM entries WHERE {}", at(serial)), serial > 6),
-            (format!("UPDATE entries SET hash = zeroblob(32) WHERE {}", at(serial)), false),
+        // The checkpoint says what the 7th follows, and there is no 12th.
+        let with_next = if matches!(serial, 6 | 11) { vec![serial] } else { vec![serial, serial + 1] };
+        for (statement, is_lost, said) in [
+            (changed(serial), serial > 6, vec![serial]),
+            (format!("DELETE FROM entries WHERE {}", at(serial)), serial > 6, with_next),
+            (format!("UPDATE entries SET hash = zeroblob(32) WHERE {}", at(serial)), false, vec![]),
         ] {
             fs::write(house.file(), &whole).unwrap();
             let known =
@@ -249,10 +258,93 @@ async fn one_damaged_entry_costs_no_more_than_it_must() {
             sql(&house, &statement).await;
             assert_eq!(repair(&house, false).await.left.is_some(), is_lost, "{statement}");
             repair(&house, true).await;
+            assert_eq!(lost(&house).await, said, "{statement}");
             assert_eq!(but_serial(state_of(&house).await), but_serial(known), "{statement}");
             is_sound(&house).await;
         }
     }
+}
+
+#[tokio::test]
+async fn an_entry_of_which_anything_says_that_it_is_whole_is_not_lost() {
+    let (house, state) = with_checkpoint().await;
+    let (whole, entries) = (bytes(&house), house.open().history(&stack(), 0).await.unwrap());
+    let no_hash = |serial| format!("UPDATE entries SET hash = zeroblob(32) WHERE {}", at(serial));
+    let gone = |serial| format!("DELETE FROM entries WHERE {}", at(serial));
+    for (statements, said) in [
+        ([changed(3), no_hash(6)], vec![3]),
+        ([changed(3), no_hash(4)], vec![3]),
+        ([changed(3), no_hash(7)], vec![3]),
+        ([changed(3), gone(6)], vec![3, 6]),
+        ([changed(6), no_hash(6)], vec![6]),
+        ([gone(3), no_hash(5)], vec![3, 4]),
+    ] {
+        fs::write(house.file(), &whole).unwrap();
+        sql(&house, &statements.join(";")).await;
+        let repaired = repair(&house, false).await;
+        assert_eq!(repaired.left, None, "{statements:?}");
+        assert_eq!(lost(&house).await, said, "{statements:?}");
+        assert_eq!(but_serial(state_of(&house).await), but_serial(state.clone()), "{statements:?}");
+        let history = house.open().history(&stack(), 0).await.unwrap();
+        for (serial, (found, entry)) in (1..).zip(history.iter().zip(&entries)) {
+            assert!(said.contains(&serial) || found == entry, "{statements:?}: {serial} is as it was");
+        }
+        is_sound(&house).await;
+    }
+}
+
+/// What a repair wrote may be damaged in its turn: the state is never one to which nothing can be added.
+#[tokio::test]
+async fn what_was_repaired_is_repaired_again() {
+    let last_of = |house: &House| {
+        let house = house.open();
+        async move { house.snapshot(&stack()).await.unwrap().state.unwrap().serial }
+    };
+    let no_checkpoint = "DELETE FROM checkpoints; DELETE FROM checkpoint_parts";
+    for (first, second, kept) in [
+        ("DELETE FROM entries".to_owned(), String::new(), 0),
+        (changed(8), String::new(), 7),
+        (changed(8), format!("; {}", changed(3)), 2),
+        (changed(8), "; DELETE FROM heads".to_owned(), 7),
+    ] {
+        let (house, _) = with_checkpoint().await;
+        let known = sum_of(&house, kept).await;
+        sql(&house, &format!("{no_checkpoint}; {first}")).await;
+        assert!(repair(&house, true).await.is_change());
+        let restored = last_of(&house).await;
+        sql(&house, &format!("{no_checkpoint}; DELETE FROM entries WHERE {}{second}", at(restored))).await;
+        let verified = verify(&*house.open(), &stack()).await.unwrap().unwrap();
+        assert!(!verified.is_sound(), "{first}{second}: {verified:?}");
+        let kept = Some(u64::try_from(kept).unwrap());
+        let asked = repair(&house, false).await;
+        assert_eq!((asked.left.unwrap().kept, asked.done), (kept, vec![]), "{first}{second}");
+        let repaired = repair(&house, true).await;
+        assert!(matches!(repaired.done.last(), Some(Mended::Tail(tail)) if tail.kept == kept), "{repaired:?}");
+        assert_eq!(but_serial(state_of(&house).await), but_serial(known), "{first}{second}");
+        assert!(last_of(&house).await > restored, "{first}{second}: no serial comes twice");
+        is_sound(&house).await;
+        assert!(state_of(&house).await.records.contains_key(&Address::root("more")), "what is added is there");
+    }
+}
+
+/// As by who rewrites hashes: the chain is whole, and ends in nothing that says what the state is.
+#[tokio::test]
+async fn a_journal_that_ends_after_a_lost_entry_is_damaged() {
+    let (house, _) = with_checkpoint().await;
+    sql(&house, &format!("DELETE FROM checkpoints; DELETE FROM checkpoint_parts; {}", changed(11))).await;
+    repair(&house, true).await;
+    let known = sum_of(&house, 10).await;
+    let head = "(SELECT 11, hash FROM entries WHERE id & 255 = 11)";
+    let cut = format!("DELETE FROM entries WHERE {}; UPDATE heads SET (serial, hash) = {head}", at(12));
+    sql(&house, &format!("DELETE FROM checkpoints; DELETE FROM checkpoint_parts; {cut}")).await;
+    let read = house.open().snapshot(&stack()).await;
+    assert!(matches!(read, Err(StoreError::Damaged { serial: Some(11), .. })), "{read:?}");
+    let verified = verify(&*house.open(), &stack()).await.unwrap().unwrap();
+    assert!(!verified.is_sound(), "{verified:?}");
+    assert_eq!(repair(&house, false).await.left, Some(LostTail { kept: Some(10), last: Some(11) }));
+    repair(&house, true).await;
+    assert_eq!(but_serial(state_of(&house).await), but_serial(known));
+    is_sound(&house).await;
 }
 
 #[tokio::test]
