@@ -17,7 +17,8 @@ use crate::journal::{Head, Live, Row, damaged};
 use crate::state::State;
 use crate::store::StoreError;
 
-/// A head this far ahead of the last entry is no number of entries that were lost, but damaged itself.
+/// A head this far ahead of the last entry that is there, and of the checkpoint, is no number of entries that were lost, but damaged
+/// itself. Where it was none, serials may come twice: the journal goes on after what is there.
 const FAR: Serial = 100_000;
 
 /// What a repair did, or would have to be allowed to do.
@@ -31,8 +32,25 @@ pub struct Repaired {
     pub done: Vec<Mended>,
     /// What was not done, and so nothing was.
     pub left: Option<LostTail>,
-    /// The copy of what was there before.
+    /// What was done to the other stacks of the same storage, where what is lost may be theirs.
+    pub others: Vec<Other>,
+    /// The directory with a copy of what was there before.
     pub copy: Option<PathBuf>,
+}
+
+/// What was done to another stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Other {
+    /// Its blueprint's name.
+    pub blueprint: String,
+    /// Its environment.
+    pub environment: String,
+    /// The last entry that is in.
+    pub serial: Serial,
+    /// How many resources are recorded.
+    pub resources: usize,
+    /// What was done.
+    pub done: Vec<Mended>,
 }
 
 /// One thing that was put in order.
@@ -96,12 +114,21 @@ pub(crate) struct Remains {
 #[derive(Debug)]
 pub(crate) struct Remedy {
     pub(crate) report: Repaired,
+    /// None where nothing is to be done, or may be.
+    pub(crate) change: Option<Change>,
+}
+
+/// What is to be written.
+#[derive(Debug)]
+pub(crate) struct Change {
     /// The entries that take the place of all from this one on.
     pub(crate) from: Serial,
     pub(crate) rows: Vec<Row>,
     pub(crate) head: Head,
     /// The checkpoint that takes the place of the one that is there; that stays where there is none.
     pub(crate) checkpoint: Option<Checkpoint>,
+    /// The state then.
+    pub(crate) state: State<SealedValue>,
 }
 
 /// The state at one entry, and how it is known.
@@ -131,7 +158,7 @@ pub(crate) fn examine(remains: &Remains, drop_tail: bool, now: Timestamp) -> Res
     let mut report = Repaired { serial: known.at.serial, resources: known.state.records.len(), ..Repaired::default() };
     if let Some(lost) = lost.filter(|_| !drop_tail) {
         report.left = Some(lost);
-        return Ok(Remedy { report, from: first_unknown, rows: Vec::new(), head: known.at, checkpoint: None });
+        return Ok(Remedy { report, change: None });
     }
     report.done.extend(flaw.map(|reason| Mended::Checkpoint { reason }));
     let serials: Vec<Serial> = [&chained.rehashed[..], &known.rehashed].concat();
@@ -154,7 +181,8 @@ pub(crate) fn examine(remains: &Remains, drop_tail: bool, now: Timestamp) -> Res
     let is_stale = is_rewritten || report.done.iter().any(|done| matches!(done, Mended::Checkpoint { .. }));
     let checkpoint = if is_stale { Some(Checkpoint::of(&state, head.hash)?) } else { None };
     let rows = rows.into_iter().filter(|row| row.serial >= from).collect();
-    Ok(Remedy { report, from, rows, head, checkpoint })
+    let change = report.is_change().then_some(Change { from, rows, head, checkpoint, state });
+    Ok(Remedy { report, change })
 }
 
 impl Remains {
@@ -223,11 +251,18 @@ impl Remains {
 
     /// What is lost, if the state is known up to an entry.
     fn lost_after(&self, kept: Serial) -> Option<LostTail> {
-        let there = self.rows.last_key_value().map_or(0, |(serial, _)| *serial);
-        let named = self.head.map(|head| head.serial).filter(|serial| *serial <= there + FAR);
+        let there = self.rows.last_key_value().map_or(kept, |(serial, _)| kept.max(*serial));
+        let near = |serial: &Serial| *serial <= there.max(self.checkpointed()) + FAR;
+        let named = self.head.map(|head| head.serial).filter(near);
         let last = named.map(|named| named.max(there)).filter(|_| !self.is_cut);
         let is_lost = self.is_cut || last.is_none_or(|last| last > kept);
         is_lost.then_some(LostTail { kept: Some(kept), last })
+    }
+
+    /// The entry that the checkpoint is of, where that is whole.
+    fn checkpointed(&self) -> Serial {
+        let kept = self.checkpoint.as_ref().and_then(|kept| kept.as_ref().ok());
+        kept.filter(|kept| kept.state(&Ok).is_ok()).map_or(0, |kept| kept.serial)
     }
 
     /// All entries anew: those that can't be read make room for what says so, and the last one says what the state is.
