@@ -63,7 +63,8 @@ fn no_document_makes_a_state_that_takes_nothing() {
         restored.apply(entry).unwrap();
     }
     assert!(restored.records.contains_key(&Address::root("more")));
-    assert!(serde_json::to_value(&restored.try_map(&mut |value| codec::seal(&value, &vault)).unwrap()).unwrap()["is_broken"].is_null());
+    let sealed = restored.try_map(&mut |value| codec::seal(&value, &vault)).unwrap();
+    assert!(serde_json::to_value(&sealed).unwrap()["is_broken"].is_null());
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn a_key_is_made_only_by_who_has_the_lease_and_where_it_is_named_from_here() {
     place.run(&rekey).exits(0).says("for the key in new.key");
     assert_eq!(mode(&place.path("new.key")), 0o600);
     place.run(&rekey).exits(1).complains("there is such a file already").complains("without `--generate`");
-    place.run_with(&["destroy", "--yes"], &[GIVEN, ("TRUEUP_KEY", "new.key")]).exits(0);
+    place.run_with(&["state", "verify"], &[("TRUEUP_KEY", "new.key")]).exits(0).says_not("note");
 }
 
 /// Rekeys with the one key for the other, killed after a while; whether it was still there to be killed.
@@ -160,7 +160,7 @@ fn a_rekey_that_is_killed_leaves_one_key_or_the_other() {
     let keys = [former(&place), key];
     let begun = SystemClock.uptime();
     place.run_with(&["state", "rekey", "--to", &keys[1]], &[("TRUEUP_KEY", &keys[0])]).exits(0);
-    let whole = SystemClock.uptime() - begun;
+    let whole = SystemClock.uptime().saturating_sub(begun);
     let (mut is_new, mut kills) = (true, [0, 0]);
     // One process is quicker than another: as often as it takes to hit both sides of the commit.
     for round in 0..400_u32 {

@@ -105,7 +105,7 @@ fn cut_the_log(place: &Place) {
 
 #[test]
 fn a_log_that_was_cut_is_told_and_all_stacks_of_the_file_go_back() {
-    let place = applied();
+    let place = Place::applied(&format!("{BUCKETS}environments: {{ prod: {{}} }}\n"));
     place.run(&["apply", "--yes", "--env", "prod"]).exits(0);
     cut_the_log(&place);
     let before = place.listing();

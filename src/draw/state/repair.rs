@@ -45,6 +45,9 @@ pub(crate) fn repaired(repaired: &Repaired, stack: &Stack, is_sound: bool) -> St
         text.push_str(&format!(" What was there before is kept in {}.", safe::line(copy.display())));
     }
     text.push('\n');
+    if !is_sound {
+        text.push('\n');
+    }
     if repaired.done.iter().any(|mended| matches!(mended, Mended::Tail(_))) {
         text.push_str(&format!(
             "  {help} look at `trueup plan` before the next apply: what was made since is not known, and what it shows as new may be there; \
