@@ -127,6 +127,10 @@ async fn nothing_is_changed_where_it_can_not_be_done() {
     house.processes.end(&holder(1));
     assert_eq!(house.open().repair(&no_stack, &holder(9), true).await, Ok(None));
     assert!(files(&house) == before);
+    let renamed = Stack { blueprint: "another".to_owned(), ..stack() };
+    let refused = house.open().repair(&renamed, &holder(9), true).await;
+    assert!(matches!(refused, Err(StoreError::Renamed { .. })), "{refused:?}");
+    assert!(files(&house) == before);
     fs::write(house.file(), &before[&house.file()][..4096]).unwrap();
     let before = files(&house);
     let refused = house.open().repair(&stack(), &holder(9), true).await;

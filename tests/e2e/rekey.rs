@@ -139,7 +139,7 @@ fn a_key_is_made_only_by_who_has_the_lease_and_where_it_is_named_from_here() {
     place.run(&rekey).exits(0).says("for the key in new.key");
     assert_eq!(mode(&place.path("new.key")), 0o600);
     place.run(&rekey).exits(1).complains("there is such a file already").complains("without `--generate`");
-    place.run_with(&["state", "verify"], &[("TRUEUP_KEY", "new.key")]).exits(0).says_not("note");
+    place.run_with(&["state", "verify"], &[("TRUEUP_KEY", "new.key")]).exits(0).says_not("sealed");
 }
 
 /// Rekeys with the one key for the other, killed after a while; whether it was still there to be killed.

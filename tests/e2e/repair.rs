@@ -105,7 +105,7 @@ fn cut_the_log(place: &Place) {
 
 #[test]
 fn a_log_that_was_cut_is_told_and_all_stacks_of_the_file_go_back() {
-    let place = Place::applied(&format!("{BUCKETS}environments: {{ prod: {{}} }}\n"));
+    let place = Place::applied(&format!("{BUCKETS}environments: {{ prod: {{}}, test: {{}} }}\n"));
     place.run(&["apply", "--yes", "--env", "prod"]).exits(0);
     cut_the_log(&place);
     let before = place.listing();
@@ -115,8 +115,12 @@ fn a_log_that_was_cut_is_told_and_all_stacks_of_the_file_go_back() {
         (&left["serial"], &left["resources"], &left["left"]["kept"]),
         (&json!(null), &json!(null), &json!(null))
     );
-    place.run(&["state", "repair", "--drop-tail", "--env", "test"]).exits(1).complains("demo · test has no state");
     place.is_as(&before);
+    let files =
+        || ["", "-wal", "-shm"].map(|suffix| fs::read(place.path(&format!(".trueup/state.db{suffix}"))).unwrap());
+    let before = files();
+    place.run(&["state", "repair", "--drop-tail", "--env", "test"]).exits(1).complains("demo · test has no state");
+    assert!(files() == before);
     let repaired = place.run(&["state", "repair", "--drop-tail"]).exits(0);
     assert_shown!(repaired.out);
     for environment in ["default", "prod"] {

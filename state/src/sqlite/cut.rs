@@ -11,8 +11,8 @@ use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
 use super::keep::{Draft, keep};
-use super::repair::{Asked, Finding, repair_one};
-use super::transactions::{Outcome, begin, end};
+use super::repair::{Asked, Case, repair_one};
+use super::transactions::{self, Outcome, begin, end};
 use super::{beside, file, log, tables};
 use crate::files::{directory_of, sync_directory};
 use crate::repair::{Other, Repaired};
@@ -59,13 +59,16 @@ async fn in_connection(
 }
 
 async fn all_stacks(asked: Asked<'_>, connection: &mut SqliteConnection) -> Outcome<Option<Repaired>> {
+    if transactions::find(connection, asked.stack).await?.is_none() {
+        return Ok(None);
+    }
     let (mut repaired, mut others) = (None, Vec::new());
     for (id, known) in tables::stacks(connection).await? {
         let is_asked = known.is(asked.stack);
         let (blueprint, environment) = (known.blueprint.clone(), known.environment.clone());
         let stack = Stack { blueprint, environment, file: known.file.clone() };
-        let finding = Finding { id, known, is_cut: true };
-        let Some(found) = repair_one(connection, asked, &stack, finding).await? else { continue };
+        let case = Case { id, known, is_cut: true };
+        let Some(found) = repair_one(connection, asked, &stack, case).await? else { continue };
         if is_asked {
             repaired = Some(found);
         } else {

@@ -28,7 +28,7 @@ pub(super) struct Asked<'a> {
 
 /// A stack as it is found.
 #[derive(Debug)]
-pub(super) struct Finding {
+pub(super) struct Case {
     pub(super) id: i64,
     pub(super) known: Known,
     /// Whether commits are known to be lost, whatever its entries say.
@@ -79,8 +79,8 @@ async fn look(asked: Asked<'_>) -> Outcome<Option<Repaired>> {
 
 async fn look_in(connection: &mut SqliteConnection, asked: Asked<'_>) -> Outcome<Option<Repaired>> {
     let mut transaction = connection.begin().await?;
-    let Some(finding) = find(&mut transaction, asked.stack).await? else { return Ok(None) };
-    let Some(remains) = remains(&mut transaction, &finding).await? else { return Ok(None) };
+    let Some(case) = find(&mut transaction, asked.stack).await? else { return Ok(None) };
+    let Some(remains) = remains(&mut transaction, &case).await? else { return Ok(None) };
     Ok(Some(repair::examine(&remains, asked.drop_tail, asked.shared.clock.now())?.report))
 }
 
@@ -100,18 +100,18 @@ async fn repair_in(connection: &mut SqliteConnection, asked: Asked<'_>) -> Outco
 
 async fn repair_found(connection: &mut SqliteConnection, asked: Asked<'_>) -> Outcome<Option<Repaired>> {
     let path = &asked.shared.path;
-    let Some(finding) = find(connection, asked.stack).await? else { return Ok(None) };
-    let Some(mut repaired) = repair_one(connection, asked, asked.stack, finding).await? else { return Ok(None) };
+    let Some(case) = find(connection, asked.stack).await? else { return Ok(None) };
+    let Some(mut repaired) = repair_one(connection, asked, asked.stack, case).await? else { return Ok(None) };
     if repaired.is_change() {
-        // Nothing of this transaction is in the files yet, and no one else writes to them.
+        // What of this transaction is in the log by now is followed by no commit, and no one else writes there.
         repaired.copy = Some(keep(path).map_err(|error| file::io_failure(path, &error))?);
     }
     Ok(Some(repaired))
 }
 
-async fn find(connection: &mut SqliteConnection, stack: &Stack) -> Outcome<Option<Finding>> {
+async fn find(connection: &mut SqliteConnection, stack: &Stack) -> Outcome<Option<Case>> {
     let found = transactions::find(connection, stack).await?;
-    Ok(found.map(|(id, known)| Finding { id, known, is_cut: false }))
+    Ok(found.map(|(id, known)| Case { id, known, is_cut: false }))
 }
 
 /// Puts one stack in order, within a transaction; none where it has no journal.
@@ -119,14 +119,14 @@ pub(super) async fn repair_one(
     connection: &mut SqliteConnection,
     asked: Asked<'_>,
     stack: &Stack,
-    finding: Finding,
+    case: Case,
 ) -> Outcome<Option<Repaired>> {
     let Asked { shared, holder, drop_tail, .. } = asked;
-    let id = finding.id;
+    let id = case.id;
     let mut kept = tables::lease(connection, id).await?;
     // Taken and given back in one: no one else's is overtaken, and one that sleeps is fenced off.
     let lease = kept.take(stack, holder, &*shared.clock, &*shared.processes)?;
-    let Some(remains) = remains(connection, &finding).await? else { return Ok(None) };
+    let Some(remains) = remains(connection, &case).await? else { return Ok(None) };
     let remedy = repair::examine(&remains, drop_tail, shared.clock.now())?;
     if let Some(change) = remedy.change {
         kept.release(&lease);
@@ -134,7 +134,7 @@ pub(super) async fn repair_one(
         if remedy.report.done.iter().any(|done| matches!(done, Mended::Tail(_))) {
             let recipient = recipient(&change.state, &shared.vault);
             shared.forget(stack);
-            tables::save_stack(connection, id, &Known { recipient, ..finding.known }).await?;
+            tables::save_stack(connection, id, &Known { recipient, ..case.known }).await?;
         }
         write(connection, id, change).await?;
     }
@@ -150,8 +150,8 @@ fn recipient(state: &State<SealedValue>, vault: &Vault) -> Option<String> {
 }
 
 /// What can be read of a stack's journal.
-async fn remains(connection: &mut SqliteConnection, finding: &Finding) -> Outcome<Option<Remains>> {
-    let Finding { id, known, is_cut } = finding;
+async fn remains(connection: &mut SqliteConnection, case: &Case) -> Outcome<Option<Remains>> {
+    let Case { id, known, is_cut } = case;
     let Some(lineage) = known.lineage.clone() else { return Ok(None) };
     let head = readable(tables::head(connection, *id).await)?.ok();
     let checkpoint = readable(tables::checkpoint(connection, *id).await)?.transpose();
