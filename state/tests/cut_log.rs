@@ -166,6 +166,7 @@ async fn any_log_is_gone_on_without_and_at_any_moment_it_is_cut_still_or_whole()
         for damage in [
             |log: &Path| fs::remove_file(log).unwrap(),
             |log: &Path| fs::write(log, "no log").unwrap(),
+            |log: &Path| fs::write(log, "").unwrap(),
             |log: &Path| shorten(log, fs::metadata(log).unwrap().len() / 2),
             |log: &Path| fs::OpenOptions::new().write(true).open(log).unwrap().write_all_at(b"no frame", 5000).unwrap(),
             |_: &Path| {},
@@ -174,7 +175,13 @@ async fn any_log_is_gone_on_without_and_at_any_moment_it_is_cut_still_or_whole()
             house.processes.end(&holder(1));
             damage(&beside(&house.file(), "-wal"));
             let index = fs::read(beside(&house.file(), "-shm")).unwrap();
-            assert!(repair(&house, true).await.is_change());
+            let before = files(&house);
+            let kept = repair(&house, true).await.copy.unwrap();
+            for (path, bytes) in before {
+                assert!(
+                    path.ends_with(".gitignore") || fs::read(kept.join(path.file_name().unwrap())).unwrap() == bytes
+                );
+            }
             let state = state_of(&house).await;
             fs::write(beside(&house.file(), "-shm"), index).unwrap();
             if house.open().snapshot(&stack()).await.is_err() {

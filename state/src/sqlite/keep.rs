@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{beside, file};
+use super::{beside, file, log};
 use crate::files::{directory_of, sync_directory};
 
 /// A copy in a directory of its own, which goes with it unless it is kept.
@@ -28,13 +28,13 @@ impl Draft {
         let _ = fs::remove_dir_all(&directory);
         fs::DirBuilder::new().mode(0o700).create(&directory)?;
         let draft = Self { file: directory.join(name), directory };
-        let log = read(&file::wal(path))?.filter(|log| !log.is_empty());
-        // Without a log an index says that one is missing, and beside an empty one nothing.
-        let index = if log.is_none() && file::wal(path).exists() { None } else { read(&file::index(path))? };
+        let (log, index) = (read(&file::wal(path))?, read(&file::index(path))?);
+        // An empty log says nothing, and neither does its index, unless that there was more.
+        let is_empty = log.as_ref().is_some_and(Vec::is_empty) && log::check(path).is_ok();
         for (to, bytes) in [
             (draft.file.clone(), Some(read(path)?.ok_or(io::ErrorKind::NotFound)?)),
-            (file::wal(&draft.file), log),
-            (file::index(&draft.file), index),
+            (file::wal(&draft.file), log.filter(|_| !is_empty)),
+            (file::index(&draft.file), index.filter(|_| !is_empty)),
         ] {
             bytes.map_or(Ok(()), |bytes| write_new(&to, &bytes))?;
         }
