@@ -72,7 +72,7 @@ fn write(state: &State<SealedValue>) -> Result<Vec<u8>, serde_json::Error> {
         open: state.open.clone(),
         outputs: state.outputs.clone(),
         former: state.former.clone(),
-        is_broken: state.is_broken,
+        is_broken: false,
     };
     let mut body = serde_json::to_vec(&head)?;
     for record in state.records.values() {

@@ -19,6 +19,9 @@ use crate::vault::Vault;
 /// The journal's tail may always grow to this many bytes before a checkpoint is worth its writing.
 const FLOOR: u64 = 256 * 1024;
 
+/// What is wrong with a journal that ends after a lost entry.
+pub(crate) const LOST_END: &str = "it follows an entry that is lost, and none says what the state is since";
+
 /// A link of the chain.
 pub(crate) type Hash = [u8; 32];
 
@@ -164,6 +167,9 @@ impl<V: Clone + Send> Live<V> {
         }
         live.hash = chain.at.hash;
         chain.ends_at(head)?;
+        if live.state.is_broken {
+            return Err(damaged(Some(head.serial), LOST_END));
+        }
         Ok(live)
     }
 }

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod codec;
 pub mod document;
 pub mod entry;
+mod files;
 mod form;
 pub mod holder;
 mod journal;

@@ -17,7 +17,8 @@ use crate::journal::{Head, Live, Row, damaged};
 use crate::state::State;
 use crate::store::StoreError;
 
-/// A head this far ahead of the last entry is no number of entries that were lost, but damaged itself.
+/// A head this far ahead of the last entry that is there, and of the checkpoint, is no number of entries that were lost, but damaged
+/// itself. Where it was none, serials may come twice: the journal goes on after what is there.
 const FAR: Serial = 100_000;
 
 /// What a repair did, or would have to be allowed to do.
@@ -31,8 +32,25 @@ pub struct Repaired {
     pub done: Vec<Mended>,
     /// What was not done, and so nothing was.
     pub left: Option<LostTail>,
-    /// The copy of what was there before.
+    /// What was done to the other stacks of the same storage, where what is lost may be theirs.
+    pub others: Vec<Other>,
+    /// The directory with a copy of what was there before.
     pub copy: Option<PathBuf>,
+}
+
+/// What was done to another stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Other {
+    /// Its blueprint's name.
+    pub blueprint: String,
+    /// Its environment.
+    pub environment: String,
+    /// The last entry that is in.
+    pub serial: Serial,
+    /// How many resources are recorded.
+    pub resources: usize,
+    /// What was done.
+    pub done: Vec<Mended>,
 }
 
 /// One thing that was put in order.
@@ -96,12 +114,21 @@ pub(crate) struct Remains {
 #[derive(Debug)]
 pub(crate) struct Remedy {
     pub(crate) report: Repaired,
+    /// None where nothing is to be done, or may be.
+    pub(crate) change: Option<Change>,
+}
+
+/// What is to be written.
+#[derive(Debug)]
+pub(crate) struct Change {
     /// The entries that take the place of all from this one on.
     pub(crate) from: Serial,
     pub(crate) rows: Vec<Row>,
     pub(crate) head: Head,
     /// The checkpoint that takes the place of the one that is there; that stays where there is none.
     pub(crate) checkpoint: Option<Checkpoint>,
+    /// The state then.
+    pub(crate) state: State<SealedValue>,
 }
 
 /// The state at one entry, and how it is known.
@@ -109,14 +136,21 @@ pub(crate) struct Remedy {
 struct Known {
     state: State<SealedValue>,
     at: Head,
+    /// Where it was followed from: the start, or a checkpoint.
+    since: Head,
     /// The entries whose own hash is not what their neighbours say.
     rehashed: Vec<Serial>,
 }
 
+impl Known {
+    fn at(state: State<SealedValue>, at: Head) -> Self {
+        Self { state, at, since: at, rehashed: Vec::new() }
+    }
+}
+
 /// Finds what is to be done. `drop_tail`: the state may become an earlier one.
 pub(crate) fn examine(remains: &Remains, drop_tail: bool, now: Timestamp) -> Result<Remedy, StoreError> {
-    let origin =
-        Known { state: State::new(remains.lineage.as_str()), at: Head::origin(&remains.lineage), rehashed: Vec::new() };
+    let origin = Known::at(State::new(remains.lineage.as_str()), Head::origin(&remains.lineage));
     let (chained, checkpointed, flaw) = remains.follow(origin);
     let first_unknown = chained.at.serial + 1;
     let known = checkpointed.as_ref().unwrap_or(&chained);
@@ -124,7 +158,7 @@ pub(crate) fn examine(remains: &Remains, drop_tail: bool, now: Timestamp) -> Res
     let mut report = Repaired { serial: known.at.serial, resources: known.state.records.len(), ..Repaired::default() };
     if let Some(lost) = lost.filter(|_| !drop_tail) {
         report.left = Some(lost);
-        return Ok(Remedy { report, from: first_unknown, rows: Vec::new(), head: known.at, checkpoint: None });
+        return Ok(Remedy { report, change: None });
     }
     report.done.extend(flaw.map(|reason| Mended::Checkpoint { reason }));
     let serials: Vec<Serial> = [&chained.rehashed[..], &known.rehashed].concat();
@@ -147,7 +181,8 @@ pub(crate) fn examine(remains: &Remains, drop_tail: bool, now: Timestamp) -> Res
     let is_stale = is_rewritten || report.done.iter().any(|done| matches!(done, Mended::Checkpoint { .. }));
     let checkpoint = if is_stale { Some(Checkpoint::of(&state, head.hash)?) } else { None };
     let rows = rows.into_iter().filter(|row| row.serial >= from).collect();
-    Ok(Remedy { report, from, rows, head, checkpoint })
+    let change = report.is_change().then_some(Change { from, rows, head, checkpoint, state });
+    Ok(Remedy { report, change })
 }
 
 impl Remains {
@@ -170,7 +205,7 @@ impl Remains {
             let flaw = differs.then(|| "it says something else than the entries before it".to_owned());
             return (self.walk(chained, Serial::MAX), None, flaw);
         }
-        let after = self.walk(Known { state, at: there, rehashed: Vec::new() }, Serial::MAX);
+        let after = self.walk(Known::at(state, there), Serial::MAX);
         let is_linked = after.at.serial > kept.serial
             || self.head == Some(there)
             || self.rows.get(&kept.serial).is_some_and(|row| row.hash == kept.hash);
@@ -181,8 +216,10 @@ impl Remains {
         }
     }
 
-    /// Goes on from what is known, as far as entries follow, and no further than to `until`.
+    /// Goes on from what is known, as far as entries follow, and no further than to `until`: to the last of them at which nothing is
+    /// lost. What follows a lost entry says nothing before one says what the state is.
     fn walk(&self, mut known: Known, until: Serial) -> Known {
+        let mut whole = None;
         while known.at.serial < until
             && let Some(row) = self.rows.get(&(known.at.serial + 1))
         {
@@ -191,7 +228,10 @@ impl Remains {
             if !is_own && !self.is_confirmed(next) {
                 break;
             }
-            let Ok(entry) = serde_json::from_slice(&row.body) else { break };
+            let Ok(entry) = serde_json::from_slice::<Entry<SealedValue>>(&row.body) else { break };
+            if matches!(entry.event, Event::Lost) && !known.state.is_broken {
+                whole = Some(known.clone());
+            }
             if known.state.apply(&entry).is_err() {
                 break;
             }
@@ -200,7 +240,7 @@ impl Remains {
             }
             known.at = next;
         }
-        known
+        whole.filter(|_| known.state.is_broken).unwrap_or(known)
     }
 
     /// Whether what comes after an entry says that its hash is this.
@@ -211,11 +251,18 @@ impl Remains {
 
     /// What is lost, if the state is known up to an entry.
     fn lost_after(&self, kept: Serial) -> Option<LostTail> {
-        let there = self.rows.last_key_value().map_or(0, |(serial, _)| *serial);
-        let named = self.head.map(|head| head.serial).filter(|serial| *serial <= there + FAR);
+        let there = self.rows.last_key_value().map_or(kept, |(serial, _)| kept.max(*serial));
+        let near = |serial: &Serial| *serial <= there.max(self.checkpointed()) + FAR;
+        let named = self.head.map(|head| head.serial).filter(near);
         let last = named.map(|named| named.max(there)).filter(|_| !self.is_cut);
         let is_lost = self.is_cut || last.is_none_or(|last| last > kept);
         is_lost.then_some(LostTail { kept: Some(kept), last })
+    }
+
+    /// The entry that the checkpoint is of, where that is whole.
+    fn checkpointed(&self) -> Serial {
+        let kept = self.checkpoint.as_ref().and_then(|kept| kept.as_ref().ok());
+        kept.filter(|kept| kept.state(&Ok).is_ok()).map_or(0, |kept| kept.serial)
     }
 
     /// All entries anew: those that can't be read make room for what says so, and the last one says what the state is.
@@ -231,8 +278,7 @@ impl Remains {
         // What is cut off without a number counts as one.
         let end = |tail: LostTail| tail.last.unwrap_or(there.max(known.at.serial) + 1);
         let until = lost.map_or(known.at.serial, end);
-        let unread: BTreeSet<Serial> =
-            (chained.at.serial + 1..=until).filter(|serial| !self.is_intact(*serial, known)).collect();
+        let unread = self.unread(chained.at, known, until);
         let before: Vec<Serial> = unread.iter().copied().filter(|serial| *serial <= known.at.serial).collect();
         if !before.is_empty() {
             report.done.push(Mended::Entries { serials: before });
@@ -260,16 +306,29 @@ impl Remains {
         Ok(rows)
     }
 
-    /// Whether an entry is what was written: it follows from the one before as that says.
-    fn is_intact(&self, serial: Serial, known: &Known) -> bool {
-        let Some(row) = self.rows.get(&serial) else { return false };
-        let before = match serial - 1 {
-            0 => Some(Head::origin(&self.lineage)),
-            before if before == known.at.serial => Some(known.at),
-            before => self.rows.get(&before).map(|row| Head { serial: before, hash: row.hash }),
-        };
-        let follows = before.is_some_and(|before| before.next(&row.body).hash == row.hash);
-        follows && serde_json::from_slice::<Entry<SealedValue>>(&row.body).is_ok()
+    /// Which entries after one can't be read. An entry is what was written if it was followed, or if it follows from the one before it as
+    /// its own hash, the next entry or the checkpoint says.
+    fn unread(&self, from: Head, known: &Known, until: Serial) -> BTreeSet<Serial> {
+        let mut unread = BTreeSet::new();
+        let mut before = Some(from);
+        for serial in from.serial + 1..=until {
+            let said = self.rows.get(&(serial - 1)).map(|row| Head { serial: serial - 1, hash: row.hash });
+            let read = self.rows.get(&serial).and_then(|row| self.read(row, [before, said], known));
+            if read.is_none() {
+                unread.insert(serial);
+            }
+            before = [known.since, known.at].into_iter().find(|at| at.serial == serial).or(read);
+        }
+        unread
+    }
+
+    /// Where the chain is after an entry that is what was written, if it is that.
+    fn read(&self, row: &Row, before: [Option<Head>; 2], known: &Known) -> Option<Head> {
+        serde_json::from_slice::<Entry<SealedValue>>(&row.body).ok()?;
+        let mut found = before.into_iter().flatten().map(|before| before.next(&row.body));
+        let is_followed = known.since.serial < row.serial && row.serial <= known.at.serial;
+        let is_said = |at: &Head| at.hash == row.hash || *at == known.since || self.is_confirmed(*at);
+        if is_followed { Some(Head { serial: row.serial, hash: row.hash }) } else { found.find(is_said) }
     }
 
     /// Where the entries lead now: to what is known, or nothing is written.

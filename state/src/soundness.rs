@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::address::Address;
 use crate::codec::VaultError;
 use crate::entry::{Entry, Serial};
+use crate::journal::LOST_END;
 use crate::record::Record;
 use crate::state::{OpenOperation, State};
 use crate::store::{Stack, Store, StoreError};
@@ -171,6 +172,9 @@ fn add_up(verified: &mut Verified, entries: &[Entry], state: Option<&State>) {
         if let Err(illegal) = sum.apply(entry) {
             return verified.damage(Some(illegal.serial), illegal.reason);
         }
+    }
+    if sum.is_broken {
+        verified.damage(Some(sum.serial), LOST_END);
     }
     verified.entries = entries.len();
     verified.serial = sum.serial;

@@ -1,5 +1,7 @@
 //! What a journal adds up to.
 
+mod may;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -46,8 +48,8 @@ pub struct State<V = Value> {
     /// The generations that resources had reached at addresses from which they moved away: their objects' names are made of these.
     #[serde(default)]
     pub former: BTreeMap<Address, Generation>,
-    /// Whether an entry was lost, so that those after it add up to nothing: never where a journal ends.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    /// Whether an entry was lost, so that those after it add up to nothing: never where a journal ends. No state that is written has it.
+    #[serde(skip)]
     pub is_broken: bool,
 }
 
@@ -166,48 +168,11 @@ impl<V: Clone> State<V> {
         let address = || entry.address.clone().ok_or_else(|| "it names no resource".to_owned());
         match &entry.event {
             Event::Begin { verb, request, declared } => self.begin(entry.at, *verb, request, declared),
-            Event::Submitted { token, id, handle } => {
-                let open = self.open_mut(token)?;
-                open.id = id.clone().or(open.id.take());
-                open.handle = Some(handle.clone());
-                Ok(())
-            }
-            Event::Succeeded { token, object } => {
-                let open = self.open.get(token).ok_or_else(|| not_open(token))?;
-                self.may_succeed(open, object.as_deref())?;
-                let open = self.close(token)?;
-                self.succeed(&open, object.as_deref().cloned())
-            }
-            Event::Failed { applied: Applied::Unknown, .. } => {
-                Err("what a failure left behind must be known before it is the end".to_owned())
-            }
-            Event::Failed { token, class, applied, .. } => {
-                if let Applied::Partly(object) = applied {
-                    let open = self.open.get(token).ok_or_else(|| not_open(token))?;
-                    self.may_hold(open, object.generation)?;
-                }
-                let open = self.close(token)?;
-                self.fail(&open, class, applied);
-                Ok(())
-            }
-            Event::Parked { token, message } => {
-                let open = self.open_mut(token)?;
-                open.parked = Some(message.clone());
-                let address = open.request.address.clone();
-                if let Some(record) = self.records.get_mut(&address) {
-                    record.status = Status::Parked;
-                }
-                Ok(())
-            }
-            Event::Resolved { token, resolution } => {
-                let open = self.open.get(token).ok_or_else(|| not_open(token))?;
-                if open.verb == Verb::Create && matches!(resolution, Resolution::Id(_)) {
-                    self.may_hold(open, open.request.generation)?;
-                }
-                let open = self.close(token)?;
-                self.resolve(&open, entry.at, resolution);
-                Ok(())
-            }
+            Event::Submitted { token, id, handle } => self.submit(token, id.as_deref(), handle),
+            Event::Succeeded { token, object } => self.succeed(token, object.as_deref()),
+            Event::Failed { token, class, applied, .. } => self.fail(token, class, applied),
+            Event::Parked { token, message } => self.park(token, message),
+            Event::Resolved { token, resolution } => self.resolve(token, entry.at, resolution),
             Event::Moved { to } => self.rename(&address()?, to),
             Event::Forgotten { generation } => self.remove_object(&address()?, *generation),
             Event::Adopted { kind, schema_version, declared, object } => self.adopt(Record {
@@ -220,19 +185,7 @@ impl<V: Clone> State<V> {
                 status: if declared.verify { Status::Unverified } else { Status::Ready },
                 declared: (**declared).clone(),
             }),
-            Event::Annotated { declared, object } => {
-                let address = address()?;
-                let record = self.records.get_mut(&address).ok_or_else(|| format!("{address} has no record"))?;
-                if let Some(object) = object {
-                    let current = record.current.as_ref().map(|current| current.generation);
-                    if current != Some(object.generation) {
-                        return Err(format!("{address} has no current object of generation {}", object.generation));
-                    }
-                    record.current = Some((**object).clone());
-                }
-                record.declared = (**declared).clone();
-                Ok(())
-            }
+            Event::Annotated { declared, object } => self.annotate(&address()?, declared, object.as_deref()),
             Event::Outputs { outputs } => {
                 self.outputs.clone_from(outputs);
                 Ok(())
@@ -244,6 +197,37 @@ impl<V: Clone> State<V> {
             }
             Event::Restored { state } => self.take_over(state),
         }
+    }
+
+    fn submit(&mut self, token: &Token, id: Option<&str>, handle: &Handle) -> Result<(), String> {
+        let open = self.open_mut(token)?;
+        open.id = id.map(str::to_owned).or(open.id.take());
+        open.handle = Some(handle.clone());
+        Ok(())
+    }
+
+    fn park(&mut self, token: &Token, message: &str) -> Result<(), String> {
+        let open = self.open_mut(token)?;
+        open.parked = Some(message.to_owned());
+        let address = open.request.address.clone();
+        if let Some(record) = self.records.get_mut(&address) {
+            record.status = Status::Parked;
+        }
+        Ok(())
+    }
+
+    /// Says anew what a record declares, and what its current object is.
+    fn annotate(&mut self, address: &Address, declared: &Declared, object: Option<&Object<V>>) -> Result<(), String> {
+        let record = self.records.get_mut(address).ok_or_else(|| format!("{address} has no record"))?;
+        if let Some(object) = object {
+            let current = record.current.as_ref().map(|current| current.generation);
+            if current != Some(object.generation) {
+                return Err(format!("{address} has no current object of generation {}", object.generation));
+            }
+            record.current = Some(object.clone());
+        }
+        record.declared = declared.clone();
+        Ok(())
     }
 
     /// Records what was there already, where nothing is recorded and nothing is being made.
@@ -260,25 +244,7 @@ impl<V: Clone> State<V> {
     }
 
     fn begin(&mut self, at: Timestamp, verb: Verb, request: &Request<V>, declared: &Declared) -> Result<(), String> {
-        let busy = self
-            .open
-            .values()
-            .find(|open| open.request.address == request.address && open.request.generation == request.generation);
-        if let Some(open) = busy {
-            return Err(format!("{} of {} has not ended", open.verb.as_str(), request.address));
-        }
-        if verb == Verb::Create {
-            if let Some(record) = self.records.get(&request.address)
-                && record.objects().any(|object| object.generation == request.generation)
-            {
-                return Err(format!("{} has an object of generation {}", request.address, request.generation));
-            }
-        } else if !self.has_object(&request.address, request.generation) {
-            return Err(format!("{} has no object of generation {}", request.address, request.generation));
-        }
-        if self.open.contains_key(&request.token) {
-            return Err(format!("token {} is used already", request.token));
-        }
+        self.may_begin(verb, request)?;
         if verb == Verb::Check
             && let Some(record) = self.records.get_mut(&request.address)
         {
@@ -297,44 +263,11 @@ impl<V: Clone> State<V> {
         Ok(())
     }
 
-    /// Whether an operation may end well, with an object or without: asked before anything changes.
-    fn may_succeed(&self, open: &OpenOperation<V>, object: Option<&Object<V>>) -> Result<(), String> {
-        let Request { address, generation, .. } = &open.request;
-        match (open.verb, object) {
-            (Verb::Check, None) => Ok(()),
-            (Verb::Create | Verb::Update, Some(object)) => self.may_hold(open, object.generation),
-            (Verb::Delete, None) if self.has_object(address, *generation) => Ok(()),
-            (Verb::Delete, None) => Err(format!("{address} has no object of generation {generation}")),
-            (verb, _) => Err(format!("the end of a {} does not fit it", verb.as_str())),
-        }
-    }
-
-    /// Whether what an operation made or changed can become the current object: it is of the operation's generation, after all others
-    /// where it is new, and the current one's where it is not.
-    fn may_hold(&self, open: &OpenOperation<V>, generation: Generation) -> Result<(), String> {
+    fn succeed(&mut self, token: &Token, object: Option<&Object<V>>) -> Result<(), String> {
+        self.may_succeed(self.still_open(token)?, object)?;
+        let open = &self.close(token)?;
         let address = &open.request.address;
-        let record = self.records.get(address);
-        let current = record.and_then(|record| record.current.as_ref()).map(|object| object.generation);
-        let last = record.and_then(|record| record.objects().map(|object| object.generation).max());
-        match open.verb {
-            _ if generation != open.request.generation => {
-                let verb = open.verb.as_str();
-                Err(format!("the {verb} of {address} is of generation {}, not {generation}", open.request.generation))
-            }
-            Verb::Create if last >= Some(generation) => {
-                Err(format!("{address} has an object of generation {}", last.unwrap_or_default()))
-            }
-            Verb::Update if record.is_none() => Err(format!("{address} has no record")),
-            Verb::Update if current != Some(generation) => {
-                Err(format!("{address} has no current object of generation {generation}"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn succeed(&mut self, open: &OpenOperation<V>, object: Option<Object<V>>) -> Result<(), String> {
-        let address = &open.request.address;
-        match (open.verb, object) {
+        match (open.verb, object.cloned()) {
             (Verb::Create, Some(object)) => {
                 let status = if open.declared.verify { Status::Unverified } else { Status::Ready };
                 self.put_object(open, object, status);
@@ -356,7 +289,9 @@ impl<V: Clone> State<V> {
         }
     }
 
-    fn fail(&mut self, open: &OpenOperation<V>, class: &Class, applied: &Applied<V>) {
+    fn fail(&mut self, token: &Token, class: &Class, applied: &Applied<V>) -> Result<(), String> {
+        self.may_fail(token, applied)?;
+        let open = &self.close(token)?;
         let address = &open.request.address;
         match (open.verb, applied) {
             (Verb::Create, Applied::Partly(object)) => self.put_object(open, (**object).clone(), Status::Tainted),
@@ -372,6 +307,7 @@ impl<V: Clone> State<V> {
             }
             _ => {}
         }
+        Ok(())
     }
 
     /// Puts what was sealed anew in the place of what it was.
@@ -404,11 +340,13 @@ impl<V: Clone> State<V> {
         if let Some(flaw) = state.flaws().first() {
             return Err(flaw.to_string());
         }
-        *self = State { serial: self.serial, ..state.clone() };
+        *self = State { serial: self.serial, is_broken: false, ..state.clone() };
         Ok(())
     }
 
-    fn resolve(&mut self, open: &OpenOperation<V>, at: Timestamp, resolution: &Resolution) {
+    fn resolve(&mut self, token: &Token, at: Timestamp, resolution: &Resolution) -> Result<(), String> {
+        self.may_be_resolved(self.still_open(token)?, resolution)?;
+        let open = &self.close(token)?;
         if let Some(record) = self.records.get_mut(&open.request.address) {
             record.status = Status::Ready;
         }
@@ -429,6 +367,7 @@ impl<V: Clone> State<V> {
             let status = if open.declared.verify { Status::Unverified } else { Status::Ready };
             self.put_object(open, object, status);
         }
+        Ok(())
     }
 
     /// A new object becomes the current one; one that was there is deposed.
@@ -508,16 +447,16 @@ impl<V: Clone> State<V> {
         self.records.range(whole..).next().is_some_and(|(address, _)| address.is_in(whole))
     }
 
-    fn has_object(&self, address: &Address, generation: Generation) -> bool {
-        self.records.get(address).is_some_and(|record| record.objects().any(|object| object.generation == generation))
-    }
-
     fn set_status(&mut self, address: &Address, generation: Generation, status: Status) {
         if let Some(record) = self.records.get_mut(address)
             && record.current.as_ref().is_some_and(|object| object.generation == generation)
         {
             record.status = status;
         }
+    }
+
+    fn still_open(&self, token: &Token) -> Result<&OpenOperation<V>, String> {
+        self.open.get(token).ok_or_else(|| not_open(token))
     }
 
     fn open_mut(&mut self, token: &Token) -> Result<&mut OpenOperation<V>, String> {

@@ -14,6 +14,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 
 use crate::codec::{Seal, VaultError};
+use crate::files::{directory_of, sync_directory};
 
 /// Seals with one X25519 identity, which is read, or made in its file with mode 0600, when the first secret needs it.
 pub struct Vault {
@@ -48,11 +49,7 @@ impl Vault {
     /// The vault of a new identity, in a file of its own which must not be there yet.
     pub fn made_at(path: impl Into<PathBuf>) -> Result<Self, VaultError> {
         let (path, identity) = (path.into(), Identity::generate());
-        let made = match fs::symlink_metadata(&path) {
-            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-            Err(_) => write_new(&path, &identity),
-        };
-        made.map_err(|error| {
+        write_new(&path, &identity).map_err(|error| {
             let is_there = error.kind() == io::ErrorKind::AlreadyExists;
             let reason = if is_there { "there is such a file already".to_owned() } else { error.to_string() };
             VaultError::Key { location: path.display().to_string(), reason }
@@ -160,7 +157,7 @@ fn read_or_make(path: &Path, make: bool) -> Result<Option<Identity>, VaultError>
 fn write_new(path: &Path, identity: &Identity) -> io::Result<()> {
     // Two vaults of one process may come here at once, and must not write to one draft.
     static DRAFTS: AtomicU64 = AtomicU64::new(0);
-    let directory = path.parent().unwrap_or(Path::new("."));
+    let directory = directory_of(path);
     fs::create_dir_all(directory)?;
     let draft = directory.join(format!(".key-{}-{}", std::process::id(), DRAFTS.fetch_add(1, Ordering::Relaxed)));
     // A process of the same id may have died here once.
@@ -171,7 +168,7 @@ fn write_new(path: &Path, identity: &Identity) -> io::Result<()> {
     let linked = fs::hard_link(&draft, path);
     fs::remove_file(&draft)?;
     linked?;
-    fs::File::open(directory)?.sync_all()
+    sync_directory(directory)
 }
 
 #[cfg(test)]

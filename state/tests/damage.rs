@@ -6,16 +6,16 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection};
 use support::entries::{begin, made, object, outputs, succeeded};
+use support::files::{beside, checkpoint_digest, sql};
 use support::{House, holder, stack};
 use trueup_state::soundness::verify;
 use trueup_state::{Address, Entry, Event, Scope, SqliteStore, State, Store, StoreError, Value, Verb};
@@ -102,10 +102,6 @@ impl Files {
     }
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    PathBuf::from(format!("{}{suffix}", path.display()))
-}
-
 /// Everything that can be read of a state.
 #[derive(Clone, Debug, PartialEq)]
 struct Seen {
@@ -188,8 +184,7 @@ async fn put_checkpoint(store: &SqliteStore) {
     }
     let mut connection: SqliteConnection = SqliteConnectOptions::new().filename(store.path()).connect().await.unwrap();
     let hash: Vec<u8> = sqlx::query_scalar("SELECT hash FROM heads").fetch_one(&mut connection).await.unwrap();
-    let digest = Sha256::new().chain_update(b"trueup checkpoint\0").chain_update(state.serial.to_be_bytes());
-    let digest = digest.chain_update(&hash).chain_update(&body).finalize().to_vec();
+    let digest = checkpoint_digest(state.serial, &hash, &body);
     let serial = i64::try_from(state.serial).unwrap();
     let query = sqlx::query("INSERT INTO checkpoints (stack, serial, hash, digest) VALUES (1, ?, ?, ?)");
     query.bind(serial).bind(hash).bind(digest).execute(&mut connection).await.unwrap();
@@ -497,7 +492,7 @@ fn a_head_and_its_chain_end_at_one_entry() {
     each(1, async |_, house| {
         files.write(&house.file());
         let store = house.sqlite_at(house.file(), house.vault.clone());
-        sql(&store, "DELETE FROM checkpoints; DELETE FROM checkpoint_parts").await;
+        sql(store.path(), "DELETE FROM checkpoints; DELETE FROM checkpoint_parts").await;
         put_checkpoint(&store).await;
         let whole = Files::read(&house.file());
         let last = "(SELECT max(id) FROM entries)";
@@ -505,17 +500,11 @@ fn a_head_and_its_chain_end_at_one_entry() {
             format!("UPDATE heads SET (serial, hash) = (SELECT id & 255, hash FROM entries WHERE id = {last} - 1)");
         for (statement, state_is_named) in [(format!("DELETE FROM entries WHERE id = {last}"), false), (behind, true)] {
             whole.write(&house.file());
-            sql(&store, &statement).await;
+            sql(store.path(), &statement).await;
             assert_eq!(seen.differs(&store, Ask::State).await.is_err(), state_is_named, "{statement}");
             assert!(matches!(seen.differs(&store, Ask::Entries).await, Err(StoreError::Damaged { .. })), "{statement}");
             let written = write(house).await;
             assert!(matches!(written, Err(StoreError::Damaged { .. })), "{statement}: {written:?}");
         }
     });
-}
-
-async fn sql(store: &SqliteStore, statements: &str) {
-    let mut connection = SqliteConnectOptions::new().filename(store.path()).connect().await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
 }

@@ -49,6 +49,24 @@ fn a_document_says_what_it_is_and_comes_back() {
     assert_eq!(opened, state());
 }
 
+/// As one that says that it adds up to nothing: whatever came after it would be taken and forgotten.
+#[test]
+fn no_document_makes_a_state_that_takes_nothing() {
+    let vault = Vault::ephemeral();
+    let mut forged = document(&vault);
+    forged["is_broken"] = json!(true);
+    let mut restored = State::new("0123456789abcdef");
+    let taken = read(&forged).unwrap().state_for(&stack(), &vault).unwrap();
+    restored.apply(&support::entries::restored(&taken)).unwrap();
+    let more = made("more", spec("eu"));
+    for entry in &more {
+        restored.apply(entry).unwrap();
+    }
+    assert!(restored.records.contains_key(&Address::root("more")));
+    let sealed = restored.try_map(&mut |value| codec::seal(&value, &vault)).unwrap();
+    assert!(serde_json::to_value(&sealed).unwrap()["is_broken"].is_null());
+}
+
 #[test]
 fn what_is_no_exported_state_is_told() {
     let whole = document(&Vault::ephemeral());

@@ -12,10 +12,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use sha2::{Digest, Sha256};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use support::entries::{made, spec};
+use support::files::{beside, forge_checkpoint, sql};
 use support::{House, holder, stack};
 use trueup_state::soundness::{Severity, verify};
 use trueup_state::vault::Vault;
@@ -48,13 +46,6 @@ async fn with_checkpoint() -> (House, State) {
     (house, state)
 }
 
-async fn sql(path: &Path, statements: &str) {
-    let mut connection: SqliteConnection =
-        SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
-}
-
 async fn snapshot(house: &House) -> Result<Option<State>, StoreError> {
     house.open().snapshot(&stack()).await.map(|snapshot| snapshot.state)
 }
@@ -80,10 +71,6 @@ fn listing(directory: &Path) -> Vec<(PathBuf, u64, SystemTime)> {
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    PathBuf::from(format!("{}{suffix}", path.display()))
 }
 
 async fn read_everything(house: &House) {
@@ -260,22 +247,7 @@ async fn damage_behind_a_checkpoint_is_found_by_who_looks_for_it() {
 #[tokio::test]
 async fn a_forged_checkpoint_is_not_what_the_journal_adds_up_to() {
     let (house, state) = with_checkpoint().await;
-    let mut connection = SqliteConnectOptions::new().filename(house.file()).connect().await.unwrap();
-    let (serial, hash): (i64, Vec<u8>) =
-        sqlx::query_as("SELECT serial, hash FROM checkpoints").fetch_one(&mut connection).await.unwrap();
-    let body: Vec<u8> =
-        sqlx::query_scalar("SELECT body FROM checkpoint_parts").fetch_one(&mut connection).await.unwrap();
-    let forged = String::from_utf8(body).unwrap().replacen("id-of-r1\"", "id-of-another\"", 1);
-    let digest =
-        Sha256::new().chain_update(b"trueup checkpoint\0").chain_update(u64::try_from(serial).unwrap().to_be_bytes());
-    let digest = digest.chain_update(hash).chain_update(&forged).finalize();
-    sqlx::query("UPDATE checkpoints SET digest = ?").bind(digest.to_vec()).execute(&mut connection).await.unwrap();
-    sqlx::query("UPDATE checkpoint_parts SET body = ?")
-        .bind(forged.into_bytes())
-        .execute(&mut connection)
-        .await
-        .unwrap();
-    connection.close().await.unwrap();
+    forge_checkpoint(&house.file(), "id-of-r1\"", "id-of-another\"").await;
     assert_ne!(snapshot(&house).await.unwrap(), Some(state), "nobody else sees it");
     let verified = verify(&*house.open(), &stack()).await.unwrap().unwrap();
     let [finding] = &verified.findings[..] else { panic!("{verified:?}") };

@@ -1,11 +1,14 @@
 //! Another key for the secrets of a state, without an apply.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use trueup_state::clock::{Clock, SystemClock};
 
-use crate::support::{Place, Ran, mode};
+use crate::support::{Place, Ran, eventually, mode};
 
 /// Found nowhere but in the process that it is for.
 const CANARY: &str = "canary-2c26b46b68ffc68f";
@@ -113,25 +116,64 @@ fn what_can_not_be_rekeyed_is_told_why_and_stays() {
     assert_eq!(revealed(&place, &former).exits(0).out.trim(), CANARY);
 }
 
+/// An endpoint that never becomes healthy, beside a secret.
+const SLOW: &str = r#"blueprint: demo
+providers: { sim: {}, local: {} }
+variables: { token: { type: string, secret: true } }
+resources:
+  chat: { kind: endpoint, provider: sim, image: "registry.example/chat:1", env: { TOKEN: "{{ var.token }}" } }
+  slow: { kind: endpoint, provider: local, command: [sleep, "600"], health: { start_timeout: 90s } }
+"#;
+
+#[test]
+fn a_key_is_made_only_by_who_has_the_lease_and_where_it_is_named_from_here() {
+    let place = Place::with(SLOW);
+    place.run_with(&["apply", "--yes", "--target", "chat"], &[GIVEN]).exits(0);
+    let running = place.start(&["apply", "--yes", "--var", &format!("token={CANARY}")]);
+    eventually("the replica runs", || !place.replicas().is_empty());
+    let rekey = ["state", "rekey", "--to", "new.key", "--generate"];
+    place.run(&rekey).exits(4).complains("held by `trueup apply`");
+    assert!(!place.path("new.key").exists());
+    running.signal(Signal::KILL);
+    running.wait();
+    place.run(&rekey).exits(0).says("for the key in new.key");
+    assert_eq!(mode(&place.path("new.key")), 0o600);
+    place.run(&rekey).exits(1).complains("there is such a file already").complains("without `--generate`");
+    place.run_with(&["state", "verify"], &[("TRUEUP_KEY", "new.key")]).exits(0).says_not("sealed");
+}
+
+/// Rekeys with the one key for the other, killed after a while; whether it was still there to be killed.
+fn killed_after(place: &Place, from: &str, to: &str, after: Duration) -> bool {
+    let line = format!("exec {} state rekey --to {to}", assert_cmd::cargo::cargo_bin!("trueup").display());
+    let mut running = place.shell(&line).env("TRUEUP_KEY", from).stdout(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(after);
+    // It may be done by now.
+    let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&running), Signal::KILL);
+    running.wait().unwrap().signal() == Some(9)
+}
+
 #[test]
 fn a_rekey_that_is_killed_leaves_one_key_or_the_other() {
     let (place, key) = applied();
     let (other, _) = applied();
     fs::copy(other.path(".trueup/key"), &key).unwrap();
     let keys = [former(&place), key];
-    let mut is_new = false;
-    for round in 0..12_u64 {
+    let begun = SystemClock.uptime();
+    place.run_with(&["state", "rekey", "--to", &keys[1]], &[("TRUEUP_KEY", &keys[0])]).exits(0);
+    let whole = SystemClock.uptime().saturating_sub(begun);
+    let (mut is_new, mut kills) = (true, [0, 0]);
+    // One process is quicker than another: as often as it takes to hit both sides of the commit.
+    for round in 0..400_u32 {
         let (from, to) = (&keys[usize::from(is_new)], &keys[usize::from(!is_new)]);
-        let line = format!("exec {} state rekey --to {to}", assert_cmd::cargo::cargo_bin!("trueup").display());
-        let mut running = place.shell(&line).env("TRUEUP_KEY", from).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(round * 4));
-        let pid = rustix::process::Pid::from_child(&running);
-        // It may be done by now.
-        let _ = rustix::process::kill_process(pid, Signal::KILL);
-        running.wait().unwrap();
+        let was_killed = killed_after(&place, from, to, whole * (round * 5 % 24) / 20);
         let opens = keys.each_ref().map(|key| revealed(&place, key).code == 0);
         assert!(opens[0] != opens[1], "{round}: {opens:?}");
         place.run_with(&["state", "verify"], &[("TRUEUP_KEY", &keys[usize::from(opens[1])])]).exits(0).says_not("note");
+        kills[usize::from(opens[1] != is_new)] += u32::from(was_killed);
         is_new = opens[1];
+        if round >= 24 && kills.iter().all(|kills| *kills > 0) {
+            return;
+        }
     }
+    panic!("of the kills {kills:?} came before the commit and after it");
 }

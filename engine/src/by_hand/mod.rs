@@ -9,7 +9,7 @@ mod resolve;
 use std::collections::BTreeSet;
 
 use trueup_state::entry::{Entry, Event};
-use trueup_state::{Address, Holder, Lease, Record, Serial, Stack, State};
+use trueup_state::{Address, Holder, Lease, Record, Serial, Stack, State, Store};
 
 pub use adopt::{AdoptError, Adoption, Match, MatchedBy, Which};
 pub use error::ByHandError;
@@ -96,17 +96,28 @@ impl Engine {
         holder: &Holder,
         work: impl AsyncFnOnce(&Lease, State) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
+        self.leased_from(&*self.store, stack, holder, work).await
+    }
+
+    /// The same with a lease from a given store, which has the same storage.
+    async fn leased_from<T>(
+        &self,
+        store: &dyn Store,
+        stack: &Stack,
+        holder: &Holder,
+        work: impl AsyncFnOnce(&Lease, State) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
         let read = async || {
             let state = self.store.snapshot(stack).await?.state;
             state.ok_or_else(|| EngineError::from(ByHandError::NoState(stack.clone())))
         };
         read().await?;
-        let lease = self.store.lease(stack, holder).await?;
+        let lease = store.lease(stack, holder).await?;
         let worked = match read().await {
             Ok(state) => work(&lease, state).await,
             Err(error) => Err(error),
         };
-        let released = self.store.release(lease).await;
+        let released = store.release(lease).await;
         let done = worked?;
         released?;
         Ok(done)

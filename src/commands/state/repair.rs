@@ -3,7 +3,7 @@
 use trueup_engine::EngineError;
 use trueup_engine::by_hand::ByHandError;
 use trueup_state::StoreError;
-use trueup_state::soundness::verify;
+use trueup_state::soundness::{Verified, verify};
 
 use super::stack_only;
 use crate::arguments::RepairArgs;
@@ -16,17 +16,19 @@ pub(super) async fn run(workplace: &Workplace, arguments: &RepairArgs, json: boo
     let (store, holder) = (&workplace.engine.store, workplace.holder("state repair"));
     let repaired = store.repair(&stack, &holder, arguments.drop_tail).await.map_err(beyond_repair)?;
     let repaired = repaired.ok_or_else(|| EngineError::from(ByHandError::NoState(stack.clone())))?;
-    // What a repair can't put in order, as a record that contradicts itself, is found again.
-    let verified = if repaired.left.is_none() { verify(&**store, &stack).await? } else { None };
-    let is_sound = verified.as_ref().is_some_and(trueup_state::soundness::Verified::is_sound);
+    // What a repair can't put in order, as a secret that is no longer one, is found again.
+    let looked = if repaired.left.is_none() { verify(&**store, &stack).await } else { Ok(None) };
+    let verified = looked.as_ref().ok().and_then(Option::as_ref);
+    let is_sound = verified.is_some_and(Verified::is_sound);
     if json {
-        draw::json(&draw::state::repair::repaired_json(&repaired, is_sound));
+        let findings = verified.map_or(&[][..], |verified| &verified.findings);
+        draw::json(&draw::state::repair::repaired_json(&repaired, is_sound, findings));
     } else {
-        draw::put(&draw::state::repair::repaired(&repaired, &stack));
-        if let Some(verified) = verified.filter(|_| !is_sound) {
-            draw::put(&draw::state::by_hand::verified(&verified, &stack));
-        }
+        draw::put(&draw::state::repair::repaired(&repaired, &stack, is_sound));
+        let damaged = verified.filter(|_| !is_sound);
+        draw::put(&damaged.map_or_else(String::new, draw::state::by_hand::damaged_still));
     }
+    looked?;
     Ok(if is_sound { Exit::Done } else { Exit::Error })
 }
 

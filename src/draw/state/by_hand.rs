@@ -75,18 +75,7 @@ pub(crate) fn forgotten_json(records: &[Record]) -> Json {
 /// What was found of a state, one a line.
 pub(crate) fn verified(verified: &Verified, stack: &Stack) -> String {
     let mut text = format!("{}   {}\n\n", stack.to_string().bold(), format!("serial {}", verified.serial).dimmed());
-    for Finding { severity, serial, address, message } in &verified.findings {
-        let mark = match severity {
-            Severity::Damage => "damage".red().bold().to_string(),
-            Severity::Note => "note  ".yellow().to_string(),
-        };
-        let entry = serial.map(|serial| format!("entry {serial}: ")).unwrap_or_default();
-        let address = address.as_ref().map(|address| format!("{}: ", safe::line(address))).unwrap_or_default();
-        text.push_str(&format!("  {mark}  {entry}{address}{}\n", safe::line(message)));
-    }
-    if !verified.findings.is_empty() {
-        text.push('\n');
-    }
+    text.push_str(&findings(&verified.findings));
     let looked = format!("{}, {}", count(verified.resources, "resource"), entries(verified.entries));
     if verified.is_sound() {
         text.push_str(&format!("{} {looked}.\n", "Sound:".green().bold()));
@@ -96,6 +85,33 @@ pub(crate) fn verified(verified: &Verified, stack: &Stack) -> String {
             "Damaged:".red().bold(),
             "help:".cyan()
         ));
+    }
+    text
+}
+
+/// What was found after a repair, which can't put it in order.
+pub(crate) fn damaged_still(verified: &Verified) -> String {
+    format!(
+        "{}{} this is as it was.\n  {} {FROM_A_COPY}\n",
+        findings(&verified.findings),
+        "Damaged:".red().bold(),
+        "help:".cyan()
+    )
+}
+
+fn findings(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for Finding { severity, serial, address, message } in findings {
+        let mark = match severity {
+            Severity::Damage => "damage".red().bold().to_string(),
+            Severity::Note => "note  ".yellow().to_string(),
+        };
+        let entry = serial.map(|serial| format!("entry {serial}: ")).unwrap_or_default();
+        let address = address.as_ref().map(|address| format!("{}: ", safe::line(address))).unwrap_or_default();
+        text.push_str(&format!("  {mark}  {entry}{address}{}\n", safe::line(message)));
+    }
+    if !findings.is_empty() {
+        text.push('\n');
     }
     text
 }
@@ -153,8 +169,8 @@ pub(crate) fn rekeyed(rekeyed: &Rekeyed, key: &Path, stack: &Stack) -> String {
     let parts = if parts.is_empty() { "nothing yet".to_owned() } else { parts.join(", ") };
     let key = safe::line(key.display());
     format!(
-        "{} {parts} of {stack} sealed for the key in {key}.\n  {} set TRUEUP_KEY to {key} from now on, and keep a copy. \
-         The journal still has what was sealed for the former key: where that is in other hands, change the secrets themselves, too\n",
+        "{} {parts} of {stack} sealed for the key in {key}.\n  {} set TRUEUP_KEY to {key} for this stack from now on, and keep a copy. Every other stack and environment of \
+         this directory is sealed for the former key until it is rekeyed, too. The journal still has what was sealed for the former key: where that is in other hands, change the secrets themselves, too\n",
         "Rekeyed:".green().bold(),
         "help:".cyan()
     )

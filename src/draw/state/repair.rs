@@ -2,17 +2,17 @@
 
 use owo_colors::OwoColorize;
 use serde_json::{Value as Json, json};
-use trueup_state::repair::{LostTail, Mended, Repaired};
+use trueup_state::repair::{LostTail, Mended, Other, Repaired};
+use trueup_state::soundness::Finding;
 use trueup_state::{Serial, Stack};
 
 use crate::draw::{count, safe};
 
 /// What to do where a repair can't.
-pub(crate) const FROM_A_COPY: &str =
-    "put the file back from a copy, or move it away and `trueup state import` an export";
+pub(crate) const FROM_A_COPY: &str = "put the file back from a copy, or move it away and `trueup state import` an export; `-wal` and `-shm` beside it go with it";
 
-/// What was put in order, one a line, and what is left to do.
-pub(crate) fn repaired(repaired: &Repaired, stack: &Stack) -> String {
+/// What was put in order, one a line, and what is left to do. `is_sound`: nothing that is left is damaged.
+pub(crate) fn repaired(repaired: &Repaired, stack: &Stack, is_sound: bool) -> String {
     let help = "help:".cyan();
     if let Some(left) = repaired.left {
         return format!(
@@ -25,23 +25,46 @@ pub(crate) fn repaired(repaired: &Repaired, stack: &Stack) -> String {
         );
     }
     let resources = count(repaired.resources, "resource");
+    if !repaired.is_change() && !is_sound {
+        return done(&stack.to_string(), repaired.serial, &[]);
+    }
     if !repaired.is_change() {
         return format!("{} {resources}, serial {}. Nothing was changed.\n", "Sound:".green().bold(), repaired.serial);
     }
-    let mut text = format!("{}   {}\n\n", stack.to_string().bold(), format!("serial {}", repaired.serial).dimmed());
-    for mended in &repaired.done {
-        text.push_str(&format!("  {}\n", line(mended)));
+    let mut text = done(&stack.to_string(), repaired.serial, &repaired.done);
+    for Other { blueprint, environment, serial, done: theirs, .. } in &repaired.others {
+        text.push_str(&done(&safe::line(format!("{blueprint} · {environment}")), *serial, theirs));
     }
-    text.push_str(&format!("\n{} {resources}.", "Repaired:".green().bold()));
+    text.push_str(&format!("{} {resources}", "Repaired:".green().bold()));
+    if !repaired.others.is_empty() {
+        let others = count(repaired.others.len(), "other stack");
+        text.push_str(&format!(" of {stack}, and {others} in the same file, whose log it was too"));
+    }
+    text.push('.');
     if let Some(copy) = &repaired.copy {
         text.push_str(&format!(" What was there before is kept in {}.", safe::line(copy.display())));
     }
     text.push('\n');
+    if !is_sound {
+        text.push('\n');
+    }
     if repaired.done.iter().any(|mended| matches!(mended, Mended::Tail(_))) {
         text.push_str(&format!(
             "  {help} look at `trueup plan` before the next apply: what was made since is not known, and what it shows as new may be there; \
              `trueup adopt` takes that in\n"
         ));
+    }
+    text
+}
+
+/// What was done to a stack.
+fn done(stack: &str, serial: Serial, done: &[Mended]) -> String {
+    let mut text = format!("{}   {}\n\n", stack.bold(), format!("serial {serial}").dimmed());
+    for mended in done {
+        text.push_str(&format!("  {}\n", line(mended)));
+    }
+    if !done.is_empty() {
+        text.push('\n');
     }
     text
 }
@@ -104,13 +127,17 @@ fn entries(serials: &[Serial]) -> String {
 }
 
 /// The same for machines.
-pub(crate) fn repaired_json(repaired: &Repaired, is_sound: bool) -> Json {
+pub(crate) fn repaired_json(repaired: &Repaired, is_sound: bool, findings: &[Finding]) -> Json {
+    // What it is can be told only once the end of the log is dropped.
+    let is_known = repaired.left.is_none_or(|left| left.kept.is_some());
     json!({
         "sound": is_sound,
-        "serial": repaired.serial,
-        "resources": repaired.resources,
+        "serial": is_known.then_some(repaired.serial),
+        "resources": is_known.then_some(repaired.resources),
         "done": repaired.done,
+        "others": repaired.others,
         "left": repaired.left,
+        "findings": findings,
         "copy": repaired.copy,
     })
 }

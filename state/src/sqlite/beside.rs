@@ -11,6 +11,8 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::process::{FlockType, fcntl_getlk};
+
 /// Files by device and inode.
 static OPEN: Mutex<BTreeMap<(u64, u64), Arc<File>>> = Mutex::new(BTreeMap::new());
 
@@ -40,6 +42,12 @@ pub(super) fn open(path: &Path) -> io::Result<Option<Arc<File>>> {
         std::mem::forget(former);
     }
     Ok(Some(file))
+}
+
+/// Whether another process has a lock on a file, as each has on the index of the log for as long as it has the file open.
+pub(super) fn is_open_elsewhere(path: &Path) -> io::Result<bool> {
+    let Some(file) = open(path)? else { return Ok(false) };
+    Ok(fcntl_getlk(&*file, &FlockType::WriteLock.into())?.is_some())
 }
 
 /// All of a file, or its first bytes.

@@ -11,6 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection};
 
 use super::{log, tables};
+use crate::files::{directory_of, sync_directory};
 use crate::journal::damaged;
 use crate::store::StoreError;
 
@@ -64,6 +65,11 @@ pub(super) fn inode(path: &Path) -> Option<u64> {
 /// The file beside it that holds what is not in it yet.
 pub(super) fn wal(path: &Path) -> PathBuf {
     beside(path, "-wal")
+}
+
+/// The file beside it that says how far its log goes.
+pub(super) fn index(path: &Path) -> PathBuf {
+    beside(path, "-shm")
 }
 
 /// A file beside it, whose name goes on so.
@@ -134,10 +140,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
 /// Makes the file whole or not at all: it appears under its name by a link, which fails where another process was first.
 async fn create(path: &Path) -> Result<(), StoreError> {
     static DRAFTS: AtomicU64 = AtomicU64::new(0);
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let directory = directory_of(path);
     make_directory(directory).map_err(|error| io_failure(path, &error))?;
     let draft = directory.join(format!(".state-{}-{}", std::process::id(), DRAFTS.fetch_add(1, Ordering::Relaxed)));
     let made = fill(&draft).await.and_then(|()| {
@@ -145,7 +148,7 @@ async fn create(path: &Path) -> Result<(), StoreError> {
             io::ErrorKind::AlreadyExists => Ok(()),
             _ => Err(error),
         });
-        linked.and_then(|()| fs::File::open(directory)?.sync_all()).map_err(|error| io_failure(path, &error))
+        linked.and_then(|()| sync_directory(directory)).map_err(|error| io_failure(path, &error))
     });
     // Nothing can be done about a draft that can't be removed, and nothing depends on it.
     let _ = fs::remove_file(&draft);

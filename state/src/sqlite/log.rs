@@ -11,7 +11,7 @@
 use std::path::Path;
 
 use super::beside::open;
-use super::file::{backend, beside};
+use super::file::{backend, index, wal};
 use crate::journal::damaged;
 use crate::store::StoreError;
 
@@ -44,7 +44,7 @@ struct Index {
 pub(super) fn check(path: &Path) -> Result<(), StoreError> {
     for _ in 0..TRIES {
         let before = Index::read(path)?;
-        let lost = match read(&beside(path, "-wal"))? {
+        let lost = match read(&wal(path))? {
             Some(log) => lost(&log, before.as_ref()),
             None => before.as_ref().filter(|index| index.copied < index.frames).map(|_| "the state's log is gone"),
         };
@@ -59,12 +59,26 @@ pub(super) fn check(path: &Path) -> Result<(), StoreError> {
 
 /// Refuses to take a file for one that was never there whose log is.
 pub(super) fn check_gone(path: &Path) -> Result<(), StoreError> {
-    let log = beside(path, "-wal");
+    let log = wal(path);
     // Another process may have made both by now.
     if log.exists() && !path.exists() {
-        return Err(damaged(None, format!("{} is gone, and its log is still there", path.display())));
+        return Err(damaged(
+            None,
+            format!(
+                "{} is gone, and its log is still there: put the file back, or move the log away as well",
+                path.display()
+            ),
+        ));
     }
     Ok(())
+}
+
+/// A file's log up to its last commit that is whole: what SQLite reads of it. Empty where there is none.
+pub(super) fn committed(path: &Path) -> Result<Vec<u8>, StoreError> {
+    let mut log = read(&wal(path))?.unwrap_or_default();
+    let end = Walk::of(&log).map_or(0, |walk| LOG_HEADER + walk.committed as usize * (FRAME_HEADER + walk.page));
+    log.truncate(end);
+    Ok(log)
 }
 
 /// What of it is lost, if something is.
@@ -86,6 +100,8 @@ fn lost(log: &[u8], index: Option<&Index>) -> Option<&'static str> {
 /// What a log holds.
 #[derive(Clone, Copy, Debug)]
 struct Walk {
+    /// The length of a page.
+    page: usize,
     salt: [u8; 8],
     /// The last frame of the last commit that is whole with all before it, counted from 1.
     committed: u32,
@@ -108,7 +124,7 @@ impl Walk {
             return None;
         }
         let salt: [u8; 8] = header[16..24].try_into().ok()?;
-        let mut walk = Self { salt, committed: 0, later_commits: 0 };
+        let mut walk = Self { page, salt, committed: 0, later_commits: 0 };
         for (count, frame) in (1..).zip(log[LOG_HEADER..].chunks_exact(FRAME_HEADER + page)) {
             sum = checksum(checksum(sum, &frame[..8], big), &frame[FRAME_HEADER..], big);
             if frame[8..16] != salt || sum != [number(frame, 16), number(frame, 20)] {
@@ -135,7 +151,7 @@ fn commits(log: &[u8], from: usize, page: usize, salt: Option<[u8; 8]>) -> usize
 impl Index {
     /// None where there is none, or none that can be relied on.
     fn read(path: &Path) -> Result<Option<Self>, StoreError> {
-        Ok(read(&beside(path, "-shm"))?.as_deref().and_then(Self::of))
+        Ok(read(&index(path))?.as_deref().and_then(Self::of))
     }
 
     fn of(bytes: &[u8]) -> Option<Self> {

@@ -5,7 +5,9 @@
 
 mod beside;
 mod commit;
+mod cut;
 mod file;
+mod keep;
 mod log;
 mod reader;
 mod repair;
@@ -31,6 +33,7 @@ use crate::state::State;
 use crate::store::{Lease, Snapshot, Stack, Store, StoreError, Version};
 use crate::vault::Vault;
 use reader::Ask;
+use repair::Asked;
 use writer::{Job, Names, Writer};
 
 /// A store in one SQLite file. It works within a tokio runtime. A call that is given up half way leaves nothing half done.
@@ -93,6 +96,11 @@ impl Shared {
 
     fn remember(&self, names: Names, recipient: String) {
         lock(&self.recipients).insert(names, recipient);
+    }
+
+    /// Whom they are sealed for is read again.
+    fn forget(&self, stack: &Stack) {
+        lock(&self.recipients).remove(&writer::names(stack));
     }
 
     /// Runs to its end, whether or not the caller waits for it: a transaction is never left open.
@@ -207,7 +215,7 @@ impl Store for SqliteStore {
         let work = async move {
             let mut writer = shared.writer.lock().await;
             writer.rest().await;
-            repair::repair(&shared, &stack, &holder, drop_tail).await
+            repair::repair(Asked { shared: &shared, stack: &stack, holder: &holder, drop_tail }).await
         };
         self.shared.detached(work).await
     }

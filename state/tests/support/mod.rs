@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 pub(crate) mod entries;
+pub(crate) mod files;
+pub(crate) mod repairs;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -116,6 +118,17 @@ impl House {
 
     pub(crate) fn faults(&self) -> trueup_state::memory::Faults {
         self.memory.as_ref().unwrap().faults()
+    }
+
+    /// Another storage with the files of this one, as a machine leaves them that loses power now.
+    pub(crate) fn after_a_crash(&self) -> Self {
+        let (vault, clock) = (self.vault.clone(), self.clock.clone());
+        let crashed = Self { vault, clock, ..Self::sqlite() };
+        std::fs::create_dir(crashed.file().parent().unwrap()).unwrap();
+        for suffix in files::FILES {
+            std::fs::copy(files::beside(&self.file(), suffix), files::beside(&crashed.file(), suffix)).unwrap();
+        }
+        crashed
     }
 
     /// Everything that is written on disk.
