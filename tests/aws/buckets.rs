@@ -1,5 +1,7 @@
 //! `bucket` on S3.
 
+use std::time::Duration;
+
 use serde_json::{Value as Json, json};
 
 use crate::aws::proxy::Fault;
@@ -239,6 +241,15 @@ fn where_there_is_too_much_of_it_it_is_gone_slower_about() {
     rig.aws.proxy.misbehave("s3:CreateBucket", Fault::Refuses(503, "SlowDown"), 2, 2);
     rig.up();
     assert_eq!(rig.buckets().len(), 4);
+}
+
+#[test]
+fn a_call_that_takes_long_is_waited_for_and_made_once() {
+    let Some(rig) = Rig::with("  data: { kind: bucket }\n") else { return };
+    rig.aws.proxy.misbehave("s3:CreateBucket", Fault::Delays(Duration::from_secs(6)), 1, 1);
+    rig.up();
+    let calls = rig.aws.proxy.take_operations();
+    assert_eq!(calls.iter().filter(|call| *call == "s3:CreateBucket").count(), 1, "{calls:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! AWS as a user meets it: the built program, against an account of moto's behind a proxy, and what boto3 sees of it.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
+#![allow(clippy::needless_pass_by_value, reason = "what is asked reads best where it stands")]
 
 #[path = "../support/aws/mod.rs"]
 mod aws;

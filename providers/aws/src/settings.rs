@@ -144,7 +144,7 @@ mod tests {
 
     use super::*;
 
-    fn scope(settings: serde_json::Value, candidate: serde_json::Value) -> Result<Scope, Invalid> {
+    fn scope(settings: serde_json::Value, candidate: &serde_json::Value) -> Result<Scope, Invalid> {
         let fields = candidate.as_object().cloned().unwrap_or_default().into_iter().collect();
         let candidate = Candidate { position: 0, provider: "aws".into(), fields };
         let read = Settings::read(&settings.into(), Some(&candidate))?;
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_candidate_goes_before_the_block_and_the_block_before_the_environment() {
-        let region = |settings, candidate| scope(settings, candidate).unwrap().settings["region"].clone();
+        let region = |settings, candidate| scope(settings, &candidate).unwrap().settings["region"].clone();
         assert_eq!(
             region(json!({ "region": "us-east-1" }), json!({ "region": "eu-west-1", "market": "spot" })),
             "eu-west-1"
@@ -166,7 +166,7 @@ mod tests {
     fn what_a_scope_was_made_of_can_be_read_again() {
         let said =
             json!({ "region": "us-gov-west-1", "account": "123456789012", "role": "deploy", "external_id": "trueup" });
-        let scope = scope(said, json!({})).unwrap();
+        let scope = scope(said, &json!({})).unwrap();
         let settings = Settings::of(&scope);
         assert_eq!(settings.clone().scope(&"aws.eu".into(), |_| None).unwrap(), scope);
         assert_eq!(settings.role_arn().unwrap(), "arn:aws-us-gov:iam::123456789012:role/deploy");
@@ -182,7 +182,7 @@ mod tests {
             (json!({ "region": "eu-west-1", "endpoint_url": "127.0.0.1" }), "endpoint_url"),
             (json!({ "region": "eu-west-1", "regoin": "x" }), "regoin"),
         ] {
-            assert_eq!(scope(settings.clone(), json!({})).unwrap_err().path.to_string(), field, "{settings}");
+            assert_eq!(scope(settings.clone(), &json!({})).unwrap_err().path.to_string(), field, "{settings}");
         }
     }
 }

@@ -54,7 +54,7 @@ static SHARED: LazyLock<Option<Shared>> = LazyLock::new(|| {
     let (mut moto, mut types) =
         (Script::start(&python, "serve_moto.py"), Script::start(&python, "serve_cloudcontrol.py"));
     let boto = Mutex::new(Script::start(&python, "observe.py"));
-    let mut port = |server: &mut Script| server.line().trim().parse().expect("it says its port");
+    let port = |server: &mut Script| server.line().trim().parse().expect("it says its port");
     Some(Shared { moto: port(&mut moto), cloud_control: port(&mut types), _servers: Mutex::new([moto, types]), boto })
 });
 

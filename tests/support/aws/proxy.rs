@@ -224,9 +224,10 @@ impl Mind {
 /// A refusal, in the language of the call.
 fn refusal(request: &Request<Bytes>, status: u16, code: &str) -> Answer {
     let is_json = request.headers().contains_key("x-amz-target");
-    let body = match is_json {
-        true => format!(r#"{{"__type": "{code}", "message": "so it was told"}}"#),
-        false => format!("<Error><Code>{code}</Code><Message>so it was told</Message></Error>"),
+    let body = if is_json {
+        format!(r#"{{"__type": "{code}", "message": "so it was told"}}"#)
+    } else {
+        format!("<Error><Code>{code}</Code><Message>so it was told</Message></Error>")
     };
     let mut answer = Response::new(Full::new(Bytes::from(body)));
     *answer.status_mut() = StatusCode::from_u16(status).unwrap();
@@ -245,10 +246,8 @@ fn refusal(request: &Request<Bytes>, status: u16, code: &str) -> Answer {
 /// An answer as S3 gives it, where moto calls it by another name.
 fn righted(body: Bytes) -> Bytes {
     let text = String::from_utf8_lossy(&body);
-    match text.contains("GetBucketVersioningResponse") {
-        true => text.replace("GetBucketVersioningResponse", "VersioningConfiguration").into(),
-        false => body,
-    }
+    let (theirs, right) = ("GetBucketVersioningResponse", "VersioningConfiguration");
+    if text.contains(theirs) { text.replace(theirs, right).into() } else { body }
 }
 
 /// What stands between `<Tags>` and `</Tags>`.
@@ -303,15 +302,13 @@ fn s3_operation(request: &Request<Bytes>) -> String {
     let below = BELOW.iter().find(|(name, _)| names.contains(name)).map(|(_, below)| *below);
     let depth = request.uri().path().trim_matches('/').split('/').filter(|step| !step.is_empty()).count();
     let verb = match (request.method(), below) {
-        (&Method::GET, Some(_)) => "Get",
-        (&Method::POST, Some("Objects")) => "Delete",
         (&Method::GET, None) if depth == 0 => "List",
-        (&Method::GET, None) => "Get",
+        (&Method::GET, _) => "Get",
         (&Method::PUT, None) if depth == 1 => "Create",
         (&Method::PUT, _) => "Put",
-        (&Method::POST, _) => "Post",
         (&Method::HEAD, _) => "Head",
-        (&Method::DELETE, _) => "Delete",
+        (&Method::DELETE, _) | (&Method::POST, Some("Objects")) => "Delete",
+        (&Method::POST, _) => "Post",
         _ => "Unknown",
     };
     let of = below.unwrap_or(["Buckets", "Bucket", "Object"][depth.min(2)]);

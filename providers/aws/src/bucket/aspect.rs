@@ -263,7 +263,8 @@ async fn write_ownership(s3: &Client, name: &str, spec: &Spec) -> Result<(), Pro
 async fn read_lifecycle(s3: &Client, name: &str) -> Result<Part, ProviderError> {
     let there = s3.get_bucket_lifecycle_configuration().bucket(name).send().await;
     let there = unless("read its lifecycle rules", there, "NoSuchLifecycleConfiguration")?;
-    let (rules, class) = lifecycle::read(there.as_ref().map(|there| there.rules()).unwrap_or_default());
+    let rules = there.and_then(|there| there.rules).unwrap_or_default();
+    let (rules, class) = lifecycle::read(&rules);
     let fields = [("lifecycle".to_owned(), to_value(&rules)), ("storage_class".to_owned(), to_value(&class))];
     Ok(Part { fields: fields.into(), options: Map::new() })
 }
@@ -288,7 +289,8 @@ async fn read_cors(s3: &Client, name: &str) -> Result<Part, ProviderError> {
         headers: rule.allowed_headers().to_vec(),
         max_age_seconds: rule.max_age_seconds().and_then(|age| age.try_into().ok()).unwrap_or_default(),
     };
-    let rules: Vec<_> = there.as_ref().map(|there| there.cors_rules()).unwrap_or_default().iter().map(said).collect();
+    let rules = there.and_then(|there| there.cors_rules).unwrap_or_default();
+    let rules: Vec<_> = rules.iter().map(said).collect();
     Ok(Part::of("cors", to_value(&rules)))
 }
 
