@@ -6,6 +6,7 @@ mod bucket;
 mod clients;
 mod error;
 mod native;
+pub mod permissions;
 mod provider;
 mod settings;
 mod tags;

@@ -1,0 +1,105 @@
+//! What each kind needs to be allowed to do: the table that `docs/aws.md` is made from, and that the tests hold calls against.
+
+/// What one kind needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Permissions {
+    /// The kind; `any native type` for all of those.
+    pub kind: &'static str,
+    /// What a plan and a drift run need.
+    pub look: &'static [&'static str],
+    /// What an apply needs besides.
+    pub change: &'static [&'static str],
+    /// What only some fields need: which, and the actions.
+    pub fields: &'static [(&'static str, &'static [&'static str])],
+}
+
+/// All of them, in the order of their kinds.
+pub const PERMISSIONS: [Permissions; 2] = [
+    Permissions {
+        kind: "bucket",
+        look: &[
+            "s3:ListAllMyBuckets",
+            "s3:GetBucketCORS",
+            "s3:GetBucketPublicAccessBlock",
+            "s3:GetBucketTagging",
+            "s3:GetBucketVersioning",
+            "s3:GetEncryptionConfiguration",
+            "s3:GetLifecycleConfiguration",
+        ],
+        change: &[
+            "s3:CreateBucket",
+            "s3:DeleteBucket",
+            "s3:ListBucket",
+            "s3:PutBucketCORS",
+            "s3:PutBucketOwnershipControls",
+            "s3:PutBucketPublicAccessBlock",
+            "s3:PutBucketTagging",
+            "s3:PutBucketVersioning",
+            "s3:PutEncryptionConfiguration",
+            "s3:PutLifecycleConfiguration",
+            "s3:TagResource",
+        ],
+        fields: &[
+            (
+                "`force_destroy`",
+                &[
+                    "s3:ListBucketVersions",
+                    "s3:ListBucketMultipartUploads",
+                    "s3:DeleteObject",
+                    "s3:DeleteObjectVersion",
+                    "s3:AbortMultipartUpload",
+                ],
+            ),
+            ("`logging`", &["s3:GetBucketLogging", "s3:PutBucketLogging", "s3:GetBucketPolicy", "s3:PutBucketPolicy"]),
+            (
+                "`public_access: read`, `options.aws.policy`",
+                &["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"],
+            ),
+            ("`options.aws.ownership`", &["s3:GetBucketOwnershipControls"]),
+            (
+                "`options.aws.object_lock`",
+                &["s3:GetBucketObjectLockConfiguration", "s3:PutBucketObjectLockConfiguration"],
+            ),
+        ],
+    },
+    Permissions {
+        kind: "any native type",
+        look: &["cloudformation:DescribeType", "cloudformation:GetResource"],
+        change: &[
+            "cloudformation:CreateResource",
+            "cloudformation:DeleteResource",
+            "cloudformation:GetResourceRequestStatus",
+            "cloudformation:UpdateResource",
+        ],
+        fields: &[("any", &["what the type's own handlers need: `trueup explain` of the type, or its schema"])],
+    },
+];
+
+/// The table as Markdown.
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "| kind | to plan and to find drift | to apply, besides | where this is said |\n| --- | --- | --- | --- |\n",
+    );
+    let list = |actions: &[&str]| {
+        let quoted = actions
+            .iter()
+            .map(|action| if action.contains(' ') { (*action).to_owned() } else { format!("`{action}`") });
+        quoted.collect::<Vec<_>>().join(", ")
+    };
+    for Permissions { kind, look, change, fields } in PERMISSIONS {
+        let fields: Vec<String> = fields.iter().map(|(field, actions)| format!("{field}: {}", list(actions))).collect();
+        text.push_str(&format!("| {kind} | {} | {} | {} |\n", list(look), list(change), fields.join("; ")));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documents_say_what_the_table_says() {
+        let documents = include_str!("../../../docs/aws.md");
+        assert!(documents.contains(&markdown()), "docs/aws.md has another table than\n{}", markdown());
+    }
+}
