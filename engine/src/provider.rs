@@ -190,6 +190,8 @@ pub enum Progress {
         /// What it is at, in a few words.
         note: Option<String>,
     },
+    /// The work itself failed, as the provider says: it is over. An error of the call that asks after it says no such thing.
+    Failed(Box<ProviderError>),
 }
 
 /// How far a piece of work is.

@@ -330,6 +330,24 @@ async fn pending_work_may_fail_for_good() {
     house.settled(&text).await;
 }
 
+/// An error of the call that asks after work says nothing of the work. The work's own end does, whatever its class.
+#[tokio::test(start_paused = true)]
+async fn work_that_failed_is_over_whatever_it_failed_for() {
+    for class in
+        [Class::Denied, Class::Throttled { retry_after: None }, Class::Transient, Class::Internal, Class::Quota]
+    {
+        let house = House::new();
+        let text = blueprint(&["a: { kind: box }"]);
+        house.cloud.fail("create a", Fault::FailsLater(class.clone()));
+        let report = house.run(&text).await;
+        assert_eq!((report.unfinished.len(), report.failed.len()), (0, 1), "{class:?}: {report:#?}");
+        assert_eq!(house.cloud.take_calls(), ["create a"], "{class:?}");
+        assert!(house.state().await.open.is_empty());
+        house.up(&text).await;
+        house.settled(&text).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_name_that_another_has_is_left_alone() {
     let house = House::new();

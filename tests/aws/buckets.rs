@@ -149,6 +149,104 @@ fn each_field_is_made_changed_and_put_right() {
 }
 
 #[test]
+fn what_is_said_no_more_is_undone() {
+    let policy = "{ Version: '2012-10-17', Statement: [{ Sid: Theirs, Effect: Allow, Principal: { AWS: '123456789012' }, Action: 's3:GetObject', Resource: 'arn:aws:s3:::acme-all/*' }] }";
+    let all = format!(
+        "  logs: {{ kind: bucket }}
+  data:
+    kind: bucket
+    name: acme-all
+    versioning: true
+    lifecycle: [{{ expire_after_days: 3 }}]
+    cors: [{{ origins: ['https://a.example'] }}]
+    logging: {{ bucket: \"{{{{ logs }}}}\" }}
+    tags: {{ team: a }}
+    options: {{ aws: {{ ownership: object_writer, policy: {policy} }} }}
+"
+    );
+    let Some(rig) = Rig::with(&all) else { return };
+    rig.up();
+    let bucket = json!({ "Bucket": "acme-all" });
+    let read = |call: &str| rig.s3(call, bucket.clone());
+    assert!(read("get_bucket_policy")["Policy"].as_str().unwrap().contains("Theirs"));
+    assert_eq!(
+        read("get_bucket_ownership_controls")["OwnershipControls"]["Rules"][0]["ObjectOwnership"],
+        "ObjectWriter"
+    );
+    rig.write("  logs: { kind: bucket }\n  data: { kind: bucket, name: acme-all }\n");
+    rig.up();
+    assert_eq!(read("get_bucket_versioning")["Status"], "Suspended");
+    assert_eq!(read("get_bucket_lifecycle_configuration")["error"], "NoSuchLifecycleConfiguration");
+    assert_eq!(read("get_bucket_cors")["error"], "NoSuchCORSConfiguration");
+    assert_eq!(read("get_bucket_logging").get("LoggingEnabled"), None);
+    assert_eq!(read("get_bucket_policy")["error"], "NoSuchBucketPolicy");
+    assert_eq!(
+        read("get_bucket_ownership_controls")["OwnershipControls"]["Rules"][0]["ObjectOwnership"],
+        "BucketOwnerEnforced"
+    );
+    assert_eq!(tags(&read("get_bucket_tagging")).len(), 4);
+}
+
+#[test]
+fn an_object_lock_is_put_on_and_never_taken_off() {
+    let text = |more: &str| format!("  data: {{ kind: bucket, versioning: true{more} }}\n");
+    let locked = ", options: { aws: { object_lock: true } }";
+    let Some(rig) = Rig::with(&text(locked)) else { return };
+    rig.up();
+    let lock = rig.s3("get_object_lock_configuration", only(&rig));
+    assert_eq!(lock["ObjectLockConfiguration"]["ObjectLockEnabled"], "Enabled", "{lock}");
+    rig.write(&text(""));
+    rig.run(&["plan"]).exits(2).says("1 to replace").says("object_lock");
+}
+
+#[test]
+fn what_is_added_by_hand_is_found_and_taken_away() {
+    let Some(rig) = Rig::with("  data: { kind: bucket, tags: { team: a } }\n") else { return };
+    rig.up();
+    let rules =
+        json!([{ "ID": "theirs", "Filter": { "Prefix": "" }, "Status": "Enabled", "Expiration": { "Days": 1 } }]);
+    rig.s3("put_bucket_lifecycle_configuration", with(&rig, json!({ "LifecycleConfiguration": { "Rules": rules } })));
+    rig.corrects("lifecycle");
+    assert_eq!(rig.s3("get_bucket_lifecycle_configuration", only(&rig))["error"], "NoSuchLifecycleConfiguration");
+    rig.s3("put_bucket_versioning", with(&rig, json!({ "VersioningConfiguration": { "Status": "Enabled" } })));
+    rig.corrects("versioning");
+}
+
+/// A block that was lifted holds for some seconds more: then a policy that lets everyone read is refused.
+#[test]
+fn what_is_opened_is_opened_though_the_block_lags() {
+    let Some(rig) = Rig::with("  data: { kind: bucket, public_access: read }\n") else { return };
+    rig.aws.proxy.misbehave("s3:PutBucketPolicy", Fault::Refuses(403, "AccessDenied"), 1, 2);
+    rig.up();
+    assert!(rig.s3("get_bucket_policy", only(&rig))["Policy"].as_str().unwrap().contains("TrueupEveryoneReads"));
+}
+
+/// In the first region, making a bucket that one has already succeeds: whether it is there must be known before.
+#[test]
+fn where_it_can_not_be_told_whether_a_name_is_free_nothing_is_made() {
+    let Some(rig) = Rig::with("  data: { kind: bucket, name: acme-hidden }\n") else { return };
+    rig.s3("create_bucket", json!({ "Bucket": "acme-hidden" }));
+    rig.aws.proxy.misbehave("s3:HeadBucket", Fault::Refuses(403, "Forbidden"), 1, 1000);
+    rig.run(&["apply", "--yes"]).exits(3).says("BucketAlreadyOwnedByYou");
+    let block = rig.s3("get_public_access_block", json!({ "Bucket": "acme-hidden" }));
+    assert_eq!(block["error"], "NoSuchPublicAccessBlockConfiguration", "it was left alone");
+}
+
+/// A list lags, and what it does not show is looked for by its name.
+#[test]
+fn what_a_list_does_not_show_is_no_absence() {
+    let Some(rig) = Rig::with("  data: { kind: bucket, placement: [{ provider: aws, region: us-east-1 }] }\n") else {
+        return;
+    };
+    rig.up();
+    rig.aws.proxy.hide_from_lists(true);
+    rig.is_level();
+    rig.aws.proxy.hide_from_lists(false);
+    rig.s3("delete_bucket", only(&rig));
+    rig.run(&["plan"]).exits(2).says("1 to create");
+}
+
+#[test]
 fn everyone_reads_what_is_public_and_nobody_what_was() {
     let Some(rig) = Rig::with("  data: { kind: bucket, public_access: read }\n") else { return };
     rig.up();
@@ -308,6 +406,10 @@ fn what_s3_can_not_take_is_told_with_its_line() {
         ("location: EU", "provider's region"),
         ("storage_class: infrequent", "30 days"),
         ("options: { aws: { object_lok: true } }", "object_lock"),
+        ("options: { aws: { object_lock: true } }", "versioning: true"),
+        ("options: { aws: { ownership: mine } }", "object_writer"),
+        ("options: { aws: { policy: '{}' } }", "it is a map"),
+        ("lifecycle: [{ prefix: tmp/ }]", "expire_after_days"),
         ("tags: { 'aws:x': a }", "not a blueprint's"),
     ] {
         rig.write(&format!("  data:\n    kind: bucket\n    {said}\n"));
@@ -334,8 +436,11 @@ fn of_fifty_buckets_of_which_every_fifth_reply_is_lost_there_are_fifty() {
     rig.is_level();
     let buckets = rig.buckets();
     assert_eq!(buckets.len(), 50);
-    let listed = rig.run(&["state", "list", "--json"]).exits(0);
-    assert_eq!(listed.json()["resources"].as_array().map_or(0, Vec::len), 50, "{}", listed.out);
+    let listed = rig.run(&["state", "list", "--json"]).exits(0).json();
+    let id = |record: &Json| record["current"]["id"].as_str().unwrap_or_else(|| panic!("{record}")).to_owned();
+    let mut recorded: Vec<String> = listed["resources"].as_array().unwrap().iter().map(id).collect();
+    recorded.sort();
+    assert_eq!(recorded, buckets);
     for name in buckets {
         assert_eq!(tags(&rig.s3("get_bucket_tagging", json!({ "Bucket": name }))).len(), 4);
     }

@@ -120,6 +120,36 @@ fn a_reply_that_is_lost_makes_no_second_queue() {
     assert_eq!(all(&rig, QUEUE).len(), 4);
 }
 
+/// Cloud Control takes a request before it looks into it: what is wrong comes with the answer to a later question.
+#[test]
+fn work_that_fails_later_is_told_and_the_next_run_makes_it() {
+    for code in [
+        "AccessDenied",
+        "Throttling",
+        "NotStabilized",
+        "ServiceInternalError",
+        "InvalidRequest",
+        "GeneralServiceException",
+    ] {
+        let Some(rig) = Rig::with(&format!("  events: {{ kind: {QUEUE}, properties: {{ DelaySeconds: 1 }} }}\n"))
+        else {
+            return;
+        };
+        rig.aws.fails_later(&[code]);
+        rig.run(&["apply", "--yes"]).exits(3).says(code).says("1 failed").says("0 under way");
+        rig.up();
+        rig.place.edit("DelaySeconds: 1", "DelaySeconds: 2");
+        rig.aws.fails_later(&[code]);
+        rig.run(&["apply", "--yes"]).exits(3).says(code).says("1 failed");
+        rig.up();
+        assert_eq!(only(&rig, QUEUE)["DelaySeconds"], 2, "{code}");
+        rig.aws.fails_later(&[code]);
+        rig.run(&["destroy", "--yes"]).exits(3).says(code);
+        rig.run(&["destroy", "--yes"]).exits(0);
+        assert_eq!(all(&rig, QUEUE), [""; 0], "{code}");
+    }
+}
+
 #[test]
 fn a_run_that_was_cut_off_asks_after_what_it_began() {
     let Some(rig) = Rig::with(&format!("  events: {{ kind: {QUEUE} }}\n")) else { return };
@@ -158,4 +188,61 @@ fn what_is_written_and_never_read_is_kept_sealed() {
     assert!(ran.out.contains("1 to change"), "{}", ran.out);
     rig.up();
     assert_eq!(rig.place.files_with("HUNTER2"), [rig.place.path("blueprint.yaml")]);
+}
+
+/// What is fixed when a thing is made, and never read again, is in no update; nor are tags that can't be changed.
+#[test]
+fn what_is_fixed_and_what_is_never_read_stand_in_no_update() {
+    let collection = |words: &str| {
+        format!(
+            "  search:\n    kind: AWS::OpenSearchServerless::Collection\n    properties: {{ Name: words, Description: {words}, EncryptionConfig: {{ AWSOwnedKey: true }} }}\n"
+        )
+    };
+    let Some(rig) = Rig::with(&collection("first")) else { return };
+    rig.up();
+    rig.write(&collection("second"));
+    rig.run(&["plan"]).exits(2).says("1 to change");
+    rig.up();
+    assert_eq!(only(&rig, "AWS::OpenSearchServerless::Collection")["Description"], "second");
+}
+
+#[test]
+fn tags_that_must_say_more_say_it() {
+    let name = "AWS::AutoScaling::AutoScalingGroup";
+    let text = |most: u32| {
+        format!(
+            "  group:\n    kind: {name}\n    properties: {{ MinSize: '0', MaxSize: '{most}' }}\n    tags: {{ team: a }}\n"
+        )
+    };
+    let Some(rig) = Rig::with(&text(1)) else { return };
+    rig.up();
+    let before = only(&rig, name)["Tags"].clone();
+    assert!(
+        before.as_array().unwrap().contains(&json!({ "Key": "team", "Value": "a", "PropagateAtLaunch": false })),
+        "{before}"
+    );
+    rig.write(&text(2));
+    rig.up();
+    assert_eq!(only(&rig, name)["Tags"], before, "an update leaves alone what it does not change");
+}
+
+#[test]
+fn a_secret_that_aws_makes_up_is_sealed() {
+    let name = "AWS::Cognito::UserPoolClient";
+    let Some(rig) = Rig::with(&format!(
+        "  client:\n    kind: {name}\n    properties: {{ UserPoolId: us-east-1_pool, GenerateSecret: true }}\n"
+    )) else {
+        return;
+    };
+    rig.place.edit("resources:", "outputs: { secret: \"{{ client.ClientSecret }}\" }\nresources:");
+    rig.up();
+    let listed = json!({ "TypeName": name, "ResourceModel": r#"{ "UserPoolId": "us-east-1_pool" }"# });
+    let listed = rig.types("list_resources", listed);
+    let key = &listed["ResourceDescriptions"][0]["Identifier"];
+    let got = rig.types("get_resource", json!({ "TypeName": name, "Identifier": key }));
+    let model: Json = serde_json::from_str(got["ResourceDescription"]["Properties"].as_str().unwrap()).unwrap();
+    let secret = model["ClientSecret"].as_str().unwrap();
+    assert_eq!(rig.place.files_with(secret), [std::path::PathBuf::new(); 0]);
+    rig.run(&["output"]).says_not(secret);
+    rig.run(&["state", "show", "client"]).says_not(secret);
 }

@@ -71,6 +71,8 @@ impl Rig {
     pub(crate) fn buckets(&self) -> Vec<String> {
         let listed = self.s3("list_buckets", serde_json::json!({}));
         let name = |bucket: &Json| bucket["Name"].as_str().unwrap().to_owned();
-        listed["Buckets"].as_array().unwrap().iter().map(name).collect()
+        let mut names: Vec<String> = listed["Buckets"].as_array().unwrap().iter().map(name).collect();
+        names.sort();
+        names
     }
 }

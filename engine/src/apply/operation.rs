@@ -174,6 +174,7 @@ impl<'a> Drive<'a> {
                 Ok(Progress::Pending { id, handle, poll_after, amount, note }) => {
                     self.pending(id, handle, poll_after, amount, note).await
                 }
+                Ok(Progress::Failed(error)) => self.over(*error).await,
                 Err(error) if self.is_doubtful(&error) => self.unknown(error, next).await,
                 Err(error) => self.failed(error, next).await,
             };
@@ -261,6 +262,11 @@ impl<'a> Drive<'a> {
         if !next.ends_with(&error, self.doubt.is_some()) {
             return Err(Outcome::Unfinished(self.scrubbed(&error.to_string())));
         }
+        self.over(error).await
+    }
+
+    /// It failed for good, unless an earlier call of it may arrive still.
+    async fn over(&mut self, error: ProviderError) -> Result<Next, Outcome> {
         if let (Some(left), Some(open)) = (self.on_its_way(), self.open()) {
             if !self.run.wait(left).await {
                 return Err(Outcome::Unfinished(self.scrubbed(&error.to_string())));

@@ -437,7 +437,7 @@ impl Cloud {
             return Ok(waiting(job.found.as_ref().map(|found| found.id.clone()), number));
         }
         match &job.fails {
-            Some(class) => Err(ProviderError::new(class.clone(), "it did not work out")),
+            Some(class) => Ok(Progress::Failed(Box::new(ProviderError::new(class.clone(), "it did not work out")))),
             None => Ok(Progress::Done(job.found.clone().map(Box::new))),
         }
     }

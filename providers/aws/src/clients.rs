@@ -89,7 +89,12 @@ impl Pool {
         let region = settings.region.clone().ok_or_else(|| {
             ProviderError::new(Class::Invalid { field: Some("region".to_owned()) }, "the scope has no region")
         })?;
-        let config = self.config(&settings).await.into_builder().region(Region::new(region.clone())).build();
+        let config = self
+            .config(&settings, Region::new(region.clone()))
+            .await
+            .into_builder()
+            .region(Region::new(region.clone()))
+            .build();
         let account = account(&config).await?;
         if let Some(said) = settings.account.filter(|said| *said != account) {
             let message = format!("the credentials are of the account {account}, and the blueprint says {said}");
@@ -112,18 +117,19 @@ impl Pool {
     }
 
     /// What the environment, the profiles and the settings say, but for the region: one for all regions.
-    async fn config(&self, settings: &Settings) -> SdkConfig {
+    async fn config(&self, settings: &Settings, region: Region) -> SdkConfig {
         let settings =
             Settings { region: settings.region.clone().filter(|_| settings.role.is_some()), ..settings.clone() };
         let cell =
             self.configs.lock().unwrap_or_else(PoisonError::into_inner).entry(settings.clone()).or_default().clone();
-        cell.get_or_init(|| load(settings)).await.clone()
+        cell.get_or_init(|| load(settings, region)).await.clone()
     }
 }
 
-async fn load(settings: Settings) -> SdkConfig {
+async fn load(settings: Settings, region: Region) -> SdkConfig {
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(TRY);
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts.build());
+    // With a region nobody looks for one, in the end at a machine's own service.
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(region).timeout_config(timeouts.build());
     if let Some(profile) = &settings.profile {
         loader = loader.profile_name(profile);
     }

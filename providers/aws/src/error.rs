@@ -66,6 +66,7 @@ const CODES: &[(Class, &[&str])] = &[
             "InvalidAccessKeyId",
             "InvalidClientTokenId",
             "InvalidCredentials",
+            "InvalidCredentialsException",
             "InvalidToken",
             "MissingAuthenticationToken",
             "NotSignedUp",
@@ -154,6 +155,18 @@ const CODES: &[(Class, &[&str])] = &[
             "ServiceTimeoutException",
             "ServiceUnavailable",
             "Unavailable",
+        ],
+    ),
+    (
+        Class::Invalid { field: None },
+        &[
+            "GeneralServiceException",
+            "InvalidBucketState",
+            "InvalidRequestException",
+            "NotImplemented",
+            "NotUpdatableException",
+            "PrivateTypeException",
+            "UnsupportedActionException",
         ],
     ),
     // A token that was used for something else: whoever repeats it gets the same answer.

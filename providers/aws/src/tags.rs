@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use trueup_engine::naming::{TAG_ADDRESS, address_digest};
+use trueup_engine::naming::{TAG_ADDRESS, TAG_TOKEN, address_digest};
 use trueup_engine::schema::Problem;
 use trueup_state::map::Map;
 use trueup_state::{FieldPath, Request, Value};
 
 /// What the keys begin with that say whose an object is.
 const OURS: &str = "trueup:";
+/// What the keys begin with that AWS keeps for itself.
+const AWS: &str = "aws:";
 /// How many tags AWS takes on one thing, and how many of them say whose it is.
 const MOST: (usize, usize) = (50, 4);
 /// The most characters of a key and of a value.
@@ -23,9 +25,15 @@ pub(crate) fn owner(request: &Request) -> BTreeMap<String, String> {
     owner
 }
 
-/// What tags say of whose an object is, and the rest of them.
+/// Of the tags of what is there what no change of ours may lose: those that AWS sets itself, and what it was made by.
+pub(crate) fn kept(there: &[(String, String)]) -> Vec<(String, String)> {
+    there.iter().filter(|(key, _)| key.starts_with(AWS) || key == TAG_TOKEN).cloned().collect()
+}
+
+/// What tags say of whose an object is, and the rest of them, but for those that AWS sets itself.
 pub(crate) fn apart(tags: impl IntoIterator<Item = (String, String)>) -> (BTreeMap<String, String>, Map) {
-    let (ours, theirs): (Vec<_>, Vec<_>) = tags.into_iter().partition(|(key, _)| key.starts_with(OURS));
+    let tags = tags.into_iter().filter(|(key, _)| !key.starts_with(AWS));
+    let (ours, theirs): (Vec<_>, Vec<_>) = tags.partition(|(key, _)| key.starts_with(OURS));
     (ours.into_iter().collect(), theirs.into_iter().map(|(key, value)| (key, value.into())).collect())
 }
 

@@ -94,6 +94,11 @@ impl Aws {
         self.boto_in(REGION, service, call, with)
     }
 
+    /// The next work of types, in this order, is taken and fails with these codes of handlers.
+    pub(crate) fn fails_later(&self, codes: &[&str]) {
+        self.boto("told", "", json!(codes));
+    }
+
     /// The same in another region.
     pub(crate) fn boto_in(&self, region: &str, service: &str, call: &str, with: Json) -> Json {
         let asked = json!({ "endpoint": self.proxy.observer_url(), "region": region, "service": service, "call": call, "with": with });

@@ -46,6 +46,7 @@ struct Rule {
 struct Mind {
     calls: Vec<Call>,
     rules: Vec<Rule>,
+    hides: bool,
 }
 
 /// A call, as it came.
@@ -115,6 +116,11 @@ impl Proxy {
     /// From now on the last of each `every` calls of an operation goes wrong, `times` in all.
     pub(crate) fn misbehave(&self, operation: &'static str, fault: Fault, every: usize, times: usize) {
         self.mind().rules.push(Rule { operation, fault, every, times, seen: 0 });
+    }
+
+    /// Whether lists of buckets are empty, as if they lagged.
+    pub(crate) fn hide_from_lists(&self, hide: bool) {
+        self.mind().hides = hide;
     }
 
     /// From now on nothing goes wrong.
@@ -195,7 +201,9 @@ impl Behind {
         let length = request.body().len().into();
         request.headers_mut().insert("content-length", length);
         request.headers_mut().remove("transfer-encoding");
-        let is_of_types = matches!(service(&request), "cloudcontrolapi" | "cloudformation");
+        let is_list = operation(&request) == "s3:ListBuckets";
+        let is_of_types =
+            request.uri().path() == "/told" || matches!(service(&request), "cloudcontrolapi" | "cloudformation");
         let stream = TcpStream::connect(if is_of_types { self.cloud_control } else { self.moto }).await?;
         let made = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = made.map_err(io::Error::other)?;
@@ -204,6 +212,8 @@ impl Behind {
         let (mut head, body) = answer.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         let body = righted(body);
+        let hides = is_list && self.mind().hides;
+        let body = if hides { without_buckets(&body) } else { body };
         head.headers.insert("content-length", body.len().into());
         Ok(Response::from_parts(head, Full::new(body)))
     }
@@ -248,6 +258,13 @@ fn righted(body: Bytes) -> Bytes {
     let text = String::from_utf8_lossy(&body);
     let (theirs, right) = ("GetBucketVersioningResponse", "VersioningConfiguration");
     if text.contains(theirs) { text.replace(theirs, right).into() } else { body }
+}
+
+/// A list of buckets without its buckets.
+fn without_buckets(body: &Bytes) -> Bytes {
+    let text = String::from_utf8_lossy(body);
+    let cut = text.split_once("<Buckets>").zip(text.split_once("</Buckets>"));
+    cut.map_or_else(|| body.clone(), |((head, _), (_, tail))| format!("{head}<Buckets></Buckets>{tail}").into())
 }
 
 /// What stands between `<Tags>` and `</Tags>`.

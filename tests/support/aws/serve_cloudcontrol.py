@@ -90,6 +90,8 @@ class Account:
     def __init__(self, number, region):
         self.number, self.region = number, region
         self.objects, self.requests, self.tokens = {}, {}, {}
+        # What work is to fail with, one after the other.
+        self.told = []
 
     # What the API answers.
 
@@ -165,7 +167,11 @@ class Account:
                 raise Refusal("ConcurrentOperationException", "Another operation on this resource is in progress", 409)
         request = {"token": str(uuid.uuid4()), "operation": operation, "name": name, "key": key, "left": POLLS, "failure": None}
         try:
-            request["key"] = act() or key
+            if self.told:
+                # It is taken, and fails later.
+                request["failure"], request["left"] = Failure(self.told.pop(0), "so it was told"), POLLS
+            else:
+                request["key"] = act() or key
         except Failure as failure:
             request["failure"], request["left"] = failure, 0
         self.requests[request["token"]] = request
@@ -182,11 +188,11 @@ class Account:
         }
         if request["key"]:
             event["Identifier"] = request["key"]
-        if failure := request["failure"]:
+        if (failure := request["failure"]) and request["left"] <= 0:
             return event | {"OperationStatus": "FAILED", "ErrorCode": failure.code, "StatusMessage": failure.message}
         is_over = request["left"] <= 0
         request["left"] -= 1 if counts else 0
-        return event | {"OperationStatus": "SUCCESS" if is_over else "IN_PROGRESS"}
+        return event | ({"OperationStatus": "SUCCESS"} if is_over else {"OperationStatus": "IN_PROGRESS", "RetryAfter": time.time()})
 
     def created(self, name, schema, wanted):
         check(schema, wanted)
@@ -217,15 +223,19 @@ class Account:
         model[path[-1]] = f"arn:aws:{service}:{self.region}:{self.number}:{unique}" if is_arn else f"{path[-1].lower()}-{unique}"
 
     def updated(self, name, schema, key, patch):
-        before = self.objects[name, key]
-        after = copy.deepcopy(without(before, schema, "writeOnlyProperties"))
+        """What is never read is not there to be patched, and is lost where the patch does not say it again."""
+        stored = self.objects[name, key]
+        before = without(stored, schema, "writeOnlyProperties")
+        after = copy.deepcopy(before)
         for step in patch:
             apply(after, step)
         for pointer in schema.get("createOnlyProperties", []) + schema.get("readOnlyProperties", []):
-            if "*" not in pointer and at(after, steps(pointer)) != at(before, steps(pointer)) and pointer not in schema.get("writeOnlyProperties", []):
-                raise Failure("NotUpdatable", f"Invalid patch update: {pointer} can't be changed")
-        check(schema, without(after, schema, "readOnlyProperties"))
-        self.objects[name, key] = after
+            if "*" not in pointer and at(after, steps(pointer)) != at(before, steps(pointer)):
+                raise Failure("NotUpdatable", f"Invalid patch update: createOnlyProperties [{pointer}] cannot be updated")
+        fixed = {steps(pointer)[0] for pointer in schema.get("createOnlyProperties", []) if len(steps(pointer)) == 1}
+        whole = after | {name: value for name, value in stored.items() if name in fixed}
+        check(schema, without(whole, schema, "readOnlyProperties"))
+        self.objects[name, key] = whole
 
     def deleted(self, name, key):
         if (name, key) not in self.objects:
@@ -287,6 +297,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path == "/told":
+            told = json.loads(body)
+            key = (self.headers.get("x-moto-account-id"), told["region"])
+            with lock:
+                accounts.setdefault(key, Account(*key)).told += told["fail"]
+            return self.answer(200, "{}", "application/json")
         target = self.headers.get("X-Amz-Target")
         signed = re.search(r"Credential=[^/]*/[^/]*/([^/]*)/", self.headers.get("Authorization", ""))
         key = (self.headers.get("x-moto-account-id"), signed.group(1) if signed else "us-east-1")

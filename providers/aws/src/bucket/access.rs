@@ -54,8 +54,8 @@ struct Policy {
     theirs: Option<Json>,
     /// Whether everyone may read.
     everyone: bool,
-    /// Whether S3 may put logs there.
-    logs: bool,
+    /// The accounts whose buckets' logs S3 may put there, as the statement says it.
+    logs: Option<Json>,
 }
 
 impl Policy {
@@ -72,11 +72,13 @@ impl Policy {
             return Self { theirs: Some(policy), ..Self::default() };
         };
         let mut take = |id: &str| {
-            let before = statements.len();
-            statements.retain(|statement| statement.get("Sid").and_then(Json::as_str) != Some(id));
-            statements.len() < before
+            let is_it = |statement: &Json| statement.get("Sid").and_then(Json::as_str) == Some(id);
+            let position = statements.iter().position(is_it)?;
+            Some(statements.remove(position))
         };
-        let (everyone, logs) = (take(EVERYONE), take(LOGS));
+        let (everyone, logs) = (take(EVERYONE).is_some(), take(LOGS));
+        let logs =
+            logs.map(|logs| logs.pointer("/Condition/StringEquals/aws:SourceAccount").cloned().unwrap_or_default());
         let is_empty = statements.is_empty();
         Self { theirs: (!is_empty).then_some(policy), everyone, logs }
     }
@@ -91,8 +93,9 @@ impl Policy {
         let logs = json!({
             "Sid": LOGS, "Effect": "Allow", "Principal": { "Service": "logging.s3.amazonaws.com" },
             "Action": "s3:PutObject", "Resource": files,
+            "Condition": { "StringEquals": { "aws:SourceAccount": self.logs } },
         });
-        let ours = [(self.everyone, everyone), (self.logs, logs)];
+        let ours = [(self.everyone, everyone), (self.logs.is_some(), logs)];
         let ours: Vec<Json> =
             ours.into_iter().filter_map(|(is_there, statement)| is_there.then_some(statement)).collect();
         let Some(mut policy) = self.theirs.clone() else {
@@ -117,10 +120,13 @@ impl Policy {
     }
 }
 
-/// Lets S3 put logs into a bucket, if it may not yet.
-pub(super) async fn take_logs(s3: &Client, name: &str) -> Result<(), ProviderError> {
+/// Lets S3 put the logs of an account's buckets into a bucket, if it may not yet.
+pub(super) async fn take_logs(s3: &Client, name: &str, account: &str) -> Result<(), ProviderError> {
     let policy = Policy::read(s3, name).await?;
-    if policy.logs { Ok(()) } else { Policy { logs: true, ..policy }.write(s3, name).await }
+    if policy.logs.is_some() {
+        return Ok(());
+    }
+    Policy { logs: Some(account.into()), ..policy }.write(s3, name).await
 }
 
 /// Makes it what a spec says: what is closed is closed first, and what is opened is opened last. What others say of named readers is
@@ -130,8 +136,18 @@ pub(super) async fn write(s3: &Client, name: &str, spec: &Spec) -> Result<(), Pr
     set_block(s3, name, is_blocked).await?;
     let there = Policy::read(s3, name).await?;
     let said = option(spec, "policy").map(|policy| Some(policy.clone()).filter(|policy| !policy.is_null()));
-    let wanted = Policy { theirs: said.unwrap_or(there.theirs.clone()), everyone: !is_blocked, logs: there.logs };
-    if wanted == there { Ok(()) } else { wanted.write(s3, name).await }
+    let logs = there.logs.clone();
+    let wanted = Policy { theirs: said.unwrap_or(there.theirs.clone()), everyone: !is_blocked, logs };
+    if wanted == there {
+        return Ok(());
+    }
+    match wanted.write(s3, name).await {
+        // The block that was lifted just now holds for some seconds more.
+        Err(error) if error.class == Class::Denied && !is_blocked => {
+            Err(ProviderError { class: Class::Transient, ..error })
+        }
+        written => written,
+    }
 }
 
 async fn set_block(s3: &Client, name: &str, is_blocked: bool) -> Result<(), ProviderError> {
@@ -155,9 +171,11 @@ mod tests {
         let config = aws_sdk_s3::Config::builder().behavior_version_latest().region(region);
         let s3 = Client::from_conf(config.build());
         let theirs = json!({ "Version": "2012-10-17", "Statement": [{ "Sid": "Theirs", "Effect": "Deny" }] });
-        for (theirs, everyone, logs) in
-            [(None, true, true), (Some(theirs.clone()), true, false), (Some(theirs), false, true)]
-        {
+        for (theirs, everyone, logs) in [
+            (None, true, Some(json!("1"))),
+            (Some(theirs.clone()), true, None),
+            (Some(theirs), false, Some(json!("1"))),
+        ] {
             let policy = Policy { theirs, everyone, logs };
             let document = policy.document(&s3, "b").unwrap();
             assert!(document.to_string().contains("arn:aws-cn:s3:::b/*"), "{document}");
@@ -166,7 +184,7 @@ mod tests {
         assert_eq!(Policy::default().document(&s3, "b"), None);
         let one = json!({ "Version": "2012-10-17", "Statement": { "Sid": "Theirs", "Effect": "Deny" } });
         assert_eq!(Policy::of(one.clone()).theirs, Some(one.clone()));
-        let both = Policy { theirs: Some(one), everyone: true, logs: false }.document(&s3, "b").unwrap();
+        let both = Policy { theirs: Some(one), everyone: true, logs: None }.document(&s3, "b").unwrap();
         assert_eq!(both["Statement"].as_array().unwrap().len(), 2);
     }
 }

@@ -19,6 +19,7 @@ use trueup_state::map::Map;
 use trueup_state::{Class, Value};
 
 use super::{OPTIONS, access, lifecycle};
+use crate::clients::Clients;
 use crate::error::failed;
 
 /// One of them.
@@ -96,8 +97,14 @@ impl Aspect {
         }
     }
 
+    /// Whether what is read of it is, to the letter, what was written. Keys and policies are kept in forms of AWS's own.
+    pub(super) fn is_exact(self) -> bool {
+        matches!(self, Self::Versioning | Self::ObjectLock | Self::Ownership | Self::Lifecycle | Self::Logging)
+    }
+
     /// Makes it what a spec says.
-    pub(super) async fn write(self, s3: &Client, name: &str, spec: &Spec) -> Result<(), ProviderError> {
+    pub(super) async fn write(self, clients: &Clients, name: &str, spec: &Spec) -> Result<(), ProviderError> {
+        let s3 = &clients.s3.writes;
         match self {
             Self::Access => access::write(s3, name, spec).await,
             Self::Versioning => write_versioning(s3, name, spec).await,
@@ -106,7 +113,7 @@ impl Aspect {
             Self::Ownership => write_ownership(s3, name, spec).await,
             Self::Lifecycle => write_lifecycle(s3, name, spec).await,
             Self::Cors => write_cors(s3, name, spec).await,
-            Self::Logging => write_logging(s3, name, spec).await,
+            Self::Logging => write_logging(clients, name, spec).await,
         }
     }
 }
@@ -329,16 +336,16 @@ async fn read_logging(s3: &Client, name: &str, sent: Option<&Value>) -> Result<P
 }
 
 /// The bucket that takes the log lets S3 put it there.
-async fn write_logging(s3: &Client, name: &str, spec: &Spec) -> Result<(), ProviderError> {
+async fn write_logging(clients: &Clients, name: &str, spec: &Spec) -> Result<(), ProviderError> {
     if let Some(target) = spec.logging.as_ref().and_then(|log| log.bucket.attribute("name")) {
-        access::take_logs(s3, target).await?;
+        access::take_logs(&clients.s3.writes, target, &clients.account).await?;
     }
     let enabled = spec.logging.as_ref().map(|log| {
         let target = log.bucket.attribute("name").unwrap_or_default();
         built(LoggingEnabled::builder().target_bucket(target).target_prefix(&log.prefix).build())
     });
     let status = BucketLoggingStatus::builder().set_logging_enabled(enabled.transpose()?).build();
-    let written = s3.put_bucket_logging().bucket(name).bucket_logging_status(status).send().await;
+    let written = clients.s3.writes.put_bucket_logging().bucket(name).bucket_logging_status(status).send().await;
     written.map(drop).map_err(|error| failed("set where its log goes", &error))
 }
 

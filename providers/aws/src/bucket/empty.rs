@@ -9,7 +9,7 @@ use crate::clients::Pair;
 use crate::error::{class_of, failed};
 
 /// How many pages of a thousand one step removes: a call returns within seconds.
-const PAGES: usize = 10;
+const PAGES: usize = 3;
 
 /// What a step left.
 pub(super) enum Left {

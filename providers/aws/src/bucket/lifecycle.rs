@@ -15,6 +15,9 @@ use trueup_state::{Class, FieldPath, Value};
 const NEW_FILES: &str = "trueup-new-files";
 /// What the ids of the blueprint's rules begin with; their position follows.
 const RULE: &str = "trueup-";
+/// What a rule may do.
+const ACTIONS: [&str; 4] =
+    ["expire_after_days", "noncurrent_expire_after_days", "abort_incomplete_uploads_after_days", "transition"];
 /// How many days S3 keeps a file before it may move to Standard-IA.
 const INFREQUENT_AFTER: u32 = 30;
 
@@ -130,8 +133,15 @@ pub(super) fn problems(spec: &Value) -> Vec<Problem> {
     }
     let rules = spec.get("lifecycle").and_then(|rules| rules.revealed().as_list()).unwrap_or_default();
     for (position, rule) in rules.iter().enumerate() {
+        let at = FieldPath::root().field("lifecycle").index(position);
+        let says = |name: &str| rule.get(name).is_some_and(|value| *value != Value::Null);
+        if !ACTIONS.iter().any(|name| says(name)) {
+            let message =
+                format!("a rule does something: say {}", ACTIONS.map(|name| format!("`{name}`")).join(" or "));
+            problems.push(Problem::new(at.clone(), message));
+        }
         let Some(transition) = rule.revealed().get("transition").map(Value::revealed) else { continue };
-        let at = FieldPath::root().field("lifecycle").index(position).field("transition");
+        let at = at.field("transition");
         let after = transition.get("after_days").and_then(|days| match days.revealed() {
             Value::Number(days) => days.as_u64(),
             _ => None,
@@ -192,7 +202,7 @@ mod tests {
             problems(&json.into()).iter().map(|problem| problem.path.to_string()).collect()
         };
         assert_eq!(paths(json!({ "storage_class": "infrequent" })), ["storage_class"]);
-        let moved = |class: &str, days: u32| json!({ "lifecycle": [{}, { "transition": { "after_days": days, "storage_class": class } }] });
+        let moved = |class: &str, days: u32| json!({ "lifecycle": [{ "expire_after_days": 90 }, { "transition": { "after_days": days, "storage_class": class } }] });
         assert_eq!(paths(moved("infrequent", 29)), ["lifecycle[1].transition.after_days"]);
         assert_eq!(paths(moved("standard", 29)), ["lifecycle[1].transition.storage_class"]);
         assert_eq!(paths(moved("cold", 1)), [""; 0]);

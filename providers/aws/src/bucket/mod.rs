@@ -40,6 +40,10 @@ static OPTIONS: LazyLock<FieldPath> = LazyLock::new(|| FieldPath::from_iter(["op
 const KNOWN_OPTIONS: [&str; 3] = ["object_lock", "ownership", "policy"];
 /// The region that S3 grew up in: it is named by leaving it out, and a bucket that one has already is made there once more.
 const FIRST_REGION: &str = "us-east-1";
+/// Whose files may be.
+const OWNERSHIPS: [&str; 3] = ["bucket_owner_enforced", "bucket_owner_preferred", "object_writer"];
+/// How often a bucket that can't be made level is put off, by a second each time.
+const MOST_TRIES: u32 = 60;
 /// How often, and after how long, is looked again for what S3 was told and does not show yet.
 const LAGS: (u32, Duration) = (4, Duration::from_millis(300));
 
@@ -79,9 +83,20 @@ impl Buckets {
     /// What is there of a bucket, which is gone if it is not among the names. One that is found by its name may be half-made: then it is
     /// to be asked after further.
     async fn look(&self, names: &BTreeSet<String>, target: &Target<'_>) -> Observation {
-        let (By::Id(name) | By::Name(name)) = target.by else { return Observation::Absent };
+        let (By::Id(name) | By::Name(name)) = target.by else {
+            return Observation::Indeterminate("S3 can't be asked for a token".to_owned());
+        };
+        // A list may lag, and has only an account's own.
         if !names.contains(name) {
-            return Observation::Absent;
+            match self.head(name).await {
+                Ok(Head::There) => {}
+                Ok(Head::Absent) => return Observation::Absent,
+                Ok(Head::Hidden) if matches!(target.by, By::Name(_)) => return Observation::Absent,
+                Ok(Head::Hidden) => {
+                    return Observation::Indeterminate(format!("S3 does not say whether {name} is there"));
+                }
+                Err(error) => return Observation::Indeterminate(error.to_string()),
+            }
         }
         let seen = match self.read(name, target.sent).await {
             Ok(seen) => seen,
@@ -89,11 +104,12 @@ impl Buckets {
             Err(error) => return Observation::Indeterminate(error.to_string()),
         };
         let is_level = target.sent.is_none_or(|sent| seen.parts.values().all(|part| part.is(sent)));
-        let pending = (matches!(target.by, By::Name(_)) && !is_level).then(|| Doing::Level.handle());
-        Observation::Present(Box::new(Found { pending, ..self.found(name, seen) }))
+        let pending = (matches!(target.by, By::Name(_)) && !is_level).then(|| Doing::Level(0).handle());
+        Observation::Present(Box::new(Found { pending, ..self.found(name, seen, target.sent) }))
     }
 
-    fn found(&self, name: &str, seen: Seen) -> Found {
+    /// A bucket by what is there of it. `sent`: what its spec says; of AWS's own options, what it does not say is not told either.
+    fn found(&self, name: &str, seen: Seen, sent: Option<&Value>) -> Found {
         let (owner, tags) = tags::apart(seen.tags);
         let mut fields = Map::from([("name".to_owned(), name.into())]);
         let mut options = Map::new();
@@ -102,6 +118,7 @@ impl Buckets {
             options.extend(part.options);
         }
         fields.insert("tags".to_owned(), Value::Map(tags));
+        options.retain(|option, _| sent.is_none_or(|sent| sent.at(&OPTIONS.field(option)).is_some()));
         if !options.is_empty() {
             fields.insert("options".to_owned(), Value::Map([("aws".to_owned(), Value::Map(options))].into()));
         }
@@ -114,17 +131,30 @@ impl Buckets {
         Found { id: name.to_owned(), spec: Value::Map(fields), attributes: to_value(&attributes), owner, pending: None }
     }
 
+    /// Whether there is a bucket of a name.
+    async fn head(&self, name: &str) -> Result<Head, ProviderError> {
+        let answer = self.clients.s3.reads.head_bucket().bucket(name).send().await;
+        let status = answer.as_ref().err().and_then(|error| error.raw_response()).map(|raw| raw.status().as_u16());
+        match (answer, status) {
+            (Ok(_), _) => Ok(Head::There),
+            (_, Some(404)) => Ok(Head::Absent),
+            (_, Some(301 | 403)) => Ok(Head::Hidden),
+            (Err(error), _) => Err(failed(&format!("look for the bucket {name}"), &error)),
+        }
+    }
+
     /// Makes the bucket itself, tagged from the first.
     async fn make(&self, request: &Request, spec: &Spec) -> Result<(), ProviderError> {
         let region = &self.clients.region;
-        if region == FIRST_REGION && self.clients.s3.reads.head_bucket().bucket(&request.name).send().await.is_ok() {
-            let message = format!("the bucket `{}` is there already", request.name);
+        // Elsewhere the call itself says so.
+        if region == FIRST_REGION && self.head(&request.name).await? != Head::Absent {
+            let message = format!("there is a bucket `{}` already", request.name);
             return Err(ProviderError::new(Class::AlreadyExists, message).code("BucketAlreadyOwnedByYou"));
         }
         let constraint = (region != FIRST_REGION).then(|| BucketLocationConstraint::from(region.as_str()));
         let configuration = CreateBucketConfiguration::builder()
             .set_location_constraint(constraint)
-            .set_tags(Some(tag_set(request, spec)?))
+            .set_tags(Some(tag_set(request, spec, &[])?))
             .build();
         let call = self.clients.s3.writes.create_bucket().bucket(&request.name);
         let call = call
@@ -134,46 +164,51 @@ impl Buckets {
         call.send().await.map(drop).map_err(|error| failed("create the bucket", &error))
     }
 
-    /// Brings a bucket level: reads what its spec says something of, and writes what is not so.
-    async fn level(&self, name: &str, request: &Request) -> Result<Found, ProviderError> {
-        let (s3, sent) = (&self.clients.s3, Some(&request.spec));
-        let spec: Spec = from_value(&request.spec)?;
-        let wanted = to_value(&spec);
-        let mut seen = self.read(name, sent).await?;
+    /// Brings a bucket level: reads what its spec says something of, or said before, and writes what is not so. What was seen so far
+    /// is in `seen` also where it fails.
+    async fn level(&self, name: &str, request: &Request, seen: &mut Seen) -> Result<(), ProviderError> {
+        let spec = unset(from_value(&request.spec)?, &request.before);
+        let wanted = wanted(&spec, &request.before);
+        *seen = self.read(name, Some(&wanted)).await?;
         // One after the other: S3 refuses two changes of one bucket at once.
         for (aspect, part) in &mut seen.parts {
             if !part.is(&wanted) {
-                aspect.write(&s3.writes, name, &spec).await?;
-                *part = after(*aspect, part, &s3.reads, name, sent).await?;
+                aspect.write(&self.clients, name, &spec).await?;
+                *part = after(*aspect, part, &self.clients.s3.reads, name, &wanted).await?;
             }
         }
-        let tags = tag_set(request, &spec)?;
+        let tags = tag_set(request, &spec, &seen.tags)?;
         if !tags::are(&seen.tags, tags.iter().map(|tag| (tag.key(), tag.value()))) {
-            aspect::write_tags(&s3.writes, name, tags.clone()).await?;
+            aspect::write_tags(&self.clients.s3.writes, name, tags.clone()).await?;
             seen.tags = tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
         }
-        Ok(self.found(name, seen))
+        Ok(())
     }
 
-    /// Goes on with what was begun, where that may help: it is no failure of the whole yet.
-    async fn go_on(&self, name: &str, request: &Request) -> Result<Progress, ProviderError> {
-        match self.level(name, request).await {
-            Ok(found) => Ok(Progress::Done(Some(Box::new(found)))),
-            // It is there already, and repeating the rest does no harm.
-            Err(error) if matches!(error.class, Class::Transient | Class::Throttled { .. } | Class::Conflict) => {
-                Ok(Doing::Level.pending(name, Some(error.message)))
-            }
+    /// Brings a bucket level, and goes on with it later where that may help: repeating it does no harm. `tries`: how often it was put off.
+    async fn go_on(&self, name: &str, request: &Request, tries: u32) -> Progress {
+        let mut seen = Seen::default();
+        let error = match self.level(name, request, &mut seen).await {
+            Ok(()) => return Progress::Done(Some(Box::new(self.found(name, seen, Some(&request.spec))))),
+            Err(error) => error,
+        };
+        let may_pass = match error.class {
+            Class::Transient | Class::Throttled { .. } => true,
             // S3 may not know a bucket yet that it has just made.
-            Err(error) if error.code == "NoSuchBucket" && request.id.is_none() => Ok(Doing::Level.pending(name, None)),
-            Err(error) if request.id.is_none() => Err(self.partly(name, request, error)),
-            Err(error) => Err(error),
+            _ => error.code == "OperationAborted" || error.code == "NoSuchBucket" && request.id.is_none(),
+        };
+        if may_pass && tries < MOST_TRIES {
+            return Doing::Level(tries + 1).pending(name, Some(error.message));
         }
+        if error.code == "NoSuchBucket" {
+            return Progress::Failed(Box::new(error));
+        }
+        Progress::Failed(Box::new(self.partly(name, request, seen, error)))
     }
 
-    /// A create that failed once the bucket was there.
-    fn partly(&self, name: &str, request: &Request, error: ProviderError) -> ProviderError {
-        let tags = tags::owner(request).into_iter().collect();
-        let found = self.found(name, Seen { parts: BTreeMap::new(), tags });
+    /// An operation that failed half-way.
+    fn partly(&self, name: &str, request: &Request, seen: Seen, error: ProviderError) -> ProviderError {
+        let found = self.found(name, seen, Some(&request.spec));
         error.partly(Object {
             id: Some(found.id),
             scope: request.scope.clone(),
@@ -215,7 +250,17 @@ impl Buckets {
     }
 }
 
+/// Whether there is a bucket of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Head {
+    There,
+    Absent,
+    /// It is another's, in another region, or these credentials may not know.
+    Hidden,
+}
+
 /// What there is of a bucket.
+#[derive(Default)]
 struct Seen {
     parts: BTreeMap<Aspect, Part>,
     tags: Vec<(String, String)>,
@@ -225,8 +270,8 @@ struct Seen {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Doing {
-    /// It is made what its spec says.
-    Level,
+    /// It is made what its spec says; how often that was put off.
+    Level(u32),
     /// What is in it is removed.
     Empty,
 }
@@ -247,33 +292,57 @@ impl Doing {
 }
 
 /// What is there of an aspect after it was written. S3 may show what was there before for a while.
-async fn after(
-    aspect: Aspect,
-    before: &Part,
-    s3: &Client,
-    name: &str,
-    sent: Option<&Value>,
-) -> Result<Part, ProviderError> {
+async fn after(aspect: Aspect, before: &Part, s3: &Client, name: &str, wanted: &Value) -> Result<Part, ProviderError> {
     let (mut tries, pause) = LAGS;
     loop {
-        let now = aspect.read(s3, name, sent).await?;
-        if now != *before || tries == 0 {
+        let now = aspect.read(s3, name, Some(wanted)).await?;
+        if now != *before || !aspect.is_exact() || now.is(wanted) {
             return Ok(now);
+        }
+        if tries == 0 {
+            return Err(ProviderError::new(Class::Transient, "S3 does not show yet what it was told"));
         }
         tries -= 1;
         tokio::time::sleep(pause).await;
     }
 }
 
+/// A spec in which is said to be nothing what was said before and is said no more.
+fn unset(mut spec: Spec, before: &Value) -> Spec {
+    let was_said = before.at(&OPTIONS.field("policy")).is_some();
+    let aws = spec.options.entry("aws".to_owned()).or_default();
+    if was_said && !aws.contains_key("policy") {
+        aws.insert("policy".to_owned(), serde_json::Value::Null);
+    }
+    spec
+}
+
+/// All that a bucket is to be, also where it says no more what it said before: then it is as S3 makes one.
+fn wanted(spec: &Spec, before: &Value) -> Value {
+    let mut wanted = to_value(spec);
+    let unsaid = [
+        (FieldPath::parse("logging"), Value::Null),
+        (OPTIONS.field("policy"), Value::Null),
+        (OPTIONS.field("ownership"), "bucket_owner_enforced".into()),
+    ];
+    for (path, usual) in unsaid {
+        if before.at(&path).is_some() && wanted.at(&path).is_none() {
+            wanted.put(&path, usual);
+        }
+    }
+    wanted
+}
+
 fn has_object_lock(spec: &Spec) -> bool {
     option(spec, "object_lock").and_then(serde_json::Value::as_bool).unwrap_or_default()
 }
 
-/// All tags of a bucket: the spec's, and those that say whose it is.
-fn tag_set(request: &Request, spec: &Spec) -> Result<Vec<Tag>, ProviderError> {
-    let owner = tags::owner(request);
-    let all = spec.tags.iter().chain(&owner);
-    all.map(|(key, value)| aspect::built(Tag::builder().key(key).value(value).build())).collect()
+/// All tags of a bucket: the spec's, those that say whose it is, and of those that are there what no change may lose.
+fn tag_set(request: &Request, spec: &Spec, there: &[(String, String)]) -> Result<Vec<Tag>, ProviderError> {
+    let mut all = spec.tags.clone();
+    all.extend(tags::owner(request));
+    all.extend(tags::kept(there));
+    all.iter().map(|(key, value)| aspect::built(Tag::builder().key(key).value(value).build())).collect()
 }
 
 /// What S3 refuses in the name of a bucket.
@@ -297,6 +366,32 @@ fn name_problem(spec: &Value) -> Option<Problem> {
     Some(Problem::new(FieldPath::parse("name"), format!("the name of a bucket of S3 {why}")))
 }
 
+/// What S3 can't take of AWS's own options.
+fn option_problems(spec: &Value) -> Vec<Problem> {
+    let Some(options) = spec.at(&OPTIONS) else { return Vec::new() };
+    let said = |name: &str| {
+        options.get(name).map(Value::revealed).filter(|value| !matches!(value, Value::Unknown | Value::Null))
+    };
+    let mut problems = Vec::new();
+    let mut say = |name: &str, message: &str| problems.push(Problem::new(OPTIONS.field(name), message));
+    if let Some(lock) = said("object_lock") {
+        match lock {
+            Value::Bool(true) if spec.get("versioning").map(Value::revealed) == Some(&false.into()) => {
+                say("object_lock", "an object lock needs `versioning: true`");
+            }
+            Value::Bool(_) => {}
+            _ => say("object_lock", "it is `true` or `false`"),
+        }
+    }
+    if said("ownership").is_some_and(|value| value.as_str().is_none_or(|text| !OWNERSHIPS.contains(&text))) {
+        say("ownership", "it is `bucket_owner_enforced`, `bucket_owner_preferred` or `object_writer`");
+    }
+    if said("policy").is_some_and(|policy| policy.as_map().is_none()) {
+        say("policy", "it is a map, as AWS's policies are: `{ Version: \"2012-10-17\", Statement: [..] }`");
+    }
+    problems
+}
+
 #[async_trait]
 impl Manager for Buckets {
     fn schema(&self) -> &Schema {
@@ -318,6 +413,7 @@ impl Manager for Buckets {
         problems.extend(name_problem(spec));
         problems.extend(lifecycle::problems(spec));
         problems.extend(tags::problems(spec));
+        problems.extend(option_problems(spec));
         if spec.get("location").is_some_and(|location| !matches!(location.revealed(), Value::Null)) {
             let message = "a bucket of S3 is in its provider's region: say `region` there";
             problems.push(Problem::new(FieldPath::parse("location"), message));
@@ -346,11 +442,11 @@ impl Manager for Buckets {
 
     async fn create(&self, request: &Request) -> Result<Progress, ProviderError> {
         self.make(request, &from_value(&request.spec)?).await?;
-        self.go_on(&request.name, request).await
+        Ok(self.go_on(&request.name, request, 0).await)
     }
 
     async fn update(&self, request: &Request) -> Result<Progress, ProviderError> {
-        self.go_on(request.id.as_deref().unwrap_or(&request.name), request).await
+        Ok(self.go_on(request.id.as_deref().unwrap_or(&request.name), request, 0).await)
     }
 
     async fn delete(&self, request: &Request) -> Result<Progress, ProviderError> {
@@ -359,7 +455,9 @@ impl Manager for Buckets {
 
     async fn poll(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError> {
         match Doing::of(handle) {
-            Some(Doing::Level) => self.go_on(request.id.as_deref().unwrap_or(&request.name), request).await,
+            Some(Doing::Level(tries)) => {
+                Ok(self.go_on(request.id.as_deref().unwrap_or(&request.name), request, tries).await)
+            }
             Some(Doing::Empty) => self.remove(request).await,
             None => Err(ProviderError::new(Class::Internal, "it is not known what goes on with the bucket")),
         }

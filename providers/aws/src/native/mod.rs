@@ -10,12 +10,15 @@ mod schema;
 pub(crate) use archive::{Archive, Type};
 use missing::Missing;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_sdk_cloudcontrol::types::{Operation, ProgressEvent};
 use futures::stream::{self, StreamExt};
-use serde_json::{Map as Object, Value as Json, json};
+use serde_json::{Map as Object, Value as Json};
+use trueup_engine::naming::TAG_TOKEN;
 use trueup_engine::provider::{
     Api, By, Found, Manager, Observation, Observed, Progress, ProviderError, RetrySafety, Target,
 };
@@ -26,11 +29,14 @@ use trueup_state::{Class, Clock, FieldPath, Handle, Request, Timestamp, Value, c
 use crate::clients::{AT_ONCE, Clients};
 use crate::error::failed;
 use crate::tags;
-use progress::{Step, handle, step, token};
-use published::{Form, Handler};
+use progress::{Step, handle, held, step};
+use published::{Form, Handler, take_out};
 
 /// For how long Cloud Control knows a token, by its documentation of `ClientToken`.
 const TOKEN_LIVES: Duration = Duration::from_hours(36);
+
+/// For how many seconds what was made may not be seen yet.
+const LAG: i64 = 600;
 
 /// What Cloud Control answers of what is not there.
 const GONE: &str = "ResourceNotFoundException";
@@ -47,27 +53,31 @@ impl Natives {
         &self.of.published.type_name
     }
 
-    /// The properties that a request asks for, with all of its tags.
-    fn wanted(&self, request: &Request) -> Result<Object<String, Json>, ProviderError> {
+    /// The properties that a request asks for. `there`: the tags of the object as it is, if there is one.
+    fn wanted(&self, request: &Request, there: Option<Json>) -> Result<Object<String, Json>, ProviderError> {
         let unknown = || ProviderError::new(Class::Internal, "a part of the spec is not known");
         let body = request.spec.get("properties").cloned().unwrap_or_default();
         let mut wanted = match codec::reveal(&body).ok_or_else(unknown)? {
             Json::Object(map) => map,
             _ => Object::new(),
         };
-        if let Some(place) = self.of.published.tags() {
-            let said = request.spec.get("tags").and_then(codec::reveal).unwrap_or_default();
-            let said = said.as_object().into_iter().flatten();
-            let said = said.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
-            let all = said.chain(tags::owner(request));
-            let all: Json = match &place.form {
-                Form::Map => all.map(|(key, value)| (key, Json::from(value))).collect::<Object<_, _>>().into(),
-                Form::List(key_word, value_word) => {
-                    all.map(|(key, value)| json!({ key_word: key, value_word: value })).collect()
-                }
-            };
-            wanted.insert(place.property, all);
-        }
+        let Some(place) = self.of.published.tags() else { return Ok(wanted) };
+        let tags = match there {
+            Some(Json::Array(none)) if !place.is_updatable && none.is_empty() => return Ok(wanted),
+            Some(there) if !place.is_updatable => there,
+            there => {
+                let said = request.spec.get("tags").and_then(codec::reveal).unwrap_or_default();
+                let said = said.as_object().into_iter().flatten();
+                let said = said.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+                let (owner, is_new) = (tags::owner(request), there.is_none());
+                let kept = tags::kept(&pairs(&place.form, there));
+                let owner = owner.into_iter().filter(|_| place.takes_ours);
+                // What an object was made by stays: it is no change of it.
+                let owner = owner.filter(|(key, _)| is_new || key != TAG_TOKEN);
+                formed(&place.form, said.chain(owner).chain(kept).collect())
+            }
+        };
+        wanted.insert(place.property, tags);
         Ok(wanted)
     }
 
@@ -76,17 +86,17 @@ impl Natives {
         let published = &self.of.published;
         let names = self.of.schema.attribute_names();
         let attributes = model.iter().filter(|(name, _)| names.contains(&name.as_str()));
-        let mut attributes: Map = attributes.map(|(name, value)| (name.clone(), value.clone().into())).collect();
+        let sealed = |(name, value): (&String, &Json)| (name.clone(), sealed(&published.type_name, name, value));
+        let mut attributes: Map = attributes.map(sealed).collect();
         attributes.insert(schema::ID.to_owned(), id.into());
         let (mut model, place) = (model, published.tags());
         let there = place.as_ref().and_then(|place| model.remove(&place.property));
         let (owner, theirs) = tags::apart(place.map(|place| pairs(&place.form, there)).unwrap_or_default());
-        model.retain(|name, _| !published.whole_read_only().contains(name.as_str()));
-        let mut body = Value::from(Json::Object(model));
-        for pointer in &published.write_only_properties {
-            body.remove(&FieldPath::from_iter(pointer.steps()));
+        let mut body = Json::Object(model);
+        for pointer in published.read_only_properties.iter().chain(&published.write_only_properties) {
+            take_out(&mut body, &pointer.steps());
         }
-        let spec = [("properties".to_owned(), body), ("tags".to_owned(), Value::Map(theirs))];
+        let spec = [("properties".to_owned(), body.into()), ("tags".to_owned(), Value::Map(theirs))];
         Found {
             id: id.to_owned(),
             spec: Value::Map(spec.into()),
@@ -120,52 +130,123 @@ impl Natives {
         &self,
         doing: &str,
         request: &Request,
-        event: Option<aws_sdk_cloudcontrol::types::ProgressEvent>,
+        event: Option<ProgressEvent>,
     ) -> Result<Progress, ProviderError> {
         let silent = || ProviderError::new(Class::Internal, format!("{doing}: no word of it")).outcome_unknown();
         let event = event.ok_or_else(silent)?;
-        let is_delete = event.operation() == Some(&aws_sdk_cloudcontrol::types::Operation::Delete);
-        match step(doing, &event, self.clock.now().0 / 1000) {
-            Step::Pending(pending) => Ok(pending),
-            Step::Done(_) if is_delete => Ok(Progress::Done(None)),
-            Step::Failed(error, _) if is_delete && error.class == Class::NotFound => Ok(Progress::Done(None)),
-            Step::Done(id) => {
-                let id = id.or_else(|| request.id.clone()).unwrap_or_default();
-                match self.look(&id).await? {
-                    Some(found) => Ok(Progress::Done(Some(Box::new(found)))),
-                    // Its lists and reads may lag behind.
-                    None => Ok(Progress::Pending {
-                        id: Some(id),
-                        handle: handle(event.request_token().unwrap_or_default()),
-                        poll_after: Duration::from_secs(1),
-                        amount: None,
-                        note: None,
-                    }),
-                }
-            }
+        let is_delete = event.operation() == Some(&Operation::Delete);
+        Ok(match step(doing, &event, self.now()) {
+            Step::Pending(pending) => pending,
+            Step::Done(_) if is_delete => Progress::Done(None),
+            Step::Failed(error, _) if is_delete && error.class == Class::NotFound => Progress::Done(None),
+            Step::Done(id) => self.made(request, &event, &id.or_else(|| request.id.clone()).unwrap_or_default()).await,
             Step::Failed(error, Some(id)) if request.id.is_none() && error.class != Class::AlreadyExists => {
-                Err(self.left(request, &id, error).await)
+                Progress::Failed(Box::new(self.left(request, &id, error).await))
             }
-            Step::Failed(error, _) => Err(error),
-        }
+            Step::Failed(error, _) => Progress::Failed(Box::new(error)),
+        })
     }
 
-    /// A create that failed and named what it was making: it is there, or it is not.
+    /// Seconds since 1970.
+    fn now(&self) -> i64 {
+        self.clock.now().0 / 1000
+    }
+
+    /// What is there after a create or an update that succeeded. Its read may lag behind, and it can't be said that nothing was made.
+    async fn made(&self, request: &Request, event: &ProgressEvent, id: &str) -> Progress {
+        let error = match self.look(id).await {
+            Ok(Some(found)) => return Progress::Done(Some(Box::new(found))),
+            Ok(None) => ProviderError::new(Class::NotFound, format!("{} {id} is gone", self.name())).code(GONE),
+            Err(error) => error,
+        };
+        let since = event.event_time().map_or(0, aws_smithy_types::DateTime::secs);
+        if self.now() - since < LAG {
+            let (id, handle, note) = (Some(id.to_owned()), handle(event), Some(error.message));
+            return Progress::Pending { id, handle, poll_after: Duration::from_secs(2), amount: None, note };
+        }
+        if error.code == GONE {
+            return Progress::Failed(Box::new(error));
+        }
+        let blind = self.found(id, Object::new());
+        let seen = Found { spec: request.spec.clone(), ..blind };
+        Progress::Failed(Box::new(error.partly(object(request, seen))))
+    }
+
+    /// A create that failed and named what it was making: it is there, and ours, or it is not. Where nothing tells whose it is, only what
+    /// failed to become ready is held to be ours: a name that is taken is refused in many words.
     async fn left(&self, request: &Request, id: &str, error: ProviderError) -> ProviderError {
-        match self.look(id).await {
-            Ok(None) => error,
-            Ok(Some(found)) => error.partly(trueup_state::Object {
-                id: Some(found.id),
-                scope: request.scope.clone(),
-                generation: request.generation,
-                token: request.token.clone(),
-                sent: request.spec.clone(),
-                seen: found.spec,
-                attributes: found.attributes,
-                made_at: Timestamp(0),
-                price_at_launch: None,
-            }),
-            Err(_) => error.outcome_unknown(),
+        let found = match self.look(id).await {
+            Ok(Some(found)) => found,
+            Ok(None) | Err(_) => return error,
+        };
+        let token = found.owner.get(TAG_TOKEN);
+        let is_ours = match self.of.published.tags().filter(|tags| tags.takes_ours) {
+            Some(_) => token == request.owner.get(TAG_TOKEN),
+            None => matches!(error.code.as_str(), "NotStabilized" | "ServiceTimeout"),
+        };
+        if is_ours { error.partly(object(request, found)) } else { error }
+    }
+
+    /// What became of work that Cloud Control has forgotten: it knows it for a week.
+    async fn forgotten(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError> {
+        let id = held(handle, "id").or(request.id.as_deref());
+        let there = match id {
+            Some(id) => self.look(id).await?,
+            None => None,
+        };
+        let message = format!(
+            "Cloud Control has forgotten what became of it; `trueup adopt` takes over a {} that is there",
+            self.name()
+        );
+        let lost = || Progress::Failed(Box::new(ProviderError::new(Class::NotFound, message)));
+        Ok(match (held(handle, "operation"), there) {
+            (Some("DELETE"), None) => Progress::Done(None),
+            (Some("DELETE"), Some(_)) | (_, None) => lost(),
+            (_, Some(found)) => Progress::Done(Some(Box::new(found))),
+        })
+    }
+}
+
+/// An object that an operation left before it failed.
+fn object(request: &Request, found: Found) -> trueup_state::Object {
+    trueup_state::Object {
+        id: Some(found.id),
+        scope: request.scope.clone(),
+        generation: request.generation,
+        token: request.token.clone(),
+        sent: request.spec.clone(),
+        seen: found.spec,
+        attributes: found.attributes,
+        made_at: Timestamp(0),
+        price_at_launch: None,
+    }
+}
+
+/// A value of AWS's, in which what is called a secret is one.
+fn sealed(of: &str, name: &str, value: &Json) -> Value {
+    if schema::is_secret(of, name) && !value.is_null() {
+        return Value::secret(value.clone().into());
+    }
+    match value {
+        Json::Object(map) => {
+            Value::Map(map.iter().map(|(name, inner)| (name.clone(), sealed(of, name, inner))).collect())
+        }
+        Json::Array(items) => Value::List(items.iter().map(|item| sealed(of, "", item)).collect()),
+        other => other.clone().into(),
+    }
+}
+
+/// Tags in the shape of a type, each once.
+fn formed(form: &Form, tags: BTreeMap<String, String>) -> Json {
+    match form {
+        Form::Map => tags.into_iter().map(|(key, value)| (key, Json::from(value))).collect::<Object<_, _>>().into(),
+        Form::List { key, value, besides } => {
+            let one = |(of, is): (String, String)| {
+                let besides = besides.iter().map(|name| (name.clone(), Json::Bool(false)));
+                let pair = [(key.clone(), of.into()), (value.clone(), is.into())];
+                Json::Object(pair.into_iter().chain(besides).collect())
+            };
+            tags.into_iter().map(one).collect()
         }
     }
 }
@@ -177,7 +258,7 @@ fn pairs(form: &Form, there: Option<Json>) -> Vec<(String, String)> {
         (Form::Map, Some(Json::Object(map))) => {
             map.iter().filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect()
         }
-        (Form::List(key, value), Some(Json::Array(items))) => {
+        (Form::List { key, value, .. }, Some(Json::Array(items))) => {
             let pair = |item: &Json| Some((text(item.get(key)?)?, item.get(value).and_then(text).unwrap_or_default()));
             items.iter().filter_map(pair).collect()
         }
@@ -226,7 +307,7 @@ impl Manager for Natives {
 
     async fn create(&self, request: &Request) -> Result<Progress, ProviderError> {
         let doing = format!("create {}", self.name());
-        let state = Json::Object(self.wanted(request)?).to_string();
+        let state = Json::Object(self.wanted(request, None)?).to_string();
         let call = self.clients.cloud_control.writes.create_resource().type_name(self.name()).desired_state(state);
         let answer = call.client_token(request.token.as_str()).send().await.map_err(|error| failed(&doing, &error))?;
         self.after(&doing, request, answer.progress_event).await
@@ -238,7 +319,10 @@ impl Manager for Natives {
         let there = self.model(&id).await?.ok_or_else(gone)?;
         let before = request.before.get("properties").and_then(codec::reveal).unwrap_or_default();
         let before = before.as_object().cloned().unwrap_or_default();
-        let operations = patch::patch(&there, &patch::levelled(there.clone(), &before, &self.wanted(request)?));
+        let tags =
+            self.of.published.tags().map(|tags| there.get(&tags.property).cloned().unwrap_or(Json::Array(vec![])));
+        let wanted = patch::levelled(self.changeable(there.clone()), &before, &self.wanted(request, tags)?);
+        let operations = patch::patch(&self.changeable(there.clone()), &self.changeable(wanted));
         if operations.is_empty() {
             return Ok(Progress::Done(Some(Box::new(self.found(&id, there)))));
         }
@@ -262,10 +346,15 @@ impl Manager for Natives {
 
     async fn poll(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError> {
         let unknown = || ProviderError::new(Class::Internal, "it is not known what goes on");
-        let token = token(handle).ok_or_else(unknown)?;
+        let token = held(handle, "request").ok_or_else(unknown)?;
         let call = self.clients.cloud_control.reads.get_resource_request_status().request_token(token);
         let doing = format!("ask after {}", self.name());
-        let answer = call.send().await.map_err(|error| failed(&doing, &error))?;
+        let answer = match call.send().await.map_err(|error| failed(&doing, &error)) {
+            Err(error) if error.code == "RequestTokenNotFoundException" => {
+                return self.forgotten(request, handle).await;
+            }
+            answer => answer?,
+        };
         let doing = match answer.progress_event().and_then(|event| event.operation()) {
             Some(operation) => format!("{} {}", operation.as_str().to_lowercase(), self.name()),
             None => doing,
@@ -296,9 +385,25 @@ fn differ(before: &Value, after: &Value) -> bool {
 }
 
 impl Natives {
+    /// Of properties what an update may name: neither what AWS alone says, nor what is fixed when it is made.
+    fn changeable(&self, model: Object<String, Json>) -> Object<String, Json> {
+        let published = &self.of.published;
+        let mut model = Json::Object(model);
+        for pointer in published.read_only_properties.iter().chain(&published.create_only_properties) {
+            take_out(&mut model, &pointer.steps());
+        }
+        match model {
+            Json::Object(map) => map,
+            _ => Object::new(),
+        }
+    }
+
     async fn observe_one(&self, by: By<'_>) -> Observation {
-        // AWS knows nothing by a token of ours but a repeat of its request.
-        let (By::Id(id) | By::Name(id)) = by else { return Observation::Absent };
+        let (By::Id(id) | By::Name(id)) = by else {
+            return Observation::Indeterminate(
+                "AWS can't be asked for a token but by repeating its request".to_owned(),
+            );
+        };
         match self.look(id).await {
             Ok(Some(found)) => Observation::Present(Box::new(found)),
             Ok(None) => Observation::Absent,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_cloudcontrol::types::{HandlerErrorCode, OperationStatus, ProgressEvent};
+use aws_sdk_cloudcontrol::types::{HandlerErrorCode, Operation, OperationStatus, ProgressEvent};
 use serde_json::json;
 use trueup_engine::provider::{Progress, ProviderError};
 use trueup_state::{Class, Handle};
@@ -33,7 +33,7 @@ pub(crate) fn step(doing: &str, event: &ProgressEvent, now: i64) -> Step {
                 event.retry_after().and_then(|after| u64::try_from(after.secs() - now).ok()).map(Duration::from_secs);
             Step::Pending(Progress::Pending {
                 id: identifier,
-                handle: handle(event.request_token().unwrap_or_default()),
+                handle: handle(event),
                 poll_after: wait.unwrap_or(POLL).clamp(Duration::from_millis(200), Duration::from_secs(15)),
                 amount: None,
                 note: event.status_message().map(str::to_owned),
@@ -42,14 +42,15 @@ pub(crate) fn step(doing: &str, event: &ProgressEvent, now: i64) -> Step {
     }
 }
 
-/// What to ask after: the token of the request, which outlives the process by a week.
-pub(crate) fn handle(token: &str) -> Handle {
-    Handle(json!({ "request": token }))
+/// What to ask after: the token of the request, which Cloud Control knows for a week, and what it does to which object.
+pub(crate) fn handle(event: &ProgressEvent) -> Handle {
+    let operation = event.operation().map(Operation::as_str);
+    Handle(json!({ "request": event.request_token(), "operation": operation, "id": event.identifier() }))
 }
 
-/// The token that a handle holds.
-pub(crate) fn token(handle: &Handle) -> Option<&str> {
-    handle.0.get("request")?.as_str()
+/// A text that a handle holds.
+pub(crate) fn held<'a>(handle: &'a Handle, name: &str) -> Option<&'a str> {
+    handle.0.get(name)?.as_str().filter(|text| !text.is_empty())
 }
 
 fn failure(doing: &str, event: &ProgressEvent) -> ProviderError {
@@ -94,7 +95,7 @@ mod tests {
     fn work_is_asked_after_when_it_says() {
         let told = event(OperationStatus::InProgress).retry_after(DateTime::from_secs(107)).build();
         let Step::Pending(Progress::Pending { handle, poll_after, .. }) = step("create", &told, 100) else { panic!() };
-        assert_eq!((token(&handle), poll_after), (Some("t"), Duration::from_secs(7)));
+        assert_eq!((held(&handle, "request"), poll_after), (Some("t"), Duration::from_secs(7)));
         let late = event(OperationStatus::Pending).retry_after(DateTime::from_secs(90)).build();
         let Step::Pending(Progress::Pending { poll_after, .. }) = step("create", &late, 100) else { panic!() };
         assert_eq!(poll_after, POLL);

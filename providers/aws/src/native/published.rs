@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::Value as Json;
+use trueup_engine::naming::TAG_STACK;
 
 /// A resource provider's schema, as `DescribeType` answers it. The words are those of AWS's *Resource type schema* reference.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -77,6 +78,8 @@ pub(crate) struct Tags {
     pub(crate) form: Form,
     /// Whether they can be changed.
     pub(crate) is_updatable: bool,
+    /// Whether they take keys like ours.
+    pub(crate) takes_ours: bool,
 }
 
 /// A shape of tags.
@@ -85,7 +88,12 @@ pub(crate) enum Form {
     /// `{ team: search }`.
     Map,
     /// `[{ Key: team, Value: search }]`, by these two words.
-    List(String, String),
+    List {
+        key: String,
+        value: String,
+        /// What each must say besides: of yes or no, no.
+        besides: Vec<String>,
+    },
 }
 
 impl Published {
@@ -119,23 +127,38 @@ impl Published {
         let pointer = tagging.tag_property.unwrap_or(Pointer("/properties/Tags".to_owned()));
         let [property] = pointer.steps()[..] else { return None };
         let schema = self.resolved(self.properties.get(property)?)?;
-        let form = self.form(schema)?;
-        Some(Tags { property: property.to_owned(), form, is_updatable: tagging.tag_updatable.unwrap_or(true) })
+        let (form, keys) = self.form(schema)?;
+        let is_fixed = self.create_only_properties.contains(&pointer);
+        Some(Tags {
+            property: property.to_owned(),
+            form,
+            is_updatable: tagging.tag_updatable.unwrap_or(true) && !is_fixed,
+            takes_ours: keys.is_none_or(|keys| takes(keys, TAG_STACK)),
+        })
     }
 
-    fn form(&self, schema: &Json) -> Option<Form> {
+    /// The form of tags, and the schema of their keys.
+    fn form<'a>(&'a self, schema: &'a Json) -> Option<(Form, Option<&'a Json>)> {
+        let said = schema.get("type");
         let is = |name: &str| {
-            schema
-                .get("type")
-                .is_some_and(|said| said == name || said.as_array().is_some_and(|all| all.contains(&name.into())))
+            said.is_some_and(|said| said == name || said.as_array().is_some_and(|all| all.contains(&name.into())))
         };
         if is("object") {
-            return Some(Form::Map);
+            // One with names of its own is no map of tags.
+            return schema.get("properties").is_none().then_some((Form::Map, None));
         }
         let item = self.resolved(schema.get("items")?)?;
         let names = item.get("properties")?.as_object()?;
         let called = |word: &str| names.keys().find(|name| name.to_lowercase().ends_with(word)).cloned();
-        is("array").then(|| Some(Form::List(called("key")?, called("value")?)))?
+        let (key, value) = (called("key")?, called("value")?);
+        let required = item.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str);
+        let besides: Vec<String> = required.filter(|name| *name != key && *name != value).map(str::to_owned).collect();
+        let is_flag = |name: &String| names.get(name).and_then(|schema| schema.get("type")) == Some(&"boolean".into());
+        if !is("array") || !besides.iter().all(is_flag) {
+            return None;
+        }
+        let keys = names.get(&key).and_then(|keys| self.resolved(keys));
+        Some((Form::List { key, value, besides }, keys))
     }
 
     /// A schema, or what it refers to.
@@ -148,6 +171,30 @@ impl Published {
         };
         // A definition may be another name for one.
         if target.get("$ref").is_some_and(|again| again != reference) { self.resolved(target) } else { Some(target) }
+    }
+}
+
+/// Whether the schema of a key takes it. A pattern that can't be used here is left to AWS.
+fn takes(keys: &Json, key: &str) -> bool {
+    jsonschema::validator_for(keys).is_ok_and(|validator| validator.is_valid(&key.into()))
+}
+
+/// Takes what a path leads to out of properties, also out of each item of a list on the way.
+pub(crate) fn take_out(model: &mut Json, steps: &[&str]) {
+    let Some((step, rest)) = steps.split_first() else { return };
+    match model {
+        Json::Array(items) => {
+            let below = if *step == "*" { rest } else { steps };
+            items.iter_mut().for_each(|item| take_out(item, below));
+        }
+        Json::Object(map) if *step == "*" => map.values_mut().for_each(|inner| take_out(inner, rest)),
+        Json::Object(map) if rest.is_empty() => drop(map.shift_remove(*step)),
+        Json::Object(map) => {
+            if let Some(inner) = map.get_mut(*step) {
+                take_out(inner, rest);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -165,13 +212,11 @@ mod tests {
             let tags = json!({ "type": "array", "items": { "$ref": "#/definitions/Tag" } });
             of(json!({ "properties": { "Tags": tags }, "definitions": definitions, "tagging": tagging }))
         };
+        let pairs = |key: &str, value: &str| Form::List { key: key.into(), value: value.into(), besides: vec![] };
         let found = list(pair("Key", "Value"), json!({ "taggable": true, "tagUpdatable": false })).unwrap();
-        let form = Form::List("Key".to_owned(), "Value".to_owned());
-        assert_eq!(found, Tags { property: "Tags".to_owned(), form, is_updatable: false });
-        assert_eq!(
-            list(pair("TagKey", "TagValue"), json!({})).unwrap().form,
-            Form::List("TagKey".into(), "TagValue".into())
-        );
+        let form = pairs("Key", "Value");
+        assert_eq!(found, Tags { property: "Tags".to_owned(), form, is_updatable: false, takes_ours: true });
+        assert_eq!(list(pair("TagKey", "TagValue"), json!({})).unwrap().form, pairs("TagKey", "TagValue"));
         assert_eq!(list(pair("Key", "Value"), json!({ "taggable": false })), None);
         assert_eq!(list(pair("Key", "Value"), json!({ "tagOnCreate": false })), None);
         let map = of(json!({
@@ -180,5 +225,42 @@ mod tests {
         assert_eq!(map.unwrap().form, Form::Map);
         assert_eq!(of(json!({ "properties": { "Name": {} } })), None);
         assert_eq!(of(json!({ "tagging": { "tagProperty": "/properties/TagSpecifications/*/Tags" } })), None);
+    }
+
+    #[test]
+    fn odd_tags_are_told_from_those_that_can_be_set() {
+        let of = |item: Json, more: Json| {
+            let tags = json!({ "type": "array", "items": item });
+            let mut schema = json!({ "properties": { "Tags": tags } });
+            schema.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+            serde_json::from_value::<Published>(schema).unwrap().tags()
+        };
+        let item = |required: Json, key: Json| {
+            json!({ "required": required, "properties": {
+                "Key": key, "Value": {}, "PropagateAtLaunch": { "type": "boolean" }, "Scope": { "type": "string" } } })
+        };
+        let scaling = of(item(json!(["Key", "Value", "PropagateAtLaunch"]), json!({})), json!({})).unwrap();
+        let besides = vec!["PropagateAtLaunch".to_owned()];
+        assert_eq!(scaling.form, Form::List { key: "Key".into(), value: "Value".into(), besides });
+        assert_eq!(of(item(json!(["Key", "Scope"]), json!({})), json!({})), None);
+        assert!(!of(item(json!([]), json!({ "pattern": "^[a-z]+$" })), json!({})).unwrap().takes_ours);
+        let fixed = of(item(json!([]), json!({})), json!({ "createOnlyProperties": ["/properties/Tags"] }));
+        assert!(!fixed.unwrap().is_updatable);
+        let items = json!({ "properties": { "Tags": { "type": "object", "properties": { "Items": {} } } } });
+        assert_eq!(serde_json::from_value::<Published>(items).unwrap().tags(), None);
+    }
+
+    #[test]
+    fn what_a_pointer_leads_to_is_taken_out_of_lists_and_maps() {
+        let taken = |mut model: Json, steps: &[&str]| {
+            take_out(&mut model, steps);
+            model
+        };
+        let lists = json!({ "A": [{ "B": 1, "C": 2 }, { "B": 3 }], "D": 4 });
+        assert_eq!(taken(lists.clone(), &["A", "*", "B"]), json!({ "A": [{ "C": 2 }, {}], "D": 4 }));
+        assert_eq!(taken(lists.clone(), &["A", "B"]), json!({ "A": [{ "C": 2 }, {}], "D": 4 }));
+        assert_eq!(taken(lists, &["D"]), json!({ "A": [{ "B": 1, "C": 2 }, { "B": 3 }] }));
+        assert_eq!(taken(json!({ "A": { "x": { "B": 1 } } }), &["A", "*", "B"]), json!({ "A": { "x": {} } }));
+        assert_eq!(taken(json!({ "A": 1 }), &["B", "C"]), json!({ "A": 1 }));
     }
 }

@@ -7,7 +7,7 @@ use trueup_engine::schema::Schema;
 use super::published::{Pointer, Published};
 
 /// How often a definition may stand in itself before what is below is left to AWS to check.
-const DEPTH: usize = 4;
+const DEPTH: usize = 2;
 /// How many values a schema may have once nothing is behind references; what is beyond is left to AWS to check.
 const MOST: usize = 400_000;
 /// The attribute that is the identifier of every type.
@@ -85,12 +85,11 @@ fn with_default_body(mut spec: Json) -> Json {
 
 /// What is known once it exists: what only AWS says, what it is known by, and its identifier.
 fn attributes(published: &Published, properties: &Map<String, Json>) -> Json {
-    let identifying = published.identifying();
-    let said = published.read_only_properties.iter().map(Pointer::top).chain(identifying.iter().copied());
+    let said = published.read_only_properties.iter().map(Pointer::top).chain(published.identifying());
     let mut attributes = Map::new();
     for name in said {
         let mut schema = properties.get(name).cloned().unwrap_or_else(|| json!({}));
-        if let Some(schema) = schema.as_object_mut().filter(|_| !is_stable(name) && !identifying.contains(name)) {
+        if let Some(schema) = schema.as_object_mut().filter(|_| !is_stable(published, name)) {
             schema.insert("x-volatile".to_owned(), true.into());
         }
         attributes.insert(name.to_owned(), schema);
@@ -99,9 +98,21 @@ fn attributes(published: &Published, properties: &Map<String, Json>) -> Json {
     json!({ "type": "object", "properties": attributes })
 }
 
-/// Whether what only AWS says stays for as long as the object lives, as far as its name tells.
-fn is_stable(name: &str) -> bool {
-    ["Arn", "Id", "ID", "Url", "URL", "Name"].iter().any(|end| name.ends_with(end))
+/// Whether an attribute stays for as long as the object lives: what the object is known by, and what only AWS says and is called like
+/// that. What names a version does not.
+fn is_stable(published: &Published, name: &str) -> bool {
+    const MOVES: [&str; 8] = ["Version", "Revision", "Latest", "Current", "Default", "Public", "Last", "Active"];
+    let is_whole = |pointers: &[Pointer]| pointers.iter().any(|pointer| pointer.steps() == [name]);
+    let is_named = ["Arn", "Id", "ID", "Url", "URL", "Name"].iter().any(|end| name.ends_with(end));
+    is_whole(&published.primary_identifier)
+        || is_whole(&published.create_only_properties)
+        || is_whole(&published.read_only_properties) && is_named && !MOVES.iter().any(|word| name.contains(word))
+}
+
+/// Whether what AWS says under a name is a secret: its schemas do not say so themselves.
+pub(crate) fn is_secret(of: &str, name: &str) -> bool {
+    const ENDS: [&str; 7] = ["Secret", "Password", "StreamKey", "PrivateKey", "ApiKey", "SecretKey", "SecretAccessKey"];
+    ENDS.iter().any(|end| name.ends_with(end)) || (of, name) == ("AWS::IVS::StreamKey", "Value")
 }
 
 /// Puts a schema where it is referred to.

@@ -230,6 +230,7 @@ pub async fn finish(
     for _ in 0..600 {
         match progress {
             Progress::Done(found) => return Ok(found),
+            Progress::Failed(error) => return Err(*error),
             Progress::Pending { handle, poll_after, .. } => {
                 tokio::time::sleep(poll_after.min(Duration::from_millis(200))).await;
                 progress = manager.poll(request, &handle).await?;

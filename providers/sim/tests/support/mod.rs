@@ -119,6 +119,7 @@ impl House {
         loop {
             match progress {
                 Progress::Done(found) => return Ok(found.map(|found| *found)),
+                Progress::Failed(error) => return Err(*error),
                 Progress::Pending { handle, poll_after, .. } => {
                     self.clock.pass(poll_after);
                     progress = manager.poll(request, &handle).await?;
@@ -158,6 +159,6 @@ pub(crate) fn thing(properties: Json) -> Json {
 pub(crate) fn handle_of(progress: &Progress) -> Option<Handle> {
     match progress {
         Progress::Pending { handle, .. } => Some(handle.clone()),
-        Progress::Done(_) => None,
+        Progress::Done(_) | Progress::Failed(_) => None,
     }
 }
