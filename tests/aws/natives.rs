@@ -184,9 +184,14 @@ fn what_is_written_and_never_read_is_kept_sealed() {
     let Some(rig) = Rig::with(&text("HUNTER2-first")) else { return };
     rig.up();
     rig.write(&text("HUNTER2-second"));
+    let told = rig.run_with(&["plan"], &[("RUST_LOG", "trace")]).exits(2);
+    assert!(told.err.contains("TRACE") && !told.err.contains("HUNTER2"), "{}", told.err);
     let ran = rig.run(&["plan"]).exits(2).says("SecretString").says_not("HUNTER2");
     assert!(ran.out.contains("1 to change"), "{}", ran.out);
-    rig.up();
+    let told = rig.run_with(&["apply", "--yes"], &[("RUST_LOG", "trace")]).exits(0);
+    let line = told.err.lines().find(|line| line.contains("HUNTER2"));
+    assert!(told.err.contains("TRACE") && line.is_none(), "{line:?}");
+    rig.is_level();
     assert_eq!(rig.place.files_with("HUNTER2"), [rig.place.path("blueprint.yaml")]);
 }
 

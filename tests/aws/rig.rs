@@ -29,8 +29,15 @@ impl Rig {
     /// Runs the program.
     #[track_caller]
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, &[])
+    }
+
+    /// Runs the program with more environment variables.
+    #[track_caller]
+    pub(crate) fn run_with(&self, arguments: &[&str], more: &[(&str, &str)]) -> Ran {
         let environment = self.aws.environment();
-        let environment: Vec<_> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let environment = environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let environment: Vec<_> = environment.chain(more.iter().copied()).collect();
         self.place.run_with(arguments, &environment)
     }
 

@@ -20,6 +20,17 @@ fn what_init_writes_can_be_applied_as_it_stands() {
 }
 
 #[test]
+#[cfg(feature = "aws")]
+fn a_blueprint_for_aws_is_right_with_all_that_is_commented_out() {
+    let place = Place::new();
+    place.run(&["init", "--provider", "aws"]).exits(0).says_not("no provider");
+    let text = fs::read_to_string(place.path("blueprint.yaml")).unwrap();
+    place.run(&["validate"]).exits(0).says("2 resources");
+    place.write("blueprint.yaml", &uncommented(&text));
+    place.run(&["validate"]).exits(0).says("3 resources");
+}
+
+#[test]
 fn what_is_commented_out_is_right_too() {
     let place = Place::new();
     place.run(&["init"]).exits(0).says_not("note:");
@@ -67,7 +78,7 @@ fn a_directory_that_cannot_be_is_told() {
 #[test]
 fn a_cloud_that_is_not_in_this_program_is_said_so() {
     let place = Place::new();
-    for (provider, given) in [("aws", &[][..]), ("gcp", &["--var", "project=p"])] {
+    for (provider, given) in [("gcp", &["--var", "project=p"][..])] {
         let at = format!("{provider}/blueprint.yaml");
         let validate = [&["validate", &at], given].concat();
         place.run(&["init", provider, "--provider", provider]).exits(0).says(&format!("no provider `{provider}`"));

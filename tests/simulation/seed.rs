@@ -16,7 +16,7 @@ use trueup_state::{Address, Generation, KindName, ProviderName, Request, Status,
 use crate::laws;
 use crate::model::Model;
 use crate::run::{Run, engine, load};
-use crate::script::{Script, Step, What};
+use crate::script::{Edit, Script, Step, What};
 use crate::wire::Wire;
 use crate::world::{FOREIGN, World, stack};
 
@@ -145,9 +145,11 @@ impl Play<'_> {
             let Some(after) = step.rival else { return };
             tokio::time::sleep(after).await;
             let wire = Wire::new(&self.world, self.world.process(false), None);
-            // Somebody else has not heard of the last edits.
-            let run = Run { text: before.text(&providers), ..Run::plain(What::Apply) };
-            self.expects(&wire, before, before, What::Apply).await;
+            // Somebody else has not heard of the last edits; but whoever calls one thing by two names at once has two things.
+            let renames = step.edits.iter().any(|edit| matches!(edit, Edit::Move(_)));
+            let known = if renames { model } else { before };
+            let run = Run { text: known.text(&providers), ..Run::plain(What::Apply) };
+            self.expects(&wire, known, known, What::Apply).await;
             let end = run.go(&wire).await;
             self.world.ledger().count(format!("rival {}", end.name()));
             self.tell(|| format!("   rival {end:?}"));
