@@ -204,16 +204,21 @@ fn a_reply_that_is_lost_has_nothing_sent_twice() {
     assert_eq!(sent, [2, 1, 3, 1]);
     rig.is_level();
     Seen::by(&rig).has(&[("large.bin", &large(1)), ("weights.bin", b"0123456789")]);
-    // The manifest's: a new one over the old, and then the first of all.
+    // That of the manifest: of a new one over the old, and then of the first.
     rig.place.write("model/weights.bin", "9876543210");
     rig.aws.proxy.misbehave("s3:PutObject", Fault::LosesReply, 2, 1);
     rig.run(&["apply", "--yes"]).exits(0);
     assert_eq!(counts(&rig, ["PutObject"]), [2]);
     rig.is_level();
     Seen::by(&rig).has(&[("large.bin", &large(1)), ("weights.bin", b"9876543210")]);
+    for operation in ["s3:DeleteObjects", "s3:DeleteObject"] {
+        rig.aws.proxy.misbehave(operation, Fault::LosesReply, 1, 1);
+    }
     rig.run(&["destroy", "--yes"]).exits(0);
+    assert_eq!(rig.buckets(), [""; 0]);
     rig.aws.proxy.misbehave("s3:PutObject", Fault::LosesReply, 2, 1);
     rig.run(&["apply", "--yes"]).exits(0);
+    assert_eq!(counts(&rig, ["PutObject"]), [2]);
     rig.is_level();
 }
 
@@ -261,12 +266,33 @@ fn an_upload_that_somebody_gave_up_is_begun_again() {
 
 #[test]
 fn what_a_killed_run_left_goes_when_it_is_not_wanted_any_more() {
+    for is_there in [false, true] {
+        let Some(rig) = Rig::with(WEIGHTS) else { return };
+        if is_there {
+            rig.up();
+        }
+        killed(&rig);
+        fs::remove_file(rig.place.path("model/large.bin")).unwrap();
+        rig.run(&["apply", "--yes"]);
+        assert_eq!(Seen::by(&rig).uploads(), 0);
+        rig.up();
+        Seen::by(&rig).has(&[("weights.bin", b"0123456789")]);
+    }
+}
+
+#[test]
+fn what_can_not_be_undone_is_known_and_removed_later() {
     let Some(rig) = Rig::with(WEIGHTS) else { return };
     killed(&rig);
     fs::remove_file(rig.place.path("model/large.bin")).unwrap();
+    rig.aws.proxy.misbehave("s3:AbortMultipartUpload", Fault::Refuses(403, "AccessDenied"), 1, 1000);
     rig.run(&["apply", "--yes"]);
+    assert_eq!(Seen::by(&rig).uploads(), 1);
+    rig.aws.proxy.behave();
+    rig.write("  data: { kind: bucket }\n");
     rig.up();
-    Seen::by(&rig).has(&[("weights.bin", b"0123456789")]);
+    let seen = Seen::by(&rig);
+    assert_eq!((seen.keys(), seen.uploads()), (vec![], 0));
 }
 
 #[test]
@@ -294,6 +320,9 @@ fn what_was_done_by_hand_is_seen_and_put_right() {
     let files: [(&str, &[u8]); 2] = [("large.bin", &large(1)), ("weights.bin", b"0123456789")];
     for (name, text) in files {
         seen.asks("delete_object", json!({ "Key": key(text) }));
+        // What nobody names is no drift, and goes with the next that is put right.
+        seen.asks("put_object", json!({ "Key": key(name), "Body": "extra" }));
+        seen.asks("create_multipart_upload", json!({ "Key": key(name) }));
         rig.corrects("digest");
         seen.has(&files);
         let is_large = name == "large.bin";
@@ -415,7 +444,6 @@ fn what_s3_can_not_take_is_told_with_its_line() {
         ("options: { aws: { checksum_algoritm: sha256 } }", "checksum_algorithm"),
         ("source: ./empty", "there is no file in"),
         ("bucket: \"{{ here }}\"", "made by `local`"),
-        ("bucket: \"{{ far }}\"", "eu-west-1"),
     ] {
         let field = said.split(':').next().unwrap();
         let rest = ["bucket: \"{{ data }}\"", "source: ./model"];
@@ -423,12 +451,25 @@ fn what_s3_can_not_take_is_told_with_its_line() {
         rig.place.write(
             "blueprint.yaml",
             &format!(
-                "blueprint: demo\nproviders: {{ aws: {{}}, aws.eu: {{ region: eu-west-1 }}, local: {{}} }}\nresources:\n  \
-                 data: {{ kind: bucket, provider: aws }}\n  here: {{ kind: bucket, provider: local }}\n  \
-                 far: {{ kind: bucket, provider: aws.eu }}\n  weights:\n    kind: artifact\n    provider: aws\n    {said}\n    {}\n",
+                "blueprint: demo\nproviders: {{ aws: {{}}, local: {{}} }}\nresources:\n  \
+                 data: {{ kind: bucket, provider: aws }}\n  here: {{ kind: bucket, provider: local }}\n  weights:\n    kind: artifact\n    provider: aws\n    {said}\n    {}\n",
                 rest.join("\n    ")
             ),
         );
-        rig.run(&["plan"]).exits(1).complains(complaint).complains("blueprint.yaml:10");
+        rig.run(&["plan"]).exits(1).complains(complaint).complains("blueprint.yaml:9");
     }
+}
+
+#[test]
+fn a_bucket_in_another_region_is_told_before_anything_is_sent() {
+    let far = "  data: { kind: bucket, placement: [{ provider: aws, region: eu-west-1 }] }";
+    let Some(rig) = Rig::with(&WEIGHTS.replace("  data: { kind: bucket }", far)) else { return };
+    let ran = rig.run(&["apply", "--yes"]).exits(3);
+    assert!(
+        format!("{}{}", ran.out, ran.err).contains("is in eu-west-1, and this in us-east-1"),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
+    assert_eq!(counts(&rig, ["PutObject"]), [0]);
 }

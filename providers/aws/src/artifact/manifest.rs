@@ -1,7 +1,7 @@
 //! The manifest of an artifact: what it is, whose it is, and which content each of its files has. It is written last, so that whoever
 //! finds it finds all that it names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
@@ -70,6 +70,11 @@ impl Manifest {
     pub(super) fn is_of_another_stack(&self, request: &Request) -> bool {
         let stack = self.owner.get(TAG_STACK);
         stack.is_some() && stack != request.owner.get(TAG_STACK)
+    }
+
+    /// The checksums of what its files hold.
+    pub(super) fn contents(&self) -> BTreeSet<String> {
+        self.files.iter().map(|entry| entry.file.sha256.clone()).collect()
     }
 
     /// The digest of what is really there: of the files that it names, those that are gone left out and those that were overwritten by

@@ -12,7 +12,7 @@ mod session;
 mod source;
 mod upload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ use trueup_engine::typed::from_value;
 use trueup_state::{Applied, Class, Clock, FieldPath, Handle, Object, ProviderName, Request, Timestamp, Token, Value};
 
 use crate::clients::{AT_ONCE, Clients};
+use manifest::Stands;
 use place::{Place, path_fault};
 use session::{Job, Session, Step, check_owner};
 
@@ -40,8 +41,8 @@ const KNOWN_OPTIONS: [&str; 1] = ["checksum_algorithm"];
 /// What its contents are held against, by the words of a spec. The first is the default.
 static ALGORITHMS: [(&str, ChecksumAlgorithm); 2] =
     [("crc64nvme", ChecksumAlgorithm::Crc64Nvme), ("sha256", ChecksumAlgorithm::Sha256)];
-/// How many pages of contents one step removes: a call returns within seconds.
-const PAGES: usize = 5000;
+/// How many contents one step removes at most: a call returns within seconds.
+const MOST: usize = 5000;
 
 /// The manager of artifacts in one account and region.
 pub(crate) struct Artifacts {
@@ -100,21 +101,26 @@ impl Artifacts {
                 sessions().insert(request.token.clone(), session);
                 Err(error)
             }
-            Err(error) if request.id.is_none() => Err(self.undone(&place, request, error).await),
-            Err(error) => Err(error),
+            Err(error) => Err(self.undone(&place, request, error).await),
         }
     }
 
-    /// A create that can't succeed leaves nothing behind; what can't be removed is recorded, so that a destroy finds it.
+    /// What can't succeed leaves behind what was there before: of a create nothing, or it is recorded, so that a destroy finds it.
     async fn undone(&self, place: &Place, request: &Request, error: ProviderError) -> ProviderError {
-        // Whatever has a manifest is another's, or whole.
-        match manifest::read(&self.clients.s3.reads, place).await {
-            Ok(stands) if stands.etag.is_some() => return error,
-            Err(gone) if gone.code == "NoSuchBucket" => return error,
-            _ => {}
-        }
-        match self.clear(place).await {
+        let is_new = request.id.is_none();
+        let cleared = match manifest::read(&self.clients.s3.reads, place).await {
+            Ok(Stands { etag: None, .. }) if is_new => self.clear(place, &BTreeSet::new()).await,
+            Ok(Stands { manifest: Some(manifest), .. }) if !is_new && !manifest.is_of_another_stack(request) => {
+                self.clear(place, &manifest.contents()).await
+            }
+            // It is another's, or nobody can tell what it had.
+            Ok(_) => return error,
+            Err(unread) => Err(unread),
+        };
+        match cleared {
             Ok(true) => error,
+            Err(gone) if gone.code == "NoSuchBucket" => error,
+            _ if !is_new => error,
             _ => error.partly(Object {
                 id: Some(place.uri()),
                 scope: request.scope.clone(),
@@ -129,8 +135,8 @@ impl Artifacts {
         }
     }
 
-    /// Removes some contents, and unfinished uploads: whether none is left.
-    async fn clear(&self, place: &Place) -> Result<bool, ProviderError> {
+    /// Removes some contents but for those kept, and unfinished uploads: whether none is left.
+    async fn clear(&self, place: &Place, kept: &BTreeSet<String>) -> Result<bool, ProviderError> {
         let (reads, writes) = (&self.clients.s3.reads, &self.clients.s3.writes);
         let (listed, unfinished) = futures::try_join!(contents::list(reads, place), contents::uploads(reads, place))?;
         for (sha256, uploads) in &unfinished {
@@ -138,9 +144,9 @@ impl Artifacts {
                 contents::abort(writes, place, sha256, &upload.id).await?;
             }
         }
-        let due: Vec<&String> = listed.keys().take(PAGES).collect();
-        contents::remove(writes, place, &due).await?;
-        Ok(due.len() == listed.len())
+        let due: Vec<&String> = listed.keys().filter(|sha256| !kept.contains(*sha256)).collect();
+        contents::remove(writes, place, &due[..due.len().min(MOST)]).await?;
+        Ok(due.len() <= MOST)
     }
 
     /// Removes an artifact, its manifest last: who finds none finds nothing.
@@ -157,7 +163,7 @@ impl Artifacts {
     async fn remove_at(&self, place: &Place, request: &Request) -> Result<bool, ProviderError> {
         let stands = manifest::read(&self.clients.s3.reads, place).await?;
         check_owner(place, request, &stands)?;
-        if !self.clear(place).await? {
+        if !self.clear(place, &BTreeSet::new()).await? {
             return Ok(false);
         }
         manifest::remove(&self.clients.s3.writes, place).await?;
