@@ -473,3 +473,17 @@ fn a_bucket_in_another_region_is_told_before_anything_is_sent() {
     );
     assert_eq!(counts(&rig, ["PutObject"]), [0]);
 }
+
+#[test]
+fn an_artifact_that_is_there_is_adopted_by_its_uri() {
+    let Some(rig) = Rig::with(WEIGHTS) else { return };
+    rig.up();
+    rig.run(&["state", "forget", "weights", "--yes"]).exits(0);
+    let seen = Seen::by(&rig);
+    rig.run(&["adopt", "weights", "--id", &format!("s3://{}/models/none", seen.bucket), "--yes"]).exits(1);
+    rig.run(&["adopt", "weights", "--id", &format!("s3://{}/models/tiny", seen.bucket), "--yes"]).exits(0);
+    counts(&rig, []);
+    rig.up();
+    assert!(counts(&rig, ["PutObject"])[0] <= 1, "no more than the manifest");
+    seen.has(&[("weights.bin", b"0123456789")]);
+}

@@ -288,14 +288,14 @@ fn service(request: &Request<Bytes>) -> &str {
 /// What S3 calls an operation of uploads in parts.
 fn upload_operation(method: &Method, query: &[&str]) -> Option<&'static str> {
     let has = |name: &str| query.contains(&name);
-    match method {
-        &Method::GET if has("uploads") => Some("ListMultipartUploads"),
-        &Method::POST if has("uploads") => Some("CreateMultipartUpload"),
-        &Method::PUT if has("uploadId") => Some("UploadPart"),
-        &Method::GET if has("uploadId") => Some("ListParts"),
-        &Method::POST if has("uploadId") => Some("CompleteMultipartUpload"),
-        &Method::DELETE if has("uploadId") => Some("AbortMultipartUpload"),
-        &Method::GET if has("list-type") => Some("ListObjectsV2"),
+    match *method {
+        Method::GET if has("uploads") => Some("ListMultipartUploads"),
+        Method::POST if has("uploads") => Some("CreateMultipartUpload"),
+        Method::PUT if has("uploadId") => Some("UploadPart"),
+        Method::GET if has("uploadId") => Some("ListParts"),
+        Method::POST if has("uploadId") => Some("CompleteMultipartUpload"),
+        Method::DELETE if has("uploadId") => Some("AbortMultipartUpload"),
+        Method::GET if has("list-type") => Some("ListObjectsV2"),
         _ => None,
     }
 }
