@@ -285,11 +285,11 @@ fn what_can_not_be_undone_is_known_and_removed_later() {
     let Some(rig) = Rig::with(WEIGHTS) else { return };
     killed(&rig);
     fs::remove_file(rig.place.path("model/large.bin")).unwrap();
+    rig.write("  data: { kind: bucket }\n");
     rig.aws.proxy.misbehave("s3:AbortMultipartUpload", Fault::Refuses(403, "AccessDenied"), 1, 1000);
     rig.run(&["apply", "--yes"]);
     assert_eq!(Seen::by(&rig).uploads(), 1);
     rig.aws.proxy.behave();
-    rig.write("  data: { kind: bucket }\n");
     rig.up();
     let seen = Seen::by(&rig);
     assert_eq!((seen.keys(), seen.uploads()), (vec![], 0));
