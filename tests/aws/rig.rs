@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::aws::Aws;
-use crate::support::{Place, Ran};
+use crate::support::{Place, Ran, Running};
 
 /// Both.
 pub(crate) struct Rig {
@@ -39,6 +39,13 @@ impl Rig {
         let environment = environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let environment: Vec<_> = environment.chain(more.iter().copied()).collect();
         self.place.run_with(arguments, &environment)
+    }
+
+    /// Starts the program and goes on.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        let environment = self.aws.environment();
+        let environment: Vec<_> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        self.place.start_with(arguments, &environment)
     }
 
     /// Applies what the blueprint says, after which nothing is left to do.

@@ -78,22 +78,21 @@ fn a_directory_that_cannot_be_is_told() {
 #[test]
 fn a_cloud_that_is_not_in_this_program_is_said_so() {
     let place = Place::new();
-    for (provider, given) in [("gcp", &["--var", "project=p"][..])] {
-        let at = format!("{provider}/blueprint.yaml");
-        let validate = [&["validate", &at], given].concat();
-        place.run(&["init", provider, "--provider", provider]).exits(0).says(&format!("no provider `{provider}`"));
-        place.run(&validate).exits(1).complains(&format!("this version has no provider `{provider}` yet"));
-        let elsewhere = format!("{provider}-2");
-        let told = place.run(&["init", &elsewhere, "--provider", provider, "--json"]).exits(0).json();
-        assert!(told["missing"].as_str().unwrap().contains(provider), "{told}");
+    let (provider, given) = ("gcp", ["--var", "project=p"]);
+    let at = format!("{provider}/blueprint.yaml");
+    let validate = [&["validate", &at], &given[..]].concat();
+    place.run(&["init", provider, "--provider", provider]).exits(0).says(&format!("no provider `{provider}`"));
+    place.run(&validate).exits(1).complains(&format!("this version has no provider `{provider}` yet"));
+    let elsewhere = format!("{provider}-2");
+    let told = place.run(&["init", &elsewhere, "--provider", provider, "--json"]).exits(0).json();
+    assert!(told["missing"].as_str().unwrap().contains(provider), "{told}");
 
-        // But for who makes it, all of it is right.
-        let text = uncommented(&fs::read_to_string(place.path(&at)).unwrap());
-        let (settings, other) = (format!("\n  {provider}: {{"), format!("provider: {provider}"));
-        let start = text.find(&settings).unwrap() + 1;
-        let end = start + text[start..].find('\n').unwrap();
-        let text = format!("{}  local: {{}}{}", &text[..start], &text[end..]);
-        fs::write(place.path(&at), text.replace(&other, "provider: local")).unwrap();
-        place.run(&validate).exits(0).says("4 resources");
-    }
+    // But for who makes it, all of it is right.
+    let text = uncommented(&fs::read_to_string(place.path(&at)).unwrap());
+    let (settings, other) = (format!("\n  {provider}: {{"), format!("provider: {provider}"));
+    let start = text.find(&settings).unwrap() + 1;
+    let end = start + text[start..].find('\n').unwrap();
+    let text = format!("{}  local: {{}}{}", &text[..start], &text[end..]);
+    fs::write(place.path(&at), text.replace(&other, "provider: local")).unwrap();
+    place.run(&validate).exits(0).says("4 resources");
 }

@@ -348,7 +348,7 @@ impl Cloud {
                 }
                 None
             }
-            Act::Poll(handle) => return self.poll(handle),
+            Act::Poll(handle) => return Ok(self.poll(handle)),
         };
         match polls {
             Some(polls) if polls > 0 => Ok(self.pending(found, polls, None)),
@@ -428,17 +428,17 @@ impl Cloud {
         waiting(id, job)
     }
 
-    fn poll(&self, handle: &Handle) -> Answer {
+    fn poll(&self, handle: &Handle) -> Progress {
         let number = handle.0["job"].as_u64().unwrap();
         let mut inner = self.inner();
         let job = inner.jobs.get_mut(&number).unwrap();
         job.left = job.left.saturating_sub(1);
         if job.left > 0 {
-            return Ok(waiting(job.found.as_ref().map(|found| found.id.clone()), number));
+            return waiting(job.found.as_ref().map(|found| found.id.clone()), number);
         }
         match &job.fails {
-            Some(class) => Ok(Progress::Failed(Box::new(ProviderError::new(class.clone(), "it did not work out")))),
-            None => Ok(Progress::Done(job.found.clone().map(Box::new))),
+            Some(class) => Progress::Failed(Box::new(ProviderError::new(class.clone(), "it did not work out"))),
+            None => Progress::Done(job.found.clone().map(Box::new)),
         }
     }
 

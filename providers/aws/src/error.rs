@@ -8,6 +8,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
+use aws_smithy_types::error::operation::BuildError;
 use trueup_engine::provider::ProviderError;
 use trueup_state::Class;
 
@@ -196,6 +197,11 @@ fn class_of_status(status: u16) -> Class {
         // It answered well, and nobody can read it.
         _ => Class::Internal,
     }
+}
+
+/// What a builder made: what it lacks is our own mistake.
+pub(crate) fn built<T>(built: Result<T, BuildError>) -> Result<T, ProviderError> {
+    built.map_err(|error| ProviderError::new(Class::Internal, error.to_string()))
 }
 
 /// A call that failed. `doing`: what it was to do, for a person.

@@ -1,7 +1,8 @@
-//! Trueup's provider of Amazon Web Services: buckets through S3's own SDK, and every native type through the Cloud Control API.
+//! Trueup's provider of Amazon Web Services: buckets and artifacts through S3's own SDK, and every native type through the Cloud Control API.
 //!
 //! Credentials come as they do for every tool of AWS: from the environment, profiles, single sign-on, or the machine's own role.
 
+mod artifact;
 mod bucket;
 mod clients;
 mod error;

@@ -14,7 +14,19 @@ pub struct Permissions {
 }
 
 /// All of them, in the order of their kinds.
-pub const PERMISSIONS: [Permissions; 2] = [
+pub const PERMISSIONS: [Permissions; 3] = [
+    Permissions {
+        kind: "artifact",
+        look: &["s3:GetObject", "s3:ListBucket"],
+        change: &[
+            "s3:PutObject",
+            "s3:DeleteObject",
+            "s3:AbortMultipartUpload",
+            "s3:ListBucketMultipartUploads",
+            "s3:ListMultipartUploadParts",
+        ],
+        fields: &[("a bucket with a key of its own", &["kms:Decrypt", "kms:GenerateDataKey"])],
+    },
     Permissions {
         kind: "bucket",
         look: &[

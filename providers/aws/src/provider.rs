@@ -10,6 +10,7 @@ use trueup_engine::provider::{Candidate, Invalid, Manager, Provider, ProviderErr
 use trueup_engine::schema::Schema;
 use trueup_state::{Class, Clock, KindName, ProviderName, Scope, Value};
 
+use crate::artifact::Artifacts;
 use crate::bucket::Buckets;
 use crate::clients::{Clients, Pool, usual_region};
 use crate::native::{self, Archive};
@@ -35,6 +36,7 @@ impl AwsProvider {
 
     async fn manager(&self, kind: &KindName, clients: &Arc<Clients>) -> Result<Arc<dyn Manager>, ProviderError> {
         match kind.as_str() {
+            kinds::Artifact::NAME => Ok(Arc::new(Artifacts::new(clients.clone(), self.clock.clone()))),
             kinds::Bucket::NAME => Ok(Arc::new(Buckets::new(clients.clone()))),
             name if name.starts_with(NATIVE) => {
                 let of = self.archive.get(clients, name).await?;
@@ -59,7 +61,7 @@ impl Provider for AwsProvider {
     }
 
     fn kinds(&self) -> BTreeSet<KindName> {
-        [kinds::Bucket::NAME].into_iter().map(KindName::from).collect()
+        [kinds::Artifact::NAME, kinds::Bucket::NAME].into_iter().map(KindName::from).collect()
     }
 
     fn natives(&self) -> &'static [&'static str] {

@@ -208,13 +208,17 @@ impl Behind {
         let made = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = made.map_err(io::Error::other)?;
         tokio::spawn(connection);
+        let is_bodiless = request.method() == Method::HEAD;
         let answer = sender.send_request(request.map(Full::new)).await.map_err(io::Error::other)?;
         let (mut head, body) = answer.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         let body = righted(body);
         let hides = is_list && self.mind().hides;
         let body = if hides { without_buckets(&body) } else { body };
-        head.headers.insert("content-length", body.len().into());
+        // An answer to HEAD tells the length of a body that it does not have.
+        if !is_bodiless {
+            head.headers.insert("content-length", body.len().into());
+        }
         Ok(Response::from_parts(head, Full::new(body)))
     }
 }
@@ -255,9 +259,11 @@ fn refusal(request: &Request<Bytes>, status: u16, code: &str) -> Answer {
 
 /// An answer as S3 gives it, where moto calls it by another name.
 fn righted(body: Bytes) -> Bytes {
-    let text = String::from_utf8_lossy(&body);
-    let (theirs, right) = ("GetBucketVersioningResponse", "VersioningConfiguration");
-    if text.contains(theirs) { text.replace(theirs, right).into() } else { body }
+    const NAMES: [(&str, &str); 2] =
+        [("GetBucketVersioningResponse", "VersioningConfiguration"), ("ListPartsResponse", "ListPartsResult")];
+    let text = if body.starts_with(b"<?xml") { String::from_utf8_lossy(&body) } else { "".into() };
+    let wrong = NAMES.iter().find(|(theirs, _)| text.contains(theirs));
+    if let Some((theirs, right)) = wrong { text.replace(theirs, right).into() } else { body }
 }
 
 /// A list of buckets without its buckets.
@@ -296,9 +302,24 @@ fn service(request: &Request<Bytes>) -> &str {
     service.unwrap_or("unsigned")
 }
 
+/// What S3 calls an operation of uploads in parts.
+fn upload_operation(method: &Method, query: &[&str]) -> Option<&'static str> {
+    let has = |name: &str| query.contains(&name);
+    match *method {
+        Method::GET if has("uploads") => Some("ListMultipartUploads"),
+        Method::POST if has("uploads") => Some("CreateMultipartUpload"),
+        Method::PUT if has("uploadId") => Some("UploadPart"),
+        Method::GET if has("uploadId") => Some("ListParts"),
+        Method::POST if has("uploadId") => Some("CompleteMultipartUpload"),
+        Method::DELETE if has("uploadId") => Some("AbortMultipartUpload"),
+        Method::GET if has("list-type") => Some("ListObjectsV2"),
+        _ => None,
+    }
+}
+
 /// S3 names its operations by method, path and query.
 fn s3_operation(request: &Request<Bytes>) -> String {
-    const BELOW: [(&str, &str); 14] = [
+    const BELOW: [(&str, &str); 13] = [
         ("tagging", "BucketTagging"),
         ("versioning", "BucketVersioning"),
         ("encryption", "BucketEncryption"),
@@ -310,12 +331,14 @@ fn s3_operation(request: &Request<Bytes>) -> String {
         ("logging", "BucketLogging"),
         ("object-lock", "ObjectLockConfiguration"),
         ("versions", "ObjectVersions"),
-        ("uploads", "MultipartUploads"),
         ("delete", "Objects"),
         ("list-type", "Objects"),
     ];
     let query = request.uri().query().unwrap_or_default();
     let names: Vec<&str> = query.split('&').filter_map(|pair| pair.split('=').next()).collect();
+    if let Some(name) = upload_operation(request.method(), &names) {
+        return name.to_owned();
+    }
     let below = BELOW.iter().find(|(name, _)| names.contains(name)).map(|(_, below)| *below);
     let depth = request.uri().path().trim_matches('/').split('/').filter(|step| !step.is_empty()).count();
     let verb = match (request.method(), below) {

@@ -11,15 +11,15 @@ use aws_sdk_s3::types::{
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use aws_smithy_types::error::operation::BuildError;
 use trueup_engine::kinds::bucket::{self, Encryption, Spec};
 use trueup_engine::provider::ProviderError;
 use trueup_engine::typed::to_value;
+use trueup_state::Value;
 use trueup_state::map::Map;
-use trueup_state::{Class, Value};
 
 use super::{OPTIONS, access, lifecycle};
 use crate::clients::Clients;
+pub(super) use crate::error::built;
 use crate::error::failed;
 
 /// One of them.
@@ -161,11 +161,6 @@ where
         Err(error) if error.as_service_error().and_then(ProvideErrorMetadata::code) == Some(missing) => Ok(None),
         Err(error) => Err(failed(doing, &error)),
     }
-}
-
-/// A part of a request that lacks something that it must have.
-pub(super) fn built<T>(built: Result<T, BuildError>) -> Result<T, ProviderError> {
-    built.map_err(|error| ProviderError::new(Class::Internal, error.to_string()))
 }
 
 async fn read_versioning(s3: &Client, name: &str) -> Result<Part, ProviderError> {

@@ -175,10 +175,7 @@ impl Natives {
     /// A create that failed and named what it was making: it is there, and ours, or it is not. Where nothing tells whose it is, only what
     /// failed to become ready is held to be ours: a name that is taken is refused in many words.
     async fn left(&self, request: &Request, id: &str, error: ProviderError) -> ProviderError {
-        let found = match self.look(id).await {
-            Ok(Some(found)) => found,
-            Ok(None) | Err(_) => return error,
-        };
+        let Ok(Some(found)) = self.look(id).await else { return error };
         let token = found.owner.get(TAG_TOKEN);
         let is_ours = match self.of.published.tags().filter(|tags| tags.takes_ours) {
             Some(_) => token == request.owner.get(TAG_TOKEN),
