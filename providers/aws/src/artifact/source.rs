@@ -281,10 +281,10 @@ mod tests {
         let mut source = Source::survey(&path).unwrap();
         assert!(!source.sum_up(&budget(Duration::ZERO)).unwrap());
         fs::write(directory.path().join("a"), "less").unwrap();
-        let error = source.sum_up(&budget(Duration::from_secs(60))).unwrap_err();
+        let error = source.sum_up(&budget(Duration::from_mins(1))).unwrap_err();
         assert_eq!(error.code, "SourceChanged");
         let mut source = Source::survey(&path).unwrap();
-        assert!(source.sum_up(&budget(Duration::from_secs(60))).unwrap());
+        assert!(source.sum_up(&budget(Duration::from_mins(1))).unwrap());
         assert_eq!(source.files[1].piece(3, 4).await.unwrap(), b"4567");
         fs::write(directory.path().join("b"), "987654321").unwrap();
         assert_eq!(source.files[1].piece(3, 4).await.unwrap_err().code, "SourceChanged");
