@@ -328,7 +328,7 @@ fn what_was_done_by_hand_is_seen_and_put_right() {
         let is_large = name == "large.bin";
         assert_eq!(counts(&rig, ["CompleteMultipartUpload", "HeadObject"])[0] > 0, is_large, "{name}");
     }
-    // Of the same size, and with the mark of one of ours.
+    // Another content of the same size.
     let forged = json!({ "Key": key("0123456789"), "Body": "9876543210" });
     seen.asks("put_object", forged);
     rig.corrects("digest");

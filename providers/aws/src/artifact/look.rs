@@ -11,8 +11,8 @@ use super::contents;
 use super::manifest::{self, Manifest, Stands};
 use super::place::Place;
 
-/// The digest of an artifact whose manifest can't be read.
-const UNREADABLE: &str = "its manifest can't be read";
+/// The digest of an artifact whose manifest is gone or can't be read.
+const UNREADABLE: &str = "without a manifest";
 
 /// What is there of one.
 pub(super) async fn look(s3: &Client, target: &Target<'_>) -> Observation {
@@ -22,7 +22,7 @@ pub(super) async fn look(s3: &Client, target: &Target<'_>) -> Observation {
         By::Token(_) => None,
     };
     let Some(place) = place else { return Observation::Absent };
-    match read(s3, &place, target.sent).await {
+    match read(s3, &place, matches!(target.by, By::Id(_)), target.sent).await {
         Ok(Some(found)) => Observation::Present(Box::new(found)),
         Ok(None) => Observation::Absent,
         Err(error) if error.code == "NoSuchBucket" => Observation::Absent,
@@ -30,8 +30,15 @@ pub(super) async fn look(s3: &Client, target: &Target<'_>) -> Observation {
     }
 }
 
-async fn read(s3: &Client, place: &Place, sent: Option<&Value>) -> Result<Option<Found>, ProviderError> {
+/// `is_recorded`: it is known to be ours, so that what it left without a manifest is ours to put right or to remove.
+async fn read(
+    s3: &Client,
+    place: &Place,
+    is_recorded: bool,
+    sent: Option<&Value>,
+) -> Result<Option<Found>, ProviderError> {
     match manifest::read(s3, place).await? {
+        Stands { etag: None, .. } if is_recorded && has_remains(s3, place).await? => Ok(Some(unreadable(place, sent))),
         Stands { etag: None, .. } => Ok(None),
         Stands { manifest: None, .. } => Ok(Some(unreadable(place, sent))),
         Stands { manifest: Some(manifest), .. } => {
@@ -39,6 +46,11 @@ async fn read(s3: &Client, place: &Place, sent: Option<&Value>) -> Result<Option
             Ok(Some(found(place, &manifest, digest, sent)))
         }
     }
+}
+
+/// Whether there is anything of an artifact, whole or half sent.
+async fn has_remains(s3: &Client, place: &Place) -> Result<bool, ProviderError> {
+    Ok(!contents::list(s3, place).await?.is_empty() || !contents::uploads(s3, place).await?.is_empty())
 }
 
 /// An artifact as its manifest has it. `digest`: that of what is really there. What nobody but the sender knows is as it was sent.
@@ -62,7 +74,7 @@ pub(super) fn found(place: &Place, manifest: &Manifest, digest: String, sent: Op
     Found { id: place.uri(), spec, attributes, owner: manifest.owner.clone(), pending: None }
 }
 
-/// What stands in the place of a manifest and is none: all of the artifact is to be put right.
+/// What has no manifest, or something else in its place: all of the artifact is to be put right.
 fn unreadable(place: &Place, sent: Option<&Value>) -> Found {
     let attributes = Attributes {
         uri: place.uri(),
