@@ -44,6 +44,10 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, conflicts_with = "format")]
     pub(crate) json: bool,
 
+    /// Take the schemas of native types from what is kept on this machine alone
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -130,7 +134,8 @@ pub(crate) enum Command {
     Unlock(UnlockArgs),
     /// Explain a kind, a field, a section of a blueprint or a provider's settings
     #[command(
-        after_help = "Examples: trueup explain\n          trueup explain endpoint.health.path\n          trueup explain resources.for_each"
+        after_help = "Examples: trueup explain\n          trueup explain endpoint.health.path\n          trueup explain resources.for_each\n          \
+        trueup explain AWS::SQS::Queue.properties.RedrivePolicy"
     )]
     Explain(ExplainArgs),
     /// Print the JSON Schema of a blueprint, for editors

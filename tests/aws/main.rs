@@ -7,6 +7,7 @@
 mod aws;
 mod buckets;
 mod natives;
+mod natives_adopt;
 #[path = "../support/python.rs"]
 mod python;
 mod rig;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use trueup_engine::kinds::{self, Kind};
+use trueup_engine::native::Native;
 use trueup_engine::provider::{Candidate, Invalid, Manager, Provider, ProviderError};
 use trueup_engine::schema::Schema;
 use trueup_state::{Class, Clock, KindName, ProviderName, Scope, Value};
@@ -28,16 +29,23 @@ pub struct AwsProvider {
 
 impl AwsProvider {
     /// The provider. Nothing is read and nobody is called before a manager is asked for. `types`: the directory that the schemas of
-    /// native types are kept in.
-    pub fn new(types: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
-        Self { pool: Pool::default(), archive: Archive::new(types.into(), false), clock }
+    /// native types are kept in; `is_offline`: whether those that are not kept are an error.
+    pub fn new(types: impl Into<PathBuf>, is_offline: bool, clock: Arc<dyn Clock>) -> Self {
+        Self { pool: Pool::default(), archive: Archive::new(types.into(), is_offline), clock }
+    }
+
+    /// The clients of where this machine usually is at AWS.
+    async fn usual(&self) -> Result<Arc<Clients>, ProviderError> {
+        let invalid = |error: Invalid| ProviderError::new(Class::Invalid { field: None }, error.message);
+        let scope = self.scope(&ProviderName::from("aws"), &Value::Map([].into()), None).map_err(invalid)?;
+        self.pool.of(&scope).await
     }
 
     async fn manager(&self, kind: &KindName, clients: &Arc<Clients>) -> Result<Arc<dyn Manager>, ProviderError> {
         match kind.as_str() {
             kinds::Bucket::NAME => Ok(Arc::new(Buckets::new(clients.clone()))),
             name if name.starts_with(NATIVE) => {
-                let of = self.archive.get(clients, name).await?;
+                let of = self.archive.get(std::future::ready(Ok(clients.clone())), name).await?;
                 Ok(native::manager(clients, &self.clock, name, of))
             }
             _ => {
@@ -82,5 +90,13 @@ impl Provider for AwsProvider {
         let clients = self.pool.of(scope).await?;
         let managers = kinds.iter().map(|kind| async { Ok((kind.clone(), self.manager(kind, &clients).await?)) });
         Ok(futures::future::try_join_all(managers).await?.into_iter().collect())
+    }
+
+    async fn describe(&self, kind: &KindName) -> Result<Option<Native>, ProviderError> {
+        if !kind.as_str().starts_with(NATIVE) {
+            return Ok(None);
+        }
+        let of = self.archive.get(self.usual(), kind.as_str()).await?;
+        native::described(kind.as_str(), of).map(Some)
     }
 }
