@@ -10,5 +10,6 @@ pub mod permissions;
 mod provider;
 mod settings;
 mod tags;
+mod terraform;
 
 pub use provider::AwsProvider;

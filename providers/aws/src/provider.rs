@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use trueup_engine::blueprint::terraform::{Ours, Theirs};
 use trueup_engine::kinds::{self, Kind};
 use trueup_engine::native::Native;
 use trueup_engine::provider::{Candidate, Invalid, Manager, Provider, ProviderError};
@@ -15,6 +16,7 @@ use crate::bucket::Buckets;
 use crate::clients::{Clients, Pool, usual_region};
 use crate::native::{self, Archive};
 use crate::settings::{self, Settings};
+use crate::terraform;
 
 /// What the names of native kinds begin with.
 const NATIVE: &str = "AWS::";
@@ -39,6 +41,17 @@ impl AwsProvider {
         let invalid = |error: Invalid| ProviderError::new(Class::Invalid { field: None }, error.message);
         let scope = self.scope(&ProviderName::from("aws"), &Value::Map([].into()), None).map_err(invalid)?;
         self.pool.of(&scope).await
+    }
+
+    /// Whom to call in a scope, and the manager of a kind there.
+    pub(crate) async fn at(
+        &self,
+        scope: &Scope,
+        kind: &KindName,
+    ) -> Result<(Arc<Clients>, Arc<dyn Manager>), ProviderError> {
+        let clients = self.pool.of(scope).await?;
+        let manager = self.manager(kind, &clients).await?;
+        Ok((clients, manager))
     }
 
     async fn manager(&self, kind: &KindName, clients: &Arc<Clients>) -> Result<Arc<dyn Manager>, ProviderError> {
@@ -98,5 +111,13 @@ impl Provider for AwsProvider {
         }
         let of = self.archive.get(self.usual(), kind.as_str()).await?;
         native::described(kind.as_str(), of).map(Some)
+    }
+
+    fn terraform(&self) -> Option<&'static str> {
+        Some(terraform::SOURCE)
+    }
+
+    async fn from_terraform(&self, theirs: &[&Theirs]) -> Result<Vec<Ours>, ProviderError> {
+        terraform::ours(self, theirs).await
     }
 }

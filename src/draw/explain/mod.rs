@@ -12,8 +12,9 @@ use trueup_engine::schema::variants;
 const WIDTH: usize = 100;
 
 /// The keys of a schema that say what a value may be, with what they are called here.
-const BOUNDS: [(&str, &str); 10] = [
+const BOUNDS: [(&str, &str); 11] = [
     ("default", "default"),
+    ("x-default", "default"),
     ("minimum", "at least"),
     ("maximum", "at most"),
     ("minLength", "characters, at least"),

@@ -15,10 +15,9 @@ pub(crate) const ID: &str = "resource_id";
 /// What stands between the parts of an identifier.
 pub(crate) const BETWEEN: &str = "|";
 /// What only people read, and what jsonschema need not know of.
-const DROPPED: [&str; 12] = [
+const DROPPED: [&str; 11] = [
     "$comment",
     "$id",
-    "default",
     "examples",
     "title",
     "format",
@@ -157,6 +156,9 @@ impl<'a> Expanding<'a> {
                 "pattern" if !is_pattern(value) => {}
                 "description" => {
                     expanded.insert(key.clone(), words(value.as_str().unwrap_or_default()).into());
+                }
+                "default" => {
+                    expanded.insert("x-default".to_owned(), value.clone());
                 }
                 key if DROPPED.contains(&key) => {}
                 key => {
