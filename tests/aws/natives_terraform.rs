@@ -29,6 +29,15 @@ fn estate(rig: &Rig) {
     for (call, with) in [
         ("create_bucket", json!({ "Bucket": "llm-weights" })),
         (
+            "put_public_access_block",
+            json!({ "Bucket": "llm-weights", "PublicAccessBlockConfiguration": { "BlockPublicAcls": true, "IgnorePublicAcls": true, "BlockPublicPolicy": true, "RestrictPublicBuckets": true } }),
+        ),
+        // Since 2023 S3 does so by itself.
+        (
+            "put_bucket_encryption",
+            json!({ "Bucket": "llm-weights", "ServerSideEncryptionConfiguration": { "Rules": [{ "ApplyServerSideEncryptionByDefault": { "SSEAlgorithm": "AES256" }, "BucketKeyEnabled": true }] } }),
+        ),
+        (
             "put_bucket_versioning",
             json!({ "Bucket": "llm-weights", "VersioningConfiguration": { "Status": "Enabled" } }),
         ),
@@ -40,7 +49,7 @@ fn estate(rig: &Rig) {
         let answer = rig.s3(call, with);
         assert_eq!(answer.get("error"), None, "{call}: {answer}");
     }
-    let tags = json!([{ "Key": "team", "Value": "{{ ml }}" }]);
+    let tags = json!([{ "Key": "team", "Value": "ml" }]);
     let queue = |delay: u32| made(rig, QUEUE, &json!({ "DelaySeconds": delay, "Tags": tags }));
     let instance = |key: &str, id: String| json!({ "index_key": key, "attributes": { "id": id } });
     let secret = json!({ "Name": "token", "SecretString": "HUNTER2-secret", "Description": "of HUNTER2-described" });
@@ -48,6 +57,9 @@ fn estate(rig: &Rig) {
     let secret = json!({ "attributes": { "arn": secret, "id": secret, "note": "HUNTER2-described" },
         "sensitive_attributes": [[{ "type": "get_attr", "value": "note" }]] });
     made(rig, LOG, &json!({ "LogGroupName": "/apps/chat", "RetentionInDays": 7 }));
+    let text = "of {{ no }} expression, with {% signs %}";
+    let alarm = json!({ "AlarmName": "slow", "ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 1, "AlarmDescription": text });
+    made(rig, "AWS::CloudWatch::Alarm", &alarm);
     let version = json!({ "secret_id": secret["attributes"]["id"], "secret_string": "HUNTER2-secret" });
     let other = "arn:aws:logs:us-east-1:999999999999:log-group:x";
     state(
@@ -60,6 +72,7 @@ fn estate(rig: &Rig) {
             resource("aws_secretsmanager_secret", "events_b", vec![secret]),
             one("aws_secretsmanager_secret_version", "token", version),
             one("aws_cloudwatch_log_group", "loop", json!({ "name": "/apps/chat" })),
+            one("aws_cloudwatch_metric_alarm", "slow", json!({ "alarm_name": "slow" })),
             one("aws_cloudwatch_log_group", "stranger", json!({ "name": "x", "arn": other })),
             one("aws_cloudwatch_log_group", "gone", json!({ "name": "/gone" })),
             one("aws_route53_zone", "zone", json!({ "id": "Z1" })),
@@ -82,7 +95,7 @@ fn what_terraform_manages_is_written_and_adopted_and_nothing_is_left_to_do() {
     let said = rig
         .run(&[&take[..], &["--yes"]].concat())
         .exits(0)
-        .says("Adopted: 5 resources. It is what the blueprint says.");
+        .says("Adopted: 6 resources. It is what the blueprint says.");
     said.says("Written: estate.yaml").says("aws_route53_zone.zone").says_not("HUNTER2");
     let calls = rig.aws.proxy.take_operations();
     assert!(
@@ -119,4 +132,17 @@ fn what_is_no_state_is_refused() {
     rig.run(&["adopt", "events", "--from-terraform", "terraform.tfstate"]).exits(1).complains("cannot be used with");
     state(&rig, vec![]);
     rig.run(&["adopt", "--from-terraform", "terraform.tfstate"]).exits(0).says("resources: {}");
+}
+
+#[test]
+fn what_a_bucket_can_not_be_here_is_told_and_changed_by_the_next_apply() {
+    let Some(rig) = Rig::with("") else { return };
+    rig.s3("create_bucket", json!({ "Bucket": "old-weights" }));
+    state(&rig, vec![one("aws_s3_bucket", "old", json!({ "bucket": "old-weights" }))]);
+    let take = ["adopt", "--from-terraform", "terraform.tfstate", "--out", "estate.yaml", "--yes"];
+    let said =
+        rig.run(&take).exits(0).says("its `public_access` can't be said here").says("its `encryption` can't be said");
+    said.says("An apply would then change").says("blocked").says("Adopted: 1 resource.");
+    rig.run(&["apply", "estate.yaml", "--yes"]).exits(0);
+    rig.run(&["plan", "estate.yaml"]).exits(0);
 }

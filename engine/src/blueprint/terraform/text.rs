@@ -6,6 +6,9 @@ use serde_json::{Map as JsonMap, Value as Json, json};
 
 use super::Block;
 
+/// What begins something of an expression's language.
+const MARKS: [&str; 3] = ["{{", "{%", "{#"];
+
 type Settings = BTreeMap<String, String>;
 
 /// The blueprint that has these blocks.
@@ -52,9 +55,33 @@ fn yaml(value: &Json, indent: &str) -> String {
 /// The same with texts that no expression is read in.
 fn literal(value: Json) -> Json {
     match value {
-        Json::String(text) if text.contains("{{") => text.replace("{{", "{{ '{{' }}").into(),
+        Json::String(text) => escaped(&text).into(),
         Json::Array(items) => items.into_iter().map(literal).collect(),
         Json::Object(map) => map.into_iter().map(|(name, value)| (name, literal(value))).collect(),
         other => other,
+    }
+}
+
+/// A text in which each mark that would begin something of an expression's language stands as one that it writes.
+fn escaped(text: &str) -> String {
+    let (mut escaped, mut rest) = (String::new(), text);
+    while let Some(at) = MARKS.iter().filter_map(|mark| rest.find(mark)).min() {
+        let (before, after) = rest.split_at(at);
+        let (mark, after) = after.split_at(MARKS[0].len());
+        escaped.push_str(&format!("{before}{{{{ '{mark}' }}}}"));
+        rest = after;
+    }
+    escaped + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_is_read_as_an_expression() {
+        assert_eq!(escaped("a {b} c"), "a {b} c");
+        assert_eq!(escaped("{{ x }} {% y %} {# z #}"), "{{ '{{' }} x }} {{ '{%' }} y %} {{ '{#' }} z #}");
+        assert_eq!(escaped("{{{"), "{{ '{{' }}{");
     }
 }

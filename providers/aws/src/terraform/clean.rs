@@ -1,12 +1,17 @@
 //! What AWS says of a thing, as far as a blueprint should say it: nothing that only AWS can say, nothing that it fills in by itself, no
 //! secret.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map as JsonMap, Value as Json};
+use trueup_engine::help::plain;
 use trueup_engine::schema::{Schema, child, marked};
-use trueup_state::Step;
+use trueup_state::{FieldPath, Step};
 
 /// What holds variables of processes, which may be secret.
 const ENVIRONMENTS: [&str; 2] = ["Environment", "EnvironmentVariables"];
+/// What says of a bucket that nothing is said.
+const UNSAID: [(&str, &str); 2] = [("options.aws.object_lock", "false"), ("options.aws.ownership", "none")];
 /// How short a secret is that may stand in anything by chance.
 const SHORT: usize = 4;
 
@@ -23,6 +28,20 @@ pub(super) fn clean(schema: &Schema, mut spec: Json, secrets: &[String]) -> (Jso
     (spec, notes)
 }
 
+/// Takes out of a spec what its kind can't be and has a usual value of, with a note of each: an apply would change it.
+pub(super) fn usual(schema: &Schema, spec: &mut Json) -> Vec<String> {
+    let problems = schema.problems(&spec.clone().into());
+    let first = |path: &FieldPath| match path.steps().first() {
+        Some(Step::Field(name)) => Some(name.clone()),
+        _ => None,
+    };
+    let names: BTreeSet<String> = problems.iter().filter_map(|problem| first(&problem.path)).collect();
+    let has_usual = |name: &String| schema.spec.pointer(&format!("/properties/{name}/default")).is_some();
+    let Some(map) = spec.as_object_mut() else { return Vec::new() };
+    let unusual = names.into_iter().filter(has_usual).filter(|name| map.shift_remove(name).is_some());
+    unusual.map(|name| format!("its `{name}` can't be said here: a plan shows what an apply makes of it")).collect()
+}
+
 /// Takes out of a map what need not or may not be said. Lists are compared whole, so that of one all stays or nothing.
 fn prune(map: &mut JsonMap<String, Json>, schema: &Json, at: &str, secrets: &[&str], notes: &mut Vec<String>) {
     let required: Vec<&str> =
@@ -30,7 +49,14 @@ fn prune(map: &mut JsonMap<String, Json>, schema: &Json, at: &str, secrets: &[&s
     let is_closed = schema.get("additionalProperties") == Some(&Json::Bool(false));
     map.retain(|name, value| {
         let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
-        let Some(of) = child(schema, &Step::Field(name.clone())) else { return !is_closed };
+        let of = match child(schema, &Step::Field(name.clone())) {
+            Some(of) => of,
+            None if is_closed => return false,
+            None => &Json::Null,
+        };
+        if UNSAID.iter().any(|(unsaid, text)| *unsaid == path && *text == plain(value)) {
+            return false;
+        }
         if let Some(inner) = value.as_object_mut().filter(|_| !ENVIRONMENTS.contains(&name.as_str())) {
             prune(inner, of, &path, secrets, notes);
         }

@@ -122,7 +122,9 @@ fn taken(
     settings: BTreeMap<String, String>,
 ) -> Ours {
     let schema: &Schema = manager.schema();
-    let (spec, notes) = clean::clean(schema, codec::reveal(there).unwrap_or_default(), &wanted.theirs.secrets);
+    let there = codec::reveal(there).unwrap_or_default();
+    let (mut spec, mut notes) = clean::clean(schema, there, &wanted.theirs.secrets);
+    notes.extend(clean::usual(schema, &mut spec));
     let said = Value::from(spec.clone());
     if let Some(problem) = schema.problems(&said).into_iter().chain(manager.check(&said)).next() {
         return Ours::Not(format!("what AWS shows of it is no whole {kind}: `{}`: {}", problem.path, problem.message));
