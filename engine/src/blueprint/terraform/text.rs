@@ -67,7 +67,8 @@ fn escaped(text: &str) -> String {
     let (mut escaped, mut rest) = (String::new(), text);
     while let Some(at) = MARKS.iter().filter_map(|mark| rest.find(mark)).min() {
         let (before, after) = rest.split_at(at);
-        let (mark, after) = after.split_at(MARKS[0].len());
+        // Of the others a brace alone: they are refused wherever both their marks stand.
+        let (mark, after) = after.split_at(if after.starts_with(MARKS[0]) { 2 } else { 1 });
         escaped.push_str(&format!("{before}{{{{ '{mark}' }}}}"));
         rest = after;
     }
@@ -81,7 +82,7 @@ mod tests {
     #[test]
     fn no_text_is_read_as_an_expression() {
         assert_eq!(escaped("a {b} c"), "a {b} c");
-        assert_eq!(escaped("{{ x }} {% y %} {# z #}"), "{{ '{{' }} x }} {{ '{%' }} y %} {{ '{#' }} z #}");
+        assert_eq!(escaped("{{ x }} {% y %} {# z #}"), "{{ '{{' }} x }} {{ '{' }}% y %} {{ '{' }}# z #}");
         assert_eq!(escaped("{{{"), "{{ '{{' }}{");
     }
 }

@@ -15,6 +15,21 @@ const UNSAID: [(&str, &str); 2] = [("options.aws.object_lock", "false"), ("optio
 /// How short a secret is that may stand in anything by chance.
 const SHORT: usize = 4;
 
+/// Whether a thing shows a text that is secret, and so would be recorded in clear: nothing here would know it for one.
+pub(super) fn shows(there: &Json, secrets: &[String]) -> bool {
+    let secrets: Vec<&str> = secrets.iter().map(String::as_str).filter(|secret| secret.len() >= SHORT).collect();
+    holds_text(there, &secrets)
+}
+
+fn holds_text(value: &Json, secrets: &[&str]) -> bool {
+    match value {
+        Json::String(text) => secrets.iter().any(|secret| text.contains(secret)),
+        Json::Array(items) => items.iter().any(|item| holds_text(item, secrets)),
+        Json::Object(map) => map.values().any(|value| holds_text(value, secrets)),
+        _ => false,
+    }
+}
+
 /// The spec, and what was left out of it because it may be secret.
 pub(super) fn clean(schema: &Schema, mut spec: Json, secrets: &[String]) -> (Json, Vec<String>) {
     let secrets: Vec<&str> = secrets.iter().map(String::as_str).filter(|secret| secret.len() >= SHORT).collect();

@@ -123,6 +123,10 @@ fn taken(
 ) -> Ours {
     let schema: &Schema = manager.schema();
     let there = codec::reveal(there).unwrap_or_default();
+    if clean::shows(&there, &wanted.theirs.secrets) {
+        let why = "AWS shows what Terraform's state calls sensitive: declare it with a secret, and adopt it by its id";
+        return Ours::Not(why.to_owned());
+    }
     let (mut spec, mut notes) = clean::clean(schema, there, &wanted.theirs.secrets);
     notes.extend(clean::usual(schema, &mut spec));
     let said = Value::from(spec.clone());
