@@ -82,7 +82,7 @@ pub trait Provider: Send + Sync {
     }
 
     /// What resources of Terraform's are here, one answer each, in their order. It looks at them, and changes nothing.
-    async fn from_terraform(&self, theirs: &[&Theirs]) -> Result<Vec<Ours>, ProviderError> {
+    async fn translate(&self, theirs: &[&Theirs]) -> Result<Vec<Ours>, ProviderError> {
         Ok(theirs.iter().map(|_| Ours::Not("its provider does not know it".to_owned())).collect())
     }
 

@@ -109,7 +109,7 @@ impl Provider for AwsProvider {
         if !kind.as_str().starts_with(NATIVE) {
             return Ok(None);
         }
-        let of = self.archive.get(self.usual(), kind.as_str()).await?;
+        let of = self.archive.get(Box::pin(self.usual()), kind.as_str()).await?;
         native::described(kind.as_str(), of).map(Some)
     }
 
@@ -117,7 +117,7 @@ impl Provider for AwsProvider {
         Some(terraform::SOURCE)
     }
 
-    async fn from_terraform(&self, theirs: &[&Theirs]) -> Result<Vec<Ours>, ProviderError> {
+    async fn translate(&self, theirs: &[&Theirs]) -> Result<Vec<Ours>, ProviderError> {
         terraform::ours(self, theirs).await
     }
 }

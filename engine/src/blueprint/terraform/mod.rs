@@ -70,7 +70,7 @@ pub async fn draft(providers: &Providers, all: &[Theirs], blueprint: &str) -> Re
     for (name, provider) in providers {
         let Some(source) = provider.terraform() else { continue };
         let theirs: Vec<&Theirs> = all.iter().filter(|one| one.source == source && one.problem.is_none()).collect();
-        let ours = provider.from_terraform(&theirs).await.map_err(|error| (name.clone(), error))?;
+        let ours = provider.translate(&theirs).await.map_err(|error| (name.clone(), error))?;
         for (theirs, ours) in theirs.iter().zip(ours) {
             match ours {
                 Ours::PartOf(_) => {}

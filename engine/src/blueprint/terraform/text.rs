@@ -14,7 +14,7 @@ type Settings = BTreeMap<String, String>;
 /// The blueprint that has these blocks.
 pub(super) fn text(blueprint: &str, blocks: &[Block<'_>]) -> String {
     let names = provider_names(blocks);
-    let named = |block: &Block<'_>| names[&(block.provider, &block.taken.settings)].clone();
+    let maker = |block: &Block<'_>| names[&(block.provider, &block.taken.settings)].clone();
     let providers: JsonMap<String, Json> =
         names.iter().map(|((_, settings), name)| (name.clone(), json!(settings))).collect();
     let mut text = String::from("# Written by `trueup adopt --from-terraform`: what Terraform manages, as it is.\n");
@@ -23,7 +23,7 @@ pub(super) fn text(blueprint: &str, blocks: &[Block<'_>]) -> String {
     for block in blocks {
         let mut body = JsonMap::from_iter([("kind".to_owned(), json!(block.taken.kind))]);
         if names.len() > 1 {
-            body.insert("provider".to_owned(), named(block).into());
+            body.insert("provider".to_owned(), maker(block).into());
         }
         body.extend(block.taken.spec.as_object().cloned().unwrap_or_default());
         let theirs = block.theirs.address.replace(char::is_control, " ");

@@ -29,7 +29,7 @@ pub(super) fn identity(published: &Published, spec: &Value) -> Identity {
 /// A part of an identifier, as a spec says it.
 fn said(spec: &Value, pointer: &Pointer) -> Option<String> {
     match spec.get("properties")?.at(&FieldPath::from_iter(pointer.steps()))? {
-        Value::String(text) if !text.is_empty() => Some(text.to_string()),
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(either) => Some(either.to_string()),
         _ => None,
