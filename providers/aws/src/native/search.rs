@@ -145,7 +145,7 @@ mod tests {
 
     use super::*;
 
-    fn published(identifier: Json, handlers: Json) -> Published {
+    fn published(identifier: &Json, handlers: &Json) -> Published {
         let tag = json!({ "type": "object", "properties": { "Key": {}, "Value": {} } });
         serde_json::from_value(json!({
             "typeName": "AWS::Test::Thing",
@@ -160,19 +160,19 @@ mod tests {
     fn an_identifier_is_known_where_a_spec_says_all_of_it() {
         let of = |identifier: Json, properties: Json| {
             let spec = json!({ "properties": properties }).into();
-            identity(&published(identifier, json!({ "list": {} })), &spec)
+            identity(&published(&identifier, &json!({ "list": {} })), &spec)
         };
         let both = json!(["/properties/Name", "/properties/Port"]);
         assert_eq!(of(both.clone(), json!({ "Name": "a", "Port": 80 })), Identity::Is("a|80".to_owned()));
         assert_eq!(of(both, json!({ "Name": "a" })), Identity::Tags);
         assert_eq!(of(json!(["/properties/Name"]), json!({ "Name": "" })), Identity::Tags);
         assert_eq!(of(json!([]), json!({ "Name": "a" })), Identity::Tags);
-        let unlisted = published(json!(["/properties/Id"]), json!({}));
+        let unlisted = published(&json!(["/properties/Id"]), &json!({}));
         assert_eq!(identity(&unlisted, &json!({ "properties": {} }).into()), Identity::Id);
         let secret = [("Name".to_owned(), Value::secret("HUNTER2".into()))];
         let spec = [("properties".to_owned(), Value::Map(secret.into()))];
         assert_eq!(
-            identity(&published(json!(["/properties/Name"]), json!({})), &Value::Map(spec.into())),
+            identity(&published(&json!(["/properties/Name"]), &json!({})), &Value::Map(spec.into())),
             Identity::Id
         );
     }
@@ -182,7 +182,7 @@ mod tests {
         let under = json!({ "list": { "handlerSchema": { "required": ["Name"] } } });
         let of = |properties: Json| {
             let spec = json!({ "properties": properties }).into();
-            place(&published(json!(["/properties/Id"]), under.clone()), &spec).map(Json::Object)
+            place(&published(&json!(["/properties/Id"]), &under), &spec).map(Json::Object)
         };
         assert_eq!(of(json!({ "Name": "a", "Port": 1 })), Some(json!({ "Name": "a" })));
         assert_eq!(of(json!({ "Port": 1 })), None);
