@@ -34,6 +34,7 @@ fn main() -> std::process::ExitCode {
         }
     };
     draw::answer_in(arguments.format());
+    workplace::stay_offline(arguments.offline);
     start_log();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

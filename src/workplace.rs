@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use trueup_engine::Engine;
 use trueup_engine::blueprint::{Catalog, Inputs, Program, ProviderEntry, expand};
@@ -31,6 +31,15 @@ const LEFT_OUT: [&str; 3] = ["local", "sim", "aws"];
 
 /// The providers that are yet to be written.
 const PLANNED: [&str; 1] = ["gcp"];
+
+/// Whether what is kept of clouds' own schemas has to do.
+static OFFLINE: OnceLock<bool> = OnceLock::new();
+
+/// Says whether this run takes the schemas of native kinds from what is kept alone; without it, it asks for what is not.
+pub(crate) fn stay_offline(is_offline: bool) {
+    // Once said, it stays so.
+    let _ = OFFLINE.set(is_offline);
+}
 
 /// Everything that a command works with.
 pub(crate) struct Workplace {
@@ -148,7 +157,8 @@ fn providers(clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Result<Provi
     providers.insert("sim".to_owned(), Arc::new(sim(None, clock, entropy)));
     #[cfg(feature = "aws")]
     {
-        let aws = trueup_provider_aws::AwsProvider::new(cache_home()?.join("aws-types"), clock.clone());
+        let is_offline = OFFLINE.get().copied().unwrap_or_default();
+        let aws = trueup_provider_aws::AwsProvider::new(cache_home()?.join("aws-types"), is_offline, clock.clone());
         providers.insert("aws".to_owned(), Arc::new(aws));
     }
     Ok(providers)

@@ -19,6 +19,7 @@ pub mod graph;
 pub mod help;
 pub mod kinds;
 pub mod naming;
+pub mod native;
 mod obstacles;
 mod paths;
 pub mod plan;

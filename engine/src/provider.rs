@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 use trueup_state::entry::{Applied, Class, Handle, Request};
 use trueup_state::{Address, FieldPath, Generation, KindName, Object, ProviderName, Scope, Timestamp, Token, Value};
 
+use crate::blueprint::terraform::{Ours, Theirs};
 use crate::compose::{Composed, Composition, Located, Wanted};
 use crate::diagnostic::{closest, with_article};
 use crate::naming::NameRule;
+use crate::native::Native;
 use crate::schema::{Effect, Problem, Schema};
 
 /// Who makes things: one for each cloud, and one for this machine.
@@ -68,6 +70,22 @@ pub trait Provider: Send + Sync {
         Err(ProviderError::new(Class::Invalid { field: None }, message))
     }
 
+    /// A native kind, as its cloud describes it; none where the provider can't tell. It is asked of no scope in particular: where the
+    /// provider is usually, has to do. What can't be managed is an error that says so.
+    async fn describe(&self, _kind: &KindName) -> Result<Option<Native>, ProviderError> {
+        Ok(None)
+    }
+
+    /// Where Terraform's provider of the same things comes from: `hashicorp/aws`; none where it has none that is known.
+    fn terraform(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What resources of Terraform's are here, one answer each, in their order. It looks at them, and changes nothing.
+    async fn translate(&self, theirs: &[&Theirs]) -> Result<Vec<Ours>, ProviderError> {
+        Ok(theirs.iter().map(|_| Ours::Not("its provider does not know it".to_owned())).collect())
+    }
+
     /// Dated answers to what a plan may ask.
     async fn facts(&self, _questions: &[Question]) -> Vec<Fact> {
         Vec::new()
@@ -103,6 +121,11 @@ pub trait Manager: Send + Sync {
     /// What the provider allows in a name.
     fn name_rule(&self) -> NameRule {
         NameRule::default()
+    }
+
+    /// By what an object that a spec describes is known where nothing records it. Parts of the spec may be unknown.
+    fn identity(&self, _spec: &Value) -> Identity {
+        Identity::Name
     }
 
     /// What is there now, one observation a target and in their order, by as few calls as the provider's lists allow. A failed
@@ -272,6 +295,19 @@ pub enum Observation {
     Absent,
     /// It can't be told now, and why.
     Indeterminate(String),
+}
+
+/// By what an object is known that nothing records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// Its name: the spec's own, or the one that it would be given.
+    Name,
+    /// This name, which the spec says in fields of the cloud's own.
+    Is(String),
+    /// The owner tags on it. Nothing has a name that [`By::Name`] could lead to, but whoever asks by one is shown orphans.
+    Tags,
+    /// Its id alone.
+    Id,
 }
 
 /// How a create whose outcome is not known can be settled.

@@ -44,6 +44,10 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, conflicts_with = "format")]
     pub(crate) json: bool,
 
+    /// Take the schemas of native types from what is kept on this machine alone
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -97,7 +101,8 @@ pub(crate) enum Command {
     Apply(ApplyArgs),
     /// Take what is there already, and was made elsewhere, under management
     #[command(after_help = "Examples: trueup adopt blueprints/quickstart.yaml\n          \
-        trueup adopt weights --id llm-weights blueprints/quickstart.yaml\n\n\
+        trueup adopt weights --id llm-weights blueprints/quickstart.yaml\n          \
+        trueup adopt --from-terraform terraform.tfstate --out estate.yaml\n\n\
         Nothing is changed at the provider: what differs from the blueprint is shown, and changed by the next apply.")]
     Adopt(AdoptArgs),
     /// Delete everything the stack has, or a part of it with what depends on it
@@ -130,7 +135,8 @@ pub(crate) enum Command {
     Unlock(UnlockArgs),
     /// Explain a kind, a field, a section of a blueprint or a provider's settings
     #[command(
-        after_help = "Examples: trueup explain\n          trueup explain endpoint.health.path\n          trueup explain resources.for_each"
+        after_help = "Examples: trueup explain\n          trueup explain endpoint.health.path\n          trueup explain resources.for_each\n          \
+        trueup explain AWS::SQS::Queue.properties.RedrivePolicy"
     )]
     Explain(ExplainArgs),
     /// Print the JSON Schema of a blueprint, for editors
@@ -326,6 +332,14 @@ pub(crate) struct AdoptArgs {
     /// The provider's id of what the resource is
     #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) id: Option<String>,
+
+    /// Write a blueprint of what a state of Terraform's manages (version 4), and adopt that
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["what", "id", "force"])]
+    pub(crate) from_terraform: Option<PathBuf>,
+
+    /// Where that blueprint is written, which must not be there yet; without it, it is only printed
+    #[arg(long, value_name = "FILE", requires = "from_terraform", value_parser = from_here)]
+    pub(crate) out: Option<PathBuf>,
 
     /// Take it over though its tags name another stack, which must not manage it any more
     #[arg(long, requires = "id")]

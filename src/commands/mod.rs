@@ -50,7 +50,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         #[cfg(feature = "sim")]
         Command::Sim(command) => sim::run(&command, json).await,
         Command::Unlock(arguments) => unlock::run(&arguments, json).await,
-        Command::Explain(arguments) => explain::run(&arguments, json),
+        Command::Explain(arguments) => explain::run(&arguments, json).await,
         Command::Schema => schema::run(),
         Command::Completions { shell } => {
             let mut text = Vec::new();

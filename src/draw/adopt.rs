@@ -2,6 +2,7 @@
 
 use owo_colors::OwoColorize;
 use serde_json::{Value as Json, json};
+use trueup_engine::blueprint::terraform::Draft;
 use trueup_engine::by_hand::{AdoptError, Adoption, Match, MatchedBy};
 
 use crate::arguments::View;
@@ -101,4 +102,26 @@ pub(crate) fn adopted_json(adoption: &Adoption) -> Json {
         "left": adoption.left.iter().map(left).collect::<Vec<_>>(),
         "plan": terraform::plan(&adoption.plan, Some(&adoption.program)),
     })
+}
+
+/// What is to be known of a blueprint that was written from Terraform's state: what of that is not as it was there, or not in it.
+pub(crate) fn drafted(draft: &Draft) -> String {
+    let mut text = String::new();
+    for (title, list) in [("To be known:", &draft.notes), ("Not taken:", &draft.left)] {
+        if !list.is_empty() {
+            text.push_str(&format!("\n{}\n", title.bold()));
+        }
+        for (theirs, words) in list {
+            text.push_str(&format!("  {} {}: {}\n", "-".dimmed(), safe::line(theirs), safe::line(words)));
+        }
+    }
+    text
+}
+
+/// The same for machines, with the blueprint.
+pub(crate) fn draft_json(draft: &Draft) -> Json {
+    let list = |list: &[(String, String)]| -> Vec<Json> {
+        list.iter().map(|(theirs, words)| json!({ "terraform": theirs, "reason": words })).collect()
+    };
+    json!({ "blueprint": draft.text, "ids": draft.ids, "notes": list(&draft.notes), "left": list(&draft.left) })
 }

@@ -8,6 +8,8 @@ mod artifacts;
 mod aws;
 mod buckets;
 mod natives;
+mod natives_adopt;
+mod natives_terraform;
 #[path = "../support/python.rs"]
 mod python;
 mod rig;

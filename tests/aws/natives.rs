@@ -5,13 +5,21 @@ use serde_json::{Value as Json, json};
 use crate::aws::proxy::Fault;
 use crate::rig::Rig;
 
-const QUEUE: &str = "AWS::SQS::Queue";
+pub(crate) const QUEUE: &str = "AWS::SQS::Queue";
 
 /// The identifiers of all things of a type.
-fn all(rig: &Rig, name: &str) -> Vec<String> {
-    let listed = rig.types("list_resources", json!({ "TypeName": name }));
-    let key = |described: &Json| described["Identifier"].as_str().unwrap().to_owned();
-    listed["ResourceDescriptions"].as_array().unwrap_or_else(|| panic!("{listed}")).iter().map(key).collect()
+pub(crate) fn all(rig: &Rig, name: &str) -> Vec<String> {
+    let (mut keys, mut asked) = (Vec::new(), json!({ "TypeName": name }));
+    loop {
+        let listed = rig.types("list_resources", asked.clone());
+        let key = |described: &Json| described["Identifier"].as_str().unwrap().to_owned();
+        let page = listed["ResourceDescriptions"].as_array().unwrap_or_else(|| panic!("{listed}"));
+        keys.extend(page.iter().map(key));
+        match listed.get("NextToken") {
+            Some(next) => asked["NextToken"] = next.clone(),
+            None => return keys,
+        }
+    }
 }
 
 /// The properties of the only thing of a type.
@@ -250,4 +258,85 @@ fn a_secret_that_aws_makes_up_is_sealed() {
     assert!(rig.place.files_with(secret).is_empty(), "{:?}", rig.place.files_with(secret));
     rig.run(&["output"]).says_not(secret);
     rig.run(&["state", "show", "client"]).says_not(secret);
+}
+
+/// A schema that is kept has to do: nobody is asked.
+const OFFLINE: &str = "--offline";
+
+#[test]
+fn a_type_is_explained_in_the_words_of_aws() {
+    let Some(rig) = Rig::with("") else { return };
+    let said = |name: &str| rig.run(&["explain", name]).exits(0).out;
+    insta::assert_snapshot!([QUEUE, "AWS::SQS::Queue.properties.RedrivePolicy"].map(said).join("---\n"));
+    let of = [
+        "AWS::SQS::Queue.Arn",
+        "AWS::SQS::Queue.tags",
+        "AWS::SQS::Queue.for_each",
+        "AWS::SecretsManager::Secret.properties.SecretString",
+    ];
+    insta::assert_snapshot!(of.map(said).join("---\n"));
+    let json = rig.run(&["explain", QUEUE, "--json"]).exits(0).json();
+    assert_eq!(json["spec"]["properties"]["properties"]["properties"]["QueueName"]["x-immutable"], true, "{json}");
+    assert!(json["permissions"]["create"].as_array().unwrap().contains(&json!("sqs:CreateQueue")), "{json}");
+    assert_eq!((&json["taggable"], &json["listed"], &json["searched"]), (&json!(true), &json!(true), &json!(true)));
+}
+
+#[test]
+fn what_a_type_lacks_is_told() {
+    let Some(rig) = Rig::with("") else { return };
+    let facts = |name: &str| {
+        let out = rig.run(&["explain", name]).exits(0).out;
+        let facts: Vec<&str> =
+            out.lines().skip_while(|line| !line.contains("made by")).take_while(|line| !line.is_empty()).collect();
+        format!("{name}\n{}\n", facts.join("\n"))
+    };
+    let named = [
+        "AWS::SNS::Subscription",
+        "AWS::EKS::Addon",
+        "AWS::SageMaker::Model",
+        "AWS::ApiGateway::Deployment",
+        "AWS::Lambda::LayerVersion",
+    ];
+    insta::assert_snapshot!(named.map(facts).concat());
+    for name in [
+        "AWS::SQS::Queu",
+        "AWS::CodeBuild::Project",
+        "AWS::SQS::Queue.RedrivePolicy",
+        "AWS::SQS::Queue.properties.Redrive",
+        "AWS::SQS::Queue.Queue",
+    ] {
+        rig.run(&["explain", name]).exits(1);
+        rig.run(&["explain", name, "--json"]).exits(1).json_lines();
+    }
+    let complaints = [
+        "AWS::SQS::Queu",
+        "AWS::CodeBuild::Project",
+        "AWS::SQS::Queue.RedrivePolicy",
+        "AWS::SQS::Queue.properties.Redrive",
+    ];
+    insta::assert_snapshot!(complaints.map(|name| rig.run(&["explain", name]).err).join("---\n"));
+}
+
+#[test]
+fn offline_a_schema_that_is_not_kept_is_an_error_that_names_what_fetches_it() {
+    let Some(rig) = Rig::with(&format!("  events: {{ kind: {QUEUE} }}\n")) else { return };
+    let asked = || {
+        let calls = rig.aws.proxy.take_operations();
+        calls.iter().filter(|call| *call == "cloudformation:DescribeType").count()
+    };
+    for command in [&["plan"][..], &["apply", "--yes"], &["explain", QUEUE]] {
+        let command: Vec<&str> = command.iter().copied().chain([OFFLINE]).collect();
+        rig.run(&command)
+            .exits(1)
+            .complains("is not kept on this machine")
+            .complains("`trueup explain AWS::SQS::Queue`");
+    }
+    assert_eq!(asked(), 0);
+    rig.run(&["explain", QUEUE]).exits(0);
+    assert_eq!(asked(), 1);
+    rig.run(&["apply", "--yes", OFFLINE]).exits(0);
+    rig.run(&[OFFLINE, "plan"]).exits(0);
+    assert_eq!(asked(), 0);
+    rig.run(&["explain", QUEUE, OFFLINE]).exits(0);
+    assert_eq!(rig.aws.proxy.take_operations(), [""; 0], "what is kept needs no account");
 }

@@ -59,14 +59,12 @@ fn a_provider() {
 #[test]
 fn a_name_that_means_nothing() {
     let place = Place::new();
-    for name in ["endpont", "endpoint.helth", "bucket.name.first", "zebra", "", "AWS::SQS::Queue", "resources.weights"]
-    {
+    for name in ["endpont", "endpoint.helth", "bucket.name.first", "zebra", "", "Sim::Thing", "resources.weights"] {
         let ran = place.run(&["explain", name]).exits(1);
         assert!(ran.out.is_empty(), "{}", ran.out);
         place.run(&["explain", name, "--json"]).exits(1).json_lines();
     }
-    let complaints =
-        ["endpont", "bucket.versionning", "endpoint.helth", "bucket.name.first", "zebra", "AWS::SQS::Queue"];
+    let complaints = ["endpont", "bucket.versionning", "endpoint.helth", "bucket.name.first", "zebra", "Sim::Thing"];
     insta::assert_snapshot!(complaints.map(|name| place.run(&["explain", name]).err).join("---\n"));
 }
 

@@ -2,12 +2,17 @@
 //! blueprints are checked against.
 
 use serde_json::Value as Json;
+use trueup_state::KindName;
 
 use super::fields::language;
 use super::sight::suggest;
 use super::{Catalog, ProviderEntry};
 use crate::help::{Inner, inner};
+use crate::native::Native;
 use crate::schema::Schema;
+
+/// What holds a native kind's own fields.
+pub const PROPERTIES: &str = "properties";
 
 /// A name that can be explained.
 #[derive(Clone, Debug)]
@@ -32,6 +37,13 @@ pub enum Role {
         /// The providers in this program that make it.
         makers: Vec<String>,
     },
+    /// A native kind.
+    Native {
+        /// The provider that makes it.
+        maker: String,
+        /// What its cloud says of it.
+        native: Box<Native>,
+    },
     /// A provider.
     Provider {
         /// The portable kinds that it makes.
@@ -43,6 +55,17 @@ pub enum Role {
     Field,
     /// An attribute of a kind.
     Attribute,
+}
+
+impl Role {
+    /// The schema of the attributes, of a kind.
+    pub fn attributes(&self) -> Option<&Json> {
+        match self {
+            Self::Kind { attributes, .. } => Some(attributes),
+            Self::Native { native, .. } => Some(&native.attributes),
+            Self::Provider { .. } | Self::Section | Self::Field | Self::Attribute => None,
+        }
+    }
 }
 
 /// A name that means nothing.
@@ -70,8 +93,7 @@ pub fn explain(catalog: &Catalog, name: &str) -> Result<Topic, Unknown> {
     let topics = topics(catalog);
     let mut words = name.split('.').filter(|word| !word.is_empty());
     let first = words.next().unwrap_or_default();
-    // A native kind's name may have points too, but so has a path.
-    if name.contains("::") || name.contains('/') {
+    if is_native(name) {
         return Err(Unknown {
             message: format!("`{name}` is a native kind: its fields are the cloud's own"),
             help: "its provider's reference lists what stands under `properties`; `resources` tells what any resource may have".to_owned(),
@@ -88,17 +110,43 @@ pub fn explain(catalog: &Catalog, name: &str) -> Result<Topic, Unknown> {
     Ok(topic)
 }
 
+/// The native kind that a name names, or a field of which, and the provider that makes it; none where no provider here does.
+pub fn native_kind<'c>(catalog: &'c Catalog, name: &str) -> Option<(KindName, &'c str)> {
+    let first = name.split('.').next().filter(|first| is_native(first))?;
+    let kind = KindName::from(first);
+    let (maker, _) = catalog.providers.iter().find(|(_, entry)| entry.makes(&kind))?;
+    Some((kind, maker))
+}
+
+/// What the name of a native kind means, or that of a field of one: `AWS::SQS::Queue.properties.RedrivePolicy`.
+pub fn explain_native(catalog: &Catalog, name: &str, maker: &str, native: Native) -> Result<Topic, Unknown> {
+    let mut words = name.split('.').filter(|word| !word.is_empty());
+    let schema = native.spec.clone();
+    let role = Role::Native { maker: maker.to_owned(), native: Box::new(native) };
+    let mut topic = Topic { name: words.next().unwrap_or_default().to_owned(), role, schema, required: false };
+    for word in words {
+        topic = below(&topic, word.split('[').next().unwrap_or(word), catalog)?;
+    }
+    Ok(topic)
+}
+
+/// A native kind's name may have points too, but so has a path.
+fn is_native(name: &str) -> bool {
+    name.contains("::") || name.contains('/')
+}
+
 /// One step further down: a field, else an attribute, else what any resource may have.
 fn below(topic: &Topic, word: &str, catalog: &Catalog) -> Result<Topic, Unknown> {
     let any_resource = language();
     let mut places: Vec<(&Json, Role)> = vec![(&topic.schema, Role::Field)];
     match &topic.role {
-        Role::Kind { attributes, .. } => {
-            places.push((attributes, Role::Attribute));
-            places.extend(any_resource.pointer("/properties/resources").map(|schema| (schema, Role::Field)));
-        }
         Role::Attribute => places[0].1 = Role::Attribute,
-        _ => {}
+        role => {
+            if let Some(attributes) = role.attributes() {
+                places.push((attributes, Role::Attribute));
+                places.extend(any_resource.pointer("/properties/resources").map(|schema| (schema, Role::Field)));
+            }
+        }
     }
     for (schema, role) in &places {
         if let Some(found) = inner(schema).into_iter().find(|field| field.name == word) {
@@ -124,6 +172,13 @@ fn below(topic: &Topic, word: &str, catalog: &Catalog) -> Result<Topic, Unknown>
             message,
             help: format!("it has no fields; `trueup explain {}` tells what it is", topic.name),
         });
+    }
+    if let Role::Native { .. } = &topic.role
+        && let Some(properties) = inner(&topic.schema).into_iter().find(|field| field.name == PROPERTIES)
+        && inner(properties.schema).iter().any(|field| field.name == word)
+    {
+        let help = format!("it stands under `{PROPERTIES}`: `{}.{PROPERTIES}.{word}`", topic.name);
+        return Err(Unknown { message, help });
     }
     Err(Unknown { message, help: among(word, &known) })
 }

@@ -39,6 +39,7 @@ mod sight;
 pub mod source;
 mod tags;
 mod template;
+pub mod terraform;
 mod tokens;
 mod tracking;
 mod variables;

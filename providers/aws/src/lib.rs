@@ -11,5 +11,6 @@ pub mod permissions;
 mod provider;
 mod settings;
 mod tags;
+mod terraform;
 
 pub use provider::AwsProvider;

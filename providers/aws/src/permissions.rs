@@ -83,7 +83,10 @@ pub const PERMISSIONS: [Permissions; 3] = [
             "cloudformation:GetResourceRequestStatus",
             "cloudformation:UpdateResource",
         ],
-        fields: &[("any", &["what the type's own handlers need: `trueup explain` of the type, or its schema"])],
+        fields: &[
+            ("any", &["what the type's own handlers need: `trueup explain` of the type tells it"]),
+            ("`trueup adopt` without an id", &["cloudformation:ListResources"]),
+        ],
     },
 ];
 

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use trueup_engine::blueprint::terraform::{Ours, Theirs};
 use trueup_engine::kinds::{self, Kind};
+use trueup_engine::native::Native;
 use trueup_engine::provider::{Candidate, Invalid, Manager, Provider, ProviderError};
 use trueup_engine::schema::Schema;
 use trueup_state::{Class, Clock, KindName, ProviderName, Scope, Value};
@@ -15,6 +17,7 @@ use crate::bucket::Buckets;
 use crate::clients::{Clients, Pool, usual_region};
 use crate::native::{self, Archive};
 use crate::settings::{self, Settings};
+use crate::terraform;
 
 /// What the names of native kinds begin with.
 const NATIVE: &str = "AWS::";
@@ -29,9 +32,27 @@ pub struct AwsProvider {
 
 impl AwsProvider {
     /// The provider. Nothing is read and nobody is called before a manager is asked for. `types`: the directory that the schemas of
-    /// native types are kept in.
-    pub fn new(types: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
-        Self { pool: Pool::default(), archive: Archive::new(types.into(), false), clock }
+    /// native types are kept in; `is_offline`: whether those that are not kept are an error.
+    pub fn new(types: impl Into<PathBuf>, is_offline: bool, clock: Arc<dyn Clock>) -> Self {
+        Self { pool: Pool::default(), archive: Archive::new(types.into(), is_offline), clock }
+    }
+
+    /// The clients of where this machine usually is at AWS.
+    async fn usual(&self) -> Result<Arc<Clients>, ProviderError> {
+        let invalid = |error: Invalid| ProviderError::new(Class::Invalid { field: None }, error.message);
+        let scope = self.scope(&ProviderName::from("aws"), &Value::Map([].into()), None).map_err(invalid)?;
+        self.pool.of(&scope).await
+    }
+
+    /// Whom to call in a scope, and the manager of a kind there.
+    pub(crate) async fn at(
+        &self,
+        scope: &Scope,
+        kind: &KindName,
+    ) -> Result<(Arc<Clients>, Arc<dyn Manager>), ProviderError> {
+        let clients = self.pool.of(scope).await?;
+        let manager = self.manager(kind, &clients).await?;
+        Ok((clients, manager))
     }
 
     async fn manager(&self, kind: &KindName, clients: &Arc<Clients>) -> Result<Arc<dyn Manager>, ProviderError> {
@@ -39,7 +60,7 @@ impl AwsProvider {
             kinds::Artifact::NAME => Ok(Arc::new(Artifacts::new(clients.clone(), self.clock.clone()))),
             kinds::Bucket::NAME => Ok(Arc::new(Buckets::new(clients.clone()))),
             name if name.starts_with(NATIVE) => {
-                let of = self.archive.get(clients, name).await?;
+                let of = self.archive.get(std::future::ready(Ok(clients.clone())), name).await?;
                 Ok(native::manager(clients, &self.clock, name, of))
             }
             _ => {
@@ -84,5 +105,21 @@ impl Provider for AwsProvider {
         let clients = self.pool.of(scope).await?;
         let managers = kinds.iter().map(|kind| async { Ok((kind.clone(), self.manager(kind, &clients).await?)) });
         Ok(futures::future::try_join_all(managers).await?.into_iter().collect())
+    }
+
+    async fn describe(&self, kind: &KindName) -> Result<Option<Native>, ProviderError> {
+        if !kind.as_str().starts_with(NATIVE) {
+            return Ok(None);
+        }
+        let of = self.archive.get(Box::pin(self.usual()), kind.as_str()).await?;
+        native::described(kind.as_str(), of).map(Some)
+    }
+
+    fn terraform(&self) -> Option<&'static str> {
+        Some(terraform::SOURCE)
+    }
+
+    async fn translate(&self, theirs: &[&Theirs]) -> Result<Vec<Ours>, ProviderError> {
+        terraform::ours(self, theirs).await
     }
 }

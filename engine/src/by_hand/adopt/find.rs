@@ -11,7 +11,7 @@ use crate::apply::run::CALL_TIMEOUT;
 use crate::by_hand::resolve::place;
 use crate::naming::{TAG_ADDRESS, TAG_GENERATION, TAG_STACK, address_digest, cloud_name, names_address};
 use crate::plan::echo::scrub;
-use crate::provider::{By, Found, Manager, Observation, Observed, Target};
+use crate::provider::{By, Found, Identity, Manager, Observation, Observed, Target};
 
 /// What a declared resource is to be, that nothing is recorded of.
 #[derive(Clone)]
@@ -61,12 +61,26 @@ impl Finder<'_> {
         self.fits(wanted, found, force)
     }
 
+    /// Finds the objects of ids, each in any of the places where its resource may be.
+    pub(super) async fn by_ids(&mut self, all: &[(Wanted, &str)]) -> Matched {
+        let lookups: Vec<Lookup<'_>> = all
+            .iter()
+            .flat_map(|(wanted, id)| {
+                let by = MatchedBy::Id((*id).to_owned());
+                wanted.branches.iter().map(move |branch| Lookup { wanted, branch, by: by.clone() })
+            })
+            .collect();
+        let mut found = by_address(self.first(&lookups).await);
+        let checked = all.iter().filter_map(|(wanted, _)| Some((wanted, found.remove(&wanted.address)?)));
+        apart(checked.map(|(wanted, found)| self.fits(wanted, found?, false)).collect())
+    }
+
     /// Finds what resources could be by their names, and by the tags on what nothing records.
     pub(super) async fn by_identity(&mut self, all: &[Wanted]) -> Matched {
         let mut lookups = Vec::new();
         for wanted in all {
-            let named = |branch| Some(Lookup { wanted, branch, by: MatchedBy::Name(self.name(wanted, branch)?) });
-            lookups.extend(wanted.branches.iter().filter_map(named));
+            let known = |branch| Some(Lookup { wanted, branch, by: self.identity(wanted, branch)? });
+            lookups.extend(wanted.branches.iter().filter_map(known));
         }
         let mut found = by_address(self.first(&lookups).await);
         let mut tagged = Vec::new();
@@ -91,6 +105,17 @@ impl Finder<'_> {
         found.extend(by_address(self.first(&tagged).await));
         let checked = all.iter().filter_map(|wanted| Some((wanted, found.remove(&wanted.address)?)));
         apart(checked.map(|(wanted, found)| self.fits(wanted, found?, false)).collect())
+    }
+
+    /// By what a resource's object is looked for first, where it has anything to be known by.
+    fn identity(&self, wanted: &Wanted, branch: &Branch) -> Option<MatchedBy> {
+        match branch.manager.identity(&branch.spec) {
+            Identity::Name => self.name(wanted, branch).map(MatchedBy::Name),
+            Identity::Is(name) => Some(MatchedBy::Name(name)),
+            // Which one that is, it is asked for.
+            Identity::Tags => (!self.state.lineage.is_empty()).then(|| MatchedBy::Tags(String::new())),
+            Identity::Id => None,
+        }
     }
 
     /// The name that a resource's object has, or would get: an explicit one, or one made of the stack's lineage, where it has one.
@@ -212,6 +237,7 @@ async fn ask<'l>(clock: &dyn Clock, lookups: &[&'l Lookup<'l>]) -> Result<Observ
         generation: lookup.wanted.generation,
         by: match &lookup.by {
             MatchedBy::Name(name) => By::Name(name),
+            MatchedBy::Tags(id) if id.is_empty() => By::Name(""),
             MatchedBy::Id(id) | MatchedBy::Tags(id) => By::Id(id),
             // It has no id, and is looked for nowhere.
             MatchedBy::Parts => By::Id(""),
@@ -240,6 +266,7 @@ fn by_address(results: Vec<Result<Match, AdoptError>>) -> BTreeMap<Address, Resu
 pub(super) fn nothing(wanted: &Wanted, by: &MatchedBy) -> AdoptError {
     let what = match by {
         MatchedBy::Name(name) => format!("the name `{name}`"),
+        MatchedBy::Tags(id) if id.is_empty() => "its tags".to_owned(),
         MatchedBy::Id(id) | MatchedBy::Tags(id) => format!("the id `{id}`"),
         MatchedBy::Parts => "its parts".to_owned(),
     };

@@ -37,6 +37,8 @@ pub enum Which {
     All,
     /// One resource, found by its identity.
     One(Address),
+    /// Whatever of these is found by its id.
+    Ids(BTreeMap<Address, String>),
     /// One resource, which is the object of this id.
     Id {
         /// The resource.
@@ -292,6 +294,18 @@ impl Ground<'_> {
                 }
                 let (matches, mut left) = finder.by_identity(&[wanted]).await;
                 left.pop().map_or(Ok((matches, Vec::new())), Err)
+            }
+            Which::Ids(ids) => {
+                let (mut all, mut left) = (Vec::new(), Vec::new());
+                for (address, id) in ids {
+                    match self.wanted(address) {
+                        Ok(wanted) => all.push((wanted, id.as_str())),
+                        Err(error) => left.push(error),
+                    }
+                }
+                let (matches, others) = finder.by_ids(&all).await;
+                left.extend(others);
+                Ok((matches, left))
             }
             Which::All => {
                 let (mut all, mut left) = (Vec::new(), Vec::new());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::future::Future;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,8 +40,12 @@ impl Archive {
         Self { directory, is_offline, known: Mutex::default() }
     }
 
-    /// A type by its name; none where AWS has no such type.
-    pub(crate) async fn get(&self, clients: &Clients, name: &str) -> Result<Option<Arc<Type>>, ProviderError> {
+    /// A type by its name; none where AWS has no such type. `clients`: whom to ask, which is found out only where it is not kept.
+    pub(crate) async fn get(
+        &self,
+        clients: impl Future<Output = Result<Arc<Clients>, ProviderError>> + Send,
+        name: &str,
+    ) -> Result<Option<Arc<Type>>, ProviderError> {
         let cell =
             self.known.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default().clone();
         let known = cell.get_or_try_init(|| async { self.load(clients, name).await.map(Arc::new) }).await;
@@ -51,16 +56,22 @@ impl Archive {
         }
     }
 
-    async fn load(&self, clients: &Clients, name: &str) -> Result<Type, ProviderError> {
+    async fn load(
+        &self,
+        clients: impl Future<Output = Result<Arc<Clients>, ProviderError>> + Send,
+        name: &str,
+    ) -> Result<Type, ProviderError> {
         let file = self.directory.join(format!("{}.json", name.replace("::", "-")));
         if let Some(kept) = fs::read(&file).ok().and_then(|bytes| read(&bytes).ok()) {
             return Ok(kept);
         }
         if self.is_offline {
-            let message = format!("the schema of {name} is not kept on this machine yet, and `--offline` asks nobody");
+            let message = format!(
+                "the schema of {name} is not kept on this machine, and `--offline` asks nobody: `trueup explain {name}` fetches it"
+            );
             return Err(ProviderError::new(Class::Invalid { field: None }, message));
         }
-        let text = fetch(clients, name).await?;
+        let text = fetch(&*clients.await?, name).await?;
         let read = read(text.as_bytes()).map_err(|error| {
             ProviderError::new(Class::Internal, format!("what AWS publishes of {name} can't be read: {error}"))
         })?;

@@ -1,13 +1,16 @@
 //! Native kinds: every type that AWS's Cloud Control API can manage, by what AWS publishes of it.
 
 mod archive;
+mod describe;
 mod missing;
 mod patch;
 mod progress;
 mod published;
 mod schema;
+mod search;
 
 pub(crate) use archive::{Archive, Type};
+pub(crate) use describe::described;
 use missing::Missing;
 
 use std::collections::BTreeMap;
@@ -16,17 +19,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_cloudcontrol::types::{Operation, ProgressEvent};
-use futures::stream::{self, StreamExt};
 use serde_json::{Map as Object, Value as Json};
 use trueup_engine::naming::TAG_TOKEN;
-use trueup_engine::provider::{
-    Api, By, Found, Manager, Observation, Observed, Progress, ProviderError, RetrySafety, Target,
-};
+use trueup_engine::provider::{Api, Found, Identity, Manager, Observed, Progress, ProviderError, RetrySafety, Target};
 use trueup_engine::schema::{Effect, Problem, Schema};
 use trueup_state::map::Map;
 use trueup_state::{Class, Clock, FieldPath, Handle, Request, Timestamp, Value, codec};
 
-use crate::clients::{AT_ONCE, Clients};
+use crate::clients::Clients;
 use crate::error::failed;
 use crate::tags;
 use progress::{Step, handle, held, step};
@@ -296,10 +296,12 @@ impl Manager for Natives {
         RetrySafety::ClientToken { valid_for: TOKEN_LIVES }
     }
 
+    fn identity(&self, spec: &Value) -> Identity {
+        search::identity(&self.of.published, spec)
+    }
+
     async fn observe(&self, targets: &[Target<'_>]) -> Result<Observed, ProviderError> {
-        let looks: Vec<_> = targets.iter().map(|target| self.observe_one(target.by)).collect();
-        let observations = stream::iter(looks).buffered(AT_ONCE).collect().await;
-        Ok(Observed { observations, orphans: Vec::new() })
+        Ok(self.look_at(targets).await)
     }
 
     async fn create(&self, request: &Request) -> Result<Progress, ProviderError> {
@@ -367,13 +369,20 @@ pub(crate) fn manager(
     name: &str,
     of: Option<Arc<Type>>,
 ) -> Arc<dyn Manager> {
-    let Some(of) = of else { return Arc::new(Missing::new(format!("AWS publishes no type `{name}` in this region"))) };
-    let needed = [Handler::Create, Handler::Read, Handler::Delete];
-    if !needed.into_iter().all(|handler| of.published.can(handler)) {
-        let why = format!("AWS's Cloud Control API can't manage {name}: CloudFormation alone makes it");
-        return Arc::new(Missing::new(why));
+    match usable(name, of) {
+        Ok(of) => Arc::new(Natives { clients: clients.clone(), clock: clock.clone(), of }),
+        Err(why) => Arc::new(Missing::new(why)),
     }
-    Arc::new(Natives { clients: clients.clone(), clock: clock.clone(), of })
+}
+
+/// A type that can be managed, or why it can't be.
+fn usable(name: &str, of: Option<Arc<Type>>) -> Result<Arc<Type>, String> {
+    let of = of.ok_or_else(|| format!("AWS publishes no type `{name}` in this region"))?;
+    let needed = [Handler::Create, Handler::Read, Handler::Delete];
+    if needed.into_iter().all(|handler| of.published.can(handler)) {
+        return Ok(of);
+    }
+    Err(format!("AWS's Cloud Control API can't manage {name}: CloudFormation alone makes it"))
 }
 
 /// Whether two specs have other tags.
@@ -392,19 +401,6 @@ impl Natives {
         match model {
             Json::Object(map) => map,
             _ => Object::new(),
-        }
-    }
-
-    async fn observe_one(&self, by: By<'_>) -> Observation {
-        let (By::Id(id) | By::Name(id)) = by else {
-            return Observation::Indeterminate(
-                "AWS can't be asked for a token but by repeating its request".to_owned(),
-            );
-        };
-        match self.look(id).await {
-            Ok(Some(found)) => Observation::Present(Box::new(found)),
-            Ok(None) => Observation::Absent,
-            Err(error) => Observation::Indeterminate(error.to_string()),
         }
     }
 }

@@ -68,6 +68,27 @@ pub(crate) enum Handler {
     Read,
     Update,
     Delete,
+    List,
+}
+
+impl Handler {
+    /// All of them, in the order of a thing's life.
+    pub(crate) const ALL: [Self; 5] = [Self::Create, Self::Read, Self::Update, Self::Delete, Self::List];
+
+    /// Its name in a schema.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Read => "read",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::List => "list",
+        }
+    }
+}
+
+fn texts(list: Option<&Json>) -> impl Iterator<Item = &str> {
+    list.and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str)
 }
 
 /// How the tags of a type stand in its properties.
@@ -99,13 +120,19 @@ pub(crate) enum Form {
 impl Published {
     /// Whether it can be done.
     pub(crate) fn can(&self, handler: Handler) -> bool {
-        let name = match handler {
-            Handler::Create => "create",
-            Handler::Read => "read",
-            Handler::Update => "update",
-            Handler::Delete => "delete",
-        };
-        self.handlers.contains_key(name)
+        self.handlers.contains_key(handler.name())
+    }
+
+    /// The actions that AWS needs to be allowed for it, in the name of who asks.
+    pub(crate) fn permissions(&self, handler: Handler) -> Vec<String> {
+        let said = self.handlers.get(handler.name()).and_then(|handler| handler.get("permissions"));
+        texts(said).map(str::to_owned).collect()
+    }
+
+    /// The properties that must be said for a list: those that all things in it have the same.
+    pub(crate) fn listed_under(&self) -> Vec<&str> {
+        let list = self.handlers.get(Handler::List.name()).and_then(|list| list.get("handlerSchema"));
+        texts(list.and_then(|schema| schema.get("required"))).collect()
     }
 
     /// The properties that only AWS says, whole.

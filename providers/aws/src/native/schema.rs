@@ -12,11 +12,12 @@ const DEPTH: usize = 2;
 const MOST: usize = 400_000;
 /// The attribute that is the identifier of every type.
 pub(crate) const ID: &str = "resource_id";
+/// What stands between the parts of an identifier.
+pub(crate) const BETWEEN: &str = "|";
 /// What only people read, and what jsonschema need not know of.
-const DROPPED: [&str; 12] = [
+const DROPPED: [&str; 11] = [
     "$comment",
     "$id",
-    "default",
     "examples",
     "title",
     "format",
@@ -59,7 +60,7 @@ pub(crate) fn of(published: &Published) -> Schema {
             body[key] = expanding.expand(alternatives);
         }
     }
-    body["description"] = format!("What it is, in AWS's own words: {}", published.description).into();
+    body["description"] = format!("What it is, in AWS's own words: {}", words(&published.description)).into();
     let mut fields = json!({ "properties": body });
     if tags.is_some() {
         let text = json!({ "type": "string" });
@@ -164,10 +165,19 @@ impl<'a> Expanding<'a> {
                 }
                 "additionalProperties" if map.contains_key("patternProperties") => {}
                 "pattern" if !is_pattern(value) => {}
+                "description" => {
+                    expanded.insert(key.clone(), words(value.as_str().unwrap_or_default()).into());
+                }
+                "default" => {
+                    expanded.insert("x-default".to_owned(), value.clone());
+                }
                 key if DROPPED.contains(&key) => {}
-                _ => {
+                key => {
                     let value = self.expand(value);
-                    expanded.insert(key.clone(), value);
+                    // What only told formats apart says nothing any more.
+                    if !(["oneOf", "anyOf"].contains(&key) && has_empty(&value)) {
+                        expanded.insert(key.to_owned(), value);
+                    }
                 }
             }
         }
@@ -179,6 +189,16 @@ impl<'a> Expanding<'a> {
         }
         expanded.into()
     }
+}
+
+/// A description on one line, as it is written for people: AWS's come from a page's source.
+pub(crate) fn words(text: &str) -> String {
+    text.replace("``", "`").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn has_empty(variants: &Json) -> bool {
+    let is_empty = |variant: &Json| variant.as_object().is_some_and(Map::is_empty);
+    variants.as_array().into_iter().flatten().any(is_empty)
 }
 
 /// Whether the validator can use a pattern: AWS writes them for Java.

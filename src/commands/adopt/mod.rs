@@ -1,5 +1,7 @@
 //! `trueup adopt`: takes what is there already under management.
 
+mod terraform;
+
 use tokio::signal::unix::{SignalKind, signal};
 use trueup_engine::by_hand::{AdoptError, Adoption, Which};
 use trueup_state::State;
@@ -13,9 +15,23 @@ use crate::exit::{Exit, Failure};
 use crate::workplace::Workplace;
 
 pub(super) async fn run(arguments: &AdoptArgs, json: bool) -> Result<Exit, Failure> {
+    if let Some(state) = &arguments.from_terraform {
+        return terraform::run(arguments, state, json).await;
+    }
     let (which, blueprint) = which(arguments)?;
-    let workplace = Workplace::here(1)?;
-    let loaded = load(&workplace, &StackArgs { blueprint, inputs: arguments.inputs.clone() })?;
+    let stack = StackArgs { blueprint, inputs: arguments.inputs.clone() };
+    take(arguments, &Workplace::here(1)?, &stack, which, json).await
+}
+
+/// Finds what is to be adopted, shows it, asks, and adopts it.
+async fn take(
+    arguments: &AdoptArgs,
+    workplace: &Workplace,
+    stack: &StackArgs,
+    which: Which,
+    json: bool,
+) -> Result<Exit, Failure> {
+    let loaded = load(workplace, stack)?;
     let engine = &workplace.engine;
     let adoption = engine.adoption(&loaded.program, &loaded.stack, &which).await?;
     // What it is to be can't be compared, and nothing may be sealed for another key beside it.

@@ -1,8 +1,10 @@
 //! What a name in a blueprint means, for people and machines.
 
+mod native;
+
 use owo_colors::OwoColorize;
 use serde_json::{Map as JsonMap, Value as Json, json};
-use trueup_engine::blueprint::explain::{Role, Topic};
+use trueup_engine::blueprint::explain::{PROPERTIES, Role, Topic};
 use trueup_engine::help::{Help, Inner, inner, plain, type_words};
 use trueup_engine::schema::variants;
 
@@ -10,8 +12,9 @@ use trueup_engine::schema::variants;
 const WIDTH: usize = 100;
 
 /// The keys of a schema that say what a value may be, with what they are called here.
-const BOUNDS: [(&str, &str); 10] = [
+const BOUNDS: [(&str, &str); 11] = [
     ("default", "default"),
+    ("x-default", "default"),
     ("minimum", "at least"),
     ("maximum", "at most"),
     ("minLength", "characters, at least"),
@@ -75,8 +78,12 @@ fn summary(topic: &Topic) -> String {
 pub(crate) fn topic(topic: &Topic) -> String {
     let help = Help::of(&topic.schema);
     let mut text = format!("{}   {}\n", topic.name.bold(), heading(topic).cyan());
-    if !help.text.is_empty() {
-        text.push_str(&format!("\n{}", wrapped(&help.text, "", "")));
+    let words = match &topic.role {
+        Role::Native { native, .. } => &native.description,
+        _ => &help.text,
+    };
+    if !words.is_empty() {
+        text.push_str(&format!("\n{}", wrapped(words, "", "")));
     }
     let facts = facts(topic, &help);
     if !facts.is_empty() {
@@ -87,9 +94,15 @@ pub(crate) fn topic(topic: &Topic) -> String {
         }
     }
     text.push_str(&choices(&topic.schema));
-    text.push_str(&fields("Fields", &topic.schema, &topic.role));
-    if let Role::Kind { attributes, .. } = &topic.role {
+    match (&topic.role, topic.schema.pointer(&format!("/properties/{PROPERTIES}"))) {
+        (Role::Native { .. }, Some(own)) => text.push_str(&fields("Under `properties`", own, &topic.role)),
+        _ => text.push_str(&fields("Fields", &topic.schema, &topic.role)),
+    }
+    if let Some(attributes) = topic.role.attributes() {
         text.push_str(&fields("Attributes, known once it exists", attributes, &Role::Attribute));
+    }
+    if let Role::Native { native, .. } = &topic.role {
+        text.push_str(&native::permissions(native));
     }
     if let (Role::Kind { .. }, Some(example)) = (&topic.role, help.values().first()) {
         text.push_str(&format!("\n{}\n{}", "Example".bold(), resource(&topic.name, example)));
@@ -100,6 +113,7 @@ pub(crate) fn topic(topic: &Topic) -> String {
 fn heading(topic: &Topic) -> String {
     match &topic.role {
         Role::Kind { .. } => "kind".to_owned(),
+        Role::Native { .. } => "native kind".to_owned(),
         Role::Provider { .. } => "provider".to_owned(),
         Role::Section | Role::Field => type_words(&topic.schema),
         Role::Attribute => format!("attribute, {}", type_words(&topic.schema)),
@@ -114,6 +128,10 @@ fn facts(topic: &Topic, help: &Help) -> Vec<(String, String)> {
     match &topic.role {
         Role::Kind { makers, .. } if makers.is_empty() => add("made by", "no provider in this program".to_owned()),
         Role::Kind { makers, .. } => add("made by", makers.join(", ")),
+        Role::Native { maker, native } => {
+            add("made by", maker.clone());
+            native::facts(native).into_iter().for_each(|(name, value)| add(&name, value));
+        }
         Role::Provider { kinds } => add("makes", kinds.join(", ")),
         Role::Section | Role::Field => {
             add("required", if topic.required { "yes" } else { "no" }.to_owned());
@@ -127,7 +145,7 @@ fn facts(topic: &Topic, help: &Help) -> Vec<(String, String)> {
         }
     }
     marks(schema).for_each(|(_, _, sentence)| add("note", (*sentence).to_owned()));
-    if !matches!(topic.role, Role::Kind { .. }) && !help.examples.is_empty() {
+    if topic.role.attributes().is_none() && !help.examples.is_empty() {
         add(if help.examples.len() == 1 { "example" } else { "examples" }, help.examples.join("  "));
     }
     facts
@@ -240,6 +258,7 @@ pub(crate) fn topic_json(topic: &Topic) -> Json {
         Role::Kind { attributes, makers } => {
             json!({ "kind": topic.name, "providers": makers, "spec": topic.schema, "attributes": attributes })
         }
+        Role::Native { maker, native } => native::json(&topic.name, maker, native),
         Role::Provider { kinds } => json!({ "provider": topic.name, "kinds": kinds, "settings": topic.schema }),
         Role::Section | Role::Field | Role::Attribute => {
             json!({ "name": topic.name, "required": topic.required, "schema": topic.schema })

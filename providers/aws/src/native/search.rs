@@ -1,0 +1,190 @@
+//! Looks at things of a type: by their identifiers, and for what bears owner tags and is asked for by none.
+//!
+//! That is a list and a read of each thing in it, so it is done only where a resource is looked for that has no identifier.
+
+use std::collections::BTreeSet;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde_json::{Map as Object, Value as Json};
+use trueup_engine::naming::TAG_STACK;
+use trueup_engine::provider::{By, Found, Identity, Observation, Observed, ProviderError, Target};
+use trueup_state::{Class, FieldPath, Value, codec};
+
+use super::published::{Handler, Pointer, Published};
+use super::{Natives, pairs, schema};
+use crate::clients::AT_ONCE;
+use crate::error::failed;
+use crate::tags;
+
+/// By what a thing of a type is known: its identifier, where its spec says all of that; else the tags on it.
+pub(super) fn identity(published: &Published, spec: &Value) -> Identity {
+    let said = published.primary_identifier.iter().map(|pointer| said(spec, pointer));
+    match said.collect::<Option<Vec<_>>>().filter(|parts| !parts.is_empty()) {
+        Some(parts) => Identity::Is(parts.join(schema::BETWEEN)),
+        None if is_searched(published) => Identity::Tags,
+        None => Identity::Id,
+    }
+}
+
+/// A part of an identifier, as a spec says it.
+fn said(spec: &Value, pointer: &Pointer) -> Option<String> {
+    match spec.get("properties")?.at(&FieldPath::from_iter(pointer.steps()))? {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(either) => Some(either.to_string()),
+        _ => None,
+    }
+}
+
+fn is_searched(published: &Published) -> bool {
+    published.can(Handler::List) && published.tags().is_some()
+}
+
+/// What a list must be told to show what a spec describes; none where the spec does not say it.
+fn place(published: &Published, spec: &Value) -> Option<Object<String, Json>> {
+    let part = |name: &str| Some((name.to_owned(), codec::reveal(spec.get("properties")?.get(name)?)?));
+    published.listed_under().into_iter().map(part).collect()
+}
+
+impl Natives {
+    /// What is there of each target, and, where one is looked for by its tags, what bears such and is asked for by none.
+    pub(super) async fn look_at(&self, targets: &[Target<'_>]) -> Observed {
+        let looks: Vec<_> = targets.iter().map(|target| self.look_at_one(target)).collect();
+        let mut observations: Vec<Observation> = stream::iter(looks).buffered(AT_ONCE).collect().await;
+        let mut orphans = Vec::new();
+        if targets.iter().any(|target| self.is_by_tags(target)) {
+            match self.search(targets).await {
+                Ok(found) => orphans = found,
+                Err(error) => {
+                    let by_tags = targets.iter().zip(&mut observations).filter(|(target, _)| self.is_by_tags(target));
+                    by_tags.for_each(|(_, observation)| *observation = Observation::Indeterminate(error.to_string()));
+                }
+            }
+        }
+        Observed { observations, orphans }
+    }
+
+    async fn look_at_one(&self, target: &Target<'_>) -> Observation {
+        // AWS knows nothing by a token of ours but a repeat of its request, nor by a name that we would give.
+        let id = match target.by {
+            By::Id(id) => id,
+            By::Name(name) if target.sent.is_none_or(|spec| self.is_called(name, spec)) => name,
+            By::Name(_) | By::Token(_) => return Observation::Absent,
+        };
+        match self.look(id).await {
+            Ok(Some(found)) => Observation::Present(Box::new(found)),
+            Ok(None) => Observation::Absent,
+            Err(error) => Observation::Indeterminate(error.to_string()),
+        }
+    }
+
+    fn is_called(&self, name: &str, spec: &Value) -> bool {
+        identity(&self.of.published, spec) == Identity::Is(name.to_owned())
+    }
+
+    fn is_by_tags(&self, target: &Target<'_>) -> bool {
+        let of = &self.of.published;
+        matches!(target.by, By::Name(_)) && target.sent.is_some_and(|spec| identity(of, spec) == Identity::Tags)
+    }
+
+    /// What bears owner tags, anybody's, where targets are looked for by theirs.
+    async fn search(&self, targets: &[Target<'_>]) -> Result<Vec<Found>, ProviderError> {
+        let specs = targets.iter().filter(|target| self.is_by_tags(target)).filter_map(|target| target.sent);
+        let places: BTreeSet<String> = specs
+            .filter_map(|spec| place(&self.of.published, spec))
+            .map(|place| Json::Object(place).to_string())
+            .collect();
+        let mut ids = BTreeSet::new();
+        for place in places {
+            ids.extend(self.list(&place).await?);
+        }
+        targets.iter().for_each(|target| {
+            if let By::Id(id) = target.by {
+                ids.remove(id);
+            }
+        });
+        let looks: Vec<_> = ids.iter().map(|id| self.look(id)).collect();
+        let found: Vec<Option<Found>> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+        Ok(found.into_iter().flatten().filter(|found| found.owner.contains_key(TAG_STACK)).collect())
+    }
+
+    /// The identifiers of all things in a place, but of those that a list shows to bear no owner tags.
+    async fn list(&self, place: &str) -> Result<Vec<String>, ProviderError> {
+        let call = self.clients.cloud_control.reads.list_resources().type_name(self.name());
+        let call = call.set_resource_model((place != "{}").then(|| place.to_owned()));
+        let mut pages = call.into_paginator().send();
+        let mut ids = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = match page.map_err(|error| failed(&format!("list {}", self.name()), &error)) {
+                Ok(page) => page,
+                // What it is listed under is gone.
+                Err(error) if error.class == Class::NotFound => return Ok(ids),
+                Err(error) => return Err(error),
+            };
+            let listed = page.resource_descriptions().iter();
+            let may_be_owned = listed.filter(|described| self.may_be_owned(described.properties()));
+            ids.extend(may_be_owned.filter_map(|described| described.identifier().map(str::to_owned)));
+        }
+        Ok(ids)
+    }
+
+    /// Whether owner tags are on a thing, or may be, as far as a list shows it: most show little more than the identifier.
+    fn may_be_owned(&self, shown: Option<&str>) -> bool {
+        let shown: Option<Json> = shown.and_then(|text| serde_json::from_str(text).ok());
+        let Some(place) = self.of.published.tags() else { return false };
+        let Some(there) = shown.and_then(|mut shown| shown.get_mut(&place.property).map(Json::take)) else {
+            return true;
+        };
+        tags::apart(pairs(&place.form, Some(there))).0.contains_key(TAG_STACK)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn published(identifier: &Json, handlers: &Json) -> Published {
+        let tag = json!({ "type": "object", "properties": { "Key": {}, "Value": {} } });
+        serde_json::from_value(json!({
+            "typeName": "AWS::Test::Thing",
+            "properties": { "Name": {}, "Port": {}, "Id": {}, "Tags": { "type": "array", "items": tag } },
+            "primaryIdentifier": identifier,
+            "handlers": handlers,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_identifier_is_known_where_a_spec_says_all_of_it() {
+        let of = |identifier: Json, properties: Json| {
+            let spec = json!({ "properties": properties }).into();
+            identity(&published(&identifier, &json!({ "list": {} })), &spec)
+        };
+        let both = json!(["/properties/Name", "/properties/Port"]);
+        assert_eq!(of(both.clone(), json!({ "Name": "a", "Port": 80 })), Identity::Is("a|80".to_owned()));
+        assert_eq!(of(both, json!({ "Name": "a" })), Identity::Tags);
+        assert_eq!(of(json!(["/properties/Name"]), json!({ "Name": "" })), Identity::Tags);
+        assert_eq!(of(json!([]), json!({ "Name": "a" })), Identity::Tags);
+        let unlisted = published(&json!(["/properties/Id"]), &json!({}));
+        assert_eq!(identity(&unlisted, &json!({ "properties": {} }).into()), Identity::Id);
+        let secret = [("Name".to_owned(), Value::secret("HUNTER2".into()))];
+        let spec = [("properties".to_owned(), Value::Map(secret.into()))];
+        assert_eq!(
+            identity(&published(&json!(["/properties/Name"]), &json!({})), &Value::Map(spec.into())),
+            Identity::Id
+        );
+    }
+
+    #[test]
+    fn what_a_list_needs_is_taken_from_the_spec() {
+        let under = json!({ "list": { "handlerSchema": { "required": ["Name"] } } });
+        let of = |properties: Json| {
+            let spec = json!({ "properties": properties }).into();
+            place(&published(&json!(["/properties/Id"]), &under), &spec).map(Json::Object)
+        };
+        assert_eq!(of(json!({ "Name": "a", "Port": 1 })), Some(json!({ "Name": "a" })));
+        assert_eq!(of(json!({ "Port": 1 })), None);
+    }
+}
