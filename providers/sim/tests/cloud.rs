@@ -244,6 +244,19 @@ async fn too_many_calls_are_told_when_to_come_again() {
     ));
 }
 
+/// The cloud's clock goes by milliseconds: a wait of less would end before anything has changed.
+#[tokio::test]
+async fn whoever_comes_a_hair_too_early_is_told_to_wait_for_more_than_a_hair() {
+    let house = House::new(json!({ "rate_limit": { "per_second": 3, "burst": 1 } }));
+    house.make("bucket", "a", json!({})).await.unwrap();
+    house.clock.pass(Duration::from_millis(333));
+    let error = house.make("bucket", "b", json!({})).await.unwrap_err();
+    let Class::Throttled { retry_after: Some(wait) } = error.class else { panic!("{error:?}") };
+    assert!(wait >= Duration::from_millis(1), "{wait:?}");
+    house.clock.pass(wait);
+    house.make("bucket", "b", json!({})).await.unwrap();
+}
+
 #[tokio::test]
 async fn whoever_asks_too_often_is_answered_all_the_same() {
     let house = House::new(json!({ "rate_limit": { "per_second": 1, "burst": 4 }, "page_size": 1 }));
