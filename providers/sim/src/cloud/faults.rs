@@ -45,16 +45,14 @@ async fn take_token(session: &mut Session<'_>, limit: &RateLimit) -> Result<(), 
     let left =
         known.map_or(burst, |tokens| (tokens.left + now.since(tokens.at).as_secs_f64() * limit.per_second).min(burst));
     if left < 1.0 {
+        let wait = ((1.0 - left) / limit.per_second.max(1e-3)).min(3600.0);
         // The cloud's clock goes by milliseconds: whoever came back within one would be as early as before.
-        let wait = Duration::from_secs_f64(((1.0 - left) / limit.per_second.max(1e-3)).min(3600.0)) + CLOCK_STEP;
+        let wait = Duration::from_secs_f64((wait * 1e3).ceil() / 1e3);
         let class = Class::Throttled { retry_after: Some(wait) };
         return Err(ProviderError::new(class, "too many calls").code("ThrottlingException"));
     }
     session.rows.put(Table::Meta, &key, &Tokens { left: left - 1.0, at: now }).await.map_err(unavailable)
 }
-
-/// The least that passes on the cloud's clock.
-const CLOCK_STEP: Duration = Duration::from_millis(1);
 
 fn is_about(fault: &Fault, call: CallName, kind: &str, address: Option<&Address>) -> bool {
     let mutates = matches!(call, CallName::Create | CallName::Update | CallName::Delete);
