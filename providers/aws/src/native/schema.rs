@@ -323,8 +323,10 @@ mod tests {
         let rule = |rule: Json| json!({ "properties": { "Name": "a", "Rules": [rule] } });
         assert_eq!(problems(rule(json!({ "Name": "A" }))), ["properties.Rules[0].Name"]);
         assert_eq!(problems(rule(json!({ "Name": "a", "State": "x" }))), ["properties.Rules[0].State"]);
-        let inner = json!({ "Name": "a", "Inner": { "Name": "b", "Inner": { "Nmae": "c" } } });
-        assert!(!problems(rule(inner)).is_empty());
+        assert!(!problems(rule(json!({ "Name": "a", "Inner": { "Nmae": "b" } }))).is_empty());
+        // What is deeper in itself is left to AWS.
+        let deep = json!({ "Name": "a", "Inner": { "Name": "b", "Inner": { "Nmae": "c" } } });
+        assert_eq!(problems(rule(deep)), [""; 0]);
     }
 
     #[test]
