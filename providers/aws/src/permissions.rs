@@ -37,11 +37,11 @@ pub const PERMISSIONS: [Permissions; 3] = [
             "s3:GetBucketVersioning",
             "s3:GetEncryptionConfiguration",
             "s3:GetLifecycleConfiguration",
+            "s3:ListBucket",
         ],
         change: &[
             "s3:CreateBucket",
             "s3:DeleteBucket",
-            "s3:ListBucket",
             "s3:PutBucketCORS",
             "s3:PutBucketOwnershipControls",
             "s3:PutBucketPublicAccessBlock",
