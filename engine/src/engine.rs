@@ -126,8 +126,17 @@ impl Engine {
         }
         let lease = self.store.lease(stack, holder).await?;
         let recovered = self.recover_leased(stack, &lease, events, cancel).await;
-        self.store.release(lease).await?;
-        recovered
+        self.give_back(lease, recovered).await
+    }
+
+    /// Gives a lease back after a run. What the run did is told in any case: a lease that can't be given back stops it, and ends by itself.
+    async fn give_back(&self, lease: Lease, ran: Result<Report, EngineError>) -> Result<Report, EngineError> {
+        let released = self.store.release(lease).await;
+        let mut report = ran?;
+        if let Err(error) = released {
+            report.stopped.get_or_insert_with(|| error.to_string());
+        }
+        Ok(report)
     }
 
     async fn recover_leased(
@@ -188,10 +197,7 @@ impl Engine {
         }
         let lease = self.store.lease(&plan.stack, holder).await?;
         let applied = self.apply_leased(plan, program, &lease, events, cancel).await;
-        let released = self.store.release(lease).await;
-        let report = applied?;
-        released?;
-        Ok(report)
+        self.give_back(lease, applied).await
     }
 
     /// The state that a plan was made for. Refuses the plan if that is another now, or has moved on.

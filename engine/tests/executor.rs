@@ -373,62 +373,6 @@ async fn a_promise_that_is_broken_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_lease_ends_the_writing() {
-    let house = House::new();
-    house.cloud.set_manners(Manners { latency: Duration::from_secs(10), ..Manners::default() });
-    let text = blueprint(&["a: { kind: box }", "b: { kind: box, host: '{{ a.id }}' }"]);
-    let (sender, _receiver) = events();
-    let (_cancel, cancelled) = watch::channel(false);
-    let engine = house.engine();
-    let run = house.run_with(&text, Mode::Apply, &engine, &sender, &cancelled);
-    let thief = async {
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        // A new process, to which the old one looks gone.
-        house.store.lease(&stack(), &house.holder()).await.unwrap()
-    };
-    let (report, lease) = tokio::join!(run, thief);
-    let report = report.unwrap();
-    assert!(report.stopped.is_some());
-    assert_eq!(house.cloud.take_calls(), ["create a"]);
-    let state = house.state().await;
-    assert!(state.records.is_empty() && state.open.len() == 1);
-    house.store.release(lease).await.unwrap();
-    house.up(&text).await;
-    house.cloud.one("a");
-    house.settled(&text).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_lease_that_was_broken_ends_the_calling_at_its_next_renewal() {
-    let house = House::new();
-    let throttled = Class::Throttled { retry_after: Some(Duration::from_secs(20)) };
-    house.cloud.fail("create a", Fault::Fails(throttled));
-    let text = blueprint(&["a: { kind: box }"]);
-    let person = async {
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        let holder = house.store.holder(&stack()).await.unwrap().unwrap();
-        house.store.break_lease(&stack(), &holder).await.unwrap();
-    };
-    let (report, ()) = tokio::join!(house.run(&text), person);
-    assert!(report.stopped.is_some(), "{report:#?}");
-    assert_eq!(house.cloud.take_calls(), ["create a"], "and not again after 20 s");
-    house.up(&text).await;
-    house.cloud.one("a");
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_lease_is_renewed_while_an_apply_looks_at_what_it_changes() {
-    let house = House::new();
-    house.up(&blueprint(&["a: { kind: box, size: 1 }"])).await;
-    let text = blueprint(&["a: { kind: box, size: 2 }"]);
-    let plan = house.plan(&text).await;
-    house.cloud.set_manners(Manners { looks: Duration::from_secs(70), ..Manners::default() });
-    let report = house.carry_out(&plan, &text).await.unwrap();
-    assert!(report.is_complete(), "{report:#?}");
-    house.settled(&text).await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn what_can_not_be_told_at_once_is_asked_again() {
     let house = House::new();
     let text = blueprint(&["a: { kind: box, note: said }"]);

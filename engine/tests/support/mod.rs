@@ -64,6 +64,8 @@ pub(crate) struct House {
     pub(crate) mini: usize,
     /// How many calls each API, which is a region, takes at once.
     pub(crate) api: usize,
+    /// Whether the store has no room to write down that a lease was given back.
+    pub(crate) is_full: bool,
     crash: Arc<Crash>,
     entropy: Arc<SeededEntropy>,
     processes: Arc<LastProcess>,
@@ -91,7 +93,18 @@ impl House {
         let processes = Arc::new(LastProcess::default());
         let store = MemoryStore::new(vault.clone(), Arc::new(PausedClock), entropy.clone(), processes.clone());
         let cloud = Arc::new(Cloud::new(crash.clone()));
-        Self { cloud, store, vault, parallelism: 8, mini: 2, api: usize::MAX, crash, entropy, processes }
+        Self {
+            cloud,
+            store,
+            vault,
+            parallelism: 8,
+            mini: 2,
+            api: usize::MAX,
+            is_full: false,
+            crash,
+            entropy,
+            processes,
+        }
     }
 
     fn providers(&self) -> BTreeMap<String, Arc<dyn Provider>> {
@@ -112,7 +125,12 @@ impl House {
             (KindName::from(kind.name), Arc::new(ToyCheck(self.cloud.clone())) as Arc<dyn Check>)
         };
         Engine {
-            store: Arc::new(Mortal { inner: self.store.clone(), crash: self.crash.clone(), at: at.into() }),
+            store: Arc::new(Mortal {
+                inner: self.store.clone(),
+                crash: self.crash.clone(),
+                at: at.into(),
+                is_full: self.is_full,
+            }),
             providers: self.providers(),
             checks: KINDS.iter().map(check).collect(),
             clock: Arc::new(PausedClock),

@@ -15,6 +15,8 @@ pub(crate) struct Mortal {
     pub(crate) crash: Arc<Crash>,
     /// The number of the append to die at, counted down, and when.
     pub(crate) at: Mutex<Option<(usize, Moment)>>,
+    /// Whether there is no room to write down that a lease was given back.
+    pub(crate) is_full: bool,
 }
 
 #[async_trait]
@@ -36,6 +38,9 @@ impl Store for Mortal {
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+        if self.is_full {
+            return Err(StoreError::Full { location: "memory".to_owned() });
+        }
         self.inner.release(lease).await
     }
 
