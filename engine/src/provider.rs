@@ -386,10 +386,20 @@ impl ProviderError {
         self
     }
 
-    /// The same failure, which left an object that is not whole.
+    /// The same failure, which left an object that is not whole: what is found of it. When it was made the engine knows.
     #[must_use]
-    pub fn partly(mut self, object: Object) -> Self {
-        self.applied = Applied::Partly(Box::new(object));
+    pub fn partly(mut self, request: &Request, found: Found) -> Self {
+        self.applied = Applied::Partly(Box::new(Object {
+            id: Some(found.id),
+            scope: request.scope.clone(),
+            generation: request.generation,
+            token: request.token.clone(),
+            sent: request.spec.clone(),
+            seen: found.spec,
+            attributes: found.attributes,
+            made_at: Timestamp(0),
+            price_at_launch: None,
+        }));
         self
     }
 }

@@ -367,6 +367,31 @@ fn a_bucket_with_files_in_it_goes_only_if_it_is_said() {
     assert_eq!(rig.buckets(), [""; 0]);
 }
 
+/// What goes on is over once it is refused for good: the next run begins anew.
+#[test]
+fn a_delete_that_is_refused_later_is_told_and_done_by_the_next_run() {
+    let Some(rig) = Rig::with("  data: { kind: bucket, force_destroy: true }\n") else { return };
+    rig.up();
+    rig.aws.proxy.misbehave("s3:DeleteBucket", Fault::Refuses(409, "BucketNotEmpty"), 1, 1);
+    rig.aws.proxy.misbehave("s3:DeleteBucket", Fault::Refuses(403, "AccessDenied"), 1, 1);
+    rig.run(&["destroy", "--yes"]).exits(3).says("AccessDenied").says("1 failed").says("0 under way");
+    rig.run(&["destroy", "--yes"]).exits(0);
+    assert_eq!(rig.buckets(), [""; 0]);
+}
+
+/// An update reads before it writes. One that may not read has changed nothing, and is no word on what is there.
+#[test]
+fn an_update_that_may_not_look_records_nothing() {
+    let Some(rig) = Rig::with("  data: { kind: bucket, tags: { team: a } }\n") else { return };
+    rig.up();
+    rig.place.edit("team: a", "team: b");
+    // The plan looks, and the apply once more before it changes anything.
+    rig.aws.proxy.misbehave("s3:GetBucketVersioning", Fault::Refuses(403, "AccessDenied"), 3, 1);
+    rig.run(&["apply", "--yes"]).exits(3).says("AccessDenied").says("1 failed");
+    rig.run(&["plan"]).exits(2).says("1 to change").says_not("Changed outside");
+    rig.up();
+}
+
 #[test]
 fn another_region_has_buckets_of_its_own_and_loses_them_with_its_name() {
     let text = |regions: &str| {

@@ -12,7 +12,7 @@ use super::clock::uptime;
 use super::crash::{Crash, Moment, due};
 use super::kinds::ToyKind;
 use super::limits::Limits;
-use super::things::{Thing, found, kept, object, plain};
+use super::things::{Thing, found, kept, plain};
 
 /// What goes wrong with one call.
 #[derive(Clone, Debug, PartialEq)]
@@ -308,7 +308,7 @@ impl Cloud {
             Some(Fault::Partly) => {
                 let found = self.act(request, act, None)?;
                 let Progress::Done(Some(found)) = found else { panic!("nothing is there to be partly made") };
-                Err(error(Class::Internal).partly(object(request, *found)))
+                Err(error(Class::Internal).partly(request, *found))
             }
             // A token that has made an object already answers with it: the first call did not fail.
             Some(Fault::FailsLater(_)) if self.has_made(request, act) => self.act(request, act, None),

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use trueup_engine::provider::Found;
-use trueup_state::entry::Request;
-use trueup_state::{Map, Object, Timestamp, Value};
+use trueup_state::{Map, Value};
 
 /// One thing that is there.
 #[derive(Clone, Debug)]
@@ -59,20 +58,5 @@ pub(super) fn found(thing: &Thing) -> Found {
         attributes: Value::Map(attributes),
         owner: thing.owner.clone(),
         pending: None,
-    }
-}
-
-/// What a provider says of an object that is not whole.
-pub(super) fn object(request: &Request, found: Found) -> Object {
-    Object {
-        id: Some(found.id),
-        scope: request.scope.clone(),
-        generation: request.generation,
-        token: request.token.clone(),
-        sent: request.spec.clone(),
-        seen: found.spec,
-        attributes: found.attributes,
-        made_at: Timestamp(0),
-        price_at_launch: None,
     }
 }

@@ -24,12 +24,12 @@ use serde_json::json;
 use trueup_engine::kinds::artifact::Spec;
 use trueup_engine::kinds::{Artifact, Kind};
 use trueup_engine::provider::{
-    Amount, Api, Manager, Observed, Progress, ProviderError, RetrySafety, Target, unknown_options,
+    Amount, Api, Found, Manager, Observed, Progress, ProviderError, RetrySafety, Target, unknown_options,
 };
 use trueup_engine::schema::{Problem, Schema};
 use trueup_engine::tree::digest_of;
 use trueup_engine::typed::from_value;
-use trueup_state::{Applied, Class, Clock, FieldPath, Handle, Object, ProviderName, Request, Timestamp, Token, Value};
+use trueup_state::{Applied, Class, Clock, FieldPath, Handle, ProviderName, Request, Token, Value};
 
 use crate::clients::{AT_ONCE, Clients};
 use manifest::Stands;
@@ -121,17 +121,16 @@ impl Artifacts {
             Ok(true) => error,
             Err(gone) if gone.code == "NoSuchBucket" => error,
             _ if !is_new => error,
-            _ => error.partly(Object {
-                id: Some(place.uri()),
-                scope: request.scope.clone(),
-                generation: request.generation,
-                token: request.token.clone(),
-                sent: request.spec.clone(),
-                seen: request.spec.clone(),
-                attributes: Value::Map([].into()),
-                made_at: Timestamp(0),
-                price_at_launch: None,
-            }),
+            _ => error.partly(
+                request,
+                Found {
+                    id: place.uri(),
+                    spec: request.spec.clone(),
+                    attributes: Value::Map([].into()),
+                    owner: BTreeMap::new(),
+                    pending: None,
+                },
+            ),
         }
     }
 

@@ -5,47 +5,40 @@
 
 mod access;
 mod aspect;
+mod check;
 mod empty;
+mod level;
 mod lifecycle;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, Tag};
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use futures::stream::{self, StreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use trueup_engine::kinds::bucket::{Attributes, Spec};
+use trueup_engine::kinds::bucket::Spec;
 use trueup_engine::kinds::{Bucket, Kind};
 use trueup_engine::naming::NameRule;
 use trueup_engine::provider::{
-    Api, By, Found, Manager, Observation, Observed, Progress, ProviderError, RetrySafety, Target, unknown_options,
+    Api, By, Found, Manager, Observation, Observed, Progress, ProviderError, RetrySafety, Target,
 };
 use trueup_engine::schema::{Effect, Problem, Schema};
-use trueup_engine::typed::{from_value, to_value};
-use trueup_state::map::Map;
-use trueup_state::{Class, FieldPath, Handle, Object, Request, Timestamp, Value};
+use trueup_engine::typed::from_value;
+use trueup_state::{Class, FieldPath, Handle, Request, Value};
 
 use crate::clients::{AT_ONCE, Clients};
 use crate::error::failed;
-use crate::tags;
-use aspect::{Aspect, Part};
+use level::Seen;
 
 /// Where what AWS alone has stands in a spec.
 static OPTIONS: LazyLock<FieldPath> = LazyLock::new(|| FieldPath::from_iter(["options", "aws"]));
-/// What it has for a bucket.
-const KNOWN_OPTIONS: [&str; 3] = ["object_lock", "ownership", "policy"];
 /// The region that S3 grew up in: it is named by leaving it out, and a bucket that one has already is made there once more.
 const FIRST_REGION: &str = "us-east-1";
-/// Whose files may be.
-const OWNERSHIPS: [&str; 3] = ["bucket_owner_enforced", "bucket_owner_preferred", "object_writer"];
 /// How often a bucket that can't be made level is put off, by a second each time.
 const MOST_TRIES: u32 = 60;
-/// How often, and after how long, is looked again for what S3 was told and does not show yet.
-const LAGS: (u32, Duration) = (4, Duration::from_millis(300));
 
 /// One of AWS's own options in a spec.
 fn option<'a>(spec: &'a Spec, name: &str) -> Option<&'a serde_json::Value> {
@@ -71,15 +64,6 @@ impl Buckets {
         Ok(buckets.filter_map(|bucket| bucket.name).collect())
     }
 
-    /// What is there of a bucket, in what a spec says something of.
-    async fn read(&self, name: &str, sent: Option<&Value>) -> Result<Seen, ProviderError> {
-        let s3 = &self.clients.s3.reads;
-        let aspects = Aspect::ALL.into_iter().filter(|aspect| aspect.is_asked(sent));
-        let parts = aspects.map(|aspect| async move { Ok((aspect, aspect.read(s3, name, sent).await?)) });
-        let (parts, tags) = futures::try_join!(futures::future::try_join_all(parts), aspect::read_tags(s3, name))?;
-        Ok(Seen { parts: parts.into_iter().collect(), tags })
-    }
-
     /// What is there of a bucket, which is gone if it is not among the names. One that is found by its name may be half-made: then it is
     /// to be asked after further.
     async fn look(&self, names: &BTreeSet<String>, target: &Target<'_>) -> Observation {
@@ -98,37 +82,14 @@ impl Buckets {
                 Err(error) => return Observation::Indeterminate(error.to_string()),
             }
         }
-        let seen = match self.read(name, target.sent).await {
+        let seen = match Seen::read(&self.clients.s3.reads, name, target.sent).await {
             Ok(seen) => seen,
             Err(error) if error.code == "NoSuchBucket" => return Observation::Absent,
             Err(error) => return Observation::Indeterminate(error.to_string()),
         };
-        let is_level = target.sent.is_none_or(|sent| seen.parts.values().all(|part| part.is(sent)));
+        let is_level = target.sent.is_none_or(|sent| seen.is(sent));
         let pending = (matches!(target.by, By::Name(_)) && !is_level).then(|| Doing::Level(0).handle());
-        Observation::Present(Box::new(Found { pending, ..self.found(name, seen, target.sent) }))
-    }
-
-    /// A bucket by what is there of it. `sent`: what its spec says; of AWS's own options, what it does not say is not told either.
-    fn found(&self, name: &str, seen: Seen, sent: Option<&Value>) -> Found {
-        let (owner, tags) = tags::apart(seen.tags);
-        let mut fields = Map::from([("name".to_owned(), name.into())]);
-        let mut options = Map::new();
-        for part in seen.parts.into_values() {
-            fields.extend(part.fields);
-            options.extend(part.options);
-        }
-        fields.insert("tags".to_owned(), Value::Map(tags));
-        options.retain(|option, _| sent.is_none_or(|sent| sent.at(&OPTIONS.field(option)).is_some()));
-        if !options.is_empty() {
-            fields.insert("options".to_owned(), Value::Map([("aws".to_owned(), Value::Map(options))].into()));
-        }
-        let attributes = Attributes {
-            uri: format!("s3://{name}"),
-            name: name.to_owned(),
-            resource_id: format!("arn:{}:s3:::{name}", self.clients.partition()),
-            location: self.clients.region.clone(),
-        };
-        Found { id: name.to_owned(), spec: Value::Map(fields), attributes: to_value(&attributes), owner, pending: None }
+        Observation::Present(Box::new(Found { pending, ..seen.found(&self.clients, name, target.sent) }))
     }
 
     /// Whether there is a bucket of a name.
@@ -154,7 +115,7 @@ impl Buckets {
         let constraint = (region != FIRST_REGION).then(|| BucketLocationConstraint::from(region.as_str()));
         let configuration = CreateBucketConfiguration::builder()
             .set_location_constraint(constraint)
-            .set_tags(Some(tag_set(request, spec, &[])?))
+            .set_tags(Some(level::tag_set(request, spec, &[])?))
             .build();
         let call = self.clients.s3.writes.create_bucket().bucket(&request.name);
         let call = call
@@ -164,33 +125,11 @@ impl Buckets {
         call.send().await.map(drop).map_err(|error| failed("create the bucket", &error))
     }
 
-    /// Brings a bucket level: reads what its spec says something of, or said before, and writes what is not so. What was seen so far
-    /// is in `seen` also where it fails.
-    async fn level(&self, name: &str, request: &Request, seen: &mut Seen) -> Result<(), ProviderError> {
-        let spec = unset(from_value(&request.spec)?, &request.before);
-        let wanted = wanted(&spec, &request.before);
-        *seen = self.read(name, Some(&wanted)).await?;
-        // One after the other: S3 refuses two changes of one bucket at once.
-        for (aspect, part) in &mut seen.parts {
-            if !part.is(&wanted) {
-                aspect.write(&self.clients, name, &spec).await?;
-                *part = after(*aspect, part, &self.clients.s3.reads, name, &wanted).await?;
-            }
-        }
-        let tags = tag_set(request, &spec, &seen.tags)?;
-        if !tags::are(&seen.tags, tags.iter().map(|tag| (tag.key(), tag.value()))) {
-            aspect::write_tags(&self.clients.s3.writes, name, tags.clone()).await?;
-            seen.tags = tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
-        }
-        Ok(())
-    }
-
     /// Brings a bucket level, and goes on with it later where that may help: repeating it does no harm. `tries`: how often it was put off.
     async fn go_on(&self, name: &str, request: &Request, tries: u32) -> Progress {
         let mut seen = Seen::default();
-        let error = match self.level(name, request, &mut seen).await {
-            Ok(()) => return Progress::Done(Some(Box::new(self.found(name, seen, Some(&request.spec))))),
-            Err(error) => error,
+        let Err(error) = level::level(&self.clients, name, request, &mut seen).await else {
+            return Progress::Done(Some(Box::new(seen.found(&self.clients, name, Some(&request.spec)))));
         };
         let may_pass = match error.class {
             Class::Transient | Class::Throttled { .. } => true,
@@ -200,26 +139,12 @@ impl Buckets {
         if may_pass && tries < MOST_TRIES {
             return Doing::Level(tries + 1).pending(name, Some(error.message));
         }
-        if error.code == "NoSuchBucket" {
+        // What was not even read was not changed; what was just made is there all the same.
+        if error.code == "NoSuchBucket" || seen.is_nothing() && request.id.is_some() {
             return Progress::Failed(Box::new(error));
         }
-        Progress::Failed(Box::new(self.partly(name, request, seen, error)))
-    }
-
-    /// An operation that failed half-way.
-    fn partly(&self, name: &str, request: &Request, seen: Seen, error: ProviderError) -> ProviderError {
-        let found = self.found(name, seen, Some(&request.spec));
-        error.partly(Object {
-            id: Some(found.id),
-            scope: request.scope.clone(),
-            generation: request.generation,
-            token: request.token.clone(),
-            sent: request.spec.clone(),
-            seen: found.spec,
-            attributes: found.attributes,
-            made_at: Timestamp(0),
-            price_at_launch: None,
-        })
+        let found = seen.found(&self.clients, name, Some(&request.spec));
+        Progress::Failed(Box::new(error.partly(request, found)))
     }
 
     /// Removes a bucket, and before that what is in it where the spec says so.
@@ -259,11 +184,8 @@ enum Head {
     Hidden,
 }
 
-/// What there is of a bucket.
-#[derive(Default)]
-struct Seen {
-    parts: BTreeMap<Aspect, Part>,
-    tags: Vec<(String, String)>,
+fn has_object_lock(spec: &Spec) -> bool {
+    option(spec, "object_lock").and_then(serde_json::Value::as_bool).unwrap_or_default()
 }
 
 /// What goes on with a bucket after a call.
@@ -291,107 +213,6 @@ impl Doing {
     }
 }
 
-/// What is there of an aspect after it was written. S3 may show what was there before for a while.
-async fn after(aspect: Aspect, before: &Part, s3: &Client, name: &str, wanted: &Value) -> Result<Part, ProviderError> {
-    let (mut tries, pause) = LAGS;
-    loop {
-        let now = aspect.read(s3, name, Some(wanted)).await?;
-        if now != *before || !aspect.is_exact() || now.is(wanted) {
-            return Ok(now);
-        }
-        if tries == 0 {
-            return Err(ProviderError::new(Class::Transient, "S3 does not show yet what it was told"));
-        }
-        tries -= 1;
-        tokio::time::sleep(pause).await;
-    }
-}
-
-/// A spec in which is said to be nothing what was said before and is said no more.
-fn unset(mut spec: Spec, before: &Value) -> Spec {
-    let was_said = before.at(&OPTIONS.field("policy")).is_some();
-    let aws = spec.options.entry("aws".to_owned()).or_default();
-    if was_said && !aws.contains_key("policy") {
-        aws.insert("policy".to_owned(), serde_json::Value::Null);
-    }
-    spec
-}
-
-/// All that a bucket is to be, also where it says no more what it said before: then it is as S3 makes one.
-fn wanted(spec: &Spec, before: &Value) -> Value {
-    let mut wanted = to_value(spec);
-    let unsaid = [
-        (FieldPath::parse("logging"), Value::Null),
-        (OPTIONS.field("policy"), Value::Null),
-        (OPTIONS.field("ownership"), "bucket_owner_enforced".into()),
-    ];
-    for (path, usual) in unsaid {
-        if before.at(&path).is_some() && wanted.at(&path).is_none() {
-            wanted.put(&path, usual);
-        }
-    }
-    wanted
-}
-
-fn has_object_lock(spec: &Spec) -> bool {
-    option(spec, "object_lock").and_then(serde_json::Value::as_bool).unwrap_or_default()
-}
-
-/// All tags of a bucket: the spec's, those that say whose it is, and of those that are there what no change may lose.
-fn tag_set(request: &Request, spec: &Spec, there: &[(String, String)]) -> Result<Vec<Tag>, ProviderError> {
-    let mut all = spec.tags.clone();
-    all.extend(tags::owner(request));
-    all.extend(tags::kept(there));
-    all.iter().map(|(key, value)| aspect::built(Tag::builder().key(key).value(value).build())).collect()
-}
-
-/// What S3 refuses in the name of a bucket.
-fn name_problem(spec: &Value) -> Option<Problem> {
-    let name = spec.get("name")?.revealed().as_str()?;
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-    let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    let why = match name {
-        _ if !(3..=63).contains(&name.len()) => "has 3 to 63 characters",
-        _ if !name.chars().all(allowed) => "has lower-case letters, digits, `-` and `.` alone",
-        _ if !ends(name.chars().next()) || !ends(name.chars().last()) => "begins and ends with a letter or a digit",
-        _ if name.contains("..") || name.parse::<std::net::Ipv4Addr>().is_ok() => "is no IP address, and has no `..`",
-        _ if ["xn--", "sthree-", "amzn-s3-demo-"].iter().any(|prefix| name.starts_with(prefix)) => {
-            "does not begin with `xn--`, `sthree-` or `amzn-s3-demo-`"
-        }
-        _ if ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"].iter().any(|suffix| name.ends_with(suffix)) => {
-            "does not end with what S3 keeps for itself"
-        }
-        _ => return None,
-    };
-    Some(Problem::new(FieldPath::parse("name"), format!("the name of a bucket of S3 {why}")))
-}
-
-/// What S3 can't take of AWS's own options.
-fn option_problems(spec: &Value) -> Vec<Problem> {
-    let Some(options) = spec.at(&OPTIONS) else { return Vec::new() };
-    let said = |name: &str| {
-        options.get(name).map(Value::revealed).filter(|value| !matches!(value, Value::Unknown | Value::Null))
-    };
-    let mut problems = Vec::new();
-    let mut say = |name: &str, message: &str| problems.push(Problem::new(OPTIONS.field(name), message));
-    if let Some(lock) = said("object_lock") {
-        match lock {
-            Value::Bool(true) if spec.get("versioning").map(Value::revealed) == Some(&false.into()) => {
-                say("object_lock", "an object lock needs `versioning: true`");
-            }
-            Value::Bool(_) => {}
-            _ => say("object_lock", "it is `true` or `false`"),
-        }
-    }
-    if said("ownership").is_some_and(|value| value.as_str().is_none_or(|text| !OWNERSHIPS.contains(&text))) {
-        say("ownership", "it is `bucket_owner_enforced`, `bucket_owner_preferred` or `object_writer`");
-    }
-    if said("policy").is_some_and(|policy| policy.as_map().is_none()) {
-        say("policy", "it is a map, as AWS's policies are: `{ Version: \"2012-10-17\", Statement: [..] }`");
-    }
-    problems
-}
-
 #[async_trait]
 impl Manager for Buckets {
     fn schema(&self) -> &Schema {
@@ -409,16 +230,7 @@ impl Manager for Buckets {
     }
 
     fn check(&self, spec: &Value) -> Vec<Problem> {
-        let mut problems = unknown_options("aws", Bucket::NAME, &KNOWN_OPTIONS, spec);
-        problems.extend(name_problem(spec));
-        problems.extend(lifecycle::problems(spec));
-        problems.extend(tags::problems(spec));
-        problems.extend(option_problems(spec));
-        if spec.get("location").is_some_and(|location| !matches!(location.revealed(), Value::Null)) {
-            let message = "a bucket of S3 is in its provider's region: say `region` there";
-            problems.push(Problem::new(FieldPath::parse("location"), message));
-        }
-        problems
+        check::problems(spec)
     }
 
     fn api(&self) -> Api {
@@ -458,7 +270,11 @@ impl Manager for Buckets {
             Some(Doing::Level(tries)) => {
                 Ok(self.go_on(request.id.as_deref().unwrap_or(&request.name), request, tries).await)
             }
-            Some(Doing::Empty) => self.remove(request).await,
+            // An error here would be taken for one of the asking, after which the work goes on.
+            Some(Doing::Empty) => self.remove(request).await.or_else(|error| match error.class {
+                Class::Transient | Class::Throttled { .. } => Err(error),
+                _ => Ok(Progress::Failed(Box::new(error))),
+            }),
             None => Err(ProviderError::new(Class::Internal, "it is not known what goes on with the bucket")),
         }
     }

@@ -24,7 +24,7 @@ use trueup_engine::naming::TAG_TOKEN;
 use trueup_engine::provider::{Api, Found, Identity, Manager, Observed, Progress, ProviderError, RetrySafety, Target};
 use trueup_engine::schema::{Effect, Problem, Schema};
 use trueup_state::map::Map;
-use trueup_state::{Class, Clock, FieldPath, Handle, Request, Timestamp, Value, codec};
+use trueup_state::{Class, Clock, FieldPath, Handle, Request, Value, codec};
 
 use crate::clients::Clients;
 use crate::error::failed;
@@ -169,7 +169,7 @@ impl Natives {
         }
         let blind = self.found(id, Object::new());
         let seen = Found { spec: request.spec.clone(), ..blind };
-        Progress::Failed(Box::new(error.partly(object(request, seen))))
+        Progress::Failed(Box::new(error.partly(request, seen)))
     }
 
     /// A create that failed and named what it was making: it is there, and ours, or it is not. Where nothing tells whose it is, only what
@@ -181,7 +181,7 @@ impl Natives {
             Some(_) => token == request.owner.get(TAG_TOKEN),
             None => matches!(error.code.as_str(), "NotStabilized" | "ServiceTimeout"),
         };
-        if is_ours { error.partly(object(request, found)) } else { error }
+        if is_ours { error.partly(request, found) } else { error }
     }
 
     /// What became of work that Cloud Control has forgotten: it knows it for a week.
@@ -201,21 +201,6 @@ impl Natives {
             (Some("DELETE"), Some(_)) | (_, None) => lost(),
             (_, Some(found)) => Progress::Done(Some(Box::new(found))),
         })
-    }
-}
-
-/// An object that an operation left before it failed.
-fn object(request: &Request, found: Found) -> trueup_state::Object {
-    trueup_state::Object {
-        id: Some(found.id),
-        scope: request.scope.clone(),
-        generation: request.generation,
-        token: request.token.clone(),
-        sent: request.spec.clone(),
-        seen: found.spec,
-        attributes: found.attributes,
-        made_at: Timestamp(0),
-        price_at_launch: None,
     }
 }
 

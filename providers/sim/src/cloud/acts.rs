@@ -265,17 +265,7 @@ fn handle(object: &Object, work: Work) -> Handle {
 
 fn partly(session: &Session<'_>, object: &Object, request: &Request) -> ProviderError {
     let found = found(object, Some(&request.spec), session.now, &session.rows.salt);
-    error(Class::Internal, "PartlyMade", "it was only partly made").partly(trueup_state::Object {
-        id: Some(found.id),
-        scope: request.scope.clone(),
-        generation: request.generation,
-        token: request.token.clone(),
-        sent: request.spec.clone(),
-        seen: found.spec,
-        attributes: found.attributes,
-        made_at: object.made_at,
-        price_at_launch: None,
-    })
+    error(Class::Internal, "PartlyMade", "it was only partly made").partly(request, found)
 }
 
 /// An object as the caller sees it.
