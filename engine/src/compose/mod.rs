@@ -74,6 +74,9 @@ pub struct Part {
     pub spec: Value,
     /// The fields of its spec that take what is known of another part once that is made.
     pub reads: BTreeMap<FieldPath, Read>,
+    /// Whether a new one is made before the old one goes, where that is as it must be whatever the resource says; none: as the resource
+    /// says, or else its own kind.
+    pub create_first: Option<bool>,
     /// For fields of the spec, the field of the resource that each came from, and with it all below: reasons, `ignore` and `drift` follow
     /// it.
     pub origins: BTreeMap<FieldPath, FieldPath>,

@@ -319,7 +319,7 @@ fn resource_of(of: &Resource, address: &Address, part: &Part, spec: &Value) -> R
         module: of.module.clone(),
         ignore: if own { part_paths(&part.origins, &of.ignore) } else { BTreeSet::new() },
         correct: of.correct.as_ref().filter(|_| own).map(|paths| part_paths(&part.origins, paths)),
-        create_first: of.create_first.filter(|_| own),
+        create_first: part.create_first.or(of.create_first.filter(|_| own)),
         span: of.span,
         existing_span: None,
         schema: None,
