@@ -13,6 +13,7 @@ use crate::blueprint::{Program, Scope as Seeing, Visible, World, evaluate};
 use crate::compose::{Astray, Ground};
 use crate::desired::{declared, desired};
 use crate::diagnostic::{Diagnostic, Sources};
+use crate::digest::{keeping, revived, without};
 use crate::estate::Estate;
 use crate::naming;
 use crate::plan::{Action, Change, Operation, Plan, Reason, diff};
@@ -185,8 +186,9 @@ impl<'a> Finisher<'a> {
             (Verb::Create, Some(_)) => &self.change(operation).before,
             _ => return Ok(Strength::Full),
         };
-        let unchanged = diff::changed_paths(manager.schema(), before, spec).is_empty();
-        let effect = if unchanged { Effect::None } else { manager.effect(before, spec) };
+        let before = revived(before, spec);
+        let unchanged = diff::changed_paths(manager.schema(), &before, spec).is_empty();
+        let effect = if unchanged { Effect::None } else { manager.effect(&before, spec) };
         Ok(match (operation.verb, effect) {
             (Verb::Create, _) if self.must_be_new(operation) => Strength::Full,
             (_, Effect::None) => Strength::Nothing,
@@ -273,7 +275,7 @@ impl<'a> Finisher<'a> {
         let spec = match verb {
             Verb::Create | Verb::Update => finish.spec.clone(),
             // A check is of what was really sent; a delete of what was sent last.
-            Verb::Check => current.map_or_else(|| operation.spec.clone(), |object| object.sent.clone()),
+            Verb::Check => current.map_or_else(|| operation.spec.clone(), |object| without(&object.sent)),
             Verb::Delete => operation.spec.clone(),
         };
         let attributes = match verb {
@@ -283,8 +285,8 @@ impl<'a> Finisher<'a> {
         };
         let before = match (verb, operation.verb) {
             (Verb::Create, _) => Value::Null,
-            (Verb::Update, Verb::Create) => current.map_or(Value::Null, |object| object.sent.clone()),
-            _ => operation.before.clone(),
+            (Verb::Update, Verb::Create) => current.map_or(Value::Null, |object| without(&object.sent)),
+            _ => without(&operation.before),
         };
         Request {
             name: self.name(&spec, operation, generation, manager, &state.lineage),
@@ -371,7 +373,7 @@ impl<'a> Finisher<'a> {
         let record = state.records.get(&operation.address)?;
         let there = record.current.as_ref()?;
         let object = Object {
-            sent: finish.spec.clone(),
+            sent: keeping(&finish.spec, &there.sent),
             seen: observed.clone(),
             attributes: self.change(operation).attributes_before.clone(),
             ..there.clone()

@@ -12,6 +12,7 @@ mod completion;
 pub mod compose;
 pub mod desired;
 pub mod diagnostic;
+mod digest;
 pub mod engine;
 pub mod estate;
 pub mod finish;

@@ -35,6 +35,8 @@ pub struct Schema {
     compares: OnceLock<bool>,
     /// Whether any of its fields is a path.
     paths: OnceLock<bool>,
+    /// Whether any of its fields is sent and never shown.
+    written: OnceLock<bool>,
     /// The names of the attributes in their order, each with whether it stays as it is.
     names: OnceLock<BTreeMap<String, bool>>,
     completion: OnceLock<Completion>,
@@ -93,6 +95,7 @@ impl Schema {
             validator: OnceLock::new(),
             compares: OnceLock::new(),
             paths: OnceLock::new(),
+            written: OnceLock::new(),
             names: OnceLock::new(),
             completion: OnceLock::new(),
         }
@@ -116,6 +119,11 @@ impl Schema {
             }
         }
         marked(schema, key)
+    }
+
+    /// Whether any of the spec's fields is sent and never shown.
+    pub(crate) fn has_write_only(&self) -> bool {
+        *self.written.get_or_init(|| has_key(&self.spec, "x-write-only"))
     }
 
     /// Whether any of the spec's fields is a path.

@@ -18,6 +18,7 @@ use super::pace::PATIENCE;
 use super::recovery::{Doubt, Settled, settle};
 use super::retry::Tries;
 use super::run::{CALL_TIMEOUT, Run};
+use crate::digest::digested;
 use crate::plan::diff::broken_promise;
 use crate::plan::echo::{mark_secrets, scrub};
 use crate::provider::{Amount, Api, Check, Found, Manager, Progress, ProviderError, RetrySafety};
@@ -412,7 +413,7 @@ impl<'a> Drive<'a> {
             _ => None,
         };
         let object = match self.work.verb {
-            Verb::Create | Verb::Update => found.map(|found| Box::new(self.object(*found))),
+            Verb::Create | Verb::Update => found.map(|found| Box::new(self.kept(self.object(*found)))),
             Verb::Delete | Verb::Check => None,
         };
         let event = Event::Succeeded { token: self.work.request.token.clone(), object };
@@ -451,6 +452,12 @@ impl<'a> Drive<'a> {
             made_at: before.map_or_else(|| self.run.clock.now(), |object| object.made_at),
             price_at_launch: before.and_then(|object| object.price_at_launch.clone()),
         }
+    }
+
+    /// An object without what nobody needs once it has been sent.
+    fn kept(&self, object: Object) -> Object {
+        let Actor::Manager(manager) = &self.work.actor else { return object };
+        Object { sent: digested(manager.schema(), &object.sent, self.run.entropy.as_ref()), ..object }
     }
 
     /// An object that is not whole, as it is recorded. What an update did of its request can't be told: all of it is to be sent again.

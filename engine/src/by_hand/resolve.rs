@@ -11,6 +11,7 @@ use super::ByHandError;
 use crate::apply::operation::recorded_at;
 use crate::apply::recovery::{is_ours, look};
 use crate::apply::run::CALL_TIMEOUT;
+use crate::digest::digested;
 use crate::engine::{Engine, EngineError, with_lease};
 use crate::estate::Estate;
 use crate::naming::TAG_STACK;
@@ -94,7 +95,8 @@ impl Engine {
             (Verb::Create, Answer::Id(id)) => {
                 let found = self.found(state, open, manager, id).await?;
                 let (object, differs) = taken_in(open, &found, &state.lineage, manager.schema());
-                let object = Some(Box::new(object));
+                let sent = digested(manager.schema(), &object.sent, self.entropy.as_ref());
+                let object = Some(Box::new(Object { sent, ..object }));
                 let seen = Event::Annotated { declared: Box::new(open.declared.clone()), object };
                 Ok((vec![resolved(Resolution::Id(found.id.clone())), seen], settled(Some(found.id), differs)))
             }

@@ -6,6 +6,7 @@ use trueup_state::{Declared, FieldPath, KindName, Object, Record, Scope, Status,
 
 use super::diff::{changed_paths, differ, set};
 use super::echo::mark_secrets;
+use crate::digest::{has_digest, revived};
 use crate::provider::{Manager, Observation};
 use crate::schema::{Effect, Schema};
 
@@ -126,6 +127,10 @@ pub fn decide(
         return decision;
     }
     let schema = manager.schema();
+    // What was sent and is never shown again is compared by its digest.
+    let revived =
+        schema.has_write_only().then(|| Object { sent: revived(&object.sent, &wanted.spec), ..object.clone() });
+    let object = revived.as_ref().unwrap_or(object);
     look(&mut decision, record, object, observation, schema);
     let ignore = &wanted.declared.ignore;
     keep_ignored(&mut decision, ignore, object, schema);
@@ -144,7 +149,8 @@ fn look(decision: &mut Decision, record: &Record, object: &Object, observation: 
     decision.observed = object.seen.clone();
     if let Some(Observation::Present(found)) = observation {
         decision.observed = mark_secrets(&found.spec, &[&decision.desired, &object.sent, &object.seen], address);
-        decision.attributes = mark_secrets(&found.attributes, &[&object.attributes, &object.sent], address);
+        decision.attributes =
+            mark_secrets(&found.attributes, &[&object.attributes, &object.sent, &decision.desired], address);
         decision.drifted = changed_paths(schema, &object.seen, &decision.observed)
             .into_iter()
             .filter(|path| object.sent.at(path).is_some() && !schema.is("x-on-delete", path))
@@ -162,6 +168,10 @@ fn keep_ignored(decision: &mut Decision, ignore: &BTreeSet<FieldPath>, object: &
     for path in ignore {
         let touched = outside.iter().any(|changed| path.covers(changed) || changed.covers(path));
         let kept = if touched { decision.observed.at(path) } else { object.sent.at(path) };
+        // Of what is never shown again, what the blueprint says is sent once more with all the rest, and is no change.
+        if kept.is_some_and(has_digest) {
+            continue;
+        }
         set(&mut decision.desired, path, kept);
         decision.drifted.retain(|drifted| !path.covers(drifted));
     }

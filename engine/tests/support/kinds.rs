@@ -69,6 +69,7 @@ fn spec() -> Json {
             "ports": {"type": "array", "items": {"type": "integer"}, "x-unordered": true},
             "needs": {"type": "array", "items": {"type": "string"}},
             "password": {"type": "string", "x-secret": true},
+            "code": {"type": "string", "x-secret": true, "x-write-only": true},
             "force": {"type": "boolean", "x-on-delete": true},
         },
     })

@@ -43,6 +43,13 @@ pub(super) fn plain(value: &Value) -> Value {
     }
 }
 
+/// A spec without what is never shown.
+fn shown(spec: &Value) -> Value {
+    let mut shown = spec.as_map().cloned().unwrap_or_default();
+    shown.retain(|name, _| name != "code");
+    Value::Map(shown)
+}
+
 pub(super) fn found(thing: &Thing) -> Found {
     let mut attributes = Map::from([
         ("id".to_owned(), Value::from(thing.id.as_str())),
@@ -54,7 +61,7 @@ pub(super) fn found(thing: &Thing) -> Found {
     }
     Found {
         id: thing.id.clone(),
-        spec: thing.spec.clone(),
+        spec: shown(&thing.spec),
         attributes: Value::Map(attributes),
         owner: thing.owner.clone(),
         pending: None,

@@ -2,6 +2,7 @@
 
 use super::Builder;
 use crate::blueprint::Resource;
+use crate::digest::has_digest;
 use crate::plan::decide::{Decision, Verdict, Wanted, decide};
 use crate::plan::{diff, first_in};
 use crate::provider::{Manager, Observation};
@@ -41,6 +42,10 @@ impl Builder<'_> {
         let mut wanted = wanted.clone();
         let edited = decision.edited.iter().filter(|path| !decision.drifted.contains(*path));
         for path in edited.filter(|path| !reads(path, &decision.desired)) {
+            if object.sent.at(path).is_some_and(has_digest) {
+                let message = format!("{path} was edited, and what it was is not kept: `trueup apply` sets both right");
+                return self.wait_for_apply(resource, decision, &message);
+            }
             diff::set(&mut wanted.spec, path, object.sent.at(path));
             self.notice(&resource.address, format!("{path} was edited, and waits for an apply"));
         }

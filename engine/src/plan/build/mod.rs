@@ -32,6 +32,7 @@ use super::{Contents, FORMAT, Mode, Notice, Order, Plan, Resume, Uncompared, fir
 use crate::blueprint::{Known, Program, Resource, Visible, World};
 use crate::compose::Arranged;
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
+use crate::digest::keeping;
 use crate::estate::Estate;
 use crate::naming::{TAG_ADDRESS, TAG_TOKEN};
 use crate::provider::{Candidate, Fact, Manager, Observation};
@@ -422,7 +423,7 @@ impl<'a> Builder<'a> {
             Verdict::Record | Verdict::Check if decision.record.is_some() => Event::Annotated {
                 declared: Box::new(wanted.declared.clone()),
                 object: Some(Box::new(Object {
-                    sent: decision.desired.clone(),
+                    sent: keeping(&decision.desired, &object.sent),
                     seen: decision.observed.clone(),
                     attributes: decision.attributes.clone(),
                     ..object.clone()

@@ -9,6 +9,7 @@ use trueup_state::{Address, Declared, Generation, Object, Record, Scope, Status,
 use self::edges::{Joint, Yields};
 use super::decide::Verdict;
 use super::{Action, Change, Operation, Order, Reason};
+use crate::digest::without;
 use crate::provider::Candidate;
 use crate::visits::Visits;
 
@@ -318,7 +319,7 @@ fn delete(planned: &Planned, object: &Object, observed: Value) -> Operation {
         generation: object.generation,
         scope: object.scope.clone(),
         id: object.id.clone(),
-        spec: object.sent.clone(),
+        spec: without(&object.sent),
         before: object.seen.clone(),
         observed,
         attributes: object.attributes.clone(),
