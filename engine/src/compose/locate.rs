@@ -1,6 +1,6 @@
 //! What is composed and there already: found part by part.
 
-use trueup_state::{Address, KindName, Scope, Value};
+use trueup_state::{Address, FieldPath, KindName, Scope, Value};
 
 use super::{Composer, Located};
 use crate::estate::Estate;
@@ -46,7 +46,7 @@ impl Estate {
         }
         for (name, read) in &located.attributes {
             let path = [read.part.as_str(), read.attribute.as_str()].into_iter().collect();
-            set(&mut attributes, &[name.as_str()].into_iter().collect(), seen.at(&path));
+            set(&mut attributes, &FieldPath::parse(name), seen.at(&path));
         }
         Ok(attributes)
     }

@@ -53,7 +53,7 @@ pub struct Wanted<'a> {
 pub struct Composition {
     /// Its parts, in no order: what they read of each other orders them.
     pub parts: Vec<Part>,
-    /// The resource's attributes, each as it is of a part.
+    /// The resource's attributes, each as it is of a part; a path for what stands in one: `subnets.us-east-1a`.
     pub attributes: BTreeMap<String, Read>,
 }
 
@@ -101,7 +101,7 @@ pub struct Shared {
 pub struct Located {
     /// The parts that could be found, by name, with the provider's id of each.
     pub parts: BTreeMap<String, LocatedPart>,
-    /// The resource's attributes, each as it is of a part.
+    /// The resource's attributes, as of [`Composition`].
     pub attributes: BTreeMap<String, Read>,
 }
 
@@ -211,8 +211,11 @@ impl Arranged {
     /// The resource's attributes, as far as its parts can be seen.
     pub(crate) fn attributes(&self, world: &World) -> Value {
         let names = self.schema.attribute_names();
-        let value = |name: &str| self.attributes.get(name).map_or(Value::Null, |read| self.read(read, world));
-        Value::Map(names.into_iter().map(|name| (name.to_owned(), value(name))).collect())
+        let mut attributes = Value::Map(names.into_iter().map(|name| (name.to_owned(), Value::Null)).collect());
+        for (path, read) in &self.attributes {
+            set(&mut attributes, &FieldPath::parse(path), Some(&self.read(read, world)));
+        }
+        attributes
     }
 
     fn read(&self, read: &Read, world: &World) -> Value {
