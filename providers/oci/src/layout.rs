@@ -7,73 +7,85 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use trueup_engine::provider::ProviderError;
-use trueup_state::Class;
 
-use crate::home;
+use crate::{broken, read_file};
 
 /// The annotation of an index's entry that is its tag.
 const TAG: &str = "org.opencontainers.image.ref.name";
 
 /// The media type of an image for one platform.
-pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// A blob, as what refers to it describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Descriptor {
+pub struct Descriptor {
     /// What is in it.
-    pub(crate) media_type: String,
+    pub media_type: String,
     /// `sha256:…`.
-    pub(crate) digest: String,
+    pub digest: String,
     /// Its size in bytes.
-    pub(crate) size: u64,
+    pub size: u64,
     /// Notes on it: an index's entry has its tag there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) annotations: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
     /// For which platform it is, and whatever else there is.
     #[serde(flatten)]
-    pub(crate) rest: BTreeMap<String, Json>,
+    pub rest: BTreeMap<String, Json>,
 }
 
 /// The index of a layout, or of an image for several platforms.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Index {
+pub struct Index {
     schema_version: u32,
     /// The images.
-    pub(crate) manifests: Vec<Descriptor>,
+    pub manifests: Vec<Descriptor>,
     #[serde(flatten)]
     rest: BTreeMap<String, Json>,
 }
 
+impl Index {
+    /// One of no image.
+    pub fn empty() -> Self {
+        let rest = [("mediaType".to_owned(), "application/vnd.oci.image.index.v1+json".into())].into();
+        Self { schema_version: 2, manifests: Vec::new(), rest }
+    }
+}
+
 /// A directory in the OCI image layout.
 #[derive(Clone, Debug)]
-pub(crate) struct Layout {
+pub struct Layout {
     path: PathBuf,
 }
 
 impl Descriptor {
     /// Its tag, where it is an index's entry.
-    pub(crate) fn tag(&self) -> Option<&str> {
+    pub fn tag(&self) -> Option<&str> {
         self.annotations.get(TAG).map(String::as_str)
     }
 
     /// The same as an index's entry with a tag.
-    pub(crate) fn tagged(&self, tag: &str) -> Self {
+    pub fn tagged(&self, tag: &str) -> Self {
         let mut entry = self.clone();
         entry.annotations.insert(TAG.to_owned(), tag.to_owned());
         entry
     }
 
     /// Whether it is for a platform such as `linux/amd64`.
-    pub(crate) fn is_for(&self, platform: &str) -> bool {
+    pub fn is_for(&self, platform: &str) -> bool {
         let part = |name| self.rest.get("platform").and_then(|own| own.get(name)).and_then(Json::as_str);
         let own = [part("os"), part("architecture"), part("variant")];
         platform.split('/').zip(own).all(|(wanted, own)| own == Some(wanted))
     }
 
+    /// Whether it describes others: an image, or an index of images.
+    pub fn is_manifest(&self) -> bool {
+        ["manifest", "image.index"].iter().any(|word| self.media_type.contains(word))
+    }
+
     /// The hexadecimal part of its digest.
-    pub(crate) fn hex(&self) -> Result<&str, ProviderError> {
+    pub fn hex(&self) -> Result<&str, ProviderError> {
         let hex = self.digest.strip_prefix("sha256:").filter(|hex| {
             hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
         });
@@ -87,61 +99,34 @@ impl Descriptor {
 }
 
 impl Layout {
-    pub(crate) fn new(path: &Path) -> Self {
+    /// The layout at a directory, whether or not one is there.
+    pub fn new(path: &Path) -> Self {
         Self { path: path.to_owned() }
     }
 
-    /// Makes an empty layout, or completes one.
-    pub(crate) fn init(&self) -> Result<(), ProviderError> {
-        home::make_dir(&self.path.join("blobs/sha256"))?;
-        if !self.path.join("oci-layout").exists() {
-            home::write_file(&self.path.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#)?;
-        }
-        if !self.path.join("index.json").exists() {
-            let rest = [("mediaType".to_owned(), "application/vnd.oci.image.index.v1+json".into())].into();
-            self.write_index(&Index { schema_version: 2, manifests: Vec::new(), rest })?;
-        }
-        Ok(())
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Its index.
-    pub(crate) fn index(&self) -> Result<Index, ProviderError> {
+    pub fn index(&self) -> Result<Index, ProviderError> {
         let path = self.path.join("index.json");
-        let content = home::read_file(&path)?
+        let content = read_file(&path)?
             .ok_or_else(|| broken(format!("{} is no OCI image layout: it has no index.json", self.path.display())))?;
         parse(&content, &path.display().to_string())
     }
 
-    /// Replaces its index.
-    pub(crate) fn write_index(&self, index: &Index) -> Result<(), ProviderError> {
-        let content = serde_json::to_vec(index).unwrap_or_default();
-        home::write_file(&self.path.join("index.json"), &content)
-    }
-
     /// Where a blob is.
-    pub(crate) fn blob(&self, descriptor: &Descriptor) -> Result<PathBuf, ProviderError> {
+    pub fn blob(&self, descriptor: &Descriptor) -> Result<PathBuf, ProviderError> {
         Ok(self.path.join("blobs/sha256").join(descriptor.hex()?))
-    }
-
-    /// Where a blob is copied to until it is whole.
-    pub(crate) fn part(&self, descriptor: &Descriptor) -> Result<PathBuf, ProviderError> {
-        Ok(self.path.join(".incoming").join(descriptor.hex()?))
-    }
-
-    /// Removes what no copy goes on with.
-    pub(crate) fn clear_parts(&self, descriptors: &[Descriptor]) -> Result<(), ProviderError> {
-        for descriptor in descriptors {
-            home::remove(&self.part(descriptor)?)?;
-        }
-        home::prune(&self.path.join(".incoming"), &self.path);
-        Ok(())
     }
 
     /// A blob that describes others, checked against its digest.
     fn document(&self, descriptor: &Descriptor) -> Result<Json, ProviderError> {
         let path = self.blob(descriptor)?;
         let missing = || broken(format!("the blob {} is missing in {}", descriptor.digest, self.path.display()));
-        let content = home::read_file(&path)?.ok_or_else(missing)?;
+        let content = read_file(&path)?.ok_or_else(missing)?;
         if hex::encode(Sha256::digest(&content)) != descriptor.hex()? {
             return Err(broken(format!("the blob {} holds something else", descriptor.digest)));
         }
@@ -149,13 +134,12 @@ impl Layout {
     }
 
     /// All that an image is made of, itself first: manifests, configurations, layers, each once.
-    pub(crate) fn reach(&self, root: &Descriptor) -> Result<Vec<Descriptor>, ProviderError> {
+    pub fn reach(&self, root: &Descriptor) -> Result<Vec<Descriptor>, ProviderError> {
         let mut all = vec![root.clone()];
         let mut next = 0;
         while let Some(descriptor) = all.get(next).cloned() {
             next += 1;
-            let media = descriptor.media_type.as_str();
-            if !media.contains("manifest") && !media.contains("image.index") {
+            if !descriptor.is_manifest() {
                 continue;
             }
             let document = self.document(&descriptor)?;
@@ -175,7 +159,7 @@ impl Layout {
     }
 
     /// The one image of a layout that is meant.
-    pub(crate) fn select(&self, platform: Option<&str>) -> Result<Descriptor, ProviderError> {
+    pub fn select(&self, platform: Option<&str>) -> Result<Descriptor, ProviderError> {
         let mut images: Vec<Descriptor> = Vec::new();
         for mut image in self.index()?.manifests {
             image.annotations.remove(TAG);
@@ -214,11 +198,6 @@ impl Layout {
         let config = Descriptor { rest: [("platform".to_owned(), self.document(&config)?)].into(), ..config };
         Ok(config.is_for(platform))
     }
-}
-
-/// What is wrong with an image, whoever asks for it.
-pub(crate) fn broken(message: impl Into<String>) -> ProviderError {
-    ProviderError::new(Class::Invalid { field: Some("from".to_owned()) }, message)
 }
 
 fn parse<T: serde::de::DeserializeOwned>(content: &[u8], what: &str) -> Result<T, ProviderError> {
