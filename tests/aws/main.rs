@@ -7,6 +7,9 @@ mod artifacts;
 #[path = "../support/aws/mod.rs"]
 mod aws;
 mod buckets;
+mod composed;
+mod composed_adopt;
+mod composed_identity;
 mod natives;
 mod natives_adopt;
 mod natives_terraform;

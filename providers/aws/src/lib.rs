@@ -5,6 +5,7 @@
 mod artifact;
 mod bucket;
 mod clients;
+mod composed;
 mod error;
 mod native;
 pub mod permissions;
