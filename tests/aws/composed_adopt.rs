@@ -26,14 +26,15 @@ fn text(rig: &Rig, kind: &str, name: &str) -> String {
 
 #[test]
 fn an_identity_by_its_role() {
-    let resources = "  weights: { kind: bucket, name: acme-weights }\n  runner: { kind: identity, can: [{ read: \"{{ weights }}\" }] }\n";
+    let resources = "  weights: { kind: bucket }\n  runner: { kind: identity, can: [{ read: \"{{ weights }}\" }] }\n";
     adopts(resources, "runner", |rig| text(rig, ROLE, "Arn"));
 }
 
 #[test]
 fn a_function_by_its_name_and_a_schedule_by_its_arn() {
     let function = "  retrain: { kind: function, code: { image: \"r/i:1\" } }\n";
-    let schedule = "  hourly: { kind: schedule, every: 1h, starts: { queue: \"arn:aws:sqs:us-east-1:123456789012:a\" } }\n";
+    let schedule =
+        "  hourly: { kind: schedule, every: 1h, starts: { queue: \"arn:aws:sqs:us-east-1:123456789012:a\" } }\n";
     adopts(schedule, "hourly", |rig| text(rig, "AWS::Scheduler::Schedule", "Arn"));
     let Some(rig) = Rig::with(function) else { return };
     rig.up();

@@ -17,6 +17,7 @@ use crate::artifact::Artifacts;
 use crate::bucket::Buckets;
 use crate::clients::{Clients, Pool, usual_region};
 use crate::composed;
+use crate::image::Images;
 use crate::native::{self, Archive};
 use crate::settings::{self, Settings};
 use crate::terraform;
@@ -61,6 +62,7 @@ impl AwsProvider {
         match kind.as_str() {
             kinds::Artifact::NAME => Ok(Arc::new(Artifacts::new(clients.clone(), self.clock.clone()))),
             kinds::Bucket::NAME => Ok(Arc::new(Buckets::new(clients.clone()))),
+            kinds::Image::NAME => Ok(Arc::new(Images::new(clients.clone(), self.clock.clone()))),
             name if name.starts_with(NATIVE) => {
                 let of = self.archive.get(std::future::ready(Ok(clients.clone())), name).await?;
                 Ok(native::manager(clients, &self.clock, name, of))
@@ -84,7 +86,11 @@ impl Provider for AwsProvider {
     }
 
     fn kinds(&self) -> BTreeSet<KindName> {
-        [kinds::Artifact::NAME, kinds::Bucket::NAME].into_iter().chain(composed::KINDS).map(KindName::from).collect()
+        [kinds::Artifact::NAME, kinds::Bucket::NAME, kinds::Image::NAME]
+            .into_iter()
+            .chain(composed::KINDS)
+            .map(KindName::from)
+            .collect()
     }
 
     fn natives(&self) -> &'static [&'static str] {

@@ -5,8 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use trueup_engine::provider::ProviderError;
-pub(crate) use trueup_oci::{Descriptor, Index, Layout, broken};
 use trueup_oci::{Archive, Place};
+pub(crate) use trueup_oci::{Descriptor, Index, Layout, broken};
 
 use crate::home::{self, Doing};
 

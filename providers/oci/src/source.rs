@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use trueup_engine::kinds::image::From;
 use trueup_engine::provider::ProviderError;
 
+use crate::broken;
 use crate::docker_archive::Archive;
 use crate::layout::{Descriptor, Layout};
-use crate::broken;
 
 /// Where a blob stands.
 #[derive(Clone, Debug)]

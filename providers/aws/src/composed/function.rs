@@ -100,6 +100,15 @@ fn problems(wanted: &Wanted<'_>) -> Vec<Problem> {
             _ => {}
         }
     }
+    for name in field(wanted, "env").revealed().as_map().into_iter().flat_map(|env| env.keys()) {
+        let is_name = name.len() > 1 && name.starts_with(|c: char| c.is_ascii_alphabetic());
+        if !is_name || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            let message =
+                format!("`{name}` is no name of a variable at AWS: a letter, and then letters, digits and `_`");
+            problems.push(Problem::new(FieldPath::parse("env").field(name), message));
+        }
+    }
+    let mut refuse = |at: &str, message: String| problems.push(Problem::new(FieldPath::parse(at), message));
     let memory = match field(wanted, "memory_mib").revealed() {
         Value::Number(number) => number.as_u64(),
         _ => None,

@@ -133,6 +133,11 @@ fn recipe(kind: &str) -> Option<Recipe> {
     })
 }
 
+/// The native types that a kind may be made of.
+pub(crate) fn parts_of(kind: &str) -> &'static [&'static str] {
+    recipe(kind).map(|recipe| recipe.parts).unwrap_or_default()
+}
+
 /// How a kind is composed in a scope; none where it is not.
 pub(crate) fn composed(scope: &Scope, kind: &KindName) -> Option<Composed> {
     let recipe = recipe(kind.as_str())?;

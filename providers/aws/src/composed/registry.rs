@@ -43,8 +43,10 @@ fn of_images(wanted: &Wanted<'_>) -> Composition {
         .taking("RepositoryName", "name")
         .from("ImageTagMutability", "immutable_tags", immutable)
         .taking("ImageScanningConfiguration.ScanOnPush", "scan_on_push")
-        .option("RepositoryPolicyText", "policy")
-        .taking("EmptyOnDelete", "force_destroy");
+        .option("RepositoryPolicyText", "policy");
+    if *field(wanted, "force_destroy").revealed() != Value::Bool(false) {
+        repository = repository.taking("EmptyOnDelete", "force_destroy");
+    }
     let retention = field(wanted, "retention");
     if is_said(retention) {
         repository = repository.from("LifecyclePolicy.LifecyclePolicyText", "retention", lifecycle(retention));

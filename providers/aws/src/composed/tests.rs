@@ -18,7 +18,10 @@ fn whole(kind: &str, attributes: Json) -> Json {
 }
 
 fn bucket(name: &str) -> Json {
-    whole("bucket", json!({ "uri": format!("s3://{name}"), "name": name, "resource_id": format!("arn:aws:s3:::{name}") }))
+    whole(
+        "bucket",
+        json!({ "uri": format!("s3://{name}"), "name": name, "resource_id": format!("arn:aws:s3:::{name}") }),
+    )
 }
 
 fn function() -> Json {
@@ -81,7 +84,7 @@ fn full() -> Vec<(&'static str, Json)> {
         ("alert", json!({ "watch": { "metric": { "namespace": "N", "name": "M", "dimensions": { "D": "x" } } }, "threshold": 5 })),
         ("budget", json!({ "amount_usd": 500, "alerts": [{ "percent": 80 }], "emails": ["a@x.org"], "only_tagged": { "team": "a" } })),
         ("function", json!({ "code": archive, "handler": "main.handle", "runtime": "python3.13", "memory_mib": 1024,
-            "timeout": "2m", "env": { "A": "b" }, "identity": "arn:role",
+            "timeout": "2m", "env": { "LOG": "b" }, "identity": "arn:role",
             "options": { "aws": { "architecture": "arm64", "log_retention_days": 7, "reserved_concurrency": 2, "ephemeral_storage_mib": 1024 } } })),
         ("function", json!({ "code": { "image": "r/i@sha256:0" } })),
         ("identity", json!({ "can": [{ "read": bucket("a") }, { "call": function() }], "used_by": ["gpu_instance", "schedule"],
@@ -190,8 +193,7 @@ fn every_field_of_a_kind_is_one_of_a_part() {
 fn attributes_are_those_of_parts_and_all_that_a_kind_has() {
     for (kind, spec) in full() {
         let composition = composed_of(kind, spec.into()).unwrap();
-        let known: BTreeSet<&str> =
-            composition.attributes.keys().map(|path| path.split('.').next().unwrap()).collect();
+        let known: BTreeSet<&str> = composition.attributes.keys().map(|path| path.split('.').next().unwrap()).collect();
         assert_eq!(known, recipe(kind).unwrap().schema.attribute_names().into_iter().collect(), "{kind}");
         let of: BTreeSet<&str> = composition.attributes.values().map(|read| read.part.as_str()).collect();
         assert!(of.iter().all(|part| names(&composition.parts).contains(part)), "{kind}: {of:?}");
@@ -257,8 +259,11 @@ fn each_word_means_what_its_kind_needs() {
     );
     assert!(of("push", "AWS::ECR::Repository", "Arn", repository).to_string().contains("ecr:PutImage"));
     let endpoint = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/chat";
-    let invoke =
-        json!(["sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointAsync", "sagemaker:InvokeEndpointWithResponseStream"]);
+    let invoke = json!([
+        "sagemaker:InvokeEndpoint",
+        "sagemaker:InvokeEndpointAsync",
+        "sagemaker:InvokeEndpointWithResponseStream"
+    ]);
     assert_eq!(of("call", "endpoint", "resource_id", endpoint), json!([one(invoke, json!([endpoint]))]));
     let lambda = "arn:aws:lambda:us-east-1:123456789012:function:retrain";
     assert_eq!(
@@ -298,7 +303,8 @@ fn what_may_act_as_an_identity_stands_in_its_trust_and_a_machine_has_a_profile()
 
 #[test]
 fn what_another_cloud_makes_is_told_with_both() {
-    let other = json!({ "address": "data", "kind": "bucket", "provider": "local", "attributes": { "uri": "file:///d" } });
+    let other =
+        json!({ "address": "data", "kind": "bucket", "provider": "local", "attributes": { "uri": "file:///d" } });
     assert_eq!(
         refused("identity", json!({ "can": [{ "read": bucket("a") }, { "read": other }] })),
         ["can[1].read: `it` is made by `aws`, and can't read `data`, which `local` makes"]
@@ -320,7 +326,11 @@ fn what_aws_can_not_do_is_told_with_its_field() {
         assert!(said.contains(expected), "{kind}: {said:?}");
     };
     let machine = whole("AWS::EC2::Instance", json!({}));
-    said("identity", json!({ "can": [{ "read": machine }] }), "can[0].read: at AWS it is not known what it means to read");
+    said(
+        "identity",
+        json!({ "can": [{ "read": machine }] }),
+        "can[0].read: at AWS it is not known what it means to read",
+    );
     said("identity", json!({ "options": { "aws": { "boundary": "x" } } }), "has no option `boundary`");
     let starts = json!({ "queue": "arn:aws:kinesis:us-east-1:1:stream/a" });
     said("schedule", json!({ "every": "1h", "starts": starts }), "starts.queue: a schedule starts a function");
@@ -331,6 +341,7 @@ fn what_aws_can_not_do_is_told_with_its_field() {
     said("function", json!({ "code": image, "runtime": "python3.13" }), "runtime: an image has no `runtime`");
     said("function", json!({ "code": image, "memory_mib": 20_000 }), "memory_mib: a function at AWS has at most 10240");
     said("function", json!({ "code": image, "timeout": "16m" }), "timeout: one call takes");
+    said("function", json!({ "code": image, "env": { "A": "b" } }), "env.A: `A` is no name of a variable");
     let archive = json!({ "archive": { "bucket": bucket("a"), "file": "a.zip" } });
     said("function", json!({ "code": archive, "runtime": "python3.13" }), "the field `handler` is missing");
     said("volume", json!({}), "the field `zone` is missing");
@@ -338,7 +349,11 @@ fn what_aws_can_not_do_is_told_with_its_field() {
     said("network", json!({ "zones": ["us-east-1a", "us-east-1-lax-1a"] }), "zones[1]: there is a zone `a`");
     said("network", json!({ "zones": ["use1-az1"] }), "zones[0]: a zone of AWS ends with a letter");
     said("registry", json!({ "format": "model" }), "has a `name` at AWS");
-    said("registry", json!({ "format": "model", "name": "tiny", "retention": { "keep_last": 1 } }), "retention: AWS removes no");
+    said(
+        "registry",
+        json!({ "format": "model", "name": "tiny", "retention": { "keep_last": 1 } }),
+        "retention: AWS removes no",
+    );
     let metric = json!({ "metric": { "namespace": "N", "name": "M" } });
     said("alert", json!({ "watch": metric, "threshold": 1, "period": "90s" }), "period: one measurement at AWS");
     said("secret", json!({ "tags": { "aws:x": "1" } }), "tags");
@@ -369,7 +384,11 @@ fn a_network_without_internet_has_no_way_there() {
     assert_eq!(properties(&made, "subnet_b")["CidrBlock"], "10.0.16.0/20");
     assert_eq!(properties(&made, "store")["ServiceName"], "com.amazonaws.us-east-1.s3");
     let made = parts("network", &json!({ "zones": ["us-east-1b"] }));
-    assert_eq!(properties(&made, "routes"), json!({ "VpcId": "<attachment.VpcId>" }), "a route waits for the attachment");
+    assert_eq!(
+        properties(&made, "routes"),
+        json!({ "VpcId": "<attachment.VpcId>" }),
+        "a route waits for the attachment"
+    );
 }
 
 #[test]
@@ -379,16 +398,23 @@ fn a_budget_and_an_alarm_tell_those_who_are_to_know() {
     let budget = properties(&parts("budget", &spec), "budget");
     let tag = |key: &str, value: &str| json!({ "Tags": { "Key": key, "Values": [value], "MatchOptions": ["EQUALS"] } });
     assert_eq!(budget["Budget"]["FilterExpression"], json!({ "And": [tag("stage", "prod"), tag("team", "search")] }));
-    let notice = |of: &str, percent: u32| json!({
+    let notice = |of: &str, percent: u32| {
+        json!({
         "Notification": { "NotificationType": of, "ComparisonOperator": "GREATER_THAN", "Threshold": percent, "ThresholdType": "PERCENTAGE" },
-        "Subscribers": [{ "SubscriptionType": "EMAIL", "Address": "a@x.org" }] });
+        "Subscribers": [{ "SubscriptionType": "EMAIL", "Address": "a@x.org" }] })
+    };
     assert_eq!(budget["NotificationsWithSubscribers"], json!([notice("ACTUAL", 80), notice("FORECASTED", 100)]));
 
-    let endpoint = whole("endpoint", json!({ "resource_id": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/chat" }));
+    let endpoint =
+        whole("endpoint", json!({ "resource_id": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/chat" }));
     let spec = json!({ "watch": { "latency": endpoint }, "threshold": 250, "emails": ["b@x.org", "a@x.org"], "topics": ["arn:t"] });
     let made = parts("alert", &spec);
     let alarm = properties(&made, "alarm");
-    assert_eq!((&alarm["Threshold"], &alarm["ExtendedStatistic"]), (&json!(250_000.0), &json!("p95")), "in microseconds");
+    assert_eq!(
+        (&alarm["Threshold"], &alarm["ExtendedStatistic"]),
+        (&json!(250_000.0), &json!("p95")),
+        "in microseconds"
+    );
     assert_eq!(alarm["AlarmActions"], json!(["<topic.TopicArn>", "arn:t"]));
     assert_eq!(alarm["Dimensions"][0], json!({ "Name": "EndpointName", "Value": "chat" }));
     let mails = made.iter().filter(|part| part.name.starts_with("mail_")).count();

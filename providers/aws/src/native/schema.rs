@@ -15,8 +15,10 @@ pub(crate) const ID: &str = "resource_id";
 /// What stands between the parts of an identifier.
 pub(crate) const BETWEEN: &str = "|";
 /// What can't be changed though the type's schema does not say so: its reference does.
-const FIXED: [(&str, &[&str]); 1] =
-    [("AWS::EC2::Volume", &["AvailabilityZone", "AvailabilityZoneId", "Encrypted", "KmsKeyId", "OutpostArn", "SnapshotId"])];
+const FIXED: [(&str, &[&str]); 1] = [(
+    "AWS::EC2::Volume",
+    &["AvailabilityZone", "AvailabilityZoneId", "Encrypted", "KmsKeyId", "OutpostArn", "SnapshotId"],
+)];
 /// What only people read, and what jsonschema need not know of.
 const DROPPED: [&str; 11] = [
     "$comment",
