@@ -144,6 +144,21 @@ fn an_image_for_several_platforms_goes_whole_and_leaves_none_behind() {
 }
 
 #[test]
+fn layers_that_another_repository_has_are_taken_over_from_there() {
+    let base = "  base: { kind: registry, name: base, force_destroy: true }\n  first: { kind: image, registry: \"{{ base }}\", from: { oci_layout: ./image } }\n";
+    let Some(rig) = Rig::with(base) else { return };
+    layout(&rig, |at| image(at, "first", 1000, "amd64"));
+    rig.up();
+    rig.aws.proxy.take_operations();
+    let more = "  images: { kind: registry, name: chat }\n  chat: { kind: image, registry: \"{{ images }}\", from: { oci_layout: ./image }, options: { aws: { mount_from: base } } }\n";
+    rig.write(&format!("{base}{more}"));
+    rig.up();
+    let sent = rig.aws.proxy.take_operations();
+    assert_eq!(sent.iter().filter(|call| *call == "registry:PUT blobs/uploads").count(), 0, "{sent:?}");
+    assert_eq!(sent.iter().filter(|call| *call == "registry:PUT manifests").count(), 1, "{sent:?}");
+}
+
+#[test]
 fn a_tag_that_is_another_images_is_refused_and_what_others_tagged_stays() {
     let Some(rig) = Rig::with(&text(", tag: [v1]")) else { return };
     layout(&rig, |at| image(at, "first", 100, "amd64"));

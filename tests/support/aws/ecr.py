@@ -22,8 +22,6 @@ class Refused(Exception):
 class Repository:
     def __init__(self):
         self.manifests, self.tags, self.blobs, self.uploads = {}, {}, {}, {}
-        # How often a blob was uploaded, so that a test can tell that one was not.
-        self.uploaded = {}
 
 
 def digest_of(data):
@@ -74,6 +72,19 @@ def list_images(account, asked, host):
     return {"imageIds": page} | ({"nextToken": str(start + 2)} if start + 2 < len(ids) else {})
 
 
+def batch_get_image(account, asked, host):
+    repo = repository(account, asked["repositoryName"])
+    images, failures = [], []
+    for one in asked["imageIds"]:
+        digest = found(repo, one)
+        if digest is None:
+            failures.append({"imageId": one, "failureCode": "ImageNotFound", "failureReason": "Requested image not found"})
+        else:
+            media, data = repo.manifests[digest]
+            images.append({"imageId": {"imageDigest": digest}, "imageManifest": data.decode(), "imageManifestMediaType": media})
+    return {"images": images, "failures": failures}
+
+
 def found(repo, one):
     digest = one.get("imageDigest") or repo.tags.get(one.get("imageTag"))
     return digest if digest in repo.manifests else None
@@ -106,7 +117,9 @@ def batch_delete_image(account, asked, host):
 
 
 def call(account, operation, asked, host):
-    method = globals()[re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()]
+    method = globals().get(re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower())
+    if method is None:
+        raise Refused(400, "InvalidAction", f"this fake has no {operation}")
     try:
         return method(account, asked, host)
     except Refused as refused:
@@ -123,7 +136,7 @@ def served(account, method, path, query, headers, body):
     if path == "/v2/":
         return 200, {}, b"{}"
     if match := re.fullmatch(r"/v2/(.+)/blobs/uploads/([^/]*)", path):
-        return upload(repository(account, match[1]), match[1], method, match[2], query, headers, body)
+        return upload(repository(account, match[1]), account, match[1], method, match[2], query, headers, body)
     if match := re.fullmatch(r"/v2/(.+)/blobs/(sha256:[0-9a-f]{64})", path):
         return blob(repository(account, match[1]), method, match[2])
     if match := re.fullmatch(r"/v2/(.+)/manifests/([^/]+)", path):
@@ -138,8 +151,13 @@ def blob(repo, method, digest):
     return 200, {"Docker-Content-Digest": digest, "Content-Length": str(len(data))}, b"" if method == "HEAD" else data
 
 
-def upload(repo, name, method, key, query, headers, body):
+def upload(repo, account, name, method, key, query, headers, body):
     if method == "POST":
+        other = account.images.get(query.get("from"))
+        if other and query.get("mount") in other.blobs:
+            digest = query["mount"]
+            repo.blobs[digest] = other.blobs[digest]
+            return 201, {"Location": f"/v2/{name}/blobs/{digest}", "Docker-Content-Digest": digest}, b""
         key = str(uuid.uuid4())
         repo.uploads[key] = b""
         return 202, {"Location": f"/v2/{name}/blobs/uploads/{key}?state=begun", "Range": "0-0"}, b""
@@ -163,7 +181,6 @@ def upload(repo, name, method, key, query, headers, body):
             raise Refused(400, "DIGEST_INVALID", f"provided digest did not match uploaded content: {digest_of(data)}")
         del repo.uploads[key]
         repo.blobs[digest] = data
-        repo.uploaded[digest] = repo.uploaded.get(digest, 0) + 1
         return 201, {"Location": f"/v2/{name}/blobs/{digest}", "Docker-Content-Digest": digest}, b""
     raise Refused(405, "UNSUPPORTED", "no such method")
 
