@@ -7,6 +7,10 @@ mod artifacts;
 #[path = "../support/aws/mod.rs"]
 mod aws;
 mod buckets;
+mod composed;
+mod composed_adopt;
+mod composed_identity;
+mod images;
 mod natives;
 mod natives_adopt;
 mod natives_terraform;

@@ -23,14 +23,15 @@ pub(crate) fn all(rig: &Rig, name: &str) -> Vec<String> {
 }
 
 /// The properties of the only thing of a type.
-fn only(rig: &Rig, name: &str) -> Json {
+pub(crate) fn only(rig: &Rig, name: &str) -> Json {
     let all = all(rig, name);
     let [key] = &all[..] else { panic!("{all:?}") };
     let got = rig.types("get_resource", json!({ "TypeName": name, "Identifier": key }));
     serde_json::from_str(got["ResourceDescription"]["Properties"].as_str().unwrap()).unwrap()
 }
 
-fn by_hand(rig: &Rig, name: &str, patch: Json) {
+/// Changes the first thing of a type, as others do.
+pub(crate) fn by_hand(rig: &Rig, name: &str, patch: Json) {
     let key = all(rig, name).remove(0);
     let asked = json!({ "TypeName": name, "Identifier": key, "PatchDocument": patch.to_string() });
     let answer = rig.types("update_resource", asked);

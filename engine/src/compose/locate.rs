@@ -1,6 +1,6 @@
 //! What is composed and there already: found part by part.
 
-use trueup_state::{Address, KindName, Scope, Value};
+use trueup_state::{Address, FieldPath, KindName, Scope, Value};
 
 use super::{Composer, Located};
 use crate::estate::Estate;
@@ -47,7 +47,7 @@ impl Estate {
         for (name, read) in &located.attributes {
             let path = [read.part.as_str(), read.attribute.as_str()].into_iter().collect();
             let taken = seen.at(&path).map(|attribute| read.taken(attribute));
-            set(&mut attributes, &[name.as_str()].into_iter().collect(), taken.as_ref());
+            set(&mut attributes, &FieldPath::parse(name), taken.as_ref());
         }
         Ok(attributes)
     }

@@ -14,7 +14,7 @@ use trueup_state::Class;
 
 /// A code's class. What is not here is told by the status of the answer.
 ///
-/// From the *Common error codes* and *Client error codes* of the EC2, S3, Cloud Control, STS and IAM references.
+/// From the *Common error codes* and *Client error codes* of the EC2, S3, ECR, Cloud Control, STS and IAM references.
 const CODES: &[(Class, &[&str])] = &[
     (
         Class::NoCapacity,
@@ -95,12 +95,14 @@ const CODES: &[(Class, &[&str])] = &[
     (
         Class::NotFound,
         &[
+            "ImageNotFoundException",
             "NoSuchBucket",
             "NoSuchEntity",
             "NoSuchKey",
             "NoSuchUpload",
             "NotFound",
             "NotFoundException",
+            "RepositoryNotFoundException",
             "RequestTokenNotFoundException",
             "ResourceNotFound",
             "ResourceNotFoundException",
@@ -186,7 +188,7 @@ pub(crate) fn class_of(code: &str) -> Option<Class> {
 }
 
 /// The class of an answer that has no code of the table, by its status.
-fn class_of_status(status: u16) -> Class {
+pub(crate) fn class_of_status(status: u16) -> Class {
     match status {
         401 | 403 => Class::Denied,
         404 => Class::NotFound,

@@ -1,5 +1,7 @@
 //! What each kind needs to be allowed to do: the table that `docs/aws.md` is made from, and that the tests hold calls against.
 
+use crate::composed;
+
 /// What one kind needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Permissions {
@@ -14,7 +16,7 @@ pub struct Permissions {
 }
 
 /// All of them, in the order of their kinds.
-pub const PERMISSIONS: [Permissions; 3] = [
+pub const PERMISSIONS: [Permissions; 4] = [
     Permissions {
         kind: "artifact",
         look: &["s3:GetObject", "s3:ListBucket"],
@@ -75,6 +77,21 @@ pub const PERMISSIONS: [Permissions; 3] = [
         ],
     },
     Permissions {
+        kind: "image",
+        look: &["ecr:BatchGetImage", "ecr:DescribeImages"],
+        change: &[
+            "ecr:BatchCheckLayerAvailability",
+            "ecr:BatchDeleteImage",
+            "ecr:CompleteLayerUpload",
+            "ecr:GetAuthorizationToken",
+            "ecr:GetDownloadUrlForLayer",
+            "ecr:InitiateLayerUpload",
+            "ecr:PutImage",
+            "ecr:UploadLayerPart",
+        ],
+        fields: &[],
+    },
+    Permissions {
         kind: "any native type",
         look: &["cloudformation:DescribeType", "cloudformation:GetResource"],
         change: &[
@@ -86,6 +103,7 @@ pub const PERMISSIONS: [Permissions; 3] = [
         fields: &[
             ("any", &["what the type's own handlers need: `trueup explain` of the type tells it"]),
             ("`trueup adopt` without an id", &["cloudformation:ListResources"]),
+            ("`EmptyOnDelete` of an `AWS::ECR::Repository`", &["ecr:BatchDeleteImage", "ecr:ListImages"]),
         ],
     },
 ];
@@ -108,6 +126,16 @@ pub fn markdown() -> String {
     text
 }
 
+/// Of which native types each composed kind is made, as Markdown: it needs what they need.
+pub fn parts_markdown() -> String {
+    let mut text = String::from("| kind | is made of |\n| --- | --- |\n");
+    for kind in composed::KINDS {
+        let parts: Vec<String> = composed::parts_of(kind).iter().map(|part| format!("`{part}`")).collect();
+        text.push_str(&format!("| {kind} | {} |\n", parts.join(", ")));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +143,8 @@ mod tests {
     #[test]
     fn the_documents_say_what_the_table_says() {
         let documents = include_str!("../../../docs/aws.md");
-        assert!(documents.contains(&markdown()), "docs/aws.md has another table than\n{}", markdown());
+        for table in [markdown(), parts_markdown()] {
+            assert!(documents.contains(&table), "docs/aws.md has another table than\n{table}");
+        }
     }
 }

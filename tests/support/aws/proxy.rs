@@ -132,7 +132,7 @@ impl Proxy {
 /// What serves.
 struct Behind {
     moto: SocketAddr,
-    /// What serves types: Cloud Control, which moto lacks, and what CloudFormation says of them.
+    /// What serves types: Cloud Control, which moto lacks, what CloudFormation says of them, and ECR with its registry.
     cloud_control: SocketAddr,
     account: String,
     mind: Arc<Mutex<Mind>>,
@@ -202,8 +202,9 @@ impl Behind {
         request.headers_mut().insert("content-length", length);
         request.headers_mut().remove("transfer-encoding");
         let is_list = operation(&request) == "s3:ListBuckets";
-        let is_of_types =
-            request.uri().path() == "/told" || matches!(service(&request), "cloudcontrolapi" | "cloudformation");
+        let is_of_types = request.uri().path() == "/told"
+            || is_of_registry(&request)
+            || matches!(service(&request), "cloudcontrolapi" | "cloudformation" | "ecr");
         let stream = TcpStream::connect(if is_of_types { self.cloud_control } else { self.moto }).await?;
         let made = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = made.map_err(io::Error::other)?;
@@ -279,8 +280,18 @@ fn tags_in(body: &Bytes) -> Option<String> {
     Some(text.split_once("<Tags>")?.1.split_once("</Tags>")?.0.to_owned())
 }
 
+/// Whether a call is one of the OCI distribution API.
+fn is_of_registry(request: &Request<Bytes>) -> bool {
+    request.uri().path().starts_with("/v2/")
+}
+
 /// The service and the operation of a call.
 fn operation(request: &Request<Bytes>) -> String {
+    if is_of_registry(request) {
+        let path = request.uri().path();
+        let of = ["/blobs/uploads/", "/blobs/", "/manifests/"].into_iter().find(|part| path.contains(part));
+        return format!("registry:{} {}", request.method(), of.unwrap_or("/").trim_matches('/'));
+    }
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let service = service(request);
     let name = match (header("x-amz-target"), service) {

@@ -319,6 +319,10 @@ impl Manager for Natives {
     async fn delete(&self, request: &Request) -> Result<Progress, ProviderError> {
         let Some(id) = request.id.as_deref() else { return Ok(Progress::Done(None)) };
         let doing = format!("delete {}", self.name());
+        // A delete tells Cloud Control the identifier alone, so that this property does nothing there.
+        if self.name() == "AWS::ECR::Repository" && says(&request.spec, "EmptyOnDelete") {
+            crate::image::empty(&self.clients, id).await?;
+        }
         let call = self.clients.cloud_control.writes.delete_resource().type_name(self.name()).identifier(id);
         let answer = call.client_token(request.token.as_str()).send().await.map_err(|error| failed(&doing, &error));
         match answer {
@@ -368,6 +372,12 @@ fn usable(name: &str, of: Option<Arc<Type>>) -> Result<Arc<Type>, String> {
         return Ok(of);
     }
     Err(format!("AWS's Cloud Control API can't manage {name}: CloudFormation alone makes it"))
+}
+
+/// Whether a spec says yes to a property.
+fn says(spec: &Value, property: &str) -> bool {
+    let body = spec.get("properties").and_then(|body| body.get(property));
+    body.map(Value::revealed) == Some(&Value::Bool(true))
 }
 
 /// Whether two specs have other tags.
