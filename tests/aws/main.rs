@@ -10,6 +10,7 @@ mod buckets;
 mod composed;
 mod composed_adopt;
 mod composed_identity;
+mod endpoints;
 mod images;
 mod natives;
 mod natives_adopt;

@@ -1,7 +1,7 @@
 """AWS's Cloud Control API over the schemas that AWS publishes, as the package cfn-lint brings them, and what CloudFormation says of a type.
 
-It has an account for each number that the proxy names. What a schema refuses it refuses; work goes on for a moment before it is done; lists come in
-pages. It serves on a free port of loopback, which it prints, until its standard input ends."""
+It is started with the port that moto serves at. It has an account for each number that the proxy names. What a schema refuses it refuses; work goes
+on for a moment before it is done; lists come in pages. It serves on a free port of loopback, which it prints, until its standard input ends."""
 
 import base64
 import copy
@@ -21,9 +21,11 @@ sys.dont_write_bytecode = True
 import cfnlint
 import ecr
 import jsonschema
+import sagemaker
 import types_of_aws as behaviour
 from types_of_aws import Failure
 
+MOTO = sys.argv[1]
 SCHEMAS = pathlib.Path(cfnlint.__file__).parent / "data/schemas/resources"
 # How often work is asked after before it is done, and how many things a page lists.
 POLLS, PAGE = 1, 20
@@ -89,8 +91,10 @@ class Account:
     def __init__(self, number, region):
         self.number, self.region = number, region
         self.objects, self.requests, self.tokens, self.images = {}, {}, {}, {}
-        # What work is to fail with, one after the other.
+        # What work is to fail with, one after the other; `Nothing`: it succeeds, and nothing was done; `Fine`: it goes on as ever.
         self.told = []
+        # The container images that there are elsewhere.
+        self.others = []
 
     # What the API answers.
 
@@ -166,11 +170,12 @@ class Account:
                 raise Refusal("ConcurrentOperationException", "Another operation on this resource is in progress", 409)
         request = {"token": str(uuid.uuid4()), "operation": operation, "name": name, "key": key, "left": POLLS, "failure": None}
         try:
-            if self.told:
-                # It is taken, and fails later.
-                request["failure"], request["left"] = Failure(self.told.pop(0), "so it was told"), POLLS
-            else:
+            code = self.told.pop(0) if self.told else None
+            if code in (None, "Fine"):
                 request["key"] = act() or key
+            elif code != "Nothing":
+                # It is taken, and fails later.
+                request["failure"], request["left"] = Failure(code, "so it was told"), POLLS
         except Failure as failure:
             request["failure"], request["left"] = failure, 0
         self.requests[request["token"]] = request
@@ -197,8 +202,10 @@ class Account:
         check(schema, wanted)
         if without(wanted, schema, "readOnlyProperties") != wanted:
             raise Failure("InvalidRequest", "Encountered unsupported property: it is read-only")
+        sagemaker.check(self, name, wanted, MOTO)
         model = copy.deepcopy(wanted)
         behaviour.named(name, model)
+        sagemaker.named(self, name, model)
         behaviour.check(self, name, model)
         for pointer in schema["primaryIdentifier"] + schema.get("readOnlyProperties", []):
             self.fill(name, schema, model, steps(pointer))
@@ -240,12 +247,14 @@ class Account:
         whole = after | {name: value for name, value in stored.items() if name in fixed}
         check(schema, without(whole, schema, "readOnlyProperties"))
         behaviour.check(self, name, whole)
+        sagemaker.check(self, name, whole, MOTO)
         self.objects[name, key] = whole
 
     def deleted(self, name, key):
         if (name, key) not in self.objects:
             raise Failure("NotFound", f"Resource of type '{name}' with identifier '{key}' was not found.")
         behaviour.check_delete(self, name, self.objects[name, key])
+        sagemaker.check_delete(self, name, key)
         # What is never read is not known to a delete, which is told the identifier alone.
         if name == ecr.REPOSITORY and ecr.has_images(self, key):
             message = f"The repository with name '{key}' cannot be deleted because it still contains images"
@@ -313,7 +322,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             told = json.loads(body)
             key = (self.headers.get("x-moto-account-id"), told["region"])
             with lock:
-                accounts.setdefault(key, Account(*key)).told += told["fail"]
+                account = accounts.setdefault(key, Account(*key))
+                account.told += told.get("fail", [])
+                account.others += told.get("images", [])
             return self.answer(200, "{}", "application/json")
         target = self.headers.get("X-Amz-Target")
         if (target or "").startswith(ecr.TARGET):

@@ -234,10 +234,14 @@ fn with_key(wanted: &Wanted<'_>, key: &Key, things: Vec<Value>) -> Value {
 
 /// What reads or writes an artifact: its own files, and of the rest of its bucket not even the names.
 fn on_artifact(wanted: &Wanted<'_>, verb: &str, of: &Whole<'_>) -> Vec<Value> {
+    on_files(wanted, verb, &of.attribute("uri"))
+}
+
+/// What reads or writes what stands below `s3://BUCKET/PATH`.
+pub(super) fn on_files(wanted: &Wanted<'_>, verb: &str, uri: &Value) -> Vec<Value> {
     let partition = partition(&Settings::of(wanted.scope).region.unwrap_or_default());
-    let uri = of.attribute("uri");
     let arn = |make: fn(&str, &str) -> String| {
-        changed(&uri, |uri| {
+        changed(uri, |uri| {
             let (bucket, path) = uri.trim_start_matches("s3://").split_once('/').unwrap_or((uri, ""));
             make(bucket, path)
         })

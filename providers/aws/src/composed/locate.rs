@@ -8,10 +8,12 @@ use trueup_engine::kinds::{self, Kind};
 use trueup_engine::provider::{By, Found, Manager, Observation, ProviderError, Target};
 use trueup_state::{Address, Class, FieldPath, KindName, Scope};
 
-use super::{alert, attributes, budget, function, identity, network, policy, registry, schedule, secret, volume};
+use super::{
+    alert, attributes, budget, endpoint, function, identity, network, policy, registry, schedule, secret, volume,
+};
 
 /// The managers of the parts, by kind.
-type Managers = BTreeMap<KindName, Arc<dyn Manager>>;
+pub(super) type Managers = BTreeMap<KindName, Arc<dyn Manager>>;
 
 /// The part that an id is of, and what is known of the whole then.
 fn main_part(kind: &str, id: &str) -> Option<(&'static str, &'static str, String, BTreeMap<String, Read>)> {
@@ -42,7 +44,7 @@ fn main_part(kind: &str, id: &str) -> Option<(&'static str, &'static str, String
 }
 
 /// The name of a role, from its ARN or its name.
-fn role_name(id: &str) -> String {
+pub(super) fn role_name(id: &str) -> String {
     id.rsplit('/').next().unwrap_or(id).to_owned()
 }
 
@@ -78,6 +80,9 @@ pub(crate) async fn locate(
     kind: &KindName,
     id: &str,
 ) -> Result<Option<Located>, ProviderError> {
+    if kind.as_str() == kinds::Endpoint::NAME {
+        return endpoint::locate(scope, managers, id).await;
+    }
     let Some((name, of, part, known)) = main_part(kind.as_str(), id) else { return Ok(None) };
     let Some(main) = find(managers, of, &part).await? else { return Ok(None) };
     let further = further(kind.as_str(), &main);
@@ -94,7 +99,7 @@ pub(crate) async fn locate(
     Ok(Some(Located { parts, attributes: known }))
 }
 
-async fn find(managers: &Managers, kind: &str, id: &str) -> Result<Option<Found>, ProviderError> {
+pub(super) async fn find(managers: &Managers, kind: &str, id: &str) -> Result<Option<Found>, ProviderError> {
     let Some(manager) = managers.get(&KindName::from(kind)) else { return Ok(None) };
     let nowhere = Address::root("located");
     let target = Target { address: &nowhere, generation: 0, by: By::Id(id), sent: None };

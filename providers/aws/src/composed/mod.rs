@@ -3,6 +3,7 @@
 mod alert;
 mod budget;
 mod cron;
+mod endpoint;
 mod function;
 mod grants;
 mod identity;
@@ -43,9 +44,10 @@ struct Recipe {
 }
 
 /// The kinds that are composed.
-pub(crate) const KINDS: [&str; 9] = [
+pub(crate) const KINDS: [&str; 10] = [
     kinds::Alert::NAME,
     kinds::Budget::NAME,
+    kinds::Endpoint::NAME,
     kinds::Function::NAME,
     kinds::Identity::NAME,
     kinds::Network::NAME,
@@ -72,6 +74,14 @@ fn recipe(kind: &str) -> Option<Recipe> {
             shape: &[],
             whole: &[],
             compose: budget::compose,
+        },
+        kinds::Endpoint::NAME => Recipe {
+            schema: kinds::Endpoint::schema(),
+            parts: &endpoint::PARTS,
+            options: &endpoint::OPTIONS,
+            shape: &["replicas"],
+            whole: &["options.aws.variant_name"],
+            compose: endpoint::compose,
         },
         kinds::Function::NAME => Recipe {
             schema: kinds::Function::schema(),
