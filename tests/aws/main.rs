@@ -7,6 +7,7 @@ mod artifacts;
 #[path = "../support/aws/mod.rs"]
 mod aws;
 mod buckets;
+mod instances;
 mod natives;
 mod natives_adopt;
 mod natives_terraform;

@@ -1,4 +1,5 @@
-//! Trueup's provider of Amazon Web Services: buckets and artifacts through S3's own SDK, and every native type through the Cloud Control API.
+//! Trueup's provider of Amazon Web Services: buckets and artifacts through S3's own SDK, machines through EC2's, and every native type
+//! through the Cloud Control API.
 //!
 //! Credentials come as they do for every tool of AWS: from the environment, profiles, single sign-on, or the machine's own role.
 
@@ -6,6 +7,7 @@ mod artifact;
 mod bucket;
 mod clients;
 mod error;
+mod instance;
 mod native;
 pub mod permissions;
 mod provider;

@@ -15,6 +15,7 @@ use trueup_state::{Class, Clock, KindName, ProviderName, Scope, Value};
 use crate::artifact::Artifacts;
 use crate::bucket::Buckets;
 use crate::clients::{Clients, Pool, usual_region};
+use crate::instance::Instances;
 use crate::native::{self, Archive};
 use crate::settings::{self, Settings};
 use crate::terraform;
@@ -59,6 +60,7 @@ impl AwsProvider {
         match kind.as_str() {
             kinds::Artifact::NAME => Ok(Arc::new(Artifacts::new(clients.clone(), self.clock.clone()))),
             kinds::Bucket::NAME => Ok(Arc::new(Buckets::new(clients.clone()))),
+            kinds::GpuInstance::NAME => Ok(Arc::new(Instances::new(clients.clone(), self.clock.clone()))),
             name if name.starts_with(NATIVE) => {
                 let of = self.archive.get(std::future::ready(Ok(clients.clone())), name).await?;
                 Ok(native::manager(clients, &self.clock, name, of))
@@ -82,7 +84,7 @@ impl Provider for AwsProvider {
     }
 
     fn kinds(&self) -> BTreeSet<KindName> {
-        [kinds::Artifact::NAME, kinds::Bucket::NAME].into_iter().map(KindName::from).collect()
+        [kinds::Artifact::NAME, kinds::Bucket::NAME, kinds::GpuInstance::NAME].into_iter().map(KindName::from).collect()
     }
 
     fn natives(&self) -> &'static [&'static str] {

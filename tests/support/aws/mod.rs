@@ -45,7 +45,8 @@ impl Script {
 struct Shared {
     moto: u16,
     cloud_control: u16,
-    _servers: Mutex<[Script; 2]>,
+    /// Who serves moto, and what else.
+    servers: Mutex<[Script; 2]>,
     boto: Mutex<Script>,
 }
 
@@ -55,7 +56,7 @@ static SHARED: LazyLock<Option<Shared>> = LazyLock::new(|| {
         (Script::start(&python, "serve_moto.py"), Script::start(&python, "serve_cloudcontrol.py"));
     let boto = Mutex::new(Script::start(&python, "observe.py"));
     let port = |server: &mut Script| server.line().trim().parse().expect("it says its port");
-    Some(Shared { moto: port(&mut moto), cloud_control: port(&mut types), _servers: Mutex::new([moto, types]), boto })
+    Some(Shared { moto: port(&mut moto), cloud_control: port(&mut types), servers: Mutex::new([moto, types]), boto })
 });
 
 /// An account of its own.
@@ -97,6 +98,14 @@ impl Aws {
     /// The next work of types, in this order, is taken and fails with these codes of handlers.
     pub(crate) fn fails_later(&self, codes: &[&str]) {
         self.boto("told", "", json!(codes));
+    }
+
+    /// EC2 does something by itself, as `moto_ec2.py` has it.
+    pub(crate) fn machines_are_told(&self, region: &str, told: Json) {
+        let line = json!({ "account": self.account, "region": region, "told": told });
+        let mut servers = self.shared.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        writeln!(servers[0].input, "{line}").unwrap();
+        assert_eq!(servers[0].line().trim(), "");
     }
 
     /// The same in another region.
