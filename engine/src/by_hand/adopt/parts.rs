@@ -120,7 +120,7 @@ impl Ground<'_> {
         };
         let read = |(name, read): (&String, &Read)| {
             let attributes = of_part(arranged.address_of(&read.part)?)?;
-            Some((name.clone(), attributes.get(&read.attribute)?.clone()))
+            Some((name.clone(), read.taken(attributes.get(&read.attribute)?)))
         };
         Value::Map(arranged.attributes.iter().filter_map(read).collect())
     }
