@@ -262,6 +262,7 @@ fn fields() -> Vec<Field> {
 #[test]
 fn each_field_is_made_changed_in_place_and_put_right() {
     for field in fields() {
+        println!("{:?}", field.second);
         let Some(fleet) = Fleet::start() else { return };
         for name in ["one", "two"] {
             fleet.rig.aws.boto("iam", "create_instance_profile", json!({ "InstanceProfileName": name }));
@@ -309,8 +310,8 @@ fn another_group_lets_others_in_and_none_is_refused() {
     fleet.by_hand("modify_instance_attribute", json!({ "InstanceId": fleet.id(), "Groups": [fleet.group] }));
     fleet.rig.corrects("security_groups");
     assert_eq!(fleet.only()["SecurityGroups"][0]["GroupId"], json!(other));
-    fleet.rig.write("  bare: { kind: gpu_instance, gpu: none }\n");
-    fleet.rig.run(&["apply", "--yes"]).exits(3).says("needs a security group").says("options.aws.security_groups");
+    fleet.rig.write("  bare: { kind: gpu_instance, gpu: none, options: { aws: { security_groups: [] } } }\n");
+    fleet.rig.run(&["plan"]).exits(1).complains("a list of ids of security groups");
 }
 
 #[test]
@@ -466,7 +467,8 @@ fn a_machine_starts_from_the_image_that_is_meant() {
     let machine = fleet.only();
     assert_eq!((&machine["RootDeviceName"], &fleet.disk()["Encrypted"]), (&json!("/dev/xvda"), &json!(true)), "{machine}");
     fleet.write("image: { name: 'nobody-has-this' },");
-    fleet.rig.run(&["apply", "--yes"]).exits(3).says("there is no such image").says("the old one stays");
+    fleet.rig.run(&["apply", "--yes"]).exits(3).says("there is no such image");
+    assert_eq!(fleet.id(), text(&machine["InstanceId"]));
 }
 
 /// A disk beside the one that it starts from would leave that as its image has it: not encrypted.
@@ -570,7 +572,7 @@ fn a_run_that_is_killed_while_machines_are_made_leaves_none_twice() {
     for _ in 0..3 {
         let (told, killed) = mpsc::channel();
         fleet.rig.aws.proxy.misbehave("ec2:RunInstances", Fault::Kills(told), 2, 1);
-        let running = fleet.rig.start(&["apply", "--yes"]);
+        let running = fleet.rig.start(&["apply", "--yes", "--parallelism", "1"]);
         killed.recv_timeout(Duration::from_secs(60)).unwrap();
         running.signal(Signal::KILL);
         running.wait();
@@ -735,4 +737,39 @@ fn replies_that_are_lost_and_calls_that_are_too_many_change_nothing_but_the_time
     fleet.rig.aws.proxy.misbehave("ec2:TerminateInstances", Fault::LosesReply, 1, 1);
     fleet.rig.run(&["destroy", "--yes"]).exits(0);
     fleet.is_gone();
+}
+
+#[test]
+fn machines_that_ask_for_the_same_share_a_group_that_lets_in_nothing_else() {
+    const GROUP: &str = "AWS::EC2::SecurityGroup";
+    let Some(fleet) = Fleet::start() else { return };
+    let machine = |name: &str, fields: &str| format!("  {name}: {{ kind: gpu_instance, gpu: none, {fields} }}\n");
+    let open = "ssh: { ingress: [203.0.113.7/32] }, network: { ports: [8080] }";
+    fleet.rig.write(&format!("{}{}{}", machine("a", open), machine("b", open), machine("c", "tags: { x: y }")));
+    fleet.rig.up();
+    let groups = |name: &str| {
+        let found = fleet.machines().into_iter().find(|machine| tag(machine, "trueup:address").as_deref() == Some(name));
+        text(&found.unwrap()["SecurityGroups"][0]["GroupId"])
+    };
+    assert_eq!(groups("a"), groups("b"));
+    assert_ne!(groups("a"), groups("c"));
+    let made = crate::natives::all(&fleet.rig, GROUP);
+    assert_eq!(made.len(), 2);
+    for key in made {
+        let got = fleet.rig.types("get_resource", json!({ "TypeName": GROUP, "Identifier": key }));
+        let group: Json = serde_json::from_str(got["ResourceDescription"]["Properties"].as_str().unwrap()).unwrap();
+        let rule = |port: u32| json!({ "IpProtocol": "tcp", "FromPort": port, "ToPort": port, "CidrIp": "203.0.113.7/32" });
+        let is_open = group["GroupId"] == json!(groups("a"));
+        let ingress = if is_open { json!([rule(22), rule(8080)]) } else { json!([]) };
+        assert_eq!(group["SecurityGroupIngress"], ingress, "{group}");
+    }
+    // Another rule is another group, which the machine is in before the old one goes.
+    let (id, old) = (fleet.machines().len(), groups("c"));
+    fleet.rig.place.edit("tags: { x: y }", "tags: { x: y }, ssh: { ingress: [10.0.0.0/8] }");
+    fleet.rig.run(&["plan"]).exits(2).says("1 to create, 1 to change, 0 to replace, 1 to destroy");
+    fleet.rig.up();
+    assert_ne!(groups("c"), old);
+    assert_eq!((fleet.machines().len(), crate::natives::all(&fleet.rig, GROUP).len()), (id, 2));
+    fleet.rig.run(&["destroy", "--yes"]).exits(0);
+    assert_eq!(crate::natives::all(&fleet.rig, GROUP), [""; 0]);
 }

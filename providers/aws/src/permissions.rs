@@ -76,7 +76,7 @@ pub const PERMISSIONS: [Permissions; 4] = [
     },
     Permissions {
         kind: "gpu_instance",
-        look: &["ec2:DescribeInstances", "ec2:DescribeVolumes"],
+        look: &["cloudformation:DescribeType", "ec2:DescribeInstances", "ec2:DescribeVolumes"],
         change: &[
             "ec2:CreateTags",
             "ec2:DeleteTags",
@@ -103,6 +103,10 @@ pub const PERMISSIONS: [Permissions; 4] = [
                 ],
             ),
             ("`market: spot`", &["ec2:DescribeSpotInstanceRequests"]),
+            (
+                "without `options.aws.security_groups`",
+                &["what `AWS::EC2::SecurityGroup` needs, as any native type does"],
+            ),
             ("`network.subnet` by its name", &["ec2:DescribeSubnets"]),
             (
                 "disks with a key of the account's own",

@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use trueup_engine::blueprint::terraform::{Ours, Theirs};
+use trueup_engine::compose::{Companions, Wanted};
 use trueup_engine::kinds::{self, Kind};
 use trueup_engine::native::Native;
 use trueup_engine::provider::{Candidate, Invalid, Manager, Provider, ProviderError};
-use trueup_engine::schema::Schema;
+use trueup_engine::schema::{Problem, Schema};
 use trueup_state::{Class, Clock, KindName, ProviderName, Scope, Value};
 
 use crate::artifact::Artifacts;
 use crate::bucket::Buckets;
 use crate::clients::{Clients, Pool, usual_region};
-use crate::instance::Instances;
+use crate::instance::{self, Instances};
 use crate::native::{self, Archive};
 use crate::settings::{self, Settings};
 use crate::terraform;
@@ -107,6 +108,14 @@ impl Provider for AwsProvider {
         let clients = self.pool.of(scope).await?;
         let managers = kinds.iter().map(|kind| async { Ok((kind.clone(), self.manager(kind, &clients).await?)) });
         Ok(futures::future::try_join_all(managers).await?.into_iter().collect())
+    }
+
+    fn accompanies(&self, scope: &Scope, kind: &KindName) -> BTreeSet<(Scope, KindName)> {
+        if kind.as_str() == kinds::GpuInstance::NAME { instance::beside(scope) } else { BTreeSet::new() }
+    }
+
+    fn companions(&self, wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
+        instance::companions(wanted)
     }
 
     async fn describe(&self, kind: &KindName) -> Result<Option<Native>, ProviderError> {

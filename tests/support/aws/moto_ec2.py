@@ -45,9 +45,8 @@ def run_instances(self):
 
 
 def complete(self, instance, named):
-    nics = self._get_param("NetworkInterfaces", [])
-    groups = [group for nic in nics for group in nic.get("Groups", [])]
-    instance.security_groups = [self.ec2_backend.get_security_group_from_id(group) for group in groups]
+    # Those of the account, and those that Cloud Control made, which moto knows nothing of.
+    instance.security_groups = list(instance.nics[0].group_set)
     instance.placement.group_name = self._get_param("Placement.GroupName") or ""
     tags = self._parse_tag_specification()
     for nic in instance.nics.values():

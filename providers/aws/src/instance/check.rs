@@ -9,9 +9,10 @@ use super::{NAME, OPTIONS, choose, disk, image, user_data};
 use crate::tags;
 
 /// What AWS alone has for a machine.
-const KNOWN_OPTIONS: [&str; 6] = ["hop_limit", "key_name", "placement_group", "root_device", "security_groups", "zone"];
+const KNOWN_OPTIONS: [&str; 7] =
+    ["hop_limit", "key_name", "placement_group", "root_device", "security_groups", "vpc", "zone"];
 /// Those of them that are text.
-const TEXTS: [&str; 4] = ["key_name", "placement_group", "root_device", "zone"];
+const TEXTS: [&str; 5] = ["key_name", "placement_group", "root_device", "vpc", "zone"];
 
 /// All of it.
 pub(super) fn problems(spec: &Value) -> Vec<Problem> {
@@ -46,7 +47,11 @@ fn option_problems(spec: &Value) -> Vec<Problem> {
         Value::Unknown => true,
         group => group.as_str().is_some_and(|id| id.starts_with("sg-")),
     };
-    let is_groups = |groups: &Value| groups.as_list().is_some_and(|list| !list.is_empty() && list.iter().all(is_group));
+    let is_groups = |groups: &Value| match groups.as_list() {
+        Some(list) => !list.is_empty() && list.iter().all(is_group),
+        // The one that is made beside it.
+        None => is_group(groups),
+    };
     if said("security_groups").is_some_and(|groups| !is_groups(groups)) {
         say("security_groups", "it is a list of ids of security groups: `[sg-0123456789abcdef0]`");
     }

@@ -52,7 +52,7 @@ fn change(path: &FieldPath, before: &Value, after: &Value) -> Change {
         ["ssh", "user"] if has_no_keys(before) && has_no_keys(after) => Change::Nothing,
         ["options", "aws", "root_device"] => Change::Nothing,
         ["options", other, ..] if other != "aws" => Change::Nothing,
-        ["options", "aws", "placement_group" | "key_name" | "zone"] => Change::Anew,
+        ["options", "aws", "placement_group" | "key_name" | "vpc" | "zone"] => Change::Anew,
         // What a machine is told at its start it is told once.
         ["image" | "market" | "max_price_per_hour" | "user_data" | "env" | "ssh" | "stop_after" | "network", ..] => {
             Change::Anew

@@ -134,16 +134,22 @@ fn options(machine: &Instance, sent: Option<&Value>) -> Value {
     let text = |text: Option<&str>| text.map_or(Value::Null, Value::from);
     let mut groups = groups(machine);
     // They are a set, which a list in an option can't say.
-    let said = sent.and_then(|sent| sent.at(&OPTIONS.field("security_groups"))).and_then(|said| said.revealed().as_list());
-    let position = |group: &&str| said.and_then(|said| said.iter().position(|one| one.revealed().as_str() == Some(*group)));
-    groups.sort_by_key(|group| (position(group).unwrap_or(usize::MAX), (*group).to_owned()));
+    let said = sent.map(said_groups).unwrap_or_default();
+    let position = |group: &str| said.iter().position(|one| *one == group).unwrap_or(usize::MAX);
+    groups.sort_by_key(|group| (position(group), (*group).to_owned()));
+    let is_one = sent.and_then(|sent| text_option(sent, "security_groups")).is_some();
+    let groups = match groups[..] {
+        [one] if is_one => one.into(),
+        _ => Value::List(groups.into_iter().map(Value::from).collect()),
+    };
     let all = [
-        ("security_groups", Value::List(groups.into_iter().map(Value::from).collect())),
+        ("security_groups", groups),
         ("key_name", text(machine.key_name())),
         ("placement_group", text(placement.and_then(|placement| placement.group_name()))),
         ("zone", text(placement.and_then(|placement| placement.availability_zone()))),
         ("hop_limit", hops.map_or(Value::Null, |hops| i64::from(hops).into())),
         ("root_device", text(machine.root_device_name())),
+        ("vpc", text(machine.vpc_id())),
     ];
     let is_said = |name: &str| sent.is_none_or(|sent| sent.at(&OPTIONS.field(name)).is_some());
     let said = all.into_iter().filter(|(name, value)| is_said(name) && *value != Value::Null);
@@ -183,10 +189,13 @@ pub(super) fn text_option<'a>(spec: &'a Value, name: &str) -> Option<&'a str> {
     option(spec, name)?.as_str()
 }
 
-/// The security groups that a spec says.
+/// The security groups that a spec says: a list, or one.
 pub(super) fn said_groups(spec: &Value) -> Vec<&str> {
-    let groups = option(spec, "security_groups").and_then(Value::as_list).unwrap_or_default();
-    groups.iter().filter_map(|group| group.revealed().as_str()).collect()
+    match option(spec, "security_groups") {
+        Some(Value::List(groups)) => groups.iter().filter_map(|group| group.revealed().as_str()).collect(),
+        Some(group) => group.as_str().into_iter().collect(),
+        None => Vec::new(),
+    }
 }
 
 /// The hops that an answer of the metadata may make: one, which no container is behind, unless a spec says more.

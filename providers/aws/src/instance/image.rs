@@ -121,8 +121,8 @@ pub(super) fn problems(spec: &Value) -> Vec<Problem> {
     let Some(machine_type) = choose::machine_type(spec) else { return Vec::new() };
     let Some(image) = image else {
         let is_old = catalog::named(machine_type).is_some_and(|one| one.model == "V100");
-        let message = "the driver of the usual image knows no V100: say an image with NVIDIA's proprietary driver";
-        return is_old.then(|| Problem::new(FieldPath::parse("image"), message)).into_iter().collect();
+        let message = "the driver of the usual image knows no V100: say an `image` with NVIDIA's proprietary driver";
+        return is_old.then(|| Problem::new(FieldPath::parse("gpu.model"), message)).into_iter().collect();
     };
     let Some(family) = image.get("family").and_then(|family| family.revealed().as_str()) else { return Vec::new() };
     let path = path(family, machine_type);
@@ -158,7 +158,7 @@ mod tests {
             problems(&spec.into()).iter().map(|problem| problem.path.to_string()).collect()
         };
         let v100 = json!({ "model": "V100", "count": 1 });
-        assert_eq!(paths(json!({ "gpu": v100 })), ["image"]);
+        assert_eq!(paths(json!({ "gpu": v100 })), ["gpu.model"]);
         assert_eq!(paths(json!({ "gpu": v100, "image": { "id": "ami-1" } })), [""; 0]);
         let own = json!({ "gpu": "none", "image": { "family": "/acme/images/base" } });
         assert_eq!(paths(own), ["image.family"]);

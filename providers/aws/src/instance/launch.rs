@@ -98,7 +98,7 @@ async fn interface(
 ) -> Result<InstanceNetworkInterfaceSpecification, ProviderError> {
     let groups = said_groups(&request.spec);
     if groups.is_empty() {
-        let message = "a machine needs a security group: without one it would be in the default group of its network";
+        let message = "a machine needs `options.aws.security_groups`: without one it would be in the default group of its network";
         return Err(invalid("options.aws.security_groups", message));
     }
     let subnet = match &spec.network.subnet {

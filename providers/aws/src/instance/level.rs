@@ -78,7 +78,7 @@ impl Of<'_> {
     async fn groups(&self) -> Result<bool, ProviderError> {
         let wanted = said_groups(&self.request.spec);
         if wanted.is_empty() {
-            return Err(invalid("options.aws.security_groups", "a machine needs a security group"));
+            return Err(invalid("options.aws.security_groups", "a machine needs `options.aws.security_groups`"));
         }
         let there: BTreeSet<&str> = groups(self.machine).into_iter().collect();
         if there == wanted.iter().copied().collect() {

@@ -3,6 +3,7 @@
 //! A machine is launched by one call, which names and tags it and all that comes with it, and is repeated with the same token where its
 //! reply is lost; it is made once it runs. What it is told at its start it is told once: what of that changes needs another machine.
 
+mod beside;
 mod catalog;
 mod check;
 mod choose;
@@ -16,6 +17,8 @@ mod level;
 mod look;
 mod resize;
 mod user_data;
+
+pub(crate) use beside::{companions, kinds as beside};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
