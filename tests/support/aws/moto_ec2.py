@@ -7,7 +7,9 @@ import hashlib
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import ec2_backends
-from moto.ec2.models.instances import Instance, InstanceState, StateReason
+from moto.ec2.models.iam_instance_profile import IamInstanceProfileAssociationBackend
+from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState, StateReason
+from moto.ec2.models.security_groups import SecurityGroup
 from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.responses.spot_instances import SpotInstances
 
@@ -16,6 +18,7 @@ runs = InstanceResponse.run_instances
 describes = InstanceResponse.describe_instances
 terminates = InstanceResponse.terminate_instances
 starts = Instance.start
+replaces = IamInstanceProfileAssociationBackend.replace_iam_instance_profile_association
 # By account and region: how often a machine is shown as starting; what starts fail with; spot requests by machine.
 pending = {}
 refused = {}
@@ -111,6 +114,20 @@ def describe_spot_instance_requests(self):
     return ActionResult({"SpotInstanceRequests": found})
 
 
+def replace_profile(self, *named, **names):
+    association = replaces(self, *named, **names)
+    association.instance.iam_instance_profile = {"Arn": association.iam_instance_profile.arn, "Id": association.association_id}
+    return association
+
+
+def modify_groups(self, instance_id, groups):
+    # Those that Cloud Control made moto knows nothing of.
+    known = {group: self.get_security_group_from_id(group) for group in groups}
+    instance = self.get_instance(instance_id)
+    instance.security_groups = [found or SecurityGroup(self, id, id, id) for id, found in known.items()]
+    return instance
+
+
 def start(self):
     code = refused.get((self.ec2_backend.account_id, self.ec2_backend.region_name), {}).get(self.instance_type)
     if code:
@@ -143,3 +160,5 @@ InstanceResponse.describe_instances = describe_instances
 InstanceResponse.terminate_instances = terminate_instances
 SpotInstances.describe_spot_instance_requests = describe_spot_instance_requests
 Instance.start = start
+InstanceBackend.modify_instance_security_groups = modify_groups
+IamInstanceProfileAssociationBackend.replace_iam_instance_profile_association = replace_profile
