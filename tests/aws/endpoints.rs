@@ -152,7 +152,7 @@ fn it_is_scaled_between_two_numbers_by_what_is_said() {
     rig.up();
     let name = only(&rig, ENDPOINT)["EndpointName"].as_str().unwrap().to_owned();
     let target = only(&rig, TARGET);
-    assert_eq!(target["ResourceId"], format!("endpoint/{name}/variant/main"));
+    assert_eq!(target["ResourceId"], format!("endpoint/{name}/variant/primary"));
     assert_eq!((&target["MinCapacity"], &target["MaxCapacity"]), (&json!(1), &json!(4)));
     let follows = || only(&rig, SCALING)["TargetTrackingScalingPolicyConfiguration"].clone();
     assert_eq!(follows()["TargetValue"], 8.0);
@@ -181,7 +181,7 @@ fn what_was_moved_by_hand_is_moved_back() {
     let Some(rig) = rig("gpu: { model: L4 }") else { return };
     rig.up();
     let ours = only(&rig, ENDPOINT)["EndpointConfigName"].clone();
-    let theirs = json!({ "EndpointConfigName": "by-hand", "ProductionVariants": [{ "VariantName": "main", "InitialVariantWeight": 1, "ModelName": only(&rig, MODEL)["ModelName"] }] });
+    let theirs = json!({ "EndpointConfigName": "by-hand", "ProductionVariants": [{ "VariantName": "primary", "InitialVariantWeight": 1, "ModelName": only(&rig, MODEL)["ModelName"] }] });
     rig.types("create_resource", json!({ "TypeName": CONFIG, "DesiredState": theirs.to_string() }));
     by_hand(&rig, ENDPOINT, json!([{ "op": "replace", "path": "/EndpointConfigName", "value": "by-hand" }]));
     assert_eq!(only(&rig, ENDPOINT)["EndpointConfigName"], "by-hand");

@@ -12,6 +12,7 @@ mod composed_adopt;
 mod composed_identity;
 mod endpoints;
 mod images;
+mod instances;
 mod natives;
 mod natives_adopt;
 mod natives_terraform;

@@ -16,7 +16,7 @@ pub struct Permissions {
 }
 
 /// All of them, in the order of their kinds.
-pub const PERMISSIONS: [Permissions; 4] = [
+pub const PERMISSIONS: [Permissions; 5] = [
     Permissions {
         kind: "artifact",
         look: &["s3:GetObject", "s3:ListBucket"],
@@ -73,6 +73,46 @@ pub const PERMISSIONS: [Permissions; 4] = [
             (
                 "`options.aws.object_lock`",
                 &["s3:GetBucketObjectLockConfiguration", "s3:PutBucketObjectLockConfiguration"],
+            ),
+        ],
+    },
+    Permissions {
+        kind: "gpu_instance",
+        look: &["cloudformation:DescribeType", "ec2:DescribeInstances", "ec2:DescribeVolumes"],
+        change: &[
+            "ec2:CreateTags",
+            "ec2:DeleteTags",
+            "ec2:DescribeImages",
+            "ec2:DescribeVolumesModifications",
+            "ec2:ModifyInstanceAttribute",
+            "ec2:ModifyInstanceMetadataOptions",
+            "ec2:ModifyVolume",
+            "ec2:RunInstances",
+            "ec2:StartInstances",
+            "ec2:StopInstances",
+            "ec2:TerminateInstances",
+            "ssm:GetParameters",
+        ],
+        fields: &[
+            (
+                "`identity`",
+                &[
+                    "ec2:AssociateIamInstanceProfile",
+                    "ec2:DescribeIamInstanceProfileAssociations",
+                    "ec2:DisassociateIamInstanceProfile",
+                    "ec2:ReplaceIamInstanceProfileAssociation",
+                    "iam:PassRole",
+                ],
+            ),
+            ("`market: spot`", &["ec2:DescribeSpotInstanceRequests"]),
+            (
+                "without `options.aws.security_groups`",
+                &["what `AWS::EC2::SecurityGroup` needs, as any native type does"],
+            ),
+            ("`network.subnet` by its name", &["ec2:DescribeSubnets"]),
+            (
+                "disks with a key of the account's own",
+                &["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext"],
             ),
         ],
     },

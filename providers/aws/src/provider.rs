@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use trueup_engine::blueprint::terraform::{Ours, Theirs};
-use trueup_engine::compose::{Composed, Composition, Located, Wanted};
+use trueup_engine::compose::{Companions, Composed, Composition, Located, Wanted};
 use trueup_engine::kinds::{self, Kind};
 use trueup_engine::native::Native;
 use trueup_engine::provider::{Candidate, Invalid, Manager, Provider, ProviderError};
@@ -18,6 +18,7 @@ use crate::bucket::Buckets;
 use crate::clients::{Clients, Pool, usual_region};
 use crate::composed;
 use crate::image::Images;
+use crate::instance::{self, Instances};
 use crate::native::{self, Archive};
 use crate::settings::{self, Settings};
 use crate::terraform;
@@ -63,6 +64,7 @@ impl AwsProvider {
             kinds::Artifact::NAME => Ok(Arc::new(Artifacts::new(clients.clone(), self.clock.clone()))),
             kinds::Bucket::NAME => Ok(Arc::new(Buckets::new(clients.clone()))),
             kinds::Image::NAME => Ok(Arc::new(Images::new(clients.clone(), self.clock.clone()))),
+            kinds::GpuInstance::NAME => Ok(Arc::new(Instances::new(clients.clone(), self.clock.clone()))),
             name if name.starts_with(NATIVE) => {
                 let of = self.archive.get(std::future::ready(Ok(clients.clone())), name).await?;
                 Ok(native::manager(clients, &self.clock, name, of))
@@ -86,7 +88,7 @@ impl Provider for AwsProvider {
     }
 
     fn kinds(&self) -> BTreeSet<KindName> {
-        [kinds::Artifact::NAME, kinds::Bucket::NAME, kinds::Image::NAME]
+        [kinds::Artifact::NAME, kinds::Bucket::NAME, kinds::GpuInstance::NAME, kinds::Image::NAME]
             .into_iter()
             .chain(composed::KINDS)
             .map(KindName::from)
@@ -128,6 +130,14 @@ impl Provider for AwsProvider {
         let parts = self.composes(scope, kind).into_iter().flat_map(|composed| composed.parts);
         let managers = self.prepare(scope, &parts.map(|(_, part)| part).collect()).await?;
         composed::locate(scope, &managers, kind, id).await
+    }
+
+    fn accompanies(&self, scope: &Scope, kind: &KindName) -> BTreeSet<(Scope, KindName)> {
+        if kind.as_str() == kinds::GpuInstance::NAME { instance::beside(scope) } else { BTreeSet::new() }
+    }
+
+    fn companions(&self, wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
+        instance::companions(wanted)
     }
 
     async fn describe(&self, kind: &KindName) -> Result<Option<Native>, ProviderError> {

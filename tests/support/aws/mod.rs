@@ -45,7 +45,8 @@ impl Script {
 struct Shared {
     moto: u16,
     cloud_control: u16,
-    _servers: Mutex<[Script; 2]>,
+    /// Who serves moto, and what else.
+    servers: Mutex<[Script; 2]>,
     boto: Mutex<Script>,
 }
 
@@ -56,7 +57,7 @@ static SHARED: LazyLock<Option<Shared>> = LazyLock::new(|| {
     let mut moto = Script::start(&python, "serve_moto.py", &[]);
     let moto_port = port(&mut moto);
     let mut types = Script::start(&python, "serve_cloudcontrol.py", &[moto_port.to_string()]);
-    Some(Shared { moto: moto_port, cloud_control: port(&mut types), _servers: Mutex::new([moto, types]), boto })
+    Some(Shared { moto: moto_port, cloud_control: port(&mut types), servers: Mutex::new([moto, types]), boto })
 });
 
 /// An account of its own.
@@ -104,6 +105,14 @@ impl Aws {
     /// From now on there are these container images too.
     pub(crate) fn has_images(&self, images: &[&str]) {
         self.boto("told", "", json!({ "images": images }));
+    }
+
+    /// EC2 does something by itself, as `moto_ec2.py` has it.
+    pub(crate) fn machines_are_told(&self, region: &str, told: Json) {
+        let line = json!({ "account": self.account, "region": region, "told": told });
+        let mut servers = self.shared.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        writeln!(servers[0].input, "{line}").unwrap();
+        assert_eq!(servers[0].line().trim(), "");
     }
 
     /// The same in another region.

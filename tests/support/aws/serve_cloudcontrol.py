@@ -231,7 +231,8 @@ class Account:
         for step in path[:-1]:
             model = model.setdefault(step, {})
         is_arn = path[-1].endswith("Arn")
-        model[path[-1]] = f"arn:aws:{service}:{self.region}:{self.number}:{unique}" if is_arn else f"{path[-1].lower()}-{unique}"
+        start = {"GroupId": "sg"}.get(path[-1], path[-1].lower())
+        model[path[-1]] = f"arn:aws:{service}:{self.region}:{self.number}:{unique}" if is_arn else f"{start}-{unique}"
 
     def updated(self, name, schema, key, patch):
         """What is never read is not there to be patched, and is lost where the patch does not say it again."""

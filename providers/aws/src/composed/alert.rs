@@ -10,7 +10,7 @@ use trueup_state::{FieldPath, Value};
 
 use super::part::{Native, field, is_said, map, option};
 use super::whole::{Whole, changed};
-use super::{Known, attributes};
+use super::{Known, attributes, endpoint};
 
 pub(super) const ALARM: &str = "AWS::CloudWatch::Alarm";
 const TOPIC: &str = "AWS::SNS::Topic";
@@ -20,9 +20,6 @@ pub(super) const OPTIONS: [&str; 1] = ["variant"];
 
 /// What is known of it, each as it is of a part.
 pub(super) const KNOWN: Known<2> = [("name", "alarm", "AlarmName"), ("resource_id", "alarm", "Arn")];
-
-/// The variant of an endpoint that is measured where none is said.
-const VARIANT: &str = "primary";
 
 /// What is measured.
 struct Metric {
@@ -97,7 +94,7 @@ impl Metric {
                 let name =
                     changed(&of.attribute("resource_id"), |arn| arn.rsplit('/').next().unwrap_or_default().to_owned());
                 let variant = option(wanted, "variant");
-                let variant = if is_said(variant) { variant.clone() } else { VARIANT.into() };
+                let variant = if is_said(variant) { variant.clone() } else { endpoint::VARIANT.into() };
                 ("AWS/SageMaker", vec![dimension("EndpointName", name), dimension("VariantName", variant)])
             }
             _ => ("AWS/Lambda", vec![dimension("FunctionName", of.attribute("name"))]),

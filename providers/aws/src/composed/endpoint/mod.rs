@@ -33,8 +33,8 @@ pub(super) const OPTIONS: [&str; 5] =
 
 /// Where a container of `SageMaker`'s finds its model, by its documentation.
 const MODEL_PATH: &str = "/opt/ml/model";
-/// What the one variant is called that an endpoint has.
-const VARIANT: &str = "main";
+/// What the one variant is called that an endpoint has, where nothing is said.
+pub(super) const VARIANT: &str = "primary";
 /// What of a variant is scaled, and the service that it is of.
 const DIMENSION: &str = "sagemaker:variant:DesiredInstanceCount";
 const SERVICE: &str = "sagemaker";
