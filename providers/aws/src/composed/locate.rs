@@ -106,6 +106,6 @@ pub(super) async fn find(managers: &Managers, kind: &str, id: &str) -> Result<Op
     match manager.observe(&[target]).await?.observations.into_iter().next() {
         Some(Observation::Present(found)) => Ok(Some(*found)),
         Some(Observation::Indeterminate(reason)) => Err(ProviderError::new(Class::Transient, reason)),
-        Some(Observation::Absent) | None => Ok(None),
+        Some(Observation::Absent | Observation::Ended(_)) | None => Ok(None),
     }
 }
