@@ -42,7 +42,16 @@ fn image(layout: &Path, words: &str, size: usize, architecture: &str) -> Json {
 
 /// Writes a layout of one image.
 fn layout(rig: &Rig, manifest: impl Fn(&Path) -> Json) {
-    let at = rig.place.path("image");
+    layout_at(rig, "image", manifest);
+}
+
+/// The same, of one small image at a path.
+pub(crate) fn small_layout(rig: &Rig, path: &str) {
+    layout_at(rig, path, |at| image(at, "small", 1000, "amd64"));
+}
+
+fn layout_at(rig: &Rig, path: &str, manifest: impl Fn(&Path) -> Json) {
+    let at = rig.place.path(path);
     let _ = fs::remove_dir_all(&at);
     fs::create_dir_all(&at).unwrap();
     let manifest = manifest(&at);

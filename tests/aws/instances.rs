@@ -122,7 +122,7 @@ fn group_in(rig: &Rig, region: &str, name: &str) -> String {
     text(&made["GroupId"])
 }
 
-fn machines_in(rig: &Rig, region: &str) -> Vec<Json> {
+pub(crate) fn machines_in(rig: &Rig, region: &str) -> Vec<Json> {
     let states = json!([{ "Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"] }]);
     let mut asked = json!({ "Filters": states, "MaxResults": 1000 });
     let mut machines = Vec::new();

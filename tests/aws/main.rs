@@ -19,6 +19,7 @@ mod natives_terraform;
 #[path = "../support/python.rs"]
 mod python;
 mod rig;
+mod serving;
 #[path = "../e2e/support.rs"]
 #[allow(dead_code, reason = "each test program uses some of it")]
 mod support;
