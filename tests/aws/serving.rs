@@ -35,8 +35,8 @@ fn rig() -> Option<Rig> {
     let rig = Rig::with("")?;
     let blueprints = Path::new(env!("CARGO_MANIFEST_DIR")).join("blueprints");
     let text = fs::read_to_string(blueprints.join("aws-llm-serving.yaml")).unwrap();
-    // All tests share the names of S3, as all the world does.
     rig.place.write("blueprint.yaml", &text);
+    fs::create_dir_all(rig.place.path("models/house-prices")).unwrap();
     for file in ["houses.csv", "model.json", "train.py"] {
         let text = fs::read_to_string(blueprints.join("models/house-prices").join(file)).unwrap();
         rig.place.write(&format!("models/house-prices/{file}"), &text);
@@ -122,7 +122,8 @@ fn drifts(rig: &Rig, weights: &str) {
     assert_eq!(versioning["Status"], "Enabled");
     assert!(tags_of(rig, weights).contains("search"));
     assert_eq!(only(rig, "AWS::SQS::Queue")["MessageRetentionPeriod"], 86400);
-    assert_eq!(only(rig, "AWS::CloudWatch::Alarm")["Threshold"], 2000.0);
+    // AWS counts it in microseconds.
+    assert_eq!(only(rig, "AWS::CloudWatch::Alarm")["Threshold"], 2_000_000.0);
     assert_eq!(only(rig, "AWS::Scheduler::Schedule")["State"], "ENABLED");
     assert_eq!(read(rig, TARGET, &scaled())["MaxCapacity"], 4);
     assert!(machines_in(rig, ELSEWHERE)[0]["Tags"].to_string().contains("search"));

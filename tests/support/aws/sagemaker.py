@@ -3,8 +3,7 @@ endpoint serves by it, and what things are called."""
 
 import uuid
 
-import boto3
-from botocore.config import Config
+import beside
 from types_of_aws import Failure
 
 # By type: the property that is its name, and what stands before it in its ARN.
@@ -77,15 +76,8 @@ def has_image(account, image):
 
 
 def holds(account, moto, bucket, prefix):
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=f"http://127.0.0.1:{moto}",
-        region_name=account.region,
-        aws_access_key_id="sagemaker",
-        aws_secret_access_key="sagemaker",
-        config=Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}),
-    )
-    s3.meta.events.register("before-send", lambda request, **_: request.headers.__setitem__("x-moto-account-id", account.number) or None)
+    """Whether there are files below a path."""
+    s3 = beside.client("s3", account, moto)
     try:
         return s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)["KeyCount"] > 0
     except s3.exceptions.ClientError:

@@ -18,6 +18,7 @@ import uuid
 # What it is made of lies beside it, in a checkout that stays as it is.
 sys.dont_write_bytecode = True
 
+import beside
 import cfnlint
 import ecr
 import jsonschema
@@ -213,6 +214,7 @@ class Account:
         if (name, key) in self.objects:
             raise Failure("AlreadyExists", f"Resource of type '{name}' with identifier '{key}' already exists.")
         self.objects[name, key] = model
+        beside.made(self, name, model, MOTO)
         return key
 
     def fill(self, name, schema, model, path):
@@ -260,7 +262,7 @@ class Account:
         if name == ecr.REPOSITORY and ecr.has_images(self, key):
             message = f"The repository with name '{key}' cannot be deleted because it still contains images"
             raise Failure("GeneralServiceException", message)
-        del self.objects[name, key]
+        beside.gone(self, name, self.objects.pop((name, key)), MOTO)
 
     def identifying(self, schema, key):
         return {steps(pointer)[-1]: value for pointer, value in zip(schema["primaryIdentifier"], key.split("|"))}
