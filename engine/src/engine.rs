@@ -290,7 +290,7 @@ impl Engine {
             let moved = group.iter().zip(observations).filter(|((operation, _), (_, observation))| match observation {
                 Observation::Present(found) => differs(&operation.observed, &found.spec),
                 // What is to go may be gone; a change needs what it changes.
-                Observation::Absent => operation.verb != Verb::Delete,
+                Observation::Absent | Observation::Ended(_) => operation.verb != Verb::Delete,
                 Observation::Indeterminate(_) => false,
             });
             moved.map(|((operation, _), _)| operation.address.clone()).collect::<Vec<_>>()
@@ -358,7 +358,7 @@ fn read_otherwise(plan: &Plan, program: &Program, estate: &Estate) -> impl Itera
             found.id != existing.id || attributes.is_none_or(|attributes| !attributes.same(&existing.attributes))
         }
         Some(Observation::Indeterminate(_)) => false,
-        Some(Observation::Absent) | None => true,
+        Some(Observation::Absent | Observation::Ended(_)) | None => true,
     };
     plan.existing.iter().filter(differs).map(|existing| existing.address.clone())
 }

@@ -267,7 +267,7 @@ async fn look(
         match answer {
             Ok(observed) if observed.observations.len() == open.len() => {
                 let answers = open.iter().zip(observed.observations);
-                let kept = answers.filter(|(_, observation)| by_name || !matches!(observation, Observation::Absent));
+                let kept = answers.filter(|(_, observation)| by_name || !observation.is_absent());
                 found.extend(kept.map(|((address, _), observation)| ((*address).clone(), observation)));
             }
             Ok(_) => {

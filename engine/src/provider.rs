@@ -305,8 +305,18 @@ pub enum Observation {
     Present(Box<Found>),
     /// It is certainly not there.
     Absent,
+    /// It is certainly not there, and nobody has deleted it: its provider took it back, or it came to an end by itself. Why, in words that
+    /// go on from `it`.
+    Ended(String),
     /// It can't be told now, and why.
     Indeterminate(String),
+}
+
+impl Observation {
+    /// Whether it is certainly not there.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent | Self::Ended(_))
+    }
 }
 
 /// By what an object is known that nothing records.

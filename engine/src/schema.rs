@@ -1,7 +1,8 @@
 //! What is known of a kind's fields, told once in its Rust types and read from their JSON Schema.
 //!
 //! Keys of our own in that schema: `x-immutable` (a change replaces the object), `x-secret`, `x-write-only` (sent, never observed),
-//! `x-unordered` (a list that is a set), `x-reference` (the kinds that a whole-resource expression may be of), `x-path` (a path,
+//! `x-unordered` (a list that is a set), `x-reference` (the kinds that a whole-resource expression may be of; `native kind` stands for all
+//! of those), `x-path` (a path,
 //! relative to the blueprint's file, of what is there; `directory` or `file` where it must be one), `x-digest-into` (beside `x-path`:
 //! the field that holds the digest of what it leads to), `x-shown` (a field that shows in names and ids: no secret), `x-shows` (of a whole spec: all
 //! its fields show in what is made, but for those that are `x-secret` or `x-may-be-secret`), `x-computed` (a field that the engine
@@ -275,6 +276,14 @@ pub fn reference_kinds(schema: &Json) -> Option<Vec<KindName>> {
         Some(kinds) => Some(kinds.iter().filter_map(Json::as_str).map(KindName::from).collect()),
         None => variants(schema).find_map(reference_kinds),
     }
+}
+
+/// What stands for every native kind where a field says of which kinds it takes a whole resource.
+pub const NATIVE_KIND: &str = "native kind";
+
+/// Whether a field that takes a whole resource of these kinds takes one of this kind.
+pub fn takes_kind(kinds: &[KindName], kind: &KindName) -> bool {
+    kinds.is_empty() || kinds.contains(kind) || kind.is_native() && kinds.iter().any(|any| any.as_str() == NATIVE_KIND)
 }
 
 /// Whether a key of ours is set on a schema or on one of its variants.

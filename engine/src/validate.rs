@@ -24,7 +24,7 @@ pub(crate) fn problems(validator: &Validator, schema: &Json, spec: &Value) -> Ve
         let path = path_of(error.instance_path().as_str(), &json);
         // A part that is not known may yet be right: it is checked again before the call.
         let open = |unknown: &FieldPath| {
-            unknown.covers(&path) || (path.covers(unknown) && looks_inside(error.kind(), schema, &path))
+            unknown.covers(&path) || (path.covers(unknown) && looks_inside(&error, schema, &path))
         };
         if unknown.iter().any(open) {
             continue;
@@ -153,13 +153,14 @@ fn sealing(schema: &Json) -> Option<Vec<&str>> {
 }
 
 /// Whether an error may be due to what stands further down, and so to a part that is not known.
-fn looks_inside(kind: &ValidationErrorKind, schema: &Json, path: &FieldPath) -> bool {
+fn looks_inside(error: &ValidationError<'_>, schema: &Json, path: &FieldPath) -> bool {
     // Which fields are given is known, whatever they hold.
-    let of_names =
-        path.steps().iter().try_fold(schema, schema::child).is_some_and(|here| !alternatives(here, false).is_empty());
+    let of_names = path.steps().iter().try_fold(schema, schema::child).is_some_and(|here| {
+        !alternatives(here, false).is_empty() || given(here, error.instance()).is_some_and(|given| given != 1)
+    });
     !of_names
         && !matches!(
-            kind,
+            error.kind(),
             ValidationErrorKind::AdditionalProperties { .. }
                 | ValidationErrorKind::Required { .. }
                 | ValidationErrorKind::Type { .. }

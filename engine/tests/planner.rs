@@ -145,6 +145,28 @@ async fn what_was_deleted_outside_is_made_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_came_to_an_end_is_made_again_and_its_plan_says_why() {
+    let house = House::new();
+    let text = blueprint(&["a: { kind: box }", "b: { kind: box }"]);
+    house.up(&text).await;
+    house.cloud.end("a", "was taken back");
+    let plan = house.plan(&text).await;
+    let why = "was taken back".to_owned();
+    assert_eq!((action(&plan, "a"), action(&plan, "b")), (Action::Create, Action::None));
+    assert_eq!(change(&plan, "a").reasons, [Reason::Ended { why: why.clone() }]);
+    assert_eq!(change(&plan, "a").reasons[0].to_string(), "it was taken back");
+    assert!(plan.drift[0].gone && plan.drift[0].ended == Some(why.clone()), "{plan:#?}");
+    // Where it is no longer wanted it is forgotten, and nobody is asked to delete it.
+    house.cloud.take_calls();
+    let plan = house.plan(&blueprint(&["b: { kind: box }"])).await;
+    assert_eq!((action(&plan, "a"), operations(&plan).len()), (Action::Forget, 0));
+    assert_eq!(change(&plan, "a").reasons, [Reason::Removed, Reason::Ended { why }]);
+    house.up(&text).await;
+    house.cloud.one("a");
+    house.settled(&text).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn server_defaults_and_normalised_values_never_drift() {
     let house = House::new();
     let text = blueprint(&["a: { kind: box, label: LOUD }"]);

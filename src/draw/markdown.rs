@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use trueup_engine::plan::{Drift, Notice, Plan, Uncompared};
 
-use super::plan::{found_fate, no_drift};
+use super::plan::{because, found_fate, no_drift};
 use super::{count, safe, value};
 use crate::exit::Failure;
 
@@ -126,7 +126,7 @@ fn row(drift: &Drift) -> String {
 
 fn differences(drift: &Drift) -> String {
     if drift.fields.is_empty() {
-        return found_fate(drift).to_owned();
+        return cell(&format!("{}{}", found_fate(drift), because(drift)));
     }
     let field = |field: &trueup_engine::plan::FieldChange| {
         let (before, after) = (value::optional(field.before.as_ref()), value::optional(field.after.as_ref()));

@@ -7,12 +7,19 @@ mod artifacts;
 #[path = "../support/aws/mod.rs"]
 mod aws;
 mod buckets;
+mod composed;
+mod composed_adopt;
+mod composed_identity;
+mod endpoints;
+mod images;
+mod instances;
 mod natives;
 mod natives_adopt;
 mod natives_terraform;
 #[path = "../support/python.rs"]
 mod python;
 mod rig;
+mod serving;
 #[path = "../e2e/support.rs"]
 #[allow(dead_code, reason = "each test program uses some of it")]
 mod support;

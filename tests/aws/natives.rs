@@ -9,7 +9,12 @@ pub(crate) const QUEUE: &str = "AWS::SQS::Queue";
 
 /// The identifiers of all things of a type.
 pub(crate) fn all(rig: &Rig, name: &str) -> Vec<String> {
-    let (mut keys, mut asked) = (Vec::new(), json!({ "TypeName": name }));
+    all_under(rig, name, json!({}))
+}
+
+/// The identifiers of all things of a type that have these properties: some types are listed so alone.
+pub(crate) fn all_under(rig: &Rig, name: &str, model: Json) -> Vec<String> {
+    let (mut keys, mut asked) = (Vec::new(), json!({ "TypeName": name, "ResourceModel": model.to_string() }));
     loop {
         let listed = rig.types("list_resources", asked.clone());
         let key = |described: &Json| described["Identifier"].as_str().unwrap().to_owned();
@@ -23,15 +28,25 @@ pub(crate) fn all(rig: &Rig, name: &str) -> Vec<String> {
 }
 
 /// The properties of the only thing of a type.
-fn only(rig: &Rig, name: &str) -> Json {
+pub(crate) fn only(rig: &Rig, name: &str) -> Json {
     let all = all(rig, name);
     let [key] = &all[..] else { panic!("{all:?}") };
+    read(rig, name, key)
+}
+
+/// The properties of a thing.
+pub(crate) fn read(rig: &Rig, name: &str, key: &str) -> Json {
     let got = rig.types("get_resource", json!({ "TypeName": name, "Identifier": key }));
     serde_json::from_str(got["ResourceDescription"]["Properties"].as_str().unwrap()).unwrap()
 }
 
-fn by_hand(rig: &Rig, name: &str, patch: Json) {
-    let key = all(rig, name).remove(0);
+/// Changes the first thing of a type, as others do.
+pub(crate) fn by_hand(rig: &Rig, name: &str, patch: Json) {
+    by_hand_at(rig, name, &all(rig, name).remove(0), patch);
+}
+
+/// Changes a thing, as others do.
+pub(crate) fn by_hand_at(rig: &Rig, name: &str, key: &str, patch: Json) {
     let asked = json!({ "TypeName": name, "Identifier": key, "PatchDocument": patch.to_string() });
     let answer = rig.types("update_resource", asked);
     assert_eq!(answer.get("error"), None, "{answer}");

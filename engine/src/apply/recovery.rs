@@ -132,7 +132,7 @@ impl Doubt<'_> {
     async fn find(&self, by: By<'_>) -> Result<Option<Box<Found>>, ProviderError> {
         let silent = match self.look(by).await.map(|looked| looked.observation) {
             Ok(Observation::Present(found)) => return Ok(Some(found)),
-            Ok(Observation::Absent) => return Ok(None),
+            Ok(Observation::Absent | Observation::Ended(_)) => return Ok(None),
             Ok(Observation::Indeterminate(reason)) => ProviderError::new(Class::Transient, reason),
             Err(error) => error,
         };

@@ -141,7 +141,11 @@ impl Subject<'_> {
         if let Some(kinds) = schema::reference_kinds(field) {
             let name = match value.at(path) {
                 Some(Value::String(text)) => text.clone(),
-                _ => kinds.first()?.to_string(),
+                _ => kinds
+                    .iter()
+                    .find(|kind| kind.as_str() != schema::NATIVE_KIND)
+                    .map_or("name", KindName::as_str)
+                    .to_owned(),
             };
             return Some(format!("name a resource, whole: `\"{{{{ {name} }}}}\"`"));
         }
@@ -336,7 +340,7 @@ fn wrong_references(
         Value::Map(map) if is_reference(map) => {
             let Some(kinds) = schema::reference_kinds(schema) else { return };
             let kind = map.get("kind").and_then(Value::as_str).unwrap_or_default();
-            if !kind.is_empty() && !kinds.is_empty() && !kinds.iter().any(|known| known.as_str() == kind) {
+            if !kind.is_empty() && !schema::takes_kind(&kinds, &KindName::from(kind)) {
                 let address = map.get("address").and_then(Value::as_str).unwrap_or_default();
                 let takes: Vec<&str> = kinds.iter().map(KindName::as_str).collect();
                 let takes = takes.join(" or ");

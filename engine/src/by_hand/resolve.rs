@@ -115,7 +115,7 @@ impl Engine {
             (Verb::Delete, Answer::Absent) => {
                 let id = open.request.id.clone().unwrap_or_default();
                 match self.observe(open, manager, By::Id(&id)).await? {
-                    Observation::Absent => {
+                    Observation::Absent | Observation::Ended(_) => {
                         let gone = Event::Forgotten { generation: open.request.generation };
                         Ok((vec![resolved(Resolution::Absent), gone], settled(None, BTreeSet::new())))
                     }
@@ -139,7 +139,7 @@ impl Engine {
         let found = match self.observe(open, manager, By::Id(id)).await? {
             Observation::Present(found) => *found,
             Observation::Indeterminate(reason) => return Err(unanswered(open, &reason)),
-            Observation::Absent => {
+            Observation::Absent | Observation::Ended(_) => {
                 return Err(ByHandError::NotThere {
                     address: request.address.clone(),
                     kind: request.kind.to_string(),

@@ -1,6 +1,6 @@
 //! What is composed and there already: found part by part.
 
-use trueup_state::{Address, KindName, Scope, Value};
+use trueup_state::{Address, FieldPath, KindName, Scope, Value};
 
 use super::{Composer, Located};
 use crate::estate::Estate;
@@ -41,13 +41,15 @@ impl Estate {
             match observed.observations.into_iter().next() {
                 Some(Observation::Present(found)) => seen.put(&[name.as_str()].into_iter().collect(), found.attributes),
                 Some(Observation::Indeterminate(reason)) => return Err(reason),
-                Some(Observation::Absent) | None => return Err(format!("its {name}, `{}`, is not there", part.id)),
+                Some(Observation::Absent | Observation::Ended(_)) | None => {
+                    return Err(format!("its {name}, `{}`, is not there", part.id));
+                }
             }
         }
         for (name, read) in &located.attributes {
             let path = [read.part.as_str(), read.attribute.as_str()].into_iter().collect();
             let taken = seen.at(&path).map(|attribute| read.taken(attribute));
-            set(&mut attributes, &[name.as_str()].into_iter().collect(), taken.as_ref());
+            set(&mut attributes, &FieldPath::parse(name), taken.as_ref());
         }
         Ok(attributes)
     }

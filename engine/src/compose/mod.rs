@@ -54,7 +54,7 @@ pub struct Wanted<'a> {
 pub struct Composition {
     /// Its parts, in no order: what they read of each other orders them.
     pub parts: Vec<Part>,
-    /// The resource's attributes, each as it is of a part.
+    /// The resource's attributes, each as it is of a part; a path for what stands in one: `subnets.us-east-1a`.
     pub attributes: BTreeMap<String, Read>,
 }
 
@@ -120,7 +120,7 @@ pub struct Shared {
 pub struct Located {
     /// The parts that could be found, by name, with the provider's id of each.
     pub parts: BTreeMap<String, LocatedPart>,
-    /// The resource's attributes, each as it is of a part.
+    /// The resource's attributes, as of [`Composition`].
     pub attributes: BTreeMap<String, Read>,
 }
 
@@ -287,8 +287,12 @@ impl Arranged {
 
     /// The resource's attributes, as far as its parts can be seen.
     pub(crate) fn attributes(&self, world: &World) -> Value {
-        let value = |name: &str| self.attributes.get(name).map_or(Value::Null, |read| self.read(read, world));
-        Value::Map(self.names.iter().map(|name| ((*name).to_owned(), value(name))).collect())
+        let nothing = self.names.iter().map(|name| ((*name).to_owned(), Value::Null));
+        let mut attributes = Value::Map(nothing.collect());
+        for (path, read) in &self.attributes {
+            set(&mut attributes, &FieldPath::parse(path), Some(&self.read(read, world)));
+        }
+        attributes
     }
 
     /// Puts what can be seen of the parts into the resource's own spec.

@@ -230,8 +230,10 @@ pub struct Attributes {
     /// The zone it is in.
     pub zone: String,
     /// The provider's machine type.
+    #[schemars(extend("x-volatile" = true))]
     pub instance_type: String,
     /// The GPUs it was given.
+    #[schemars(extend("x-volatile" = true))]
     pub gpus: Vec<AllottedGpu>,
     /// What it costs, in US dollars an hour; left out where that is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -241,6 +243,7 @@ pub struct Attributes {
     #[schemars(extend("x-volatile" = true))]
     pub status: String,
     /// What programs on it need so as to find its GPUs: `CUDA_VISIBLE_DEVICES`.
+    #[schemars(extend("x-volatile" = true))]
     pub environment: BTreeMap<String, String>,
 }
 

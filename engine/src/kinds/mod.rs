@@ -3,21 +3,37 @@
 //! A field is told once, in the Rust type: its doc comment is its help, its JSON Schema is what blueprints are checked against.
 //! A kind means the same at every provider; what one provider alone has stands in `options`, under the provider's name.
 
+pub mod alert;
 pub mod artifact;
 pub mod bucket;
+pub mod budget;
 pub mod duration;
 pub mod endpoint;
+pub mod function;
 pub mod gpu_instance;
+pub mod identity;
 pub mod image;
+pub mod network;
 pub mod registry;
+pub mod schedule;
+pub mod secret;
+pub mod volume;
 
+pub use alert::Alert;
 pub use artifact::Artifact;
 pub use bucket::Bucket;
+pub use budget::Budget;
 pub use duration::Span;
 pub use endpoint::Endpoint;
+pub use function::Function;
 pub use gpu_instance::GpuInstance;
+pub use identity::Identity;
 pub use image::Image;
+pub use network::Network;
 pub use registry::Registry;
+pub use schedule::Schedule;
+pub use secret::Secret;
+pub use volume::Volume;
 
 use std::collections::BTreeMap;
 
@@ -107,12 +123,20 @@ pub fn portable() -> Vec<Portable> {
         Portable { name: K::NAME, schema: K::schema(), summary }
     }
     vec![
+        of::<Alert>("a measurement that somebody is told of when it is not as it should be"),
         of::<Artifact>("files in a bucket that belong together, such as a model's weights"),
         of::<Bucket>("where files are kept"),
+        of::<Budget>("what may be spent in a month, and who is told"),
         of::<Endpoint>("a model that answers requests"),
+        of::<Function>("a program that runs when it is called"),
         of::<GpuInstance>("a machine with GPUs"),
+        of::<Identity>("as whom programs act at a provider, and what they may do there"),
         of::<Image>("a container image in a registry, known by its digest"),
+        of::<Network>("where machines reach each other"),
         of::<Registry>("where container images and packaged models are kept"),
+        of::<Schedule>("something that is started again and again"),
+        of::<Secret>("a value in a provider's own store of secrets"),
+        of::<Volume>("a disk that outlives its machine, or a file system that several share"),
     ]
 }
 
@@ -239,6 +263,43 @@ mod tests {
         assert_eq!(problems(Endpoint::schema(), json!({ "command": ["x"], "replicas": { "max": 1 } })), 0);
         let rule = json!({ "expire_after_days": 9, "transition": { "after_days": 30, "storage_class": "cold" } });
         assert_eq!(problems(Bucket::schema(), json!({ "lifecycle": [rule] })), 1);
+    }
+
+    #[test]
+    fn what_goes_together_is_said_by_the_schema() {
+        let of = |kind: &Schema, spec: Json| {
+            let mut value = Value::from(spec);
+            kind.complete(&mut value);
+            kind.problems(&value).into_iter().map(|problem| problem.path.to_string()).collect::<Vec<_>>()
+        };
+        let function = json!({ "address": "f", "kind": "function", "provider": "sim", "attributes": {} });
+        let starts = json!({ "function": function });
+        assert_eq!(of(Schedule::schema(), json!({ "cron": "0 3 * * 1-5", "starts": starts })), [""; 0]);
+        assert_eq!(of(Schedule::schema(), json!({ "every": "6h", "starts": { "queue": "arn" } })), [""; 0]);
+        assert_eq!(of(Schedule::schema(), json!({ "cron": "0 3 * * *", "every": "6h", "starts": starts })), [""]);
+        assert_eq!(of(Schedule::schema(), json!({ "starts": starts })), [""]);
+        assert_eq!(of(Schedule::schema(), json!({ "cron": "0 3 * *", "starts": starts })), ["cron"]);
+        assert_eq!(of(Schedule::schema(), json!({ "every": "6h", "starts": {} })), ["starts"]);
+        assert_eq!(of(Identity::schema(), json!({ "can": [{ "read": function, "write": function }] })), ["can[0]"]);
+        assert_eq!(of(Identity::schema(), json!({ "used_by": ["machine"] })), ["used_by[0]"]);
+        assert_eq!(of(Function::schema(), json!({ "code": { "image": "x" }, "memory_mib": 64 })), ["memory_mib"]);
+        assert_eq!(of(Function::schema(), json!({ "code": { "archive": { "file": "x.zip" } } })), ["code.archive"]);
+        assert_eq!(of(Budget::schema(), json!({ "amount_usd": 0 })), ["amount_usd"]);
+        assert_eq!(of(Budget::schema(), json!({ "amount_usd": 5, "emails": ["ada"] })), ["emails[0]"]);
+        let metric = json!({ "metric": { "namespace": "AWS/S3", "name": "BucketSizeBytes" } });
+        assert_eq!(of(Alert::schema(), json!({ "watch": metric, "threshold": 1 })), [""; 0]);
+        assert_eq!(of(Alert::schema(), json!({ "watch": metric })), [""]);
+        assert_eq!(of(Volume::schema(), json!({ "type": "shared", "size_gb": 0 })), ["size_gb"]);
+        assert_eq!(of(Network::schema(), json!({ "zones": [] })), ["zones"]);
+        assert_eq!(of(Network::schema(), json!({ "zones": ["a"], "cidr": "10.0.0.0/30" })), ["cidr"]);
+    }
+
+    #[test]
+    fn the_value_of_a_secret_is_sealed_and_never_read_back() {
+        let secret = completed("secret", json!({ "value": "HUNTER2" }));
+        assert_eq!(secret.get("value"), Some(&Value::secret("HUNTER2".into())));
+        assert!(Secret::schema().is("x-write-only", &FieldPath::parse("value")));
+        assert!(!Secret::schema().has_attribute("value"));
     }
 
     #[test]

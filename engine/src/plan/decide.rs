@@ -63,8 +63,10 @@ pub struct Decision {
     pub recorded: BTreeSet<FieldPath>,
     /// What was changed outside.
     pub drifted: BTreeSet<FieldPath>,
-    /// Whether it was deleted outside.
+    /// Whether it was deleted outside, or came to an end.
     pub gone: bool,
+    /// Why it came to an end, where nobody has deleted it.
+    pub ended: Option<String>,
     /// The setting that differs, where it would be made elsewhere now.
     pub moved: Option<String>,
     /// What of the record differs from what is declared and there.
@@ -89,6 +91,7 @@ impl Decision {
             recorded: BTreeSet::new(),
             drifted: BTreeSet::new(),
             gone: false,
+            ended: None,
             moved: None,
             record: None,
             tainted: false,
@@ -108,8 +111,9 @@ pub fn decide(
     let Some((record, object)) = record.and_then(|record| Some((record, record.current.as_ref()?))) else {
         return decision;
     };
-    if matches!(observation, Some(Observation::Absent)) {
+    if observation.is_some_and(Observation::is_absent) {
         decision.gone = true;
+        decision.ended = ended(observation);
         return decision;
     }
     if record.kind != wanted.kind {
@@ -140,6 +144,14 @@ pub fn decide(
     decision.record = record_differs(&decision, record, object, &wanted.declared);
     judge(&mut decision, record, wanted.declared.verify, manager);
     decision
+}
+
+/// Why something came to an end that nobody has deleted.
+pub(super) fn ended(observation: Option<&Observation>) -> Option<String> {
+    match observation {
+        Some(Observation::Ended(why)) => Some(why.clone()),
+        _ => None,
+    }
 }
 
 /// What differs outside between what was seen after the last apply and what is there now, over the fields that were sent.

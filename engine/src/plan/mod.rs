@@ -178,6 +178,9 @@ pub struct Drift<V = Value> {
     pub kind: KindName,
     /// Whether it is gone altogether.
     pub gone: bool,
+    /// Why it came to an end, where nobody has deleted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
     /// The fields that differ: before is what was seen, after is what is there now.
     pub fields: Vec<FieldChange<V>>,
     /// Where it is declared.
@@ -448,6 +451,7 @@ impl<V> Drift<V> {
             address: self.address,
             kind: self.kind,
             gone: self.gone,
+            ended: self.ended,
             fields: self.fields.into_iter().map(|field| field.try_map(f)).collect::<Result<_, E>>()?,
             source: self.source,
             corrected: self.corrected,

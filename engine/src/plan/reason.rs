@@ -35,6 +35,11 @@ pub enum Reason {
     },
     /// It was deleted outside Trueup.
     Gone,
+    /// It came to an end, and nobody has deleted it.
+    Ended {
+        /// Why, in words that go on from `it`.
+        why: String,
+    },
     /// A field can't be changed in place.
     Immutable {
         /// The field.
@@ -96,6 +101,11 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// That it is gone. `ended`: why it came to an end, where nobody has deleted it.
+    pub(crate) fn gone(ended: Option<String>) -> Self {
+        ended.map_or(Self::Gone, |why| Self::Ended { why })
+    }
+
     /// The line it points to.
     pub fn place(&self) -> Option<&Place> {
         match self {
@@ -117,6 +127,7 @@ impl fmt::Display for Reason {
             Reason::Reads { path, .. } => write!(f, "{path} is known after apply"),
             Reason::Drifted { path } => write!(f, "{path} was changed outside Trueup"),
             Reason::Gone => f.write_str("it was deleted outside Trueup"),
+            Reason::Ended { why } => write!(f, "it {why}"),
             Reason::Immutable { path } => write!(f, "{path} can't be changed in place"),
             Reason::Moved { what } => write!(f, "its {what} changed"),
             Reason::Renamed { from, .. } => write!(f, "its address was {from}"),

@@ -46,6 +46,8 @@ pub(crate) struct Call {
 #[derive(Debug, Default)]
 struct Inner {
     things: BTreeMap<String, Thing>,
+    /// Why things came to an end that nobody deleted, by their ids.
+    ended: BTreeMap<String, String>,
     tokens: BTreeMap<String, (String, Value)>,
     jobs: BTreeMap<u64, Job>,
     script: BTreeMap<String, VecDeque<Fault>>,
@@ -218,6 +220,22 @@ impl Cloud {
     /// Deletes the things of an address outside the engine.
     pub(crate) fn remove(&self, address: &str) {
         self.inner().things.retain(|_, thing| thing.address != address);
+    }
+
+    /// Brings a thing to an end, as a cloud does that takes it back.
+    pub(crate) fn end(&self, address: &str, why: &str) {
+        let mut inner = self.inner();
+        let ended: Vec<String> =
+            inner.things.values().filter(|thing| thing.address == address).map(|thing| thing.id.clone()).collect();
+        for id in ended {
+            inner.things.remove(&id);
+            inner.ended.insert(id, why.to_owned());
+        }
+    }
+
+    /// Why a thing came to an end, if it did.
+    pub(crate) fn ended(&self, id: &str) -> Option<String> {
+        self.inner().ended.get(id).cloned()
     }
 
     /// Deletes one thing outside the engine.

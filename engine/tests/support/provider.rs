@@ -107,7 +107,12 @@ impl ToyManager {
                 self.cloud.listed(|thing| named && matches(thing))
             }
         };
-        found.map_or(Observation::Absent, |found| Observation::Present(Box::new(found)))
+        let ended = match target.by {
+            By::Id(id) => self.cloud.ended(id),
+            _ => None,
+        };
+        let absent = ended.map_or(Observation::Absent, Observation::Ended);
+        found.map_or(absent, |found| Observation::Present(Box::new(found)))
     }
 }
 

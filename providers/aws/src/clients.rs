@@ -43,8 +43,10 @@ pub(crate) struct Clients {
     /// The number of the account that the credentials are of.
     pub(crate) account: String,
     pub(crate) s3: Pair<aws_sdk_s3::Client>,
+    pub(crate) ec2: Pair<aws_sdk_ec2::Client>,
     pub(crate) cloud_control: Pair<aws_sdk_cloudcontrol::Client>,
     pub(crate) cloud_formation: Pair<aws_sdk_cloudformation::Client>,
+    pub(crate) ecr: Pair<aws_sdk_ecr::Client>,
 }
 
 /// The clients of one service. Both know of each other what the service refused for being too much.
@@ -105,6 +107,10 @@ impl Pool {
             let builder = aws_sdk_s3::config::Builder::from(&config).retry_config(retry).retry_partition(partition);
             aws_sdk_s3::Client::from_conf(builder.force_path_style(config.endpoint_url().is_some()).build())
         });
+        let ec2 = Pair::of(partition("ec2"), |retry, partition| {
+            let builder = aws_sdk_ec2::config::Builder::from(&config);
+            aws_sdk_ec2::Client::from_conf(builder.retry_config(retry).retry_partition(partition).build())
+        });
         let cloud_control = Pair::of(partition("cloudcontrol"), |retry, partition| {
             let builder = aws_sdk_cloudcontrol::config::Builder::from(&config);
             aws_sdk_cloudcontrol::Client::from_conf(builder.retry_config(retry).retry_partition(partition).build())
@@ -113,7 +119,11 @@ impl Pool {
             let builder = aws_sdk_cloudformation::config::Builder::from(&config);
             aws_sdk_cloudformation::Client::from_conf(builder.retry_config(retry).retry_partition(partition).build())
         });
-        Ok(Arc::new(Clients { region, account, s3, cloud_control, cloud_formation }))
+        let ecr = Pair::of(partition("ecr"), |retry, partition| {
+            let builder = aws_sdk_ecr::config::Builder::from(&config).retry_config(retry).retry_partition(partition);
+            aws_sdk_ecr::Client::from_conf(builder.build())
+        });
+        Ok(Arc::new(Clients { region, account, s3, ec2, cloud_control, cloud_formation, ecr }))
     }
 
     /// What the environment, the profiles and the settings say, but for the region: one for all regions.

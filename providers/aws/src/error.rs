@@ -14,7 +14,7 @@ use trueup_state::Class;
 
 /// A code's class. What is not here is told by the status of the answer.
 ///
-/// From the *Common error codes* and *Client error codes* of the EC2, S3, Cloud Control, STS and IAM references.
+/// From the *Common error codes* and *Client error codes* of the EC2, S3, ECR, Cloud Control, STS and IAM references.
 const CODES: &[(Class, &[&str])] = &[
     (
         Class::NoCapacity,
@@ -24,13 +24,18 @@ const CODES: &[(Class, &[&str])] = &[
             "InsufficientReservedInstanceCapacity",
             "InsufficientCapacity",
             "InsufficientCapacityOnHost",
+            "InsufficientFreeAddressesInSubnet",
             "InsufficientAddressCapacity",
             "InsufficientVolumeCapacity",
+            "SpotInstanceShutdown",
+            "SpotInstanceTermination",
             "SpotMaxPriceTooLow",
             "CapacityError",
             "CapacityReservationError",
             "ReservationCapacityExceeded",
             "UnfulfillableCapacity",
+            // A type that is not there, in this zone or region.
+            "Unsupported",
         ],
     ),
     (
@@ -95,12 +100,14 @@ const CODES: &[(Class, &[&str])] = &[
     (
         Class::NotFound,
         &[
+            "ImageNotFoundException",
             "NoSuchBucket",
             "NoSuchEntity",
             "NoSuchKey",
             "NoSuchUpload",
             "NotFound",
             "NotFoundException",
+            "RepositoryNotFoundException",
             "RequestTokenNotFoundException",
             "ResourceNotFound",
             "ResourceNotFoundException",
@@ -117,11 +124,13 @@ const CODES: &[(Class, &[&str])] = &[
             "ConflictException",
             "DependencyViolation",
             "IncorrectInstanceState",
+            "IncorrectModificationState",
             "IncorrectState",
             "OperationAborted",
             "ResourceConflictException",
             "ResourceInUse",
             "ResourceInUseException",
+            "VolumeModificationRateExceeded",
         ],
     ),
     (
@@ -166,6 +175,7 @@ const CODES: &[(Class, &[&str])] = &[
             "InvalidRequestException",
             "NotImplemented",
             "NotUpdatableException",
+            "OperationNotPermitted",
             "PrivateTypeException",
             "UnsupportedActionException",
         ],
@@ -186,7 +196,7 @@ pub(crate) fn class_of(code: &str) -> Option<Class> {
 }
 
 /// The class of an answer that has no code of the table, by its status.
-fn class_of_status(status: u16) -> Class {
+pub(crate) fn class_of_status(status: u16) -> Class {
     match status {
         401 | 403 => Class::Denied,
         404 => Class::NotFound,

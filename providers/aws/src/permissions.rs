@@ -1,5 +1,7 @@
 //! What each kind needs to be allowed to do: the table that `docs/aws.md` is made from, and that the tests hold calls against.
 
+use crate::composed;
+
 /// What one kind needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Permissions {
@@ -14,7 +16,7 @@ pub struct Permissions {
 }
 
 /// All of them, in the order of their kinds.
-pub const PERMISSIONS: [Permissions; 3] = [
+pub const PERMISSIONS: [Permissions; 5] = [
     Permissions {
         kind: "artifact",
         look: &["s3:GetObject", "s3:ListBucket"],
@@ -75,6 +77,61 @@ pub const PERMISSIONS: [Permissions; 3] = [
         ],
     },
     Permissions {
+        kind: "gpu_instance",
+        look: &["cloudformation:DescribeType", "ec2:DescribeInstances", "ec2:DescribeVolumes"],
+        change: &[
+            "ec2:CreateTags",
+            "ec2:DeleteTags",
+            "ec2:DescribeImages",
+            "ec2:DescribeVolumesModifications",
+            "ec2:ModifyInstanceAttribute",
+            "ec2:ModifyInstanceMetadataOptions",
+            "ec2:ModifyVolume",
+            "ec2:RunInstances",
+            "ec2:StartInstances",
+            "ec2:StopInstances",
+            "ec2:TerminateInstances",
+            "ssm:GetParameters",
+        ],
+        fields: &[
+            (
+                "`identity`",
+                &[
+                    "ec2:AssociateIamInstanceProfile",
+                    "ec2:DescribeIamInstanceProfileAssociations",
+                    "ec2:DisassociateIamInstanceProfile",
+                    "ec2:ReplaceIamInstanceProfileAssociation",
+                    "iam:PassRole",
+                ],
+            ),
+            ("`market: spot`", &["ec2:DescribeSpotInstanceRequests"]),
+            (
+                "without `options.aws.security_groups`",
+                &["what `AWS::EC2::SecurityGroup` needs, as any native type does"],
+            ),
+            ("`network.subnet` by its name", &["ec2:DescribeSubnets"]),
+            (
+                "disks with a key of the account's own",
+                &["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext"],
+            ),
+        ],
+    },
+    Permissions {
+        kind: "image",
+        look: &["ecr:BatchGetImage", "ecr:DescribeImages"],
+        change: &[
+            "ecr:BatchCheckLayerAvailability",
+            "ecr:BatchDeleteImage",
+            "ecr:CompleteLayerUpload",
+            "ecr:GetAuthorizationToken",
+            "ecr:GetDownloadUrlForLayer",
+            "ecr:InitiateLayerUpload",
+            "ecr:PutImage",
+            "ecr:UploadLayerPart",
+        ],
+        fields: &[],
+    },
+    Permissions {
         kind: "any native type",
         look: &["cloudformation:DescribeType", "cloudformation:GetResource"],
         change: &[
@@ -86,6 +143,7 @@ pub const PERMISSIONS: [Permissions; 3] = [
         fields: &[
             ("any", &["what the type's own handlers need: `trueup explain` of the type tells it"]),
             ("`trueup adopt` without an id", &["cloudformation:ListResources"]),
+            ("`EmptyOnDelete` of an `AWS::ECR::Repository`", &["ecr:BatchDeleteImage", "ecr:ListImages"]),
         ],
     },
 ];
@@ -108,6 +166,16 @@ pub fn markdown() -> String {
     text
 }
 
+/// Of which native types each composed kind is made, as Markdown: it needs what they need.
+pub fn parts_markdown() -> String {
+    let mut text = String::from("| kind | is made of |\n| --- | --- |\n");
+    for kind in composed::KINDS {
+        let parts: Vec<String> = composed::parts_of(kind).iter().map(|part| format!("`{part}`")).collect();
+        text.push_str(&format!("| {kind} | {} |\n", parts.join(", ")));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +183,8 @@ mod tests {
     #[test]
     fn the_documents_say_what_the_table_says() {
         let documents = include_str!("../../../docs/aws.md");
-        assert!(documents.contains(&markdown()), "docs/aws.md has another table than\n{}", markdown());
+        for table in [markdown(), parts_markdown()] {
+            assert!(documents.contains(&table), "docs/aws.md has another table than\n{table}");
+        }
     }
 }

@@ -6,15 +6,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use trueup_engine::blueprint::terraform::{Ours, Theirs};
+use trueup_engine::compose::{Companions, Composed, Composition, Located, Wanted};
 use trueup_engine::kinds::{self, Kind};
 use trueup_engine::native::Native;
 use trueup_engine::provider::{Candidate, Invalid, Manager, Provider, ProviderError};
-use trueup_engine::schema::Schema;
-use trueup_state::{Class, Clock, KindName, ProviderName, Scope, Value};
+use trueup_engine::schema::{Problem, Schema};
+use trueup_state::{Class, Clock, FieldPath, KindName, ProviderName, Scope, Value};
 
 use crate::artifact::Artifacts;
 use crate::bucket::Buckets;
 use crate::clients::{Clients, Pool, usual_region};
+use crate::composed;
+use crate::image::Images;
+use crate::instance::{self, Instances};
 use crate::native::{self, Archive};
 use crate::settings::{self, Settings};
 use crate::terraform;
@@ -59,6 +63,8 @@ impl AwsProvider {
         match kind.as_str() {
             kinds::Artifact::NAME => Ok(Arc::new(Artifacts::new(clients.clone(), self.clock.clone()))),
             kinds::Bucket::NAME => Ok(Arc::new(Buckets::new(clients.clone()))),
+            kinds::Image::NAME => Ok(Arc::new(Images::new(clients.clone(), self.clock.clone()))),
+            kinds::GpuInstance::NAME => Ok(Arc::new(Instances::new(clients.clone(), self.clock.clone()))),
             name if name.starts_with(NATIVE) => {
                 let of = self.archive.get(std::future::ready(Ok(clients.clone())), name).await?;
                 Ok(native::manager(clients, &self.clock, name, of))
@@ -82,7 +88,11 @@ impl Provider for AwsProvider {
     }
 
     fn kinds(&self) -> BTreeSet<KindName> {
-        [kinds::Artifact::NAME, kinds::Bucket::NAME].into_iter().map(KindName::from).collect()
+        [kinds::Artifact::NAME, kinds::Bucket::NAME, kinds::GpuInstance::NAME, kinds::Image::NAME]
+            .into_iter()
+            .chain(composed::KINDS)
+            .map(KindName::from)
+            .collect()
     }
 
     fn natives(&self) -> &'static [&'static str] {
@@ -105,6 +115,29 @@ impl Provider for AwsProvider {
         let clients = self.pool.of(scope).await?;
         let managers = kinds.iter().map(|kind| async { Ok((kind.clone(), self.manager(kind, &clients).await?)) });
         Ok(futures::future::try_join_all(managers).await?.into_iter().collect())
+    }
+
+    fn composes(&self, scope: &Scope, kind: &KindName) -> Option<Composed> {
+        composed::composed(scope, kind)
+    }
+
+    fn compose(&self, wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> {
+        let managed = || vec![Problem::new(FieldPath::root(), format!("`aws` has one thing for {}", wanted.kind))];
+        composed::compose(wanted).unwrap_or_else(|| Err(managed()))
+    }
+
+    async fn locate(&self, scope: &Scope, kind: &KindName, id: &str) -> Result<Option<Located>, ProviderError> {
+        let parts = self.composes(scope, kind).into_iter().flat_map(|composed| composed.parts);
+        let managers = self.prepare(scope, &parts.map(|(_, part)| part).collect()).await?;
+        composed::locate(scope, &managers, kind, id).await
+    }
+
+    fn accompanies(&self, scope: &Scope, kind: &KindName) -> BTreeSet<(Scope, KindName)> {
+        if kind.as_str() == kinds::GpuInstance::NAME { instance::beside(scope) } else { BTreeSet::new() }
+    }
+
+    fn companions(&self, wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
+        instance::companions(wanted)
     }
 
     async fn describe(&self, kind: &KindName) -> Result<Option<Native>, ProviderError> {

@@ -17,9 +17,8 @@ use trueup_state::{Class, Clock, Request, Value};
 
 use crate::card::Cards;
 use crate::copy::{Budget, Copy, Sum, settle};
-use crate::docker_archive;
 use crate::home::{self, Doing, Lock, invalid};
-use crate::oci::{Descriptor, Layout, broken};
+use crate::oci::{Descriptor, Layout, Written, broken};
 use crate::refuse::{foreign, is_the, refuse};
 use crate::registry::settings_of;
 use crate::work::{CardOf, Step, Work};
@@ -295,7 +294,7 @@ impl Work for Images {
         let into = Layout::new(&registry);
         let (root, path) = match &spec.from {
             From::OciLayout(path) => (Layout::new(Path::new(path)).select(spec.platform.as_deref())?, path),
-            From::DockerArchive(path) => (docker_archive::import(Path::new(path), &into)?, path),
+            From::DockerArchive(path) => (into.import(Path::new(path))?, path),
             From::Reference(_) => return Err(broken("`local` asks no other registry")),
         };
         let from = if matches!(spec.from, From::OciLayout(_)) { Layout::new(Path::new(path)) } else { into.clone() };

@@ -9,7 +9,6 @@ mod bucket;
 mod card;
 mod claims;
 mod copy;
-mod docker_archive;
 mod endpoint;
 mod gpu_instance;
 mod gpus;

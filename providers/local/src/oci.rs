@@ -1,226 +1,94 @@
-//! The OCI image layout: a directory of blobs named by digest, and an index of what they add up to.
+//! The OCI image layout, as it is written: what of an image is read, other providers read too.
 
-use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
-use sha2::{Digest, Sha256};
 use trueup_engine::provider::ProviderError;
-use trueup_state::Class;
+use trueup_oci::{Archive, Place};
+pub(crate) use trueup_oci::{Descriptor, Index, Layout, broken};
 
-use crate::home;
+use crate::home::{self, Doing};
 
-/// The annotation of an index's entry that is its tag.
-const TAG: &str = "org.opencontainers.image.ref.name";
-
-/// The media type of an image for one platform.
-pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-
-/// A blob, as what refers to it describes it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Descriptor {
-    /// What is in it.
-    pub(crate) media_type: String,
-    /// `sha256:…`.
-    pub(crate) digest: String,
-    /// Its size in bytes.
-    pub(crate) size: u64,
-    /// Notes on it: an index's entry has its tag there.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) annotations: BTreeMap<String, String>,
-    /// For which platform it is, and whatever else there is.
-    #[serde(flatten)]
-    pub(crate) rest: BTreeMap<String, Json>,
-}
-
-/// The index of a layout, or of an image for several platforms.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Index {
-    schema_version: u32,
-    /// The images.
-    pub(crate) manifests: Vec<Descriptor>,
-    #[serde(flatten)]
-    rest: BTreeMap<String, Json>,
-}
-
-/// A directory in the OCI image layout.
-#[derive(Clone, Debug)]
-pub(crate) struct Layout {
-    path: PathBuf,
-}
-
-impl Descriptor {
-    /// Its tag, where it is an index's entry.
-    pub(crate) fn tag(&self) -> Option<&str> {
-        self.annotations.get(TAG).map(String::as_str)
-    }
-
-    /// The same as an index's entry with a tag.
-    pub(crate) fn tagged(&self, tag: &str) -> Self {
-        let mut entry = self.clone();
-        entry.annotations.insert(TAG.to_owned(), tag.to_owned());
-        entry
-    }
-
-    /// Whether it is for a platform such as `linux/amd64`.
-    pub(crate) fn is_for(&self, platform: &str) -> bool {
-        let part = |name| self.rest.get("platform").and_then(|own| own.get(name)).and_then(Json::as_str);
-        let own = [part("os"), part("architecture"), part("variant")];
-        platform.split('/').zip(own).all(|(wanted, own)| own == Some(wanted))
-    }
-
-    /// The hexadecimal part of its digest.
-    pub(crate) fn hex(&self) -> Result<&str, ProviderError> {
-        let hex = self.digest.strip_prefix("sha256:").filter(|hex| {
-            hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-        });
-        hex.ok_or_else(|| broken(format!("`{}` is no SHA-256 digest", self.digest)))
-    }
-
-    /// A layer that its maker may leave out.
-    fn is_foreign(&self) -> bool {
-        self.media_type.contains("nondistributable") || self.media_type.contains("foreign")
-    }
-}
-
-impl Layout {
-    pub(crate) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
-    }
-
+/// A layout that is written to.
+pub(crate) trait Written {
     /// Makes an empty layout, or completes one.
-    pub(crate) fn init(&self) -> Result<(), ProviderError> {
-        home::make_dir(&self.path.join("blobs/sha256"))?;
-        if !self.path.join("oci-layout").exists() {
-            home::write_file(&self.path.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+    fn init(&self) -> Result<(), ProviderError>;
+
+    /// Replaces its index.
+    fn write_index(&self, index: &Index) -> Result<(), ProviderError>;
+
+    /// Where a blob is copied to until it is whole.
+    fn part(&self, descriptor: &Descriptor) -> Result<PathBuf, ProviderError>;
+
+    /// Removes what no copy goes on with.
+    fn clear_parts(&self, descriptors: &[Descriptor]) -> Result<(), ProviderError>;
+
+    /// Copies an archive's one image into it, each blob under its digest. What is there already is not written again.
+    fn import(&self, archive: &Path) -> Result<Descriptor, ProviderError>;
+}
+
+impl Written for Layout {
+    fn init(&self) -> Result<(), ProviderError> {
+        home::make_dir(&self.path().join("blobs/sha256"))?;
+        if !self.path().join("oci-layout").exists() {
+            home::write_file(&self.path().join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#)?;
         }
-        if !self.path.join("index.json").exists() {
-            let rest = [("mediaType".to_owned(), "application/vnd.oci.image.index.v1+json".into())].into();
-            self.write_index(&Index { schema_version: 2, manifests: Vec::new(), rest })?;
+        if !self.path().join("index.json").exists() {
+            self.write_index(&Index::empty())?;
         }
         Ok(())
     }
 
-    /// Its index.
-    pub(crate) fn index(&self) -> Result<Index, ProviderError> {
-        let path = self.path.join("index.json");
-        let content = home::read_file(&path)?
-            .ok_or_else(|| broken(format!("{} is no OCI image layout: it has no index.json", self.path.display())))?;
-        parse(&content, &path.display().to_string())
-    }
-
-    /// Replaces its index.
-    pub(crate) fn write_index(&self, index: &Index) -> Result<(), ProviderError> {
+    fn write_index(&self, index: &Index) -> Result<(), ProviderError> {
         let content = serde_json::to_vec(index).unwrap_or_default();
-        home::write_file(&self.path.join("index.json"), &content)
+        home::write_file(&self.path().join("index.json"), &content)
     }
 
-    /// Where a blob is.
-    pub(crate) fn blob(&self, descriptor: &Descriptor) -> Result<PathBuf, ProviderError> {
-        Ok(self.path.join("blobs/sha256").join(descriptor.hex()?))
+    fn part(&self, descriptor: &Descriptor) -> Result<PathBuf, ProviderError> {
+        Ok(self.path().join(".incoming").join(descriptor.hex()?))
     }
 
-    /// Where a blob is copied to until it is whole.
-    pub(crate) fn part(&self, descriptor: &Descriptor) -> Result<PathBuf, ProviderError> {
-        Ok(self.path.join(".incoming").join(descriptor.hex()?))
-    }
-
-    /// Removes what no copy goes on with.
-    pub(crate) fn clear_parts(&self, descriptors: &[Descriptor]) -> Result<(), ProviderError> {
+    fn clear_parts(&self, descriptors: &[Descriptor]) -> Result<(), ProviderError> {
         for descriptor in descriptors {
             home::remove(&self.part(descriptor)?)?;
         }
-        home::prune(&self.path.join(".incoming"), &self.path);
+        home::prune(&self.path().join(".incoming"), self.path());
         Ok(())
     }
 
-    /// A blob that describes others, checked against its digest.
-    fn document(&self, descriptor: &Descriptor) -> Result<Json, ProviderError> {
-        let path = self.blob(descriptor)?;
-        let missing = || broken(format!("the blob {} is missing in {}", descriptor.digest, self.path.display()));
-        let content = home::read_file(&path)?.ok_or_else(missing)?;
-        if hex::encode(Sha256::digest(&content)) != descriptor.hex()? {
-            return Err(broken(format!("the blob {} holds something else", descriptor.digest)));
-        }
-        parse(&content, &descriptor.digest)
-    }
-
-    /// All that an image is made of, itself first: manifests, configurations, layers, each once.
-    pub(crate) fn reach(&self, root: &Descriptor) -> Result<Vec<Descriptor>, ProviderError> {
-        let mut all = vec![root.clone()];
-        let mut next = 0;
-        while let Some(descriptor) = all.get(next).cloned() {
-            next += 1;
-            let media = descriptor.media_type.as_str();
-            if !media.contains("manifest") && !media.contains("image.index") {
-                continue;
-            }
-            let document = self.document(&descriptor)?;
-            let listed = |key: &str| document.get(key).and_then(Json::as_array).into_iter().flatten().cloned();
-            let parts = listed("manifests").chain(document.get("config").cloned()).chain(listed("layers"));
-            for part in parts {
-                let part: Descriptor = serde_json::from_value(part)
-                    .map_err(|error| broken(format!("{} describes a part badly: {error}", descriptor.digest)))?;
-                if !all.iter().any(|known| known.digest == part.digest) {
-                    all.push(part);
-                }
+    fn import(&self, archive: &Path) -> Result<Descriptor, ProviderError> {
+        // Hashed before anything is written, so that what is there already stays untouched and nothing wrong is ever kept.
+        let Archive { root, blobs } = Archive::read(archive)?;
+        for (blob, place) in blobs {
+            match place {
+                Place::Bytes(content) => store(self, &blob, &content)?,
+                Place::File { path, start } => copy(self, &blob, &path, start)?,
             }
         }
-        // What its maker leaves out can't be copied; what is there is.
-        all.retain(|part| !part.is_foreign() || self.blob(part).is_ok_and(|path| path.exists()));
-        Ok(all)
-    }
-
-    /// The one image of a layout that is meant.
-    pub(crate) fn select(&self, platform: Option<&str>) -> Result<Descriptor, ProviderError> {
-        let mut images: Vec<Descriptor> = Vec::new();
-        for mut image in self.index()?.manifests {
-            image.annotations.remove(TAG);
-            if !images.iter().any(|known| known.digest == image.digest) {
-                images.push(image);
-            }
-        }
-        let Some(platform) = platform else {
-            return match &images[..] {
-                [one] => Ok(one.clone()),
-                [] => Err(broken(format!("{} has no image in it", self.path.display()))),
-                several => Err(broken(format!("{} has {} images in it", self.path.display(), several.len()))),
-            };
-        };
-        let mut candidates = images.clone();
-        for image in
-            images.iter().filter(|image| image.media_type.contains("index") || image.media_type.contains("list"))
-        {
-            let inner: Index = serde_json::from_value(self.document(image)?)
-                .map_err(|error| broken(format!("{} is no index: {error}", image.digest)))?;
-            candidates.extend(inner.manifests);
-        }
-        match candidates.iter().find(|image| image.is_for(platform)) {
-            Some(image) => Ok(image.clone()),
-            // A plain image does not say its platform in the index; its configuration does.
-            None if images.len() == 1 && self.config_is_for(&images[0], platform)? => Ok(images[0].clone()),
-            None => Err(broken(format!("{} has no image for {platform}", self.path.display()))),
-        }
-    }
-
-    fn config_is_for(&self, image: &Descriptor, platform: &str) -> Result<bool, ProviderError> {
-        let manifest = self.document(image)?;
-        let Some(config) = manifest.get("config").and_then(|config| serde_json::from_value(config.clone()).ok()) else {
-            return Ok(false);
-        };
-        let config = Descriptor { rest: [("platform".to_owned(), self.document(&config)?)].into(), ..config };
-        Ok(config.is_for(platform))
+        Ok(root)
     }
 }
 
-/// What is wrong with an image, whoever asks for it.
-pub(crate) fn broken(message: impl Into<String>) -> ProviderError {
-    ProviderError::new(Class::Invalid { field: Some("from".to_owned()) }, message)
+fn store(into: &Layout, blob: &Descriptor, content: &[u8]) -> Result<(), ProviderError> {
+    let path = into.blob(blob)?;
+    if home::read_file(&path)?.is_none_or(|known| known != content) {
+        home::write_file(&path, content)?;
+    }
+    Ok(())
 }
 
-fn parse<T: serde::de::DeserializeOwned>(content: &[u8], what: &str) -> Result<T, ProviderError> {
-    serde_json::from_slice(content).map_err(|error| broken(format!("{what} is not what it should be: {error}")))
+/// Copies a blob out of a file, from some byte on.
+fn copy(into: &Layout, blob: &Descriptor, from: &Path, start: u64) -> Result<(), ProviderError> {
+    let path = into.blob(blob)?;
+    if std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == blob.size) {
+        return Ok(());
+    }
+    let part = into.part(blob)?;
+    home::make_dir(part.parent().unwrap_or(&part))?;
+    let mut file = File::open(from).doing("open", from)?;
+    let mut copy = home::private_file(&part, true).doing("write", &part)?;
+    file.seek(SeekFrom::Start(start)).doing("read", from)?;
+    io::copy(&mut file.take(blob.size), &mut copy).and_then(|_| copy.sync_all()).doing("write", &part)?;
+    std::fs::rename(&part, &path).doing("move into place", &part)
 }

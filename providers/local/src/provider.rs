@@ -104,7 +104,16 @@ impl Provider for LocalProvider {
     }
 
     fn kinds(&self) -> BTreeSet<KindName> {
-        kinds::portable().into_iter().map(|kind| kind.name.into()).collect()
+        [
+            kinds::Artifact::NAME,
+            kinds::Bucket::NAME,
+            kinds::Endpoint::NAME,
+            kinds::GpuInstance::NAME,
+            kinds::Image::NAME,
+            kinds::Registry::NAME,
+        ]
+        .map(KindName::from)
+        .into()
     }
 
     fn scope(&self, name: &ProviderName, settings: &Value, candidate: Option<&Candidate>) -> Result<Scope, Invalid> {

@@ -15,7 +15,7 @@ use trueup_state::{Class, Request, Value};
 use crate::bucket::is_forced;
 use crate::card::Cards;
 use crate::home;
-use crate::oci::Layout;
+use crate::oci::{Layout, Written};
 use crate::refuse;
 use crate::work::{CardOf, Step, Work};
 

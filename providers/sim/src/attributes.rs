@@ -79,6 +79,17 @@ pub(crate) fn attributes(object: &Object, now: Timestamp) -> Json {
         }
         kinds::Image::NAME => image(object),
         kinds::GpuInstance::NAME => machine(object, now),
+        kinds::Alert::NAME | kinds::Identity::NAME | kinds::Schedule::NAME | kinds::Secret::NAME => {
+            json!({ "name": name, "resource_id": id })
+        }
+        kinds::Budget::NAME | kinds::Volume::NAME => json!({ "resource_id": id }),
+        kinds::Function::NAME => json!({ "name": name, "resource_id": id, "log": format!("sim://logs/{name}") }),
+        kinds::Network::NAME => {
+            let zones = spec["zones"].as_array().into_iter().flatten().filter_map(Json::as_str);
+            let subnets: Map<String, Json> =
+                zones.map(|zone| (zone.to_owned(), format!("{id}/{zone}").into())).collect();
+            json!({ "resource_id": id, "subnets": subnets })
+        }
         endpoint::SERVER => {
             let url = format!("https://{name}.{region}.sim.invalid");
             json!({ "urls": [url], "url": url, "resource_id": id, "status": object.status(now, "running"), "log": format!("sim://logs/{name}") })

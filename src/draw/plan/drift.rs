@@ -54,6 +54,11 @@ pub(crate) fn found_fate(drift: &Drift) -> &'static str {
     }
 }
 
+/// Why a resource is gone, where its provider says that it came to an end.
+pub(crate) fn because(drift: &Drift) -> String {
+    drift.ended.as_ref().map(|why| format!(" (it {why})")).unwrap_or_default()
+}
+
 pub(super) fn found(plan: &Plan, view: View, fate: fn(&Drift) -> &'static str) -> String {
     if plan.drift.is_empty() {
         return String::new();
@@ -68,7 +73,8 @@ pub(super) fn found(plan: &Plan, view: View, fate: fn(&Drift) -> &'static str) -
             String::new()
         };
         let mark = "!".yellow();
-        text.push_str(&format!("  {} {columns}  {}{fields}{}\n", mark.bold(), fate(one), place(one.source.as_ref())));
+        let (fate, because, place) = (fate(one), because(one), place(one.source.as_ref()));
+        text.push_str(&format!("  {} {columns}  {fate}{because}{fields}{place}\n", mark.bold()));
         if view != View::Brief {
             let row = |field: &FieldChange| {
                 let row = Row::of_field(field, view == View::Full);

@@ -23,7 +23,7 @@ use trueup_engine::blueprint::Program;
 use trueup_engine::plan::{Action, Plan};
 use trueup_state::{Address, FieldPath, KindName, Place, Serial};
 
-pub(crate) use drift::{drift, found_fate, no_drift};
+pub(crate) use drift::{because, drift, found_fate, no_drift};
 
 use super::safe;
 use crate::arguments::View;

@@ -186,6 +186,7 @@ fn drifted(change: Option<&Change>, drift: &Drift) -> Json {
         json!({
             "change": sides(actions, &before, &after),
             "corrected": drift.corrected,
+            "ended": drift.ended,
             "kept": drift.kept.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "source": drift.source,
         }),

@@ -25,10 +25,10 @@ struct Script {
 }
 
 impl Script {
-    fn start(python: &Path, name: &str) -> Self {
+    fn start(python: &Path, name: &str, arguments: &[String]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/aws").join(name);
         let mut command = Command::new(python);
-        command.arg(script).env_clear().env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true");
+        command.arg(script).args(arguments).env_clear().env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         Self { _child: child, input, output }
@@ -45,17 +45,19 @@ impl Script {
 struct Shared {
     moto: u16,
     cloud_control: u16,
-    _servers: Mutex<[Script; 2]>,
+    /// Who serves moto, and what else.
+    servers: Mutex<[Script; 2]>,
     boto: Mutex<Script>,
 }
 
 static SHARED: LazyLock<Option<Shared>> = LazyLock::new(|| {
     let python = python("aws", include_str!("moto.txt"))?;
-    let (mut moto, mut types) =
-        (Script::start(&python, "serve_moto.py"), Script::start(&python, "serve_cloudcontrol.py"));
-    let boto = Mutex::new(Script::start(&python, "observe.py"));
-    let port = |server: &mut Script| server.line().trim().parse().expect("it says its port");
-    Some(Shared { moto: port(&mut moto), cloud_control: port(&mut types), _servers: Mutex::new([moto, types]), boto })
+    let port = |server: &mut Script| server.line().trim().parse::<u16>().expect("it says its port");
+    let boto = Mutex::new(Script::start(&python, "observe.py", &[]));
+    let mut moto = Script::start(&python, "serve_moto.py", &[]);
+    let moto_port = port(&mut moto);
+    let mut types = Script::start(&python, "serve_cloudcontrol.py", &[moto_port.to_string()]);
+    Some(Shared { moto: moto_port, cloud_control: port(&mut types), servers: Mutex::new([moto, types]), boto })
 });
 
 /// An account of its own.
@@ -94,9 +96,23 @@ impl Aws {
         self.boto_in(REGION, service, call, with)
     }
 
-    /// The next work of types, in this order, is taken and fails with these codes of handlers.
+    /// The next work of types, in this order, is taken and fails with these codes of handlers; `Nothing`: it succeeds, and nothing
+    /// was done; `Fine`: it goes on as ever.
     pub(crate) fn fails_later(&self, codes: &[&str]) {
-        self.boto("told", "", json!(codes));
+        self.boto("told", "", json!({ "fail": codes }));
+    }
+
+    /// From now on there are these container images too.
+    pub(crate) fn has_images(&self, images: &[&str]) {
+        self.boto("told", "", json!({ "images": images }));
+    }
+
+    /// EC2 does something by itself, as `moto_ec2.py` has it.
+    pub(crate) fn machines_are_told(&self, region: &str, told: Json) {
+        let line = json!({ "account": self.account, "region": region, "told": told });
+        let mut servers = self.shared.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        writeln!(servers[0].input, "{line}").unwrap();
+        assert_eq!(servers[0].line().trim(), "");
     }
 
     /// The same in another region.

@@ -1,6 +1,7 @@
 """Calls what it is told to through boto3, one JSON line for each answer: an observer that has no code of Trueup's in it.
 
-Each line of standard input is {"endpoint", "region", "service", "call", "with"}. The service `told` is none of AWS's: it says what work is to fail with."""
+Each line of standard input is {"endpoint", "region", "service", "call", "with"}. The service `told` is none of AWS's: it says what work is to
+fail with, or which images there are."""
 
 import base64
 import datetime
@@ -42,7 +43,7 @@ def plain(value):
 
 def answer(asked):
     if asked["service"] == "told":
-        data = json.dumps({"region": asked["region"], "fail": asked["with"]}).encode()
+        data = json.dumps({"region": asked["region"]} | asked["with"]).encode()
         urllib.request.urlopen(asked["endpoint"] + "/told", data).read()
         return {}
     try:

@@ -1,6 +1,7 @@
 //! Stands before moto: gives each test an account of its own, counts calls by their operations, honours what moto does not, and
 //! misbehaves as it is told.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,12 +28,16 @@ pub(crate) enum Fault {
     Refuses(u16, &'static str),
     /// The call goes through after a while.
     Delays(Duration),
+    /// The call goes through, its reply never comes, and whoever called is told so.
+    Kills(std::sync::mpsc::Sender<()>),
 }
 
 /// When something goes wrong.
 #[derive(Clone, Debug)]
 struct Rule {
     operation: &'static str,
+    /// The region alone that it is about.
+    region: Option<&'static str>,
     fault: Fault,
     /// Of each so many calls the last.
     every: usize,
@@ -47,6 +52,10 @@ struct Mind {
     calls: Vec<Call>,
     rules: Vec<Rule>,
     hides: bool,
+    /// What was sent with a token, and what was answered, by region and token: EC2 remembers it.
+    tokens: BTreeMap<(String, String), (Bytes, Bytes)>,
+    /// What was asked of EC2, by its operations, in its own words.
+    asked: Vec<(String, BTreeMap<String, String>)>,
 }
 
 /// A call, as it came.
@@ -115,7 +124,18 @@ impl Proxy {
 
     /// From now on the last of each `every` calls of an operation goes wrong, `times` in all.
     pub(crate) fn misbehave(&self, operation: &'static str, fault: Fault, every: usize, times: usize) {
-        self.mind().rules.push(Rule { operation, fault, every, times, seen: 0 });
+        self.mind().rules.push(Rule { operation, region: None, fault, every, times, seen: 0 });
+    }
+
+    /// The same in one region alone.
+    pub(crate) fn misbehave_in(&self, region: &'static str, operation: &'static str, fault: Fault, times: usize) {
+        self.mind().rules.push(Rule { operation, region: Some(region), fault, every: 1, times, seen: 0 });
+    }
+
+    /// What was asked of an operation of EC2's, each time it was called, in its own words: `InstanceMarketOptions.MarketType`.
+    pub(crate) fn asked(&self, operation: &str) -> Vec<BTreeMap<String, String>> {
+        let asked = self.mind().asked.clone();
+        asked.into_iter().filter(|(name, _)| name == operation).map(|(_, words)| words).collect()
     }
 
     /// Whether lists of buckets are empty, as if they lagged.
@@ -132,7 +152,7 @@ impl Proxy {
 /// What serves.
 struct Behind {
     moto: SocketAddr,
-    /// What serves types: Cloud Control, which moto lacks, and what CloudFormation says of them.
+    /// What serves types: Cloud Control, which moto lacks, what CloudFormation says of them, and ECR with its registry.
     cloud_control: SocketAddr,
     account: String,
     mind: Arc<Mutex<Mind>>,
@@ -155,12 +175,20 @@ impl Behind {
         }
         let request = Request::from_parts(head, body);
         let operation = operation(&request);
-        let fault = self.mind().fault(&operation);
+        let fault = self.mind().fault(&operation, region(&request));
+        if service(&request) == "ec2" {
+            self.mind().asked.push((operation.clone(), words(request.body())));
+        }
         let answer = match fault {
             Some(Fault::Refuses(status, code)) => Ok(refusal(&request, status, code)),
             Some(Fault::Delays(time)) => {
                 tokio::time::sleep(time).await;
                 self.carry_out(request).await
+            }
+            Some(Fault::Kills(told)) => {
+                self.carry_out(request).await?;
+                let _ = told.send(());
+                std::future::pending().await
             }
             Some(Fault::LosesReply) => {
                 self.carry_out(request).await?;
@@ -173,8 +201,27 @@ impl Behind {
         answer
     }
 
-    /// Forwards a call, and does what moto leaves out: it sets no tags on the bucket that it creates.
+    /// Carries a call out, and honours its token as EC2 does.
     async fn carry_out(&self, request: Request<Bytes>) -> Result<Answer, io::Error> {
+        let token = client_token(&request);
+        if let Some(token) = &token
+            && let Some((first, answer)) = self.mind().tokens.get(token).cloned()
+        {
+            // The same request has the same answer; another one is refused.
+            let is_same = first == *request.body();
+            return Ok(if is_same { answered(answer) } else { refusal(&request, 400, "IdempotentParameterMismatch") });
+        }
+        let sent = request.body().clone();
+        let answer = self.complete(request).await?;
+        let Some(token) = token.filter(|_| answer.status().is_success()) else { return Ok(answer) };
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        self.mind().tokens.insert(token, (sent, body.clone()));
+        Ok(Response::from_parts(head, Full::new(body)))
+    }
+
+    /// Forwards a call, and does what moto leaves out of S3: it sets no tags on the bucket that it creates.
+    async fn complete(&self, request: Request<Bytes>) -> Result<Answer, io::Error> {
         let tags = (operation(&request) == "s3:CreateBucket").then(|| tags_in(request.body())).flatten();
         let tagging = tags.map(|tags| {
             let mut tagging = Request::new(Bytes::from(format!("<Tagging><TagSet>{tags}</TagSet></Tagging>")));
@@ -202,8 +249,9 @@ impl Behind {
         request.headers_mut().insert("content-length", length);
         request.headers_mut().remove("transfer-encoding");
         let is_list = operation(&request) == "s3:ListBuckets";
-        let is_of_types =
-            request.uri().path() == "/told" || matches!(service(&request), "cloudcontrolapi" | "cloudformation");
+        let is_of_types = request.uri().path() == "/told"
+            || is_of_registry(&request)
+            || matches!(service(&request), "cloudcontrolapi" | "cloudformation" | "ecr");
         let stream = TcpStream::connect(if is_of_types { self.cloud_control } else { self.moto }).await?;
         let made = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = made.map_err(io::Error::other)?;
@@ -225,8 +273,9 @@ impl Behind {
 
 impl Mind {
     /// What goes wrong with a call that comes now.
-    fn fault(&mut self, operation: &str) -> Option<Fault> {
-        self.rules.iter_mut().filter(|rule| rule.operation == operation).find_map(|rule| {
+    fn fault(&mut self, operation: &str, region: &str) -> Option<Fault> {
+        let is_it = |rule: &&mut Rule| rule.operation == operation && rule.region.is_none_or(|of| of == region);
+        self.rules.iter_mut().filter(is_it).find_map(|rule| {
             rule.seen += 1;
             let is_due = rule.times > 0 && rule.seen.is_multiple_of(rule.every);
             rule.times -= usize::from(is_due);
@@ -240,6 +289,10 @@ fn refusal(request: &Request<Bytes>, status: u16, code: &str) -> Answer {
     let is_json = request.headers().contains_key("x-amz-target");
     let body = if is_json {
         format!(r#"{{"__type": "{code}", "message": "so it was told"}}"#)
+    } else if service(request) == "ec2" {
+        format!(
+            "<Response><Errors><Error><Code>{code}</Code><Message>so it was told</Message></Error></Errors><RequestID>REQUEST-1</RequestID></Response>"
+        )
     } else {
         format!("<Error><Code>{code}</Code><Message>so it was told</Message></Error>")
     };
@@ -255,6 +308,47 @@ fn refusal(request: &Request<Bytes>, status: u16, code: &str) -> Answer {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("0"));
     }
     answer
+}
+
+/// An answer that was given before.
+fn answered(body: Bytes) -> Answer {
+    let mut answer = Response::new(Full::new(body));
+    answer.headers_mut().insert("content-type", HeaderValue::from_static("text/xml"));
+    answer
+}
+
+/// The region and the token of a launch of machines.
+fn client_token(request: &Request<Bytes>) -> Option<(String, String)> {
+    let is_launch = operation(request) == "ec2:RunInstances";
+    let token = is_launch.then(|| words(request.body()).remove("ClientToken")).flatten()?;
+    Some((region(request).to_owned(), token))
+}
+
+/// What a form says.
+fn words(body: &Bytes) -> BTreeMap<String, String> {
+    let text = String::from_utf8_lossy(body);
+    let pair = |pair: &str| pair.split_once('=').map(|(name, value)| (decoded(name), decoded(value)));
+    text.split('&').filter_map(pair).collect()
+}
+
+/// A text of a form as it is meant.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = (*first == b'%').then(|| after.get(..2)).flatten().and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(if *first == b'+' { b' ' } else { *first });
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// An answer as S3 gives it, where moto calls it by another name.
@@ -279,8 +373,18 @@ fn tags_in(body: &Bytes) -> Option<String> {
     Some(text.split_once("<Tags>")?.1.split_once("</Tags>")?.0.to_owned())
 }
 
+/// Whether a call is one of the OCI distribution API.
+fn is_of_registry(request: &Request<Bytes>) -> bool {
+    request.uri().path().starts_with("/v2/")
+}
+
 /// The service and the operation of a call.
 fn operation(request: &Request<Bytes>) -> String {
+    if is_of_registry(request) {
+        let path = request.uri().path();
+        let of = ["/blobs/uploads/", "/blobs/", "/manifests/"].into_iter().find(|part| path.contains(part));
+        return format!("registry:{} {}", request.method(), of.unwrap_or("/").trim_matches('/'));
+    }
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let service = service(request);
     let name = match (header("x-amz-target"), service) {
@@ -295,11 +399,20 @@ fn operation(request: &Request<Bytes>) -> String {
     format!("{service}:{name}")
 }
 
-/// The service of a call: `Credential=KEY/DATE/REGION/SERVICE/aws4_request`.
+/// The service of a call.
 fn service(request: &Request<Bytes>) -> &str {
+    credential(request, 3).unwrap_or("unsigned")
+}
+
+/// The region of a call.
+fn region(request: &Request<Bytes>) -> &str {
+    credential(request, 2).unwrap_or_default()
+}
+
+/// A part of what a call is signed with: `Credential=KEY/DATE/REGION/SERVICE/aws4_request`.
+fn credential(request: &Request<Bytes>, part: usize) -> Option<&str> {
     let signed = request.headers().get("authorization").and_then(|value| value.to_str().ok());
-    let service = signed.and_then(|signed| signed.split("Credential=").nth(1)?.split('/').nth(3));
-    service.unwrap_or("unsigned")
+    signed.and_then(|signed| signed.split("Credential=").nth(1)?.split('/').nth(part))
 }
 
 /// What S3 calls an operation of uploads in parts.

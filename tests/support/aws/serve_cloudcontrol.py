@@ -1,8 +1,9 @@
 """AWS's Cloud Control API over the schemas that AWS publishes, as the package cfn-lint brings them, and what CloudFormation says of a type.
 
-It has an account for each number that the proxy names. What a schema refuses it refuses; work goes on for a moment before it is done; lists come in
-pages. It serves on a free port of loopback, which it prints, until its standard input ends."""
+It is started with the port that moto serves at. It has an account for each number that the proxy names. What a schema refuses it refuses; work goes
+on for a moment before it is done; lists come in pages. It serves on a free port of loopback, which it prints, until its standard input ends."""
 
+import base64
 import copy
 import http.server
 import json
@@ -14,9 +15,18 @@ import time
 import urllib.parse
 import uuid
 
-import cfnlint
-import jsonschema
+# What it is made of lies beside it, in a checkout that stays as it is.
+sys.dont_write_bytecode = True
 
+import beside
+import cfnlint
+import ecr
+import jsonschema
+import sagemaker
+import types_of_aws as behaviour
+from types_of_aws import Failure
+
+MOTO = sys.argv[1]
 SCHEMAS = pathlib.Path(cfnlint.__file__).parent / "data/schemas/resources"
 # How often work is asked after before it is done, and how many things a page lists.
 POLLS, PAGE = 1, 20
@@ -29,14 +39,6 @@ class Refusal(Exception):
     def __init__(self, code, message, status=400):
         super().__init__(message)
         self.code, self.message, self.status = code, message, status
-
-
-class Failure(Exception):
-    """What a handler answers, rather than the API."""
-
-    def __init__(self, code, message):
-        super().__init__(message)
-        self.code, self.message = code, message
 
 
 def published(name):
@@ -89,9 +91,11 @@ def without(model, schema, key):
 class Account:
     def __init__(self, number, region):
         self.number, self.region = number, region
-        self.objects, self.requests, self.tokens = {}, {}, {}
-        # What work is to fail with, one after the other.
+        self.objects, self.requests, self.tokens, self.images = {}, {}, {}, {}
+        # What work is to fail with, one after the other; `Nothing`: it succeeds, and nothing was done; `Fine`: it goes on as ever.
         self.told = []
+        # The container images that there are elsewhere.
+        self.others = []
 
     # What the API answers.
 
@@ -167,11 +171,12 @@ class Account:
                 raise Refusal("ConcurrentOperationException", "Another operation on this resource is in progress", 409)
         request = {"token": str(uuid.uuid4()), "operation": operation, "name": name, "key": key, "left": POLLS, "failure": None}
         try:
-            if self.told:
-                # It is taken, and fails later.
-                request["failure"], request["left"] = Failure(self.told.pop(0), "so it was told"), POLLS
-            else:
+            code = self.told.pop(0) if self.told else None
+            if code in (None, "Fine"):
                 request["key"] = act() or key
+            elif code != "Nothing":
+                # It is taken, and fails later.
+                request["failure"], request["left"] = Failure(code, "so it was told"), POLLS
         except Failure as failure:
             request["failure"], request["left"] = failure, 0
         self.requests[request["token"]] = request
@@ -198,13 +203,18 @@ class Account:
         check(schema, wanted)
         if without(wanted, schema, "readOnlyProperties") != wanted:
             raise Failure("InvalidRequest", "Encountered unsupported property: it is read-only")
+        sagemaker.check(self, name, wanted, MOTO)
         model = copy.deepcopy(wanted)
+        behaviour.named(name, model)
+        sagemaker.named(self, name, model)
+        behaviour.check(self, name, model)
         for pointer in schema["primaryIdentifier"] + schema.get("readOnlyProperties", []):
             self.fill(name, schema, model, steps(pointer))
         key = "|".join(str(at(model, steps(pointer))) for pointer in schema["primaryIdentifier"])
         if (name, key) in self.objects:
             raise Failure("AlreadyExists", f"Resource of type '{name}' with identifier '{key}' already exists.")
         self.objects[name, key] = model
+        beside.made(self, name, model, MOTO)
         return key
 
     def fill(self, name, schema, model, path):
@@ -216,11 +226,15 @@ class Account:
             described = resolved(schema, described.get("properties", {}).get(step, {}))
         if described.get("type") not in ("string", None):
             return
+        if len(path) == 1 and (look := behaviour.looks(self, name, path[0], model)):
+            model[path[0]] = look
+            return
         service, unique = name.split("::")[1].lower(), uuid.uuid4().hex[:12]
         for step in path[:-1]:
             model = model.setdefault(step, {})
         is_arn = path[-1].endswith("Arn")
-        model[path[-1]] = f"arn:aws:{service}:{self.region}:{self.number}:{unique}" if is_arn else f"{path[-1].lower()}-{unique}"
+        start = {"GroupId": "sg"}.get(path[-1], path[-1].lower())
+        model[path[-1]] = f"arn:aws:{service}:{self.region}:{self.number}:{unique}" if is_arn else f"{start}-{unique}"
 
     def updated(self, name, schema, key, patch):
         """What is never read is not there to be patched, and is lost where the patch does not say it again."""
@@ -235,12 +249,20 @@ class Account:
         fixed = {steps(pointer)[0] for pointer in schema.get("createOnlyProperties", []) if len(steps(pointer)) == 1}
         whole = after | {name: value for name, value in stored.items() if name in fixed}
         check(schema, without(whole, schema, "readOnlyProperties"))
+        behaviour.check(self, name, whole)
+        sagemaker.check(self, name, whole, MOTO)
         self.objects[name, key] = whole
 
     def deleted(self, name, key):
         if (name, key) not in self.objects:
             raise Failure("NotFound", f"Resource of type '{name}' with identifier '{key}' was not found.")
-        del self.objects[name, key]
+        behaviour.check_delete(self, name, self.objects[name, key])
+        sagemaker.check_delete(self, name, key)
+        # What is never read is not known to a delete, which is told the identifier alone.
+        if name == ecr.REPOSITORY and ecr.has_images(self, key):
+            message = f"The repository with name '{key}' cannot be deleted because it still contains images"
+            raise Failure("GeneralServiceException", message)
+        beside.gone(self, name, self.objects.pop((name, key)), MOTO)
 
     def identifying(self, schema, key):
         return {steps(pointer)[-1]: value for pointer, value in zip(schema["primaryIdentifier"], key.split("|"))}
@@ -296,22 +318,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
+        if self.path.startswith("/v2/"):
+            return self.of_registry()
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path == "/told":
             told = json.loads(body)
             key = (self.headers.get("x-moto-account-id"), told["region"])
             with lock:
-                accounts.setdefault(key, Account(*key)).told += told["fail"]
+                account = accounts.setdefault(key, Account(*key))
+                account.told += told.get("fail", [])
+                account.others += told.get("images", [])
             return self.answer(200, "{}", "application/json")
         target = self.headers.get("X-Amz-Target")
-        signed = re.search(r"Credential=[^/]*/[^/]*/([^/]*)/", self.headers.get("Authorization", ""))
-        key = (self.headers.get("x-moto-account-id"), signed.group(1) if signed else "us-east-1")
+        if (target or "").startswith(ecr.TARGET):
+            return self.of_ecr(target.split(".")[1], json.loads(body))
         try:
             with lock:
                 if target is None:
                     fields = dict(urllib.parse.parse_qsl(body.decode()))
                     return self.answer(200, describe_type(fields), "text/xml")
-                account = accounts.setdefault(key, Account(*key))
+                account = self.account()
                 method = re.sub(r"(?<!^)(?=[A-Z])", "_", target.split(".")[1]).lower()
                 answered = getattr(account, method)(json.loads(body))
             self.answer(200, json.dumps(answered), "application/x-amz-json-1.0")
@@ -321,6 +347,47 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return self.answer(refusal.status, text, "text/xml")
             text = json.dumps({"__type": refusal.code, "Message": refusal.message})
             self.answer(refusal.status, text, "application/x-amz-json-1.0")
+
+    def of_ecr(self, operation, asked):
+        try:
+            with lock:
+                answered = ecr.call(self.account(), operation, asked, self.headers["Host"])
+            self.answer(200, json.dumps(answered), "application/x-amz-json-1.1")
+        except ecr.Refused as refused:
+            text = json.dumps({"__type": refused.code, "message": refused.message})
+            self.answer(refused.status, text, "application/x-amz-json-1.1")
+
+    def account(self):
+        signed = re.search(r"Credential=[^/]*/[^/]*/([^/]*)/", self.headers.get("Authorization", ""))
+        key = (self.headers.get("x-moto-account-id"), signed.group(1) if signed else "us-east-1")
+        return accounts.setdefault(key, Account(*key))
+
+    def of_registry(self):
+        """What the registry answers to whoever says the token that ECR gave."""
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        given = re.fullmatch(r"Basic (.+)", self.headers.get("Authorization", ""))
+        path, _, query = self.path.partition("?")
+        try:
+            said = re.fullmatch(r"AWS:(\d{12})/(.+)", base64.b64decode(given[1]).decode()) if given else None
+            if said is None:
+                raise ecr.Refused(401, "UNAUTHORIZED", "Not Authorized")
+            with lock:
+                account = accounts.setdefault(said.groups(), Account(*said.groups()))
+                query = dict(urllib.parse.parse_qsl(query))
+                status, headers, data = ecr.served(account, self.command, path, query, self.headers, body)
+        except ecr.Refused as refused:
+            status, headers = refused.status, {"Content-Type": "application/json"}
+            data = json.dumps({"errors": [{"code": refused.code, "message": refused.message}]}).encode()
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if "Content-Length" not in headers:
+            self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    do_GET = do_HEAD = do_PUT = do_PATCH = of_registry
 
     def answer(self, status, text, kind):
         data = text.encode()

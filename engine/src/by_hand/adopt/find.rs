@@ -160,7 +160,7 @@ impl Finder<'_> {
         for (lookup, observation) in lookups.iter().zip(observations) {
             let address = &lookup.wanted.address;
             match (results.get(address), observation) {
-                (Some(Ok(_)), _) | (Some(Err(_)), Observation::Absent) => {}
+                (Some(Ok(_)), _) | (Some(Err(_)), Observation::Absent | Observation::Ended(_)) => {}
                 (_, Observation::Present(found)) => {
                     results.insert(address, Ok(self.matched(lookup, &found)));
                 }
@@ -168,7 +168,7 @@ impl Finder<'_> {
                     let reason = scrub(&reason, &[&lookup.branch.spec]);
                     results.insert(address, Err(AdoptError::Unanswered { address: address.clone(), reason }));
                 }
-                (None, Observation::Absent) => {
+                (None, Observation::Absent | Observation::Ended(_)) => {
                     results.insert(address, Err(nothing(lookup.wanted, &lookup.by)));
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use trueup_state::{Address, Map, Value, Verb};
+use trueup_state::{Address, FieldPath, Map, Value, Verb};
 
 use super::find::{Branch, Finder, Matched, Wanted};
 use super::{AManager, AdoptError, Ground, Match, MatchedBy};
@@ -118,11 +118,15 @@ impl Ground<'_> {
             let recorded = || self.state.records.get(part)?.current.as_ref().map(|object| &object.attributes);
             found.or_else(recorded)
         };
-        let read = |(name, read): (&String, &Read)| {
+        let taken = |read: &Read| {
             let attributes = of_part(arranged.address_of(&read.part)?)?;
-            Some((name.clone(), read.taken(attributes.get(&read.attribute)?)))
+            Some(read.taken(attributes.get(&read.attribute)?))
         };
-        Value::Map(arranged.attributes.iter().filter_map(read).collect())
+        let mut known = Value::Map(Map::new());
+        for (path, value) in arranged.attributes.iter().filter_map(|(path, read)| Some((path, taken(read)?))) {
+            known.put(&FieldPath::parse(path), value);
+        }
+        known
     }
 }
 

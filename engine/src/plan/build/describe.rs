@@ -51,6 +51,7 @@ impl Builder<'_> {
             address: resource.address.clone(),
             kind: resource.kind.clone(),
             gone: decision.gone,
+            ended: decision.ended.clone(),
             fields: decision.drifted.iter().map(field).collect(),
             source: self.input.program.sources.place(resource.span),
             corrected,
@@ -108,7 +109,7 @@ impl Builder<'_> {
         let mut reasons: Vec<Reason> = renamed.into_iter().collect();
         match decision.verdict {
             Verdict::None => return reasons,
-            Verdict::Create if decision.gone => reasons.push(Reason::Gone),
+            Verdict::Create if decision.gone => reasons.push(Reason::gone(decision.ended.clone())),
             Verdict::Create => reasons.push(Reason::New { place: sources.place(resource.span) }),
             Verdict::Check => reasons.push(Reason::Unverified),
             Verdict::Record => {

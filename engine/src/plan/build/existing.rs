@@ -24,7 +24,7 @@ impl<'a> Builder<'a> {
         let (Some(scope), observation) = (scope, self.input.estate.existing.get(&resource.address)) else { return };
         let found = match observation {
             Some(Observation::Present(found)) => found,
-            Some(Observation::Absent) | None => {
+            Some(Observation::Absent | Observation::Ended(_)) | None => {
                 let made: Vec<Address> =
                     dependencies.iter().filter_map(|needed| first_in(&self.changing, needed)).cloned().collect();
                 if !made.is_empty() {

@@ -2,6 +2,7 @@
 
 use super::Builder;
 use crate::desired::{declared, said_now};
+use crate::plan::decide::ended;
 use crate::plan::echo;
 use crate::plan::operations::Planned;
 use crate::plan::{Action, Change, Mode, Notice, Reason, Refusal};
@@ -64,7 +65,9 @@ impl<'a> Builder<'a> {
             Some((block, span)) => Reason::Left { block, place: self.input.program.sources.place(span) },
             None => self.part_removed(&record.address).unwrap_or(Reason::Removed),
         };
-        let reasons = if forgotten { vec![removed, Reason::Gone] } else { vec![removed] };
+        let ended = current.and_then(|object| ended(self.observation(&record.address, object)));
+        let gone = forgotten.then(|| Reason::gone(ended));
+        let reasons = [removed].into_iter().chain(gone).collect();
         let observed = current.map_or(Value::Null, |object| self.observed(&record.address, object));
         let change = Change {
             address: record.address.clone(),
@@ -111,7 +114,7 @@ impl<'a> Builder<'a> {
             |object: &Object| kind.is_some_and(|kind| self.input.estate.composer(&object.scope, kind).is_some());
         let gone = |object: &&Object| {
             object.id.is_none() && !composed(object)
-                || matches!(self.observation(address, object), Some(Observation::Absent))
+                || self.observation(address, object).is_some_and(Observation::is_absent)
         };
         let absent: BTreeSet<Generation> = objects.filter(gone).map(|object| object.generation).collect();
         for generation in &absent {

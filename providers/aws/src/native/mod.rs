@@ -8,6 +8,7 @@ mod progress;
 mod published;
 mod schema;
 mod search;
+mod shown;
 
 pub(crate) use archive::{Archive, Type};
 pub(crate) use describe::described;
@@ -155,7 +156,7 @@ impl Natives {
     /// What is there after a create or an update that succeeded. Its read may lag behind, and it can't be said that nothing was made.
     async fn made(&self, request: &Request, event: &ProgressEvent, id: &str) -> Progress {
         let error = match self.look(id).await {
-            Ok(Some(found)) => return Progress::Done(Some(Box::new(found))),
+            Ok(Some(found)) => return self.shown(request, found),
             Ok(None) => ProviderError::new(Class::NotFound, format!("{} {id} is gone", self.name())).code(GONE),
             Err(error) => error,
         };
@@ -170,6 +171,16 @@ impl Natives {
         let blind = self.found(id, Object::new());
         let seen = Found { spec: request.spec.clone(), ..blind };
         Progress::Failed(Box::new(error.partly(request, seen)))
+    }
+
+    /// What is there after work that is said to be done, unless it is not what was asked for.
+    fn shown(&self, request: &Request, found: Found) -> Progress {
+        let Some(undone) = shown::undone(self.name(), &request.spec, &found.spec) else {
+            return Progress::Done(Some(Box::new(found)));
+        };
+        let error = ProviderError::new(Class::Conflict, undone).code("NotServed");
+        let is_new = request.id.is_none();
+        Progress::Failed(Box::new(if is_new { error.partly(request, found) } else { error }))
     }
 
     /// A create that failed and named what it was making: it is there, and ours, or it is not. Where nothing tells whose it is, only what
@@ -319,6 +330,10 @@ impl Manager for Natives {
     async fn delete(&self, request: &Request) -> Result<Progress, ProviderError> {
         let Some(id) = request.id.as_deref() else { return Ok(Progress::Done(None)) };
         let doing = format!("delete {}", self.name());
+        // A delete tells Cloud Control the identifier alone, so that this property does nothing there.
+        if self.name() == "AWS::ECR::Repository" && says(&request.spec, "EmptyOnDelete") {
+            crate::image::empty(&self.clients, id).await?;
+        }
         let call = self.clients.cloud_control.writes.delete_resource().type_name(self.name()).identifier(id);
         let answer = call.client_token(request.token.as_str()).send().await.map_err(|error| failed(&doing, &error));
         match answer {
@@ -368,6 +383,12 @@ fn usable(name: &str, of: Option<Arc<Type>>) -> Result<Arc<Type>, String> {
         return Ok(of);
     }
     Err(format!("AWS's Cloud Control API can't manage {name}: CloudFormation alone makes it"))
+}
+
+/// Whether a spec says yes to a property.
+fn says(spec: &Value, property: &str) -> bool {
+    let body = spec.get("properties").and_then(|body| body.get(property));
+    body.map(Value::revealed) == Some(&Value::Bool(true))
 }
 
 /// Whether two specs have other tags.

@@ -14,6 +14,11 @@ const MOST: usize = 400_000;
 pub(crate) const ID: &str = "resource_id";
 /// What stands between the parts of an identifier.
 pub(crate) const BETWEEN: &str = "|";
+/// What can't be changed though the type's schema does not say so: its reference does.
+const FIXED: [(&str, &[&str]); 1] = [(
+    "AWS::EC2::Volume",
+    &["AvailabilityZone", "AvailabilityZoneId", "Encrypted", "KmsKeyId", "OutpostArn", "SnapshotId"],
+)];
 /// What only people read, and what jsonschema need not know of.
 const DROPPED: [&str; 11] = [
     "$comment",
@@ -49,11 +54,13 @@ pub(crate) fn of(published: &Published) -> Schema {
     for pointer in published.read_only_properties.iter().filter(|pointer| pointer.steps().len() > 1) {
         remove(&mut body, &pointer.steps());
     }
-    let immutable = published.create_only_properties.iter().map(|pointer| (pointer, "x-immutable"));
+    let immutable = published.create_only_properties.iter().map(|pointer| (pointer.steps(), "x-immutable"));
+    let unsaid = FIXED.iter().filter(|(name, _)| *name == published.type_name);
+    let unsaid = unsaid.flat_map(|(_, fixed)| fixed.iter().map(|property| (vec![*property], "x-immutable")));
     let written = published.write_only_properties.iter();
-    let written = written.flat_map(|pointer| [(pointer, "x-write-only"), (pointer, "x-secret")]);
-    for (pointer, mark) in immutable.chain(written) {
-        set(&mut body, &pointer.steps(), mark);
+    let written = written.flat_map(|pointer| [(pointer.steps(), "x-write-only"), (pointer.steps(), "x-secret")]);
+    for (steps, mark) in immutable.chain(unsaid).chain(written) {
+        set(&mut body, &steps, mark);
     }
     for key in ["oneOf", "anyOf", "allOf"] {
         if let Some(alternatives) = published.rest.get(key) {
@@ -84,9 +91,12 @@ fn with_default_body(mut spec: Json) -> Json {
     spec
 }
 
-/// What is known once it exists: what only AWS says, what it is known by, and its identifier.
+/// What is known once it exists: what only AWS says, what it is known by, its name, which AWS makes up where none is given, and its
+/// identifier.
 fn attributes(published: &Published, properties: &Map<String, Json>) -> Json {
-    let said = published.read_only_properties.iter().map(Pointer::top).chain(published.identifying());
+    let fixed = published.create_only_properties.iter().filter(|pointer| pointer.steps().len() == 1);
+    let names = fixed.map(Pointer::top).filter(|name| is_name(&published.type_name, name));
+    let said = published.read_only_properties.iter().map(Pointer::top).chain(published.identifying()).chain(names);
     let mut attributes = Map::new();
     for name in said {
         let mut schema = properties.get(name).cloned().unwrap_or_else(|| json!({}));
@@ -97,6 +107,12 @@ fn attributes(published: &Published, properties: &Map<String, Json>) -> Json {
     }
     attributes.insert(ID.to_owned(), json!({ "type": "string", "description": "AWS's identifier of it." }));
     json!({ "type": "object", "properties": attributes })
+}
+
+/// Whether a property is a type's own name: `Name`, or `QueueName` of a queue.
+fn is_name(of: &str, property: &str) -> bool {
+    let last = of.rsplit("::").next().unwrap_or_default();
+    property.strip_suffix("Name").is_some_and(|of| last.starts_with(of))
 }
 
 /// Whether an attribute stays for as long as the object lives: what the object is known by, and what only AWS says and is called like

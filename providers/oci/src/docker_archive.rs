@@ -1,4 +1,4 @@
-//! Reads what `docker save` writes, as if it were an OCI image layout.
+//! What `docker save` writes, read as if it were an OCI image layout.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,8 +10,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use trueup_engine::provider::ProviderError;
 
-use crate::home::{self, Doing};
-use crate::oci::{Descriptor, Layout, MANIFEST, broken};
+use crate::layout::{Descriptor, MANIFEST};
+use crate::source::Place;
+use crate::{broken, unreadable};
 
 /// Where a file stands in the archive.
 #[derive(Clone, Copy)]
@@ -38,26 +39,47 @@ struct RootFs {
     diff_ids: Vec<String>,
 }
 
-/// Copies an archive's one image into a layout, each blob under its digest. What is there already is not written again.
-pub(crate) fn import(archive: &Path, into: &Layout) -> Result<Descriptor, ProviderError> {
-    let mut file = File::open(archive).doing("open", archive)?;
-    let entries = entries(&file).map_err(|error| broken(format!("{} is no archive: {error}", archive.display())))?;
-    let images: Vec<Listed> = document(&mut file, &entries, "manifest.json")?.1;
-    let [image] = &images[..] else {
-        return Err(broken(format!("{} has {} images in it, where one belongs", archive.display(), images.len())));
-    };
-    let (content, config): (_, Config) = document(&mut file, &entries, &image.config)?;
-    let config_blob = store(into, "application/vnd.oci.image.config.v1+json", &content)?;
-    if config.rootfs.diff_ids.len() != image.layers.len() {
-        return Err(broken("the image's configuration and its list of layers disagree"));
+/// An archive's one image: what it is made of, and where that stands.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    /// The image itself, which the archive does not have: it is made of what is there.
+    pub root: Descriptor,
+    /// All blobs, the image first, each once.
+    pub blobs: Vec<(Descriptor, Place)>,
+}
+
+impl Archive {
+    /// Reads an archive. All of it is read once: an archive does not say the digests of what is in it.
+    pub fn read(path: &Path) -> Result<Self, ProviderError> {
+        let mut file = File::open(path).map_err(|error| unreadable(path, &error))?;
+        let entries = entries(&file).map_err(|error| broken(format!("{} is no archive: {error}", path.display())))?;
+        let images: Vec<Listed> = document(&mut file, &entries, "manifest.json")?.1;
+        let [image] = &images[..] else {
+            return Err(broken(format!("{} has {} images in it, where one belongs", path.display(), images.len())));
+        };
+        let (content, config): (_, Config) = document(&mut file, &entries, &image.config)?;
+        let config_blob = described("application/vnd.oci.image.config.v1+json", &content);
+        if config.rootfs.diff_ids.len() != image.layers.len() {
+            return Err(broken("the image's configuration and its list of layers disagree"));
+        }
+        let mut layers = Vec::new();
+        for (name, diff_id) in image.layers.iter().zip(&config.rootfs.diff_ids) {
+            let extent = extent(&entries, name)?;
+            let place = Place::File { path: path.to_owned(), start: extent.start };
+            layers.push((layer(&mut file, extent, diff_id)?, place));
+        }
+        let listed: Vec<&Descriptor> = layers.iter().map(|(layer, _)| layer).collect();
+        let manifest =
+            json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config_blob, "layers": listed }).to_string();
+        let root = described(MANIFEST, manifest.as_bytes());
+        let mut blobs = vec![(root.clone(), Place::Bytes(manifest.into_bytes())), (config_blob, Place::Bytes(content))];
+        for (layer, place) in layers {
+            if !blobs.iter().any(|(known, _)| known.digest == layer.digest) {
+                blobs.push((layer, place));
+            }
+        }
+        Ok(Self { root, blobs })
     }
-    let mut layers = Vec::new();
-    for (name, diff_id) in image.layers.iter().zip(&config.rootfs.diff_ids) {
-        layers.push(store_layer(&mut file, extent(&entries, name)?, diff_id, into)?);
-    }
-    let manifest =
-        json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config_blob, "layers": layers }).to_string();
-    store(into, MANIFEST, manifest.as_bytes())
 }
 
 /// The files of an archive by name, and what its links lead to.
@@ -126,23 +148,18 @@ fn descriptor(media_type: &str, digest: String, size: u64) -> Descriptor {
     Descriptor { media_type: media_type.to_owned(), digest, size, annotations: BTreeMap::new(), rest: BTreeMap::new() }
 }
 
-fn store(into: &Layout, media_type: &str, content: &[u8]) -> Result<Descriptor, ProviderError> {
-    let digest = format!("sha256:{}", hex::encode(Sha256::digest(content)));
-    let blob = descriptor(media_type, digest, content.len() as u64);
-    if home::read_file(&into.blob(&blob)?)?.is_none_or(|known| known != content) {
-        home::write_file(&into.blob(&blob)?, content)?;
-    }
-    Ok(blob)
+fn described(media_type: &str, content: &[u8]) -> Descriptor {
+    descriptor(media_type, format!("sha256:{}", hex::encode(Sha256::digest(content))), content.len() as u64)
 }
 
-fn store_layer(file: &mut File, at: Extent, diff_id: &str, into: &Layout) -> Result<Descriptor, ProviderError> {
+/// A layer, hashed, and held against what the configuration says of it where that can be told.
+fn layer(file: &mut File, at: Extent, diff_id: &str) -> Result<Descriptor, ProviderError> {
     let failed = |error: io::Error| broken(format!("the layer {diff_id} can't be read: {error}"));
     let mut magic = [0; 2];
     file.seek(SeekFrom::Start(at.start)).map_err(failed)?;
     let zipped = at.size > 2 && file.read_exact(&mut magic).is_ok() && magic == [0x1f, 0x8b];
     let media_type =
         if zipped { "application/vnd.oci.image.layer.v1.tar+gzip" } else { "application/vnd.oci.image.layer.v1.tar" };
-    // Hashed before anything is written, so that what is there already stays untouched and nothing wrong is ever kept.
     let mut hash = Sha256::new();
     file.seek(SeekFrom::Start(at.start)).map_err(failed)?;
     let size = io::copy(&mut file.take(at.size), &mut hash).map_err(failed)?;
@@ -150,15 +167,5 @@ fn store_layer(file: &mut File, at: Extent, diff_id: &str, into: &Layout) -> Res
     if size != at.size || (!zipped && layer.digest != diff_id) {
         return Err(broken(format!("the layer {diff_id} holds something else: its digest is {}", layer.digest)));
     }
-    let path = into.blob(&layer)?;
-    if std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == size) {
-        return Ok(layer);
-    }
-    let part = into.part(&layer)?;
-    home::make_dir(part.parent().unwrap_or(&part))?;
-    let mut copy = home::private_file(&part, true).doing("write", &part)?;
-    file.seek(SeekFrom::Start(at.start)).map_err(failed)?;
-    io::copy(&mut file.take(at.size), &mut copy).and_then(|_| copy.sync_all()).doing("write", &part)?;
-    std::fs::rename(&part, &path).doing("move into place", &part)?;
     Ok(layer)
 }

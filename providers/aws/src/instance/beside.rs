@@ -1,0 +1,169 @@
+//! What machines need beside them: a security group that lets in what is asked for and nothing else, one for all of a stack that ask for
+//! the same in a region.
+//!
+//! A key pair they don't need: every key is told to the machine itself. Its name would have to be one in all of an account's region, which
+//! nothing here can make.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value as Json, json};
+use trueup_engine::compose::{Companions, Part, Read, Shared, Wanted};
+use trueup_engine::schema::Problem;
+use trueup_state::{FieldPath, KindName, Scope, Value};
+
+use super::OPTIONS;
+use super::found::text_option;
+
+/// The type of a security group.
+const GROUP: &str = "AWS::EC2::SecurityGroup";
+/// Its name as a part.
+const NAME: &str = "firewall";
+/// The port of SSH.
+const SSH: u64 = 22;
+
+/// The kinds of what machines may need in a scope.
+pub(crate) fn kinds(scope: &Scope) -> BTreeSet<(Scope, KindName)> {
+    [(scope.clone(), KindName::from(GROUP))].into()
+}
+
+/// What a machine needs beside it: nothing, where the blueprint gives it groups.
+pub(crate) fn companions(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
+    let at = OPTIONS.field("security_groups");
+    if wanted.spec.at(&at).is_some_and(|groups| !matches!(groups.revealed(), Value::Null)) {
+        return Ok(Companions::default());
+    }
+    let vpc = text_option(wanted.spec, "vpc");
+    if vpc.is_none() && wanted.spec.at(&FieldPath::parse("network.subnet")).is_some() {
+        let message = "which network it is in does not tell whose groups it may have: say `options.aws.vpc` or `options.aws.security_groups`";
+        return Err(vec![Problem::new(FieldPath::parse("network.subnet"), message)]);
+    }
+    let (from, ports) = asked(wanted.spec)?;
+    let part = Part {
+        name: NAME.to_owned(),
+        kind: GROUP.into(),
+        scope: wanted.scope.clone(),
+        shared: Some(Shared { name: NAME.to_owned(), key: key(wanted.scope, vpc, &from, &ports) }),
+        spec: json!({ "properties": properties(vpc, &from, &ports) }).into(),
+        reads: BTreeMap::new(),
+        create_first: Some(true),
+        origins: BTreeMap::new(),
+    };
+    Ok(Companions { parts: vec![part], reads: [(at, Read::of(NAME, "GroupId"))].into() })
+}
+
+/// Who may connect, and to which ports. It has to be known when a plan is made: a group is known by it.
+fn asked(spec: &Value) -> Result<(BTreeSet<String>, BTreeSet<u64>), Vec<Problem>> {
+    let list = |path: &str| {
+        let path = FieldPath::parse(path);
+        let there = spec.at(&path).map(Value::revealed);
+        match there {
+            None | Some(Value::Null) => Ok(&[][..]),
+            Some(list) if !list.has_unknown() => Ok(list.as_list().unwrap_or_default()),
+            Some(_) => {
+                let message = "who may connect has to be known when a plan is made; what is known later stands in a group of `options.aws.security_groups`";
+                Err(vec![Problem::new(path, message)])
+            }
+        }
+    };
+    let from: BTreeSet<String> =
+        list("ssh.ingress")?.iter().filter_map(|block| block.revealed().as_str()).map(str::to_owned).collect();
+    let port = |port: &Value| match port.revealed() {
+        Value::Number(number) => number.as_u64(),
+        _ => None,
+    };
+    let ports: BTreeSet<u64> = list("network.ports")?.iter().filter_map(port).chain([SSH]).collect();
+    // Where nobody may connect, no port is open.
+    Ok(if from.is_empty() { (from, BTreeSet::new()) } else { (from, ports) })
+}
+
+/// Which of a stack's groups it is: where it is, and whom it lets in.
+fn key(scope: &Scope, vpc: Option<&str>, from: &BTreeSet<String>, ports: &BTreeSet<u64>) -> String {
+    let setting = |name: &str| scope.settings.get(name).and_then(|value| value.as_str());
+    let place = [setting("region"), setting("account"), setting("profile"), setting("role"), vpc];
+    let place: Vec<&str> = place.into_iter().flatten().collect();
+    let place = place.join(" ");
+    if from.is_empty() {
+        return place;
+    }
+    let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
+    let from: Vec<&str> = from.iter().map(String::as_str).collect();
+    format!("{place} {} from {}", ports.join(","), from.join(","))
+}
+
+fn properties(vpc: Option<&str>, from: &BTreeSet<String>, ports: &BTreeSet<u64>) -> Json {
+    let rule = |block: &String, port: &u64| {
+        let family = if block.contains(':') { "CidrIpv6" } else { "CidrIp" };
+        json!({ "IpProtocol": "tcp", "FromPort": port, "ToPort": port, family: block })
+    };
+    let ingress: Vec<Json> = from.iter().flat_map(|block| ports.iter().map(move |port| rule(block, port))).collect();
+    let mut properties = json!({
+        "GroupDescription": "Machines made by Trueup, and who may connect to them",
+        "SecurityGroupIngress": ingress,
+        "SecurityGroupEgress": [{ "IpProtocol": "-1", "CidrIp": "0.0.0.0/0" }],
+    });
+    if let Some(vpc) = vpc {
+        properties["VpcId"] = vpc.into();
+    }
+    properties
+}
+
+#[cfg(test)]
+mod tests {
+    use trueup_state::{Address, ProviderName};
+
+    use super::*;
+
+    fn of(spec: Json) -> Result<Companions, Vec<Problem>> {
+        with(&spec.into())
+    }
+
+    fn with(spec: &Value) -> Result<Companions, Vec<Problem>> {
+        let scope =
+            Scope { provider: ProviderName::from("aws"), settings: [("region".to_owned(), "us-east-1".into())].into() };
+        let (address, kind) = (Address::root("m"), KindName::from("gpu_instance"));
+        companions(&Wanted { address: &address, kind: &kind, spec, scope: &scope, candidate: None })
+    }
+
+    fn key_of(spec: Json) -> String {
+        of(spec).unwrap().parts.remove(0).shared.unwrap().key
+    }
+
+    #[test]
+    fn a_group_lets_in_what_is_asked_for_and_nothing_else() {
+        let closed = of(json!({ "network": { "ports": [8080] } })).unwrap();
+        let ingress =
+            |of: &Companions| of.parts[0].spec.at(&FieldPath::parse("properties.SecurityGroupIngress")).cloned();
+        assert_eq!(ingress(&closed), Some(json!([]).into()), "nobody may connect");
+        let open =
+            of(json!({ "ssh": { "ingress": ["10.0.0.0/8", "fd00::/8"] }, "network": { "ports": [8080] } })).unwrap();
+        let rules = ingress(&open).unwrap();
+        assert_eq!(rules.as_list().map(<[Value]>::len), Some(4));
+        assert_eq!(rules.at(&FieldPath::root().index(0).field("FromPort")), Some(&22.into()));
+        assert_eq!(rules.at(&FieldPath::root().index(2).field("CidrIpv6")), Some(&"fd00::/8".into()));
+    }
+
+    #[test]
+    fn who_asks_for_the_same_shares_a_group() {
+        assert_eq!(key_of(json!({})), "us-east-1");
+        assert_eq!(key_of(json!({ "network": { "ports": [1] } })), "us-east-1");
+        let one = json!({ "ssh": { "ingress": ["10.0.0.0/8", "192.168.0.0/16"] }, "network": { "ports": [2, 1] } });
+        let other = json!({ "ssh": { "ingress": ["192.168.0.0/16", "10.0.0.0/8"] }, "network": { "ports": [1, 2] } });
+        assert_eq!(key_of(one.clone()), key_of(other));
+        assert_eq!(key_of(one), "us-east-1 1,2,22 from 10.0.0.0/8,192.168.0.0/16");
+    }
+
+    #[test]
+    fn who_has_groups_needs_none_and_what_can_not_be_known_is_told() {
+        assert_eq!(
+            of(json!({ "options": { "aws": { "security_groups": ["sg-1"] } } })).unwrap(),
+            Companions::default()
+        );
+        let path = |made: Result<Companions, Vec<Problem>>| made.unwrap_err()[0].path.to_string();
+        assert_eq!(path(of(json!({ "network": { "subnet": "subnet-1" } }))), "network.subnet");
+        let vpc = json!({ "network": { "subnet": "subnet-1" }, "options": { "aws": { "vpc": "vpc-1" } } });
+        assert_eq!(key_of(vpc), "us-east-1 vpc-1");
+        let mut unknown: Value = json!({ "ssh": {} }).into();
+        unknown.put(&FieldPath::parse("ssh.ingress"), Value::List(vec![Value::Unknown]));
+        assert_eq!(path(with(&unknown)), "ssh.ingress");
+    }
+}

@@ -1,0 +1,192 @@
+//! What of a machine changes in place, and what needs another one.
+
+use std::collections::BTreeSet;
+
+use trueup_engine::plan::diff::changed_paths;
+use trueup_engine::schema::{Effect, Schema};
+use trueup_state::{FieldPath, Step, Value};
+
+use super::catalog::Architecture;
+use super::choose;
+
+/// What a change of one field comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    /// Nothing of the machine.
+    Nothing,
+    InPlace,
+    Anew,
+}
+
+/// What a change from one spec to another comes to.
+pub(super) fn effect(schema: &Schema, before: &Value, after: &Value) -> Effect {
+    let changed = changed_paths(schema, before, after);
+    if changed.is_empty() {
+        return Effect::None;
+    }
+    let all: Vec<(FieldPath, Change)> =
+        changed.into_iter().map(|path| (path.clone(), change(&path, before, after))).collect();
+    let anew: BTreeSet<FieldPath> =
+        all.iter().filter(|(_, change)| *change == Change::Anew).map(|(path, _)| path.clone()).collect();
+    if !anew.is_empty() {
+        Effect::Replace(anew)
+    } else if all.iter().any(|(_, change)| *change == Change::InPlace) {
+        Effect::InPlace
+    } else {
+        Effect::None
+    }
+}
+
+fn change(path: &FieldPath, before: &Value, after: &Value) -> Change {
+    let names: Vec<&str> = path
+        .steps()
+        .iter()
+        .filter_map(|step| match step {
+            Step::Field(name) => Some(name.as_str()),
+            Step::Index(_) => None,
+        })
+        .collect();
+    match names[..] {
+        ["gpu" | "machine_type", ..] => of_type(before, after),
+        ["image", ..] if is_same_image(before, after) => Change::Nothing,
+        ["disk", "size_gb"] => of_size(before, after),
+        ["max_price_per_hour"] if !is(before, "market", "spot") => Change::Nothing,
+        // Both are the security group's.
+        ["ssh", "ingress"] | ["network", "ports"] => Change::Nothing,
+        ["ssh", "user"] if has_no_keys(before) && has_no_keys(after) => Change::Nothing,
+        ["options", "aws", "root_device"] => Change::Nothing,
+        ["options", other, ..] if other != "aws" => Change::Nothing,
+        ["options", "aws", "placement_group" | "key_name" | "vpc" | "zone"] => Change::Anew,
+        // What a machine is told at its start it is told once.
+        ["image" | "market" | "max_price_per_hour" | "user_data" | "env" | "ssh" | "stop_after" | "network", ..] => {
+            Change::Anew
+        }
+        _ => Change::InPlace,
+    }
+}
+
+fn is(spec: &Value, field: &str, text: &str) -> bool {
+    spec.get(field).is_some_and(|value| value.revealed().as_str() == Some(text))
+}
+
+/// A type changes on a machine that is stopped meanwhile, where both have the same processors and it starts again where it will: what is
+/// bought in another way is not given back.
+fn of_type(before: &Value, after: &Value) -> Change {
+    match (choose::machine_type(before), choose::machine_type(after)) {
+        (Some(before), Some(after)) if before == after => Change::Nothing,
+        (Some(was), Some(will)) => {
+            let is_on_demand = is(before, "market", "on_demand") && is(after, "market", "on_demand");
+            if is_on_demand && Architecture::of(was) == Architecture::of(will) { Change::InPlace } else { Change::Anew }
+        }
+        _ => Change::Anew,
+    }
+}
+
+/// A disk grows, and never shrinks.
+fn of_size(before: &Value, after: &Value) -> Change {
+    let size = |spec: &Value| match spec.at(&FieldPath::parse("disk.size_gb"))?.revealed() {
+        Value::Number(number) => number.as_u64(),
+        _ => None,
+    };
+    match (size(before), size(after)) {
+        (Some(before), Some(after)) if after < before => Change::Anew,
+        _ => Change::InPlace,
+    }
+}
+
+/// Whether an image is named by the id of the one that was chosen.
+fn is_same_image(before: &Value, after: &Value) -> bool {
+    let id =
+        |spec: &Value| spec.at(&FieldPath::parse("image.id")).and_then(|id| id.revealed().as_str().map(str::to_owned));
+    id(after).is_some_and(|after| id(before) == Some(after))
+}
+
+fn has_no_keys(spec: &Value) -> bool {
+    let keys = spec.at(&FieldPath::parse("ssh.public_keys"));
+    keys.is_none_or(|keys| keys.revealed().as_list().is_some_and(<[Value]>::is_empty))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+    use trueup_engine::kinds::{GpuInstance, Kind};
+
+    use super::*;
+
+    fn spec(more: Json) -> Value {
+        let mut all = json!({ "gpu": { "model": "A10G", "count": 1 } });
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let mut spec = Value::from(all);
+        GpuInstance::schema().complete(&mut spec);
+        spec
+    }
+
+    fn of(before: Json, after: Json) -> Effect {
+        effect(GpuInstance::schema(), &spec(before), &spec(after))
+    }
+
+    fn replaces(path: &str) -> Effect {
+        Effect::Replace([FieldPath::parse(path)].into())
+    }
+
+    #[test]
+    fn a_type_changes_in_place_where_aws_allows_it() {
+        let four = || json!({ "gpu": { "model": "A10G", "count": 4 } });
+        assert_eq!(of(json!({}), four()), Effect::InPlace);
+        assert_eq!(of(json!({}), json!({ "machine_type": "g5.2xlarge" })), Effect::InPlace);
+        assert_eq!(of(json!({}), json!({ "machine_type": "g5.xlarge" })), Effect::None);
+        assert_eq!(of(json!({}), json!({ "gpu": "none", "machine_type": "m7i.large" })), Effect::InPlace);
+        // Another processor needs another image.
+        assert_eq!(of(json!({}), json!({ "gpu": { "model": "T4G", "count": 1 } })), replaces("gpu.model"));
+        let bought = |market: Json, count: u32| json!({ "market": market, "gpu": { "model": "A10G", "count": count } });
+        for market in [json!("spot"), json!({ "reservation": "cr-1" }), json!({ "capacity_block": "cb-1" })] {
+            assert_eq!(of(bought(market.clone(), 1), bought(market, 4)), replaces("gpu.count"));
+        }
+    }
+
+    #[test]
+    fn a_disk_grows_and_never_shrinks() {
+        let disk = |size: u32, kind: &str| json!({ "disk": { "size_gb": size, "type": kind } });
+        assert_eq!(of(disk(100, "balanced"), disk(200, "fast")), Effect::InPlace);
+        assert_eq!(of(disk(200, "fast"), disk(100, "fast")), replaces("disk.size_gb"));
+    }
+
+    #[test]
+    fn what_a_machine_is_told_at_its_start_needs_another_one() {
+        assert_eq!(of(json!({}), json!({ "env": { "A": "b" } })), replaces("env.A"));
+        assert_eq!(of(json!({}), json!({ "stop_after": "8h" })), replaces("stop_after"));
+        assert_eq!(of(json!({}), json!({ "ssh": { "public_keys": ["ssh-ed25519 A"] } })), replaces("ssh.public_keys"));
+        assert_eq!(of(json!({}), json!({ "ssh": { "user": "ada" } })), Effect::None);
+        assert_eq!(of(json!({}), json!({ "ssh": { "ingress": ["10.0.0.0/8"] } })), Effect::None);
+        assert_eq!(of(json!({}), json!({ "max_price_per_hour": 9 })), Effect::None);
+        assert_eq!(
+            of(json!({ "market": "spot" }), json!({ "market": "spot", "max_price_per_hour": 9 })),
+            replaces("max_price_per_hour")
+        );
+        assert_eq!(
+            of(json!({ "image": { "family": "a" } }), json!({ "image": { "family": "b" } })),
+            replaces("image.family")
+        );
+    }
+
+    #[test]
+    fn labels_groups_and_who_it_acts_as_change_in_place() {
+        let aws = |options: Json| json!({ "options": { "aws": options } });
+        assert_eq!(of(json!({}), json!({ "name": "a", "tags": { "b": "c" }, "identity": "d" })), Effect::InPlace);
+        assert_eq!(
+            of(aws(json!({ "security_groups": ["a"] })), aws(json!({ "security_groups": ["b"] }))),
+            Effect::InPlace
+        );
+        assert_eq!(
+            of(aws(json!({ "key_name": "a" })), aws(json!({ "key_name": "b" }))),
+            replaces("options.aws.key_name")
+        );
+        let unknown = {
+            let mut spec = spec(json!({}));
+            spec.put(&FieldPath::parse("machine_type"), Value::Unknown);
+            spec
+        };
+        let told = effect(GpuInstance::schema(), &spec(json!({})), &unknown);
+        assert_eq!(told, replaces("machine_type"), "what is not known may be anything");
+    }
+}
