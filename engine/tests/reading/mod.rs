@@ -152,9 +152,11 @@ pub(crate) fn load_from(shelf: Shelf, text: &[u8], inputs: &Inputs) -> Result<Pr
             portable.map(|kind| (KindName::from(kind.name), kind.schema)).collect();
         let made: BTreeSet<KindName> = kinds.keys().cloned().collect();
         let local = ProviderEntry { kinds: made.clone(), natives: &[], settings: &SETTINGS["local"] };
+        let aws = ProviderEntry { kinds: made.clone(), natives: &["AWS::"], settings: &SETTINGS["cloud"] };
         let sim = ProviderEntry { kinds: made, natives: &["Sim::"], settings: &SETTINGS["cloud"] };
-        let planned = BTreeSet::from(["aws".to_owned()]);
-        let providers = BTreeMap::from([("local".to_owned(), local), ("sim".to_owned(), sim)]);
+        let planned = BTreeSet::from(["azure".to_owned()]);
+        let providers =
+            BTreeMap::from([("aws".to_owned(), aws), ("local".to_owned(), local), ("sim".to_owned(), sim)]);
         Arc::new(Catalog { kinds, providers, planned, ..Catalog::default() })
     });
     match shelf {
