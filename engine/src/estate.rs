@@ -7,7 +7,7 @@ use trueup_state::{Address, Generation, KindName, Map, Object, ProviderName, Sco
 
 use crate::asking::Asker;
 use crate::blueprint::{Program, Resource};
-use crate::compose::{Composer, Located, Whole};
+use crate::compose::{Composer, Located, Makes, Whole};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::plan::moves::Moves;
 use crate::provider::{By, Candidate, Found, Manager, Observation, Provider, ProviderError, Target};
@@ -93,17 +93,25 @@ impl Estate {
         Ok(estate)
     }
 
-    /// Takes what is composed out of what is needed, and puts in what its parts may be.
+    /// Takes what is composed out of what is needed, and puts in what its parts may be, and the companions of what is managed.
     fn composed(&mut self, providers: &Providers, needed: &mut BTreeMap<Scope, BTreeSet<KindName>>) {
         let mut parts = BTreeSet::new();
         for (scope, kinds) in needed.iter_mut() {
             let Some(provider) = providers.get(scope.provider.provider()) else { continue };
             kinds.retain(|kind| {
-                let Some(composed) = provider.composes(scope, kind) else { return true };
+                let composer = |makes| Composer { provider: provider.clone(), makes };
+                let key = || (scope.clone(), kind.clone());
+                let Some(composed) = provider.composes(scope, kind) else {
+                    let beside = provider.accompanies(scope, kind);
+                    if !beside.is_empty() {
+                        parts.extend(beside);
+                        self.composers.insert(key(), composer(Makes::Beside));
+                    }
+                    return true;
+                };
                 parts.extend(composed.parts);
-                let (key, schema) = ((scope.clone(), kind.clone()), composed.schema);
-                self.managers.insert(key.clone(), Arc::new(Whole { schema }));
-                self.composers.insert(key, Composer { provider: provider.clone(), schema });
+                self.managers.insert(key(), Arc::new(Whole { schema: composed.schema }));
+                self.composers.insert(key(), composer(Makes::Whole(composed.schema)));
                 false
             });
         }
@@ -115,6 +123,11 @@ impl Estate {
 
     /// Who composes a kind in a scope; none where it is managed.
     pub(crate) fn composer(&self, scope: &Scope, kind: &KindName) -> Option<&Composer> {
+        self.parted(scope, kind).filter(|composer| composer.is_of_parts())
+    }
+
+    /// Who says which parts a resource of a kind has in a scope, be it made of them or have them beside it.
+    pub(crate) fn parted(&self, scope: &Scope, kind: &KindName) -> Option<&Composer> {
         // Most stacks have nothing of the sort, and are asked of each of their resources.
         if self.composers.is_empty() {
             return None;
@@ -173,7 +186,7 @@ impl Estate {
             }
         }
         let (parted, groups): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            groups.into_iter().partition(|(group, _)| self.composers.contains_key(group));
+            groups.into_iter().partition(|(group, _)| self.composer(&group.0, &group.1).is_some());
         let found = groups.into_iter().map(|(group, targets)| {
             let manager = self.managers.get(&group).cloned();
             async move { look(asker, manager, &targets).await }

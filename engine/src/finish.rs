@@ -164,8 +164,11 @@ impl<'a> Finisher<'a> {
         let resource = self.program.resources.get(&operation.address);
         let resource = resource.ok_or_else(|| internal(format!("{} is not in the blueprint", operation.address)))?;
         let (candidate, contents) = (operation.candidate.as_ref(), &self.plan.contents);
-        desired(self.program, resource, candidate, manager.as_ref(), &self.world, contents, None)
-            .map_err(|problems| self.invalid(&problems))
+        let mut spec = desired(self.program, resource, candidate, manager.as_ref(), &self.world, contents, None)
+            .map_err(|problems| self.invalid(&problems))?;
+        let filled = self.ground().fill(resource, &operation.scope, candidate, &mut spec);
+        filled.map_err(|astray| self.astray(astray))?;
+        Ok(spec)
     }
 
     /// What is left of an operation, now that its spec is known: perhaps less than was planned, never more.

@@ -10,7 +10,7 @@ use trueup_state::entry::{Applied, Class, Handle, Request};
 use trueup_state::{Address, FieldPath, Generation, KindName, Object, ProviderName, Scope, Timestamp, Token, Value};
 
 use crate::blueprint::terraform::{Ours, Theirs};
-use crate::compose::{Composed, Composition, Located, Wanted};
+use crate::compose::{Companions, Composed, Composition, Located, Wanted};
 use crate::diagnostic::{closest, with_article};
 use crate::naming::NameRule;
 use crate::native::Native;
@@ -62,6 +62,18 @@ pub trait Provider: Send + Sync {
     /// again when an operation is finished. The problems are what can't be taken of the spec; none repeats a secret.
     fn compose(&self, _wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> {
         Err(vec![Problem::new(FieldPath::root(), "its provider does not compose it")])
+    }
+
+    /// The kinds of what a managed kind may need beside it in a scope, and where each is made; none where it needs nothing. It is asked of
+    /// no resource in particular.
+    fn accompanies(&self, _scope: &Scope, _kind: &KindName) -> BTreeSet<(Scope, KindName)> {
+        BTreeSet::new()
+    }
+
+    /// What a resource of such a kind needs beside it. As [`Provider::compose`], it is pure, asked again when an operation is finished, and
+    /// asked for each candidate.
+    fn companions(&self, _wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
+        Ok(Companions::default())
     }
 
     /// What a composed resource is made of that is there already, by an id or a name that a person gives; none where nothing is there.

@@ -355,3 +355,33 @@ fn what_a_part_can_not_take_once_it_is_known_stands_at_its_field_too() {
         assert!(failed.message.contains("takes no such note") && failed.message.contains("toy.yaml:7"), "{failed:#?}");
     });
 }
+
+#[test]
+fn its_provider_may_say_that_a_new_part_comes_first_whatever_the_resource_says() {
+    on_paused_time(async {
+        let house = House::new();
+        let with = |shape: &str, label: &str| {
+            blueprint(&[&format!("a: {{ kind: trio, shape: {shape}, label: {label}, replace: destroy_first }}")])
+        };
+        house.up(&with("round", "first")).await;
+        assert_eq!(action(&house.plan(&with("flat", "first")).await, "a/model"), Action::Replace(Order::CreateFirst));
+        assert_eq!(action(&house.plan(&with("flat", "any")).await, "a/model"), Action::Replace(Order::DestroyFirst));
+        let order = done(&house.up(&with("flat", "first")).await);
+        assert_eq!(order, ["create a/model", "update a/config", "update a", "delete a/model"]);
+    });
+}
+
+#[test]
+fn what_is_read_of_a_part_may_be_a_piece_of_its_text_and_stand_in_another() {
+    on_paused_time(async {
+        let house = House::new();
+        let with = |size: u8| blueprint(&[&format!("a: {{ kind: trio, needs: [address], size: {size} }}")]);
+        house.up(&with(1)).await;
+        // The address of a thing is its id, a dot, and how often it was changed.
+        let host = |house: &House| house.cloud.one("a/face").spec.get("note").cloned();
+        assert_eq!(host(&house), Some("<0>".into()));
+        house.up(&with(2)).await;
+        assert_eq!(host(&house), Some("<1>".into()));
+        house.settled(&with(2)).await;
+    });
+}

@@ -319,6 +319,37 @@ fn what_a_type_lacks_is_told() {
 }
 
 #[test]
+fn a_schema_that_is_a_month_old_is_asked_for_again_where_somebody_can_be_asked() {
+    let Some(rig) = Rig::with(&format!("  events: {{ kind: {QUEUE} }}\n")) else { return };
+    rig.up();
+    let kept = rig.place.files_with("\"primaryIdentifier\"");
+    let [file] = &kept[..] else { panic!("{kept:?}") };
+    let aged = |days: u32| {
+        let file = std::fs::File::options().append(true).open(file).unwrap();
+        let now = file.metadata().unwrap().modified().unwrap();
+        file.set_modified(now - std::time::Duration::from_secs(u64::from(days) * 24 * 60 * 60)).unwrap();
+    };
+    let asked = || {
+        let calls = rig.aws.proxy.take_operations();
+        calls.iter().filter(|call| *call == "cloudformation:DescribeType").count()
+    };
+    asked();
+    aged(29);
+    rig.run(&["plan"]).exits(0);
+    assert_eq!(asked(), 0);
+    aged(2);
+    rig.run(&["plan", OFFLINE]).exits(0);
+    assert_eq!(asked(), 0);
+    rig.aws.proxy.misbehave("cloudformation:DescribeType", Fault::Refuses(403, "AccessDenied"), 1, 1);
+    rig.run(&["plan"]).exits(0);
+    assert_eq!(asked(), 1, "what is old does where it can't be had anew");
+    rig.run(&["plan"]).exits(0);
+    assert_eq!(asked(), 1);
+    rig.run(&["plan"]).exits(0);
+    assert_eq!(asked(), 0);
+}
+
+#[test]
 fn offline_a_schema_that_is_not_kept_is_an_error_that_names_what_fetches_it() {
     let Some(rig) = Rig::with(&format!("  events: {{ kind: {QUEUE} }}\n")) else { return };
     let asked = || {

@@ -46,7 +46,8 @@ impl Estate {
         }
         for (name, read) in &located.attributes {
             let path = [read.part.as_str(), read.attribute.as_str()].into_iter().collect();
-            set(&mut attributes, &FieldPath::parse(name), seen.at(&path));
+            let taken = seen.at(&path).map(|attribute| read.taken(attribute));
+            set(&mut attributes, &FieldPath::parse(name), taken.as_ref());
         }
         Ok(attributes)
     }

@@ -1,4 +1,5 @@
-//! A portable kind that a provider makes out of other resources: what it is made of, and what is known of it then.
+//! A portable kind that a provider makes out of other resources: what it is made of, and what is known of it then. And one that needs
+//! others beside it, which a stack shares.
 //!
 //! What one part takes from another is data, and no text with expressions in it: what a user writes may have braces of its own.
 
@@ -73,9 +74,23 @@ pub struct Part {
     pub spec: Value,
     /// The fields of its spec that take what is known of another part once that is made.
     pub reads: BTreeMap<FieldPath, Read>,
+    /// Whether a new one is made before the old one goes, where that is as it must be whatever the resource says; none: as the resource
+    /// says, or else its own kind.
+    pub create_first: Option<bool>,
     /// For fields of the spec, the field of the resource that each came from, and with it all below: reasons, `ignore` and `drift` follow
     /// it.
     pub origins: BTreeMap<FieldPath, FieldPath>,
+}
+
+/// What a resource of a kind that is managed needs beside it at one provider: things that all of a stack share there, such as who may
+/// connect to its machines. They are there before it is made, at every candidate of its placement, and for as long as anything needs them.
+/// The same, whatever of the spec is unknown.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Companions {
+    /// All of them shared.
+    pub parts: Vec<Part>,
+    /// The fields of the resource's own spec that take what is known of one once that is made.
+    pub reads: BTreeMap<FieldPath, Read>,
 }
 
 /// An attribute of a part.
@@ -85,6 +100,10 @@ pub struct Read {
     pub part: String,
     /// The attribute.
     pub attribute: String,
+    /// Of a text, only what follows the last of this: of an ARN, the name.
+    after_last: Option<char>,
+    /// What stands before and after it.
+    around: Option<(String, String)>,
 }
 
 /// What a part is called that several resources share. Its address is one that no resource of a blueprint can have.
@@ -121,7 +140,28 @@ pub struct LocatedPart {
 impl Read {
     /// An attribute of a part.
     pub fn of(part: impl Into<String>, attribute: impl Into<String>) -> Self {
-        Self { part: part.into(), attribute: attribute.into() }
+        Self { part: part.into(), attribute: attribute.into(), after_last: None, around: None }
+    }
+
+    /// Of a text only what follows the last of a character: of an ARN, the name.
+    #[must_use]
+    pub fn after_last(self, character: char) -> Self {
+        Self { after_last: Some(character), ..self }
+    }
+
+    /// A text between two others.
+    #[must_use]
+    pub fn between(self, before: impl Into<String>, after: impl Into<String>) -> Self {
+        Self { around: Some((before.into(), after.into())), ..self }
+    }
+
+    /// What is taken of the attribute. What is no text stays what it is, such as what is not known yet.
+    pub(crate) fn taken(&self, attribute: &Value) -> Value {
+        let Value::String(text) = attribute.revealed() else { return attribute.clone() };
+        let text = self.after_last.and_then(|last| text.rsplit(last).next()).unwrap_or(text);
+        let (before, after) = self.around.as_ref().map_or(("", ""), |(before, after)| (before, after));
+        let taken = format!("{before}{text}{after}").into();
+        if attribute.has_secret() { Value::secret(taken) } else { taken }
     }
 }
 
@@ -146,11 +186,20 @@ pub(crate) fn is_shared(address: &Address) -> bool {
     address.parent().is_none() && !has_form(address.name())
 }
 
-/// Who composes a kind in one scope.
+/// Who composes a kind in one scope, or says what it needs beside it.
 #[derive(Clone)]
 pub(crate) struct Composer {
     pub(crate) provider: Arc<dyn Provider>,
-    pub(crate) schema: &'static Schema,
+    pub(crate) makes: Makes,
+}
+
+/// What there is of a resource besides its parts.
+#[derive(Clone, Copy)]
+pub(crate) enum Makes {
+    /// Nothing but a record, in the shape of this schema.
+    Whole(&'static Schema),
+    /// A thing of its own, of which the parts are companions.
+    Beside,
 }
 
 impl fmt::Debug for Composer {
@@ -163,34 +212,62 @@ impl fmt::Debug for Composer {
 #[derive(Clone, Debug)]
 pub(crate) struct Arranged {
     pub(crate) parts: Vec<(Address, Part)>,
+    /// The attributes of the whole, as far as its provider reads them from a part.
     pub(crate) attributes: BTreeMap<String, Read>,
-    schema: &'static Schema,
+    /// The fields of the resource's own spec that take what is known of a part.
+    fields: BTreeMap<FieldPath, Read>,
+    /// The names of all attributes of the whole.
+    names: Vec<&'static str>,
 }
 
 impl Composer {
-    /// What a resource is made of, in the order in which that can be made.
-    pub(crate) fn compose(&self, wanted: &Wanted<'_>) -> Result<Arranged, Vec<Problem>> {
-        let composed = self.provider.compose(wanted);
-        let Composition { parts, attributes } = composed.map_err(|problems| {
-            let scrubbed = |problem: Problem| Problem { message: scrub(&problem.message, &[wanted.spec]), ..problem };
-            problems.into_iter().map(scrubbed).collect::<Vec<_>>()
-        })?;
-        let wrong = |message: String| vec![Problem::new(FieldPath::root(), message)];
-        let (mut left, mut parts) = (parts, Vec::new());
-        let mut placed: BTreeSet<String> = BTreeSet::new();
-        while !left.is_empty() {
-            let ready = |part: &Part| part.reads.values().all(|read| placed.contains(&read.part));
-            let Some(next) = left.iter().position(ready) else {
-                return Err(wrong(format!("{} of it reads what it can't have, says its provider", left[0].name)));
-            };
-            let part = left.remove(next);
-            if !placed.insert(part.name.clone()) {
-                return Err(wrong(format!("its provider makes it of two parts `{}`", part.name)));
-            }
-            parts.push((part.address(wanted), part));
-        }
-        Ok(Arranged { parts, attributes, schema: self.schema })
+    /// Whether the parts are all there is of a resource.
+    pub(crate) fn is_of_parts(&self) -> bool {
+        matches!(self.makes, Makes::Whole(_))
     }
+
+    /// What a resource is made of or needs beside it, in the order in which that can be made.
+    pub(crate) fn compose(&self, wanted: &Wanted<'_>) -> Result<Arranged, Vec<Problem>> {
+        let one = |problem: Problem| Problem { message: scrub(&problem.message, &[wanted.spec]), ..problem };
+        let scrubbed = |problems: Vec<Problem>| problems.into_iter().map(one).collect::<Vec<_>>();
+        match self.makes {
+            Makes::Whole(schema) => {
+                let Composition { parts, attributes } = self.provider.compose(wanted).map_err(scrubbed)?;
+                let (parts, names) = (in_order(parts, wanted)?, schema.attribute_names());
+                Ok(Arranged { parts, attributes, fields: BTreeMap::new(), names })
+            }
+            Makes::Beside => {
+                let Companions { parts, reads } = self.provider.companions(wanted).map_err(scrubbed)?;
+                if let Some(part) = parts.iter().find(|part| part.shared.is_none()) {
+                    return Err(wrong(format!("its provider makes {} beside it, which nothing shares", part.name)));
+                }
+                let parts = in_order(parts, wanted)?;
+                Ok(Arranged { parts, attributes: BTreeMap::new(), fields: reads, names: Vec::new() })
+            }
+        }
+    }
+}
+
+fn wrong(message: String) -> Vec<Problem> {
+    vec![Problem::new(FieldPath::root(), message)]
+}
+
+/// Parts in the order of what they read, each with its address.
+fn in_order(parts: Vec<Part>, wanted: &Wanted<'_>) -> Result<Vec<(Address, Part)>, Vec<Problem>> {
+    let (mut left, mut parts) = (parts, Vec::new());
+    let mut placed: BTreeSet<String> = BTreeSet::new();
+    while !left.is_empty() {
+        let ready = |part: &Part| part.reads.values().all(|read| placed.contains(&read.part));
+        let Some(next) = left.iter().position(ready) else {
+            return Err(wrong(format!("{} of it reads what it can't have, says its provider", left[0].name)));
+        };
+        let part = left.remove(next);
+        if !placed.insert(part.name.clone()) {
+            return Err(wrong(format!("its provider makes it of two parts `{}`", part.name)));
+        }
+        parts.push((part.address(wanted), part));
+    }
+    Ok(parts)
 }
 
 impl Arranged {
@@ -210,12 +287,18 @@ impl Arranged {
 
     /// The resource's attributes, as far as its parts can be seen.
     pub(crate) fn attributes(&self, world: &World) -> Value {
-        let names = self.schema.attribute_names();
-        let mut attributes = Value::Map(names.into_iter().map(|name| (name.to_owned(), Value::Null)).collect());
+        let mut attributes = Value::Map(self.names.iter().map(|name| ((*name).to_owned(), Value::Null)).collect());
         for (path, read) in &self.attributes {
             set(&mut attributes, &FieldPath::parse(path), Some(&self.read(read, world)));
         }
         attributes
+    }
+
+    /// Puts what can be seen of the parts into the resource's own spec.
+    pub(crate) fn fill(&self, spec: &mut Value, world: &World) {
+        for (path, read) in &self.fields {
+            set(spec, path, Some(&self.read(read, world)));
+        }
     }
 
     fn read(&self, read: &Read, world: &World) -> Value {
@@ -223,6 +306,6 @@ impl Arranged {
         let Some(visible) = visible.filter(|visible| visible.attributes != Value::Unknown) else {
             return Value::Unknown;
         };
-        visible.attributes.get(&read.attribute).cloned().unwrap_or_default()
+        visible.attributes.get(&read.attribute).map(|attribute| read.taken(attribute)).unwrap_or_default()
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod cloud;
 pub(crate) mod crash;
 #[path = "../files/mod.rs"]
 mod files;
+pub(crate) mod guest;
 pub(crate) mod kinds;
 pub(crate) mod limits;
 pub(crate) mod programs;
@@ -150,6 +151,7 @@ impl House {
             .iter()
             .map(|kind| (kind.name, kind.create_first))
             .chain(trio::TRIOS.map(|(name, _)| (name, false)))
+            .chain([(kinds::GUEST.name, true)])
             .map(|(name, create_first)| (name.into(), kinds::schema(create_first)))
             .collect();
         let entry =

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use trueup_engine::compose::{Composed, Composition, Located, Wanted};
+use trueup_engine::compose::{Companions, Composed, Composition, Located, Wanted};
 use trueup_engine::provider::{
     Api, By, Candidate, Check, Found, Invalid, Manager, Observation, Observed, Progress, Provider, ProviderError,
     RetrySafety, Target,
@@ -14,8 +14,8 @@ use trueup_state::entry::{Class, Handle, Request};
 use trueup_state::{FieldPath, KindName, ProviderName, Scope, Value};
 
 use super::cloud::{Act, Cloud, Fault, region};
-use super::kinds::{KINDS, ToyKind, kind, schema, settings};
-use super::trio;
+use super::kinds::{GUEST, KINDS, ToyKind, kind, schema, settings};
+use super::{guest, trio};
 
 /// A provider of toys.
 pub(crate) struct ToyProvider {
@@ -47,7 +47,8 @@ impl Provider for ToyProvider {
     }
 
     fn kinds(&self) -> BTreeSet<KindName> {
-        KINDS.iter().map(|kind| kind.name.into()).chain(trio::TRIOS.map(|(name, _)| name.into())).collect()
+        let managed = KINDS.iter().chain([&GUEST]).map(|kind| kind.name.into());
+        managed.chain(trio::TRIOS.map(|(name, _)| name.into())).collect()
     }
 
     fn concurrency(&self) -> usize {
@@ -80,6 +81,14 @@ impl Provider for ToyProvider {
 
     fn compose(&self, wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> {
         trio::compose(wanted)
+    }
+
+    fn accompanies(&self, scope: &Scope, kind: &KindName) -> BTreeSet<(Scope, KindName)> {
+        guest::accompanies(scope, kind)
+    }
+
+    fn companions(&self, wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
+        guest::companions(wanted)
     }
 
     async fn locate(&self, scope: &Scope, _kind: &KindName, id: &str) -> Result<Option<Located>, ProviderError> {

@@ -59,13 +59,19 @@ pub(crate) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
             }
         }
         let reads = READS.iter().filter(|(part, ..)| part == name);
+        let reads = reads.map(|(_, field, of, name)| (FieldPath::parse(field), Read::of(*of, *name)));
+        // A face that needs an address has the last piece of it.
+        let piece = Read::of("config", "address").after_last('.').between("<", ">");
+        let needs = wanted.spec.get("needs").is_some() && *name == "face";
+        let reads = reads.chain(needs.then(|| (FieldPath::parse("note"), piece)));
         Part {
             name: (*name).to_owned(),
             kind: part_kind(wanted.kind.as_str()).unwrap().into(),
             scope: wanted.scope.clone(),
             shared: None,
+            create_first: (wanted.spec.get("label") == Some(&"first".into())).then_some(true),
             spec: Value::Map(spec),
-            reads: reads.map(|(_, field, of, name)| (FieldPath::parse(field), Read::of(*of, *name))).collect(),
+            reads: reads.collect(),
             origins,
         }
     };
@@ -78,6 +84,7 @@ pub(crate) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
         kind: "box".into(),
         scope: wanted.scope.clone(),
         shared: Some(net_of(wanted.scope)),
+        create_first: None,
         spec: Value::Map(Map::from([("note".to_owned(), note.into())])),
         reads: BTreeMap::new(),
         origins: BTreeMap::new(),

@@ -37,7 +37,7 @@ impl AwsProvider {
     /// The provider. Nothing is read and nobody is called before a manager is asked for. `types`: the directory that the schemas of
     /// native types are kept in; `is_offline`: whether those that are not kept are an error.
     pub fn new(types: impl Into<PathBuf>, is_offline: bool, clock: Arc<dyn Clock>) -> Self {
-        Self { pool: Pool::default(), archive: Archive::new(types.into(), is_offline), clock }
+        Self { pool: Pool::default(), archive: Archive::new(types.into(), is_offline, clock.clone()), clock }
     }
 
     /// The clients of where this machine usually is at AWS.

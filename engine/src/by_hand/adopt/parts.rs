@@ -118,10 +118,13 @@ impl Ground<'_> {
             let recorded = || self.state.records.get(part)?.current.as_ref().map(|object| &object.attributes);
             found.or_else(recorded)
         };
-        let read = |read: &Read| of_part(arranged.address_of(&read.part)?)?.get(&read.attribute);
+        let read = |read: &Read| {
+            let attributes = of_part(arranged.address_of(&read.part)?)?;
+            Some(read.taken(attributes.get(&read.attribute)?))
+        };
         let mut known = Value::Map(Map::new());
         for (path, value) in arranged.attributes.iter().filter_map(|(path, of)| Some((path, read(of)?))) {
-            known.put(&FieldPath::parse(path), value.clone());
+            known.put(&FieldPath::parse(path), value);
         }
         known
     }

@@ -7,7 +7,7 @@ use trueup_state::{Address, Declared, Record, Scope, Value};
 
 use super::{Builder, Options};
 use crate::blueprint::{Block, Resource};
-use crate::compose::{Arranged, Part, Wanted, address_of, is_shared, part_paths, spans};
+use crate::compose::{Arranged, Composer, Part, Wanted, address_of, is_shared, part_paths, spans};
 use crate::desired::{described, part_desired};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Reason;
@@ -37,32 +37,64 @@ pub(super) enum Unmade {
 }
 
 impl Builder<'_> {
-    /// Plans the parts of a resource, if it is composed, and lets it depend on them.
+    /// Plans the parts of a resource, if it is composed or needs any beside it, and lets it depend on them.
     pub(super) fn with_parts(
         &mut self,
         resource: &Resource,
         declared: &mut Declared,
         options: &mut Options,
     ) -> Result<(), Unmade> {
-        let composes = |branch: &Branch| self.input.estate.composer(&branch.scope, &resource.kind).is_some();
-        if !options.branches.iter().any(composes) {
-            return Ok(());
-        }
-        self.is_of_parts(resource)?;
-        let arranged = self.arranged(resource, options)?;
-        let mut parts = BTreeSet::new();
-        for (address, part) in &arranged.parts {
-            let reads = part.reads.values().filter_map(|read| arranged.address_of(&read.part)).cloned().collect();
-            self.part(resource, declared, &arranged, (address, part), reads)?;
-            parts.insert(address.clone());
-        }
+        let estate = self.input.estate;
+        let mut composers = options.branches.iter().filter_map(|branch| estate.parted(&branch.scope, &resource.kind));
+        let Some(first) = composers.next() else { return Ok(()) };
+        let parts = if first.is_of_parts() || composers.any(Composer::is_of_parts) {
+            self.is_of_parts(resource)?;
+            let arranged = self.arranged(resource, options)?;
+            let parts = self.planned_parts(resource, declared, &arranged)?;
+            options.composed = Some(arranged);
+            parts
+        } else {
+            self.companions(resource, declared, options)?
+        };
         let stopped = parts.iter().find(|part| self.stopped.contains(*part));
         if let Some(part) = stopped {
             return Err(Unmade::Stopped(format!("it waits for {part}, which is a part of it")));
         }
         declared.dependencies.extend(parts);
-        options.composed = Some(arranged);
         Ok(())
+    }
+
+    /// Plans what a resource needs beside it at each candidate, and puts what is known of that into its spec there.
+    fn companions(
+        &mut self,
+        resource: &Resource,
+        declared: &Declared,
+        options: &mut Options,
+    ) -> Result<BTreeSet<Address>, Unmade> {
+        let mut parts = BTreeSet::new();
+        for branch in &mut options.branches {
+            let Some(composer) = self.input.estate.parted(&branch.scope, &resource.kind) else { continue };
+            let arranged = self.arranged_by(composer, resource, branch)?;
+            parts.extend(self.planned_parts(resource, declared, &arranged)?);
+            arranged.fill(&mut branch.spec, &self.world);
+        }
+        Ok(parts)
+    }
+
+    /// Plans what a resource is made of or needs beside it, in order.
+    fn planned_parts(
+        &mut self,
+        resource: &Resource,
+        declared: &Declared,
+        arranged: &Arranged,
+    ) -> Result<BTreeSet<Address>, Unmade> {
+        let mut parts = BTreeSet::new();
+        for (address, part) in &arranged.parts {
+            let reads = part.reads.values().filter_map(|read| arranged.address_of(&read.part)).cloned().collect();
+            self.part(resource, declared, arranged, (address, part), reads)?;
+            parts.insert(address.clone());
+        }
+        Ok(parts)
     }
 
     /// Refuses what is recorded as one thing where it would be made of parts: nobody here could delete it.
@@ -88,6 +120,11 @@ impl Builder<'_> {
             self.problems.push(problem);
             return Err(Unmade::Wrong);
         };
+        let composer = self.input.estate.composer(&branch.scope, &resource.kind).ok_or(Unmade::Wrong)?;
+        self.arranged_by(composer, resource, branch)
+    }
+
+    fn arranged_by(&mut self, composer: &Composer, resource: &Resource, branch: &Branch) -> Result<Arranged, Unmade> {
         let wanted = Wanted {
             address: &resource.address,
             kind: &resource.kind,
@@ -95,7 +132,6 @@ impl Builder<'_> {
             scope: &branch.scope,
             candidate: branch.candidate.as_ref(),
         };
-        let composer = self.input.estate.composer(&branch.scope, &resource.kind).ok_or(Unmade::Wrong)?;
         composer.compose(&wanted).map_err(|problems| {
             self.problems.extend(described(problems, resource));
             self.show(resource, Value::Unknown, Value::Unknown);
@@ -238,19 +274,16 @@ impl Builder<'_> {
 
     /// The resource that what is recorded at an address is, or was, a part of.
     pub(super) fn recorded_part_of(&self, address: &Address) -> Option<Address> {
-        let is_whole = |record: &&Record| {
+        let parted = |record: &Record| {
             let object = record.objects().next();
-            object.is_some_and(|object| self.input.estate.composer(&object.scope, &record.kind).is_some())
+            object.and_then(|object| self.input.estate.parted(&object.scope, &record.kind))
         };
         if !is_shared(address) {
-            return address
-                .parent()
-                .and_then(|of| self.record(&of))
-                .filter(is_whole)
-                .map(|record| record.address.clone());
+            let of = address.parent().and_then(|of| self.record(&of))?;
+            return parted(of).filter(|composer| composer.is_of_parts()).map(|_| of.address.clone());
         }
         let mut records = self.input.state?.records.values();
-        let of = records.find(|record| record.declared.dependencies.contains(address) && is_whole(record));
+        let of = records.find(|record| record.declared.dependencies.contains(address) && parted(record).is_some());
         of.map(|record| record.address.clone())
     }
 
@@ -286,7 +319,7 @@ fn resource_of(of: &Resource, address: &Address, part: &Part, spec: &Value) -> R
         module: of.module.clone(),
         ignore: if own { part_paths(&part.origins, &of.ignore) } else { BTreeSet::new() },
         correct: of.correct.as_ref().filter(|_| own).map(|paths| part_paths(&part.origins, paths)),
-        create_first: of.create_first.filter(|_| own),
+        create_first: part.create_first.or(of.create_first.filter(|_| own)),
         span: of.span,
         existing_span: None,
         schema: None,

@@ -32,7 +32,7 @@ impl Builder<'_> {
         let records = || self.input.state.into_iter().flat_map(|state| state.records.values());
         let composed = |record: &&Record| {
             let object = record.current.as_ref();
-            object.is_some_and(|object| self.input.estate.composer(&object.scope, &record.kind).is_some())
+            object.is_some_and(|object| self.input.estate.parted(&object.scope, &record.kind).is_some())
         };
         for whole in records().filter(composed) {
             let is_part = |part: &&Address| part.is_in(&whole.address) || is_shared(part);

@@ -59,6 +59,7 @@ impl<'a> Native<'a> {
             shared: None,
             spec: map([("properties", Value::Map(Map::new()))]),
             reads: BTreeMap::new(),
+            create_first: None,
             origins: BTreeMap::new(),
         };
         Self { wanted, part }

@@ -6,17 +6,21 @@ use std::future::Future;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_cloudformation::types::RegistryType;
 use tokio::sync::OnceCell;
 use trueup_engine::provider::ProviderError;
 use trueup_engine::schema::Schema;
-use trueup_state::Class;
+use trueup_state::{Class, Clock};
 
 use super::published::Published;
 use super::schema;
 use crate::clients::Clients;
 use crate::error::failed;
+
+/// How old what is kept may be before it is asked for again: AWS adds to its types all the time.
+const FRESH: Duration = Duration::from_hours(30 * 24);
 
 /// A type: what AWS publishes of it, and the schema that this makes.
 #[derive(Debug)]
@@ -32,12 +36,13 @@ pub(crate) struct Archive {
     directory: PathBuf,
     /// Whether nobody is asked.
     is_offline: bool,
+    clock: Arc<dyn Clock>,
     known: Mutex<BTreeMap<String, Arc<OnceCell<Arc<Type>>>>>,
 }
 
 impl Archive {
-    pub(crate) fn new(directory: PathBuf, is_offline: bool) -> Self {
-        Self { directory, is_offline, known: Mutex::default() }
+    pub(crate) fn new(directory: PathBuf, is_offline: bool, clock: Arc<dyn Clock>) -> Self {
+        Self { directory, is_offline, clock, known: Mutex::default() }
     }
 
     /// A type by its name; none where AWS has no such type. `clients`: whom to ask, which is found out only where it is not kept.
@@ -62,9 +67,34 @@ impl Archive {
         name: &str,
     ) -> Result<Type, ProviderError> {
         let file = self.directory.join(format!("{}.json", name.replace("::", "-")));
-        if let Some(kept) = fs::read(&file).ok().and_then(|bytes| read(&bytes).ok()) {
-            return Ok(kept);
+        let kept = fs::read(&file).ok().and_then(|bytes| read(&bytes).ok());
+        match kept {
+            Some(kept) if self.is_offline || self.is_fresh(&file) => Ok(kept),
+            // What is old does, where nobody can be asked.
+            Some(kept) => match self.ask(clients, name, &file).await {
+                Err(error) if error.class != Class::NotFound => {
+                    tracing::debug!(%error, "{name} is known as it was when it was asked for last");
+                    Ok(kept)
+                }
+                asked => asked,
+            },
+            None => self.ask(clients, name, &file).await,
         }
+    }
+
+    fn is_fresh(&self, file: &Path) -> bool {
+        let now = u64::try_from(self.clock.now().0).unwrap_or_default();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(now);
+        let kept = fs::metadata(file).and_then(|known| known.modified());
+        kept.is_ok_and(|kept| now.duration_since(kept).unwrap_or_default() < FRESH)
+    }
+
+    async fn ask(
+        &self,
+        clients: impl Future<Output = Result<Arc<Clients>, ProviderError>> + Send,
+        name: &str,
+        file: &Path,
+    ) -> Result<Type, ProviderError> {
         if self.is_offline {
             let message = format!(
                 "the schema of {name} is not kept on this machine, and `--offline` asks nobody: `trueup explain {name}` fetches it"
@@ -76,7 +106,7 @@ impl Archive {
             ProviderError::new(Class::Internal, format!("what AWS publishes of {name} can't be read: {error}"))
         })?;
         // Whoever can't keep it asks again the next time.
-        if let Err(error) = keep(&file, text.as_bytes()) {
+        if let Err(error) = keep(file, text.as_bytes()) {
             tracing::debug!(%error, file = %file.display(), "the schema can't be kept");
         }
         Ok(read)

@@ -1,0 +1,53 @@
+//! 200 buckets, beside boto3 with as many threads as it has use for.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::aws::{Aws, REGION};
+use crate::python::python;
+use crate::{median, timed, trueup};
+
+const COUNT: usize = 200;
+const TIMES: usize = 3;
+
+pub(crate) fn measure() {
+    let Some(python) = python("aws", include_str!("../../tests/support/aws/moto.txt")) else { return };
+    let mut ratios = (Vec::new(), Vec::new());
+    for time in 0..TIMES {
+        let Some(aws) = Aws::start() else { return };
+        let place = tempfile::tempdir().unwrap();
+        let blueprint = format!(
+            "blueprint: many\nproviders: {{ aws: {{}} }}\nresources:\n  b:\n    kind: bucket\n    for_each: \"{{{{ range({COUNT}) }}}}\"\n    name: \"many-{time}-{{{{ each.key | string }}}}\"\n"
+        );
+        fs::write(place.path().join("blueprint.yaml"), blueprint).unwrap();
+        let environment = aws.environment();
+        aws.proxy.take_operations();
+        let (ours, _) = timed(&mut trueup(place.path(), &environment, &["apply", "--yes"]));
+        let mut calls: BTreeMap<String, usize> = BTreeMap::new();
+        for call in aws.proxy.take_operations() {
+            *calls.entry(call).or_default() += 1;
+        }
+        let made = calls.get("s3:CreateBucket").copied();
+        assert_eq!(made, Some(COUNT), "{calls:?}");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/aws/boto.py");
+        let told = serde_json::json!({ "endpoint": aws.proxy.url, "region": REGION, "prefix": format!("other-{time}"), "calls": calls });
+        let (_, said) = timed(Command::new(&python).arg(script).arg(told.to_string()));
+        let theirs: f64 = String::from_utf8_lossy(&said.stdout).trim().parse().unwrap();
+        let mut same: BTreeMap<String, usize> = BTreeMap::new();
+        for call in aws.proxy.take_operations() {
+            *same.entry(call).or_default() += 1;
+        }
+        assert_eq!(same, calls, "both make the same calls");
+        ratios.0.push(ours);
+        ratios.1.push(Duration::from_secs_f64(theirs));
+    }
+    let (ours, theirs) = (median(ratios.0), median(ratios.1));
+    println!(
+        "| `apply` of {COUNT} buckets on moto, beside boto3 with 32 threads doing the same calls | {:.2} s, boto3 {:.2} s: {:.2} times its time |",
+        ours.as_secs_f64(),
+        theirs.as_secs_f64(),
+        ours.as_secs_f64() / theirs.as_secs_f64()
+    );
+}
