@@ -50,7 +50,10 @@ fn estate(rig: &Rig) {
         assert_eq!(answer.get("error"), None, "{call}: {answer}");
     }
     let tags = json!([{ "Key": "team", "Value": "ml" }]);
-    let queue = |delay: u32| made(rig, QUEUE, &json!({ "DelaySeconds": delay, "Tags": tags }));
+    let queue = |delay: u32| {
+        let named = format!("events-{delay}");
+        made(rig, QUEUE, &json!({ "DelaySeconds": delay, "QueueName": named, "Tags": tags }))
+    };
     let instance = |key: &str, id: String| json!({ "index_key": key, "attributes": { "id": id } });
     let secret = json!({ "Name": "token", "SecretString": "HUNTER2-secret", "Description": "of HUNTER2-described" });
     let secret = made(rig, "AWS::SecretsManager::Secret", &secret);

@@ -22,6 +22,7 @@ mod interrupt;
 mod journey;
 mod json;
 mod kills;
+mod kinds;
 mod language;
 mod no_key;
 mod oci;

@@ -57,7 +57,7 @@ pub struct Alert {
     /// The share, in percent of the amount. Example: `80`.
     #[schemars(range(min = 1, max = 1000))]
     pub percent: u32,
-    /// Of what: `spent` (the default), or `forecast`, what the month will have cost as the provider reckons.
+    /// Of what: `actual` (the default), what the month has cost so far, or `forecast`, what the month will have cost as the provider reckons.
     #[serde(default)]
     pub of: Basis,
 }
@@ -68,13 +68,13 @@ pub struct Alert {
 pub enum Basis {
     /// What the month has cost so far.
     #[default]
-    Spent,
+    Actual,
     /// What the month will have cost, as the provider reckons.
     Forecast,
 }
 
 fn usual_alerts() -> Vec<Alert> {
-    [80, 100].map(|percent| Alert { percent, of: Basis::Spent }).into()
+    [80, 100].map(|percent| Alert { percent, of: Basis::Actual }).into()
 }
 
 /// What is known of a budget once it exists.

@@ -54,7 +54,7 @@ pub struct Spec {
     #[schemars(extend("x-free" = true))]
     pub tags: Tags,
 
-    /// What one provider alone has, under its name. Example: `{ aws: { replicate_to: [eu-west-1] } }`.
+    /// What one provider alone has, under its name. Example: `{ aws: { policy: { Statement: [] } } }`.
     #[serde(default)]
     #[schemars(extend("x-free" = true))]
     pub options: Options,

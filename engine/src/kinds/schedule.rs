@@ -40,7 +40,7 @@ pub struct Spec {
     /// What it starts. Example: `{ function: "{{ retrain }}" }`.
     pub starts: Starts,
 
-    /// What is given to it, as it is. Default: what the provider gives. Example: `{"full":true}`.
+    /// What is given to it, as it is. Default: what the provider gives. Example: `'{"full": true}'`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 65536))]
     pub input: Option<String>,
@@ -58,7 +58,7 @@ pub struct Spec {
     #[schemars(extend("x-free" = true))]
     pub tags: Tags,
 
-    /// What one provider alone has, under its name. Example: `{ aws: { group: nightly } }`.
+    /// What one provider alone has, under its name. Example: `{ aws: { flexible_minutes: 15 } }`.
     #[serde(default)]
     #[schemars(extend("x-free" = true))]
     pub options: Options,

@@ -60,6 +60,7 @@ impl<'a> Native<'a> {
             create_first: None,
             spec: map([("properties", Value::Map(Map::new()))]),
             reads: BTreeMap::new(),
+            create_first: None,
             origins: BTreeMap::new(),
         };
         Self { wanted, part }
