@@ -117,7 +117,8 @@ impl Fleet {
 }
 
 fn group_in(rig: &Rig, region: &str, name: &str) -> String {
-    let made = rig.aws.boto_in(region, "ec2", "create_security_group", json!({ "GroupName": name, "Description": "d" }));
+    let made =
+        rig.aws.boto_in(region, "ec2", "create_security_group", json!({ "GroupName": name, "Description": "d" }));
     text(&made["GroupId"])
 }
 
@@ -161,17 +162,27 @@ fn a_machine_is_launched_encrypted_closed_and_ours() {
     assert_eq!(machine["BlockDeviceMappings"][0]["Ebs"]["DeleteOnTermination"], true, "{machine}");
     let interface = fleet.ec2("describe_network_interfaces", json!({}))["NetworkInterfaces"][0].clone();
     for of in [&machine, &disk, &interface] {
-        assert_eq!((tag(of, "team").as_deref(), tag(of, "trueup:address").as_deref()), (Some("search"), Some("m")), "{of}");
+        assert_eq!(
+            (tag(of, "team").as_deref(), tag(of, "trueup:address").as_deref()),
+            (Some("search"), Some("m")),
+            "{of}"
+        );
         assert_eq!(tag(of, "trueup:stack"), tag(&machine, "trueup:stack"), "{of}");
     }
     let [asked] = &fleet.rig.aws.proxy.asked("ec2:RunInstances")[..] else { panic!() };
-    assert_eq!(asked["ImageId"], "resolve:ssm:/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id");
+    assert_eq!(
+        asked["ImageId"],
+        "resolve:ssm:/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id"
+    );
     assert_eq!((asked["InstanceInitiatedShutdownBehavior"].as_str(), asked.get("UserData")), ("stop", None));
     let shown = fleet.rig.run(&["state", "show", "m", "--json"]).exits(0).json();
     let attributes = &shown["current"]["attributes"];
     assert_eq!(attributes["gpus"][0]["model"], "A10G", "{shown}");
     assert_eq!((&attributes["price_per_hour"], &attributes["status"]), (&json!(1.006), &json!("running")), "{shown}");
-    assert_eq!((&attributes["ip"], &attributes["zone"]), (&machine["PublicIpAddress"], &machine["Placement"]["AvailabilityZone"]));
+    assert_eq!(
+        (&attributes["ip"], &attributes["zone"]),
+        (&machine["PublicIpAddress"], &machine["Placement"]["AvailabilityZone"])
+    );
     assert_eq!(shown["current"]["seen"]["image"]["id"], machine["ImageId"], "{shown}");
     fleet.rig.run(&["destroy", "--yes"]).exits(0);
     fleet.is_gone();
@@ -227,7 +238,10 @@ fn fields() -> Vec<Field> {
             there: |fleet| fleet.only()["MetadataOptions"]["HttpPutResponseHopLimit"].clone(),
             is: (json!(2), json!(1)),
             by_hand: |fleet| {
-                ("modify_instance_metadata_options", json!({ "InstanceId": fleet.id(), "HttpTokens": "optional", "HttpPutResponseHopLimit": 1 }))
+                (
+                    "modify_instance_metadata_options",
+                    json!({ "InstanceId": fleet.id(), "HttpTokens": "optional", "HttpPutResponseHopLimit": 1 }),
+                )
             },
             said: "IMDSv1",
         },
@@ -242,7 +256,10 @@ fn fields() -> Vec<Field> {
             by_hand: |fleet| {
                 let found = fleet.ec2("describe_iam_instance_profile_associations", json!({}));
                 let id = found["IamInstanceProfileAssociations"][0]["AssociationId"].clone();
-                ("replace_iam_instance_profile_association", json!({ "AssociationId": id, "IamInstanceProfile": { "Name": "one" } }))
+                (
+                    "replace_iam_instance_profile_association",
+                    json!({ "AssociationId": id, "IamInstanceProfile": { "Name": "one" } }),
+                )
             },
             said: "identity",
         },
@@ -252,7 +269,10 @@ fn fields() -> Vec<Field> {
             there: |fleet| json!([fleet.only()["InstanceType"], fleet.only()["State"]["Name"]]),
             is: (json!(["g5.2xlarge", "running"]), json!(["g5.4xlarge", "running"])),
             by_hand: |fleet| {
-                ("modify_instance_attribute", json!({ "InstanceId": fleet.id(), "InstanceType": { "Value": "g5.12xlarge" } }))
+                (
+                    "modify_instance_attribute",
+                    json!({ "InstanceId": fleet.id(), "InstanceType": { "Value": "g5.12xlarge" } }),
+                )
             },
             said: "machine_type",
         },
@@ -324,6 +344,7 @@ fn what_needs_another_machine_has_it_before_the_old_one_goes() {
         ("disk: { size_gb: 200 },", "disk: { size_gb: 100 },", "disk.size_gb"),
         ("network: { public_ip: false },", "", "network.public_ip"),
         ("", "gpu: { model: T4G },", "gpu.model"),
+        ("name: box,", "name: box, env: { A: b },", "env.A"),
     ] {
         let Some(fleet) = Fleet::with(first) else { return };
         let old = fleet.id();
@@ -367,7 +388,12 @@ fn a_type_that_can_not_be_had_gives_way_to_the_old_one() {
     let Some(fleet) = Fleet::with("") else { return };
     fleet.rig.aws.machines_are_told(REGION, json!({ "refuse": { "g5.12xlarge": "InsufficientInstanceCapacity" } }));
     fleet.write("gpu: { model: A10G, count: 4 },");
-    fleet.rig.run(&["apply", "--yes"]).exits(3).says("InsufficientInstanceCapacity").says("it is a g5.xlarge as before");
+    fleet
+        .rig
+        .run(&["apply", "--yes"])
+        .exits(3)
+        .says("InsufficientInstanceCapacity")
+        .says("it is a g5.xlarge as before");
     let machine = fleet.only();
     assert_eq!((&machine["InstanceType"], &machine["State"]["Name"]), (&json!("g5.xlarge"), &json!("running")));
     fleet.rig.run(&["drift"]).exits(0);
@@ -422,20 +448,32 @@ fn a_spot_machine_that_aws_took_back_is_no_strangers_deletion() {
 #[test]
 fn machines_are_bought_as_the_blueprint_says() {
     for (market, seen, words) in [
-        ("market: spot, max_price_per_hour: 2.5,", json!("spot"), vec![
-            ("InstanceMarketOptions.MarketType", "spot"),
-            ("InstanceMarketOptions.SpotOptions.SpotInstanceType", "one-time"),
-            ("InstanceMarketOptions.SpotOptions.MaxPrice", "2.5"),
-            ("InstanceInitiatedShutdownBehavior", "terminate"),
-        ]),
-        ("market: { reservation: cr-1 },", json!({ "reservation": "cr-1" }), vec![
-            ("CapacityReservationSpecification.CapacityReservationTarget.CapacityReservationId", "cr-1"),
-            ("InstanceInitiatedShutdownBehavior", "stop"),
-        ]),
-        ("market: { capacity_block: cr-2 },", json!({ "capacity_block": "cr-2" }), vec![
-            ("InstanceMarketOptions.MarketType", "capacity-block"),
-            ("CapacityReservationSpecification.CapacityReservationTarget.CapacityReservationId", "cr-2"),
-        ]),
+        (
+            "market: spot, max_price_per_hour: 2.5,",
+            json!("spot"),
+            vec![
+                ("InstanceMarketOptions.MarketType", "spot"),
+                ("InstanceMarketOptions.SpotOptions.SpotInstanceType", "one-time"),
+                ("InstanceMarketOptions.SpotOptions.MaxPrice", "2.5"),
+                ("InstanceInitiatedShutdownBehavior", "terminate"),
+            ],
+        ),
+        (
+            "market: { reservation: cr-1 },",
+            json!({ "reservation": "cr-1" }),
+            vec![
+                ("CapacityReservationSpecification.CapacityReservationTarget.CapacityReservationId", "cr-1"),
+                ("InstanceInitiatedShutdownBehavior", "stop"),
+            ],
+        ),
+        (
+            "market: { capacity_block: cr-2 },",
+            json!({ "capacity_block": "cr-2" }),
+            vec![
+                ("InstanceMarketOptions.MarketType", "capacity-block"),
+                ("CapacityReservationSpecification.CapacityReservationTarget.CapacityReservationId", "cr-2"),
+            ],
+        ),
     ] {
         let Some(fleet) = Fleet::with(market) else { return };
         let [asked] = &fleet.rig.aws.proxy.asked("ec2:RunInstances")[..] else { panic!() };
@@ -444,7 +482,11 @@ fn machines_are_bought_as_the_blueprint_says() {
         }
         let shown = fleet.rig.run(&["state", "show", "m", "--json"]).exits(0).json();
         assert_eq!(shown["current"]["seen"]["market"], seen, "{shown}");
-        assert_eq!(shown["current"]["attributes"].get("price_per_hour").filter(|price| !price.is_null()), None, "{shown}");
+        assert_eq!(
+            shown["current"]["attributes"].get("price_per_hour").filter(|price| !price.is_null()),
+            None,
+            "{shown}"
+        );
     }
     let Some(fleet) = Fleet::with("market: spot, tags: { team: a },") else { return };
     let requests = fleet.ec2("describe_spot_instance_requests", json!({}))["SpotInstanceRequests"].clone();
@@ -465,10 +507,41 @@ fn a_machine_starts_from_the_image_that_is_meant() {
     fleet.write("image: { family: /aws/service/ami-amazon-linux-latest/al2023 },");
     fleet.rig.up();
     let machine = fleet.only();
-    assert_eq!((&machine["RootDeviceName"], &fleet.disk()["Encrypted"]), (&json!("/dev/xvda"), &json!(true)), "{machine}");
+    assert_eq!(
+        (&machine["RootDeviceName"], &fleet.disk()["Encrypted"]),
+        (&json!("/dev/xvda"), &json!(true)),
+        "{machine}"
+    );
     fleet.write("image: { name: 'nobody-has-this' },");
     fleet.rig.run(&["apply", "--yes"]).exits(3).says("there is no such image");
     assert_eq!(fleet.id(), text(&machine["InstanceId"]));
+}
+
+#[test]
+fn a_machine_is_placed_where_the_blueprint_says() {
+    let Some(fleet) = Fleet::start() else { return };
+    let vpc = fleet.ec2("describe_vpcs", json!({}))["Vpcs"][0]["VpcId"].clone();
+    let tags = json!([{ "ResourceType": "subnet", "Tags": [{ "Key": "Name", "Value": "nodes" }] }]);
+    let asked = json!({ "VpcId": vpc, "CidrBlock": "172.31.200.0/24", "AvailabilityZone": "us-east-1b", "TagSpecifications": tags });
+    let subnet = fleet.by_hand("create_subnet", asked)["Subnet"]["SubnetId"].clone();
+    fleet.write_with("network: { subnet: nodes, public_ip: false },", ", placement_group: close, key_name: ada");
+    fleet.rig.up();
+    let machine = fleet.only();
+    assert_eq!((&machine["SubnetId"], machine.get("PublicIpAddress")), (&subnet, None), "{machine}");
+    assert_eq!(machine["Placement"]["AvailabilityZone"], "us-east-1b", "{machine}");
+    assert_eq!(
+        (&machine["Placement"]["GroupName"], &machine["KeyName"]),
+        (&json!("close"), &json!("ada")),
+        "{machine}"
+    );
+    fleet.write_with("network: { public_ip: false },", ", zone: us-east-1c");
+    fleet.rig.run(&["plan"]).exits(2).says("1 to replace");
+    fleet.rig.up();
+    assert_eq!(fleet.only()["Placement"]["AvailabilityZone"], "us-east-1c");
+    fleet.write("network: { subnet: nobodys },");
+    fleet.rig.run(&["apply", "--yes"]).exits(3).says("there is no subnet `nobodys`");
+    fleet.rig.write("  m: { kind: gpu_instance, gpu: none, network: { subnet: nodes } }\n");
+    fleet.rig.run(&["plan"]).exits(1).complains("options.aws.vpc");
 }
 
 /// A disk beside the one that it starts from would leave that as its image has it: not encrypted.
@@ -660,6 +733,29 @@ fn drift_of_a_thousand_machines_takes_three_calls() {
     assert_eq!(fleet.machines().len(), 1000);
 }
 
+/// Of many lists only the stack's own is read to its end.
+#[test]
+fn what_does_not_fit_a_page_is_found_and_a_page_that_fails_is_no_absence() {
+    let Some(fleet) = Fleet::start() else { return };
+    let stranger = json!([{ "ResourceType": "instance", "Tags": [{ "Key": "trueup:stack", "Value": "another" }] }]);
+    for _ in 0..3 {
+        fleet.by_hand(
+            "run_instances",
+            json!({ "ImageId": "ami-1", "MinCount": 1, "MaxCount": 1, "TagSpecifications": stranger }),
+        );
+    }
+    fleet.write("for_each: [1, 2, 3, 4, 5],");
+    fleet.rig.up();
+    fleet.rig.aws.proxy.pages_of(2);
+    fleet.calls();
+    fleet.rig.run(&["drift"]).exits(0).says_not("belongs to this stack");
+    // A first page of everybody's, one machine of the stack's, and its three pages.
+    assert_eq!(fleet.calls()["ec2:DescribeInstances"], 5);
+    fleet.rig.aws.proxy.misbehave("ec2:DescribeInstances", Fault::Refuses(403, "UnauthorizedOperation"), 5, 1);
+    fleet.rig.run(&["plan"]).says("UnauthorizedOperation").says_not("to create, ").says_not("deleted outside");
+    fleet.rig.is_level();
+}
+
 #[test]
 fn what_can_not_be_told_is_no_absence() {
     let Some(fleet) = Fleet::with("") else { return };
@@ -690,7 +786,8 @@ fn a_machine_that_nothing_records_is_told_and_adopted_by_its_name_or_its_id() {
     fleet.rig.write(&both);
     fleet.rig.up();
     let id = |name: &str| {
-        let found = fleet.machines().into_iter().find(|machine| tag(machine, "trueup:address").as_deref() == Some(name));
+        let found =
+            fleet.machines().into_iter().find(|machine| tag(machine, "trueup:address").as_deref() == Some(name));
         text(&found.unwrap()["InstanceId"])
     };
     let (m, n) = (id("m"), id("n"));
@@ -733,7 +830,10 @@ fn replies_that_are_lost_and_calls_that_are_too_many_change_nothing_but_the_time
         fleet.rig.run(&["apply", "--yes"]);
     }
     fleet.rig.is_level();
-    assert_eq!((fleet.id(), fleet.disk()["Size"].clone(), tag(&fleet.only(), "team")), (id, json!(200), Some("b".to_owned())));
+    assert_eq!(
+        (fleet.id(), fleet.disk()["Size"].clone(), tag(&fleet.only(), "team")),
+        (id, json!(200), Some("b".to_owned()))
+    );
     fleet.rig.aws.proxy.misbehave("ec2:TerminateInstances", Fault::LosesReply, 1, 1);
     fleet.rig.run(&["destroy", "--yes"]).exits(0);
     fleet.is_gone();
@@ -748,7 +848,8 @@ fn machines_that_ask_for_the_same_share_a_group_that_lets_in_nothing_else() {
     fleet.rig.write(&format!("{}{}{}", machine("a", open), machine("b", open), machine("c", "tags: { x: y }")));
     fleet.rig.up();
     let groups = |name: &str| {
-        let found = fleet.machines().into_iter().find(|machine| tag(machine, "trueup:address").as_deref() == Some(name));
+        let found =
+            fleet.machines().into_iter().find(|machine| tag(machine, "trueup:address").as_deref() == Some(name));
         text(&found.unwrap()["SecurityGroups"][0]["GroupId"])
     };
     assert_eq!(groups("a"), groups("b"));
@@ -758,7 +859,8 @@ fn machines_that_ask_for_the_same_share_a_group_that_lets_in_nothing_else() {
     for key in made {
         let got = fleet.rig.types("get_resource", json!({ "TypeName": GROUP, "Identifier": key }));
         let group: Json = serde_json::from_str(got["ResourceDescription"]["Properties"].as_str().unwrap()).unwrap();
-        let rule = |port: u32| json!({ "IpProtocol": "tcp", "FromPort": port, "ToPort": port, "CidrIp": "203.0.113.7/32" });
+        let rule =
+            |port: u32| json!({ "IpProtocol": "tcp", "FromPort": port, "ToPort": port, "CidrIp": "203.0.113.7/32" });
         let is_open = group["GroupId"] == json!(groups("a"));
         let ingress = if is_open { json!([rule(22), rule(8080)]) } else { json!([]) };
         assert_eq!(group["SecurityGroupIngress"], ingress, "{group}");

@@ -41,7 +41,9 @@ impl Estate {
             match observed.observations.into_iter().next() {
                 Some(Observation::Present(found)) => seen.put(&[name.as_str()].into_iter().collect(), found.attributes),
                 Some(Observation::Indeterminate(reason)) => return Err(reason),
-                Some(Observation::Absent | Observation::Ended(_)) | None => return Err(format!("its {name}, `{}`, is not there", part.id)),
+                Some(Observation::Absent | Observation::Ended(_)) | None => {
+                    return Err(format!("its {name}, `{}`, is not there", part.id));
+                }
             }
         }
         for (name, read) in &located.attributes {

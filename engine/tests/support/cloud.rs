@@ -225,7 +225,8 @@ impl Cloud {
     /// Brings a thing to an end, as a cloud does that takes it back.
     pub(crate) fn end(&self, address: &str, why: &str) {
         let mut inner = self.inner();
-        let ended: Vec<String> = inner.things.values().filter(|thing| thing.address == address).map(|thing| thing.id.clone()).collect();
+        let ended: Vec<String> =
+            inner.things.values().filter(|thing| thing.address == address).map(|thing| thing.id.clone()).collect();
         for id in ended {
             inner.things.remove(&id);
             inner.ended.insert(id, why.to_owned());

@@ -52,6 +52,8 @@ struct Mind {
     calls: Vec<Call>,
     rules: Vec<Rule>,
     hides: bool,
+    /// How much a page of machines has at most, where it has less than was asked for.
+    page: Option<usize>,
     /// What was sent with a token, and what was answered, by region and token: EC2 remembers it.
     tokens: BTreeMap<(String, String), (Bytes, Bytes)>,
     /// What was asked of EC2, by its operations, in its own words.
@@ -141,6 +143,11 @@ impl Proxy {
     /// Whether lists of buckets are empty, as if they lagged.
     pub(crate) fn hide_from_lists(&self, hide: bool) {
         self.mind().hides = hide;
+    }
+
+    /// How many machines a page has at most.
+    pub(crate) fn pages_of(&self, machines: usize) {
+        self.mind().page = Some(machines);
     }
 
     /// From now on nothing goes wrong.
@@ -245,6 +252,11 @@ impl Behind {
     async fn forward(&self, mut request: Request<Bytes>) -> Result<Answer, io::Error> {
         request.headers_mut().insert("x-moto-account-id", HeaderValue::from_str(&self.account).unwrap());
         request.headers_mut().remove("expect");
+        if let Some(page) = self.mind().page.filter(|_| operation(&request) == "ec2:DescribeInstances") {
+            let text =
+                String::from_utf8_lossy(request.body()).replace("MaxResults=1000", &format!("MaxResults={page}"));
+            *request.body_mut() = text.into();
+        }
         let length = request.body().len().into();
         request.headers_mut().insert("content-length", length);
         request.headers_mut().remove("transfer-encoding");

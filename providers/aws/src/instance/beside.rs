@@ -118,7 +118,8 @@ mod tests {
     }
 
     fn with(spec: &Value) -> Result<Companions, Vec<Problem>> {
-        let scope = Scope { provider: ProviderName::from("aws"), settings: [("region".to_owned(), "us-east-1".into())].into() };
+        let scope =
+            Scope { provider: ProviderName::from("aws"), settings: [("region".to_owned(), "us-east-1".into())].into() };
         let (address, kind) = (Address::root("m"), KindName::from("gpu_instance"));
         companions(&Wanted { address: &address, kind: &kind, spec, scope: &scope, candidate: None })
     }
@@ -130,9 +131,11 @@ mod tests {
     #[test]
     fn a_group_lets_in_what_is_asked_for_and_nothing_else() {
         let closed = of(json!({ "network": { "ports": [8080] } })).unwrap();
-        let ingress = |of: &Companions| of.parts[0].spec.at(&FieldPath::parse("properties.SecurityGroupIngress")).cloned();
+        let ingress =
+            |of: &Companions| of.parts[0].spec.at(&FieldPath::parse("properties.SecurityGroupIngress")).cloned();
         assert_eq!(ingress(&closed), Some(json!([]).into()), "nobody may connect");
-        let open = of(json!({ "ssh": { "ingress": ["10.0.0.0/8", "fd00::/8"] }, "network": { "ports": [8080] } })).unwrap();
+        let open =
+            of(json!({ "ssh": { "ingress": ["10.0.0.0/8", "fd00::/8"] }, "network": { "ports": [8080] } })).unwrap();
         let rules = ingress(&open).unwrap();
         assert_eq!(rules.as_list().map(<[Value]>::len), Some(4));
         assert_eq!(rules.at(&FieldPath::root().index(0).field("FromPort")), Some(&22.into()));
@@ -151,7 +154,10 @@ mod tests {
 
     #[test]
     fn who_has_groups_needs_none_and_what_can_not_be_known_is_told() {
-        assert_eq!(of(json!({ "options": { "aws": { "security_groups": ["sg-1"] } } })).unwrap(), Companions::default());
+        assert_eq!(
+            of(json!({ "options": { "aws": { "security_groups": ["sg-1"] } } })).unwrap(),
+            Companions::default()
+        );
         let path = |made: Result<Companions, Vec<Problem>>| made.unwrap_err()[0].path.to_string();
         assert_eq!(path(of(json!({ "network": { "subnet": "subnet-1" } }))), "network.subnet");
         let vpc = json!({ "network": { "subnet": "subnet-1" }, "options": { "aws": { "vpc": "vpc-1" } } });

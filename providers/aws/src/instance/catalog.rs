@@ -106,7 +106,21 @@ const TYPES: &[Type] = &[
 
 /// Words that a maker's or a driver's name of a GPU has besides the model.
 const BESIDES: [&str; 16] = [
-    "NVIDIA", "TESLA", "TENSOR", "CORE", "GPU", "BLACKWELL", "SERVER", "EDITION", "SXM", "SXM2", "SXM4", "SXM5", "PCIE", "HBM2", "HBM3",
+    "NVIDIA",
+    "TESLA",
+    "TENSOR",
+    "CORE",
+    "GPU",
+    "BLACKWELL",
+    "SERVER",
+    "EDITION",
+    "SXM",
+    "SXM2",
+    "SXM4",
+    "SXM5",
+    "PCIE",
+    "HBM2",
+    "HBM3",
     "HBM3E",
 ];
 
@@ -239,10 +253,20 @@ mod tests {
 
     #[test]
     fn a_name_tells_the_architecture() {
-        for name in ["g5g.xlarge", "m7g.large", "c6gn.large", "t4g.small", "im4gn.large", "a1.large", "p6e-gb200.36xlarge"] {
+        for name in
+            ["g5g.xlarge", "m7g.large", "c6gn.large", "t4g.small", "im4gn.large", "a1.large", "p6e-gb200.36xlarge"]
+        {
             assert_eq!(Architecture::of(name), Architecture::Arm, "{name}");
         }
-        for name in ["g5.xlarge", "g4dn.xlarge", "gr6.4xlarge", "p5en.48xlarge", "p6-b200.48xlarge", "t3.small", "u-6tb1.112xlarge"] {
+        for name in [
+            "g5.xlarge",
+            "g4dn.xlarge",
+            "gr6.4xlarge",
+            "p5en.48xlarge",
+            "p6-b200.48xlarge",
+            "t3.small",
+            "u-6tb1.112xlarge",
+        ] {
             assert_eq!(Architecture::of(name), Architecture::X86, "{name}");
         }
     }

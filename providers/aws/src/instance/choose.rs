@@ -49,9 +49,9 @@ pub(super) fn machine_type(spec: &Value) -> Option<&str> {
 /// What in a spec comes to no machine type, or to one that costs more than it may.
 pub(super) fn problems(spec: &Value) -> Vec<Problem> {
     let of_gpu = match gpus(spec) {
-        Some(Gpus::Of { model, count }) => {
-            model_problem(model).or_else(|| count_problem(spec, model, count)).or_else(|| type_problem(spec, model, count))
-        }
+        Some(Gpus::Of { model, count }) => model_problem(model)
+            .or_else(|| count_problem(spec, model, count))
+            .or_else(|| type_problem(spec, model, count)),
         Some(Gpus::None) => type_without_gpu(spec),
         None => None,
     };
@@ -63,7 +63,8 @@ fn model_problem(model: &str) -> Option<Problem> {
         return None;
     }
     let models = catalog::models();
-    let message = format!("EC2 has no GPUs of NVIDIA's called `{model}` that are known: there are {}", models.join(", "));
+    let message =
+        format!("EC2 has no GPUs of NVIDIA's called `{model}` that are known: there are {}", models.join(", "));
     let suggestion = closest(&model.to_uppercase(), models.iter().map(String::as_str));
     Some(Problem { suggestion, ..Problem::new(FieldPath::parse("gpu.model"), message) })
 }
@@ -103,7 +104,8 @@ fn type_without_gpu(spec: &Value) -> Option<Problem> {
 
 /// What is bought at the list price costs that. The table's prices are those of the cheapest regions.
 fn price_problem(spec: &Value) -> Option<Problem> {
-    let is_on_demand = spec.get("market").map(Value::revealed).is_none_or(|market| market.as_str() == Some("on_demand"));
+    let is_on_demand =
+        spec.get("market").map(Value::revealed).is_none_or(|market| market.as_str() == Some("on_demand"));
     let most = match spec.get("max_price_per_hour")?.revealed() {
         Value::Number(number) => number.as_f64()?,
         _ => return None,

@@ -114,7 +114,9 @@ pub(super) fn problems(spec: &Value) -> Vec<Problem> {
         (Some(iops), Some((fewest, most, _))) if !(fewest..=most).contains(&iops) => {
             say("iops", format!("a disk of the type {} does {fewest} to {most}", kind.name));
         }
-        (Some(iops), Some((fewest, _, each))) if size.is_some_and(|size| iops > fewest.max(size.saturating_mul(each))) => {
+        (Some(iops), Some((fewest, _, each)))
+            if size.is_some_and(|size| iops > fewest.max(size.saturating_mul(each))) =>
+        {
             say("iops", format!("a disk of the type {} does at most {each} for each GB", kind.name));
         }
         _ => {}

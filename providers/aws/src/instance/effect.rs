@@ -38,10 +38,14 @@ pub(super) fn effect(schema: &Schema, before: &Value, after: &Value) -> Effect {
 }
 
 fn change(path: &FieldPath, before: &Value, after: &Value) -> Change {
-    let names: Vec<&str> = path.steps().iter().filter_map(|step| match step {
-        Step::Field(name) => Some(name.as_str()),
-        Step::Index(_) => None,
-    }).collect();
+    let names: Vec<&str> = path
+        .steps()
+        .iter()
+        .filter_map(|step| match step {
+            Step::Field(name) => Some(name.as_str()),
+            Step::Index(_) => None,
+        })
+        .collect();
     match names[..] {
         ["gpu" | "machine_type", ..] => of_type(before, after),
         ["image", ..] if is_same_image(before, after) => Change::Nothing,
@@ -92,7 +96,8 @@ fn of_size(before: &Value, after: &Value) -> Change {
 
 /// Whether an image is named by the id of the one that was chosen.
 fn is_same_image(before: &Value, after: &Value) -> bool {
-    let id = |spec: &Value| spec.at(&FieldPath::parse("image.id")).and_then(|id| id.revealed().as_str().map(str::to_owned));
+    let id =
+        |spec: &Value| spec.at(&FieldPath::parse("image.id")).and_then(|id| id.revealed().as_str().map(str::to_owned));
     id(after).is_some_and(|after| id(before) == Some(after))
 }
 
@@ -158,15 +163,24 @@ mod tests {
             of(json!({ "market": "spot" }), json!({ "market": "spot", "max_price_per_hour": 9 })),
             replaces("max_price_per_hour")
         );
-        assert_eq!(of(json!({ "image": { "family": "a" } }), json!({ "image": { "family": "b" } })), replaces("image.family"));
+        assert_eq!(
+            of(json!({ "image": { "family": "a" } }), json!({ "image": { "family": "b" } })),
+            replaces("image.family")
+        );
     }
 
     #[test]
     fn labels_groups_and_who_it_acts_as_change_in_place() {
         let aws = |options: Json| json!({ "options": { "aws": options } });
         assert_eq!(of(json!({}), json!({ "name": "a", "tags": { "b": "c" }, "identity": "d" })), Effect::InPlace);
-        assert_eq!(of(aws(json!({ "security_groups": ["a"] })), aws(json!({ "security_groups": ["b"] }))), Effect::InPlace);
-        assert_eq!(of(aws(json!({ "key_name": "a" })), aws(json!({ "key_name": "b" }))), replaces("options.aws.key_name"));
+        assert_eq!(
+            of(aws(json!({ "security_groups": ["a"] })), aws(json!({ "security_groups": ["b"] }))),
+            Effect::InPlace
+        );
+        assert_eq!(
+            of(aws(json!({ "key_name": "a" })), aws(json!({ "key_name": "b" }))),
+            replaces("options.aws.key_name")
+        );
         let unknown = {
             let mut spec = spec(json!({}));
             spec.put(&FieldPath::parse("machine_type"), Value::Unknown);

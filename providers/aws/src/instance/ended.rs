@@ -79,10 +79,7 @@ mod tests {
         let why = |code: &str| super::why(&ended(code, &format!("{code}: so it was")));
         assert_eq!(why("Client.UserInitiatedShutdown"), None);
         assert!(why("Server.SpotInstanceTermination").unwrap().contains("AWS took it back"));
-        assert_eq!(
-            why("Server.InternalError").unwrap(),
-            "was ended by AWS: so it was (Server.InternalError)"
-        );
+        assert_eq!(why("Server.InternalError").unwrap(), "was ended by AWS: so it was (Server.InternalError)");
         assert_eq!(super::why(&Instance::builder().build()), None);
         assert!(why_spot("instance-terminated-by-price").unwrap().contains("spot price"));
         assert_eq!(why_spot("instance-terminated-by-user"), None);

@@ -6,8 +6,8 @@ use aws_sdk_ec2::types::{HttpTokensState, Instance, InstanceLifecycleType};
 use trueup_engine::kinds::gpu_instance::{AllottedGpu, Attributes};
 use trueup_engine::provider::Found;
 use trueup_engine::typed::to_value;
-use trueup_state::map::Map;
 use trueup_state::Value;
+use trueup_state::map::Map;
 
 use super::catalog::{self, PRICED_IN, Type};
 use super::look::{Seen, id, pairs};
@@ -56,7 +56,9 @@ pub(super) fn type_of(machine: &Instance) -> &str {
 fn gpu(machine: &Instance, sent: Option<&Value>) -> Value {
     let Some(Type { model, count, .. }) = catalog::named(type_of(machine)) else { return "none".into() };
     let said = sent.and_then(choose::gpus).and_then(|gpus| match gpus {
-        choose::Gpus::Of { model, .. } => catalog::named(type_of(machine)).filter(|one| catalog::is_model(one, model)).map(|_| model),
+        choose::Gpus::Of { model, .. } => {
+            catalog::named(type_of(machine)).filter(|one| catalog::is_model(one, model)).map(|_| model)
+        }
         choose::Gpus::None => None,
     });
     let model = ("model".to_owned(), said.unwrap_or(model).into());
@@ -75,7 +77,8 @@ fn image(machine: &Instance, sent: Option<&Value>) -> Value {
 fn market(machine: &Instance) -> Value {
     let of = |name: &str, id: &str| Value::Map([(name.to_owned(), id.into())].into());
     let target = machine.capacity_reservation_specification();
-    let target = target.and_then(|said| said.capacity_reservation_target()).and_then(|target| target.capacity_reservation_id());
+    let target =
+        target.and_then(|said| said.capacity_reservation_target()).and_then(|target| target.capacity_reservation_id());
     match (machine.instance_lifecycle(), target) {
         (Some(InstanceLifecycleType::Spot), _) => "spot".into(),
         (Some(InstanceLifecycleType::CapacityBlock), target) => {
@@ -160,7 +163,8 @@ fn options(machine: &Instance, sent: Option<&Value>) -> Value {
 fn attributes(region: &str, machine: &Instance) -> Attributes {
     let one = catalog::named(type_of(machine));
     let count = one.map_or(0, |one| one.count);
-    let gpu = |one: &Type| AllottedGpu { uuid: String::new(), model: one.model.to_owned(), memory_mib: one.gpu_mib.into() };
+    let gpu =
+        |one: &Type| AllottedGpu { uuid: String::new(), model: one.model.to_owned(), memory_mib: one.gpu_mib.into() };
     let private = machine.private_ip_address().unwrap_or_default();
     let public = machine.public_ip_address().filter(|ip| !ip.is_empty());
     let is_on_demand = market(machine).as_str() == Some("on_demand");

@@ -57,8 +57,8 @@ pub(super) async fn by_token(ec2: &Client, token: &Token) -> Result<Option<Insta
 
 async fn call(clients: &Clients, request: &Request) -> Result<RunInstancesFluentBuilder, ProviderError> {
     let spec: Spec = from_value(&request.spec)?;
-    let machine_type = choose::machine_type(&request.spec)
-        .ok_or_else(|| invalid("gpu", "no machine type of EC2's has these GPUs"))?;
+    let machine_type =
+        choose::machine_type(&request.spec).ok_or_else(|| invalid("gpu", "no machine type of EC2's has these GPUs"))?;
     let ec2 = &clients.ec2.reads;
     let device = text_option(&request.spec, "root_device");
     let image = image::find(ec2, spec.image.as_ref(), machine_type, device).await?;

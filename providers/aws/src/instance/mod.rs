@@ -76,9 +76,10 @@ enum Doing {
 impl Doing {
     fn since(&self) -> i64 {
         match self {
-            Self::Launch { since, .. } | Self::Level { since } | Self::Resize { since, .. } | Self::Terminate { since } => {
-                *since
-            }
+            Self::Launch { since, .. }
+            | Self::Level { since }
+            | Self::Resize { since, .. }
+            | Self::Terminate { since } => *since,
         }
     }
 
@@ -240,9 +241,10 @@ impl Instances {
         match state(&seen.machine) {
             Some(InstanceStateName::Terminated) => Ok(Progress::Done(None)),
             Some(InstanceStateName::ShuttingDown) => Ok(self.pending(id, &Doing::Terminate { since }, Some("it ends"))),
-            _ => self.terminate(id, Some(since)).await.or_else(|error| {
-                if may_pass(&error) { Err(error) } else { Ok(Progress::Failed(Box::new(error))) }
-            }),
+            _ => self
+                .terminate(id, Some(since))
+                .await
+                .or_else(|error| if may_pass(&error) { Err(error) } else { Ok(Progress::Failed(Box::new(error))) }),
         }
     }
 
@@ -298,7 +300,9 @@ impl Instances {
             [machine] => {
                 let observations = self.observations(&[(machine, target.sent)], None).await;
                 let mut observations = observations.into_values();
-                observations.next().map_or(Observation::Absent, |observation| self.perhaps_pending(observation, machine))
+                observations
+                    .next()
+                    .map_or(Observation::Absent, |observation| self.perhaps_pending(observation, machine))
             }
             _ => {
                 let ids: Vec<&str> = there.into_iter().map(id).collect();

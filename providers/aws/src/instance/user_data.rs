@@ -87,7 +87,8 @@ fn user(ssh: &Ssh) -> Json {
 
 /// Lines that a shell reads, each value quoted whole.
 fn environment(env: &BTreeMap<String, Sealed<String>>) -> String {
-    let line = |(name, value): (&String, &Sealed<String>)| format!("{name}='{}'\n", value.reveal().replace('\'', r"'\''"));
+    let line =
+        |(name, value): (&String, &Sealed<String>)| format!("{name}='{}'\n", value.reveal().replace('\'', r"'\''"));
     env.iter().map(line).collect()
 }
 
@@ -173,8 +174,13 @@ fn ssh_problems(spec: &Value) -> Vec<Problem> {
     let mut problems = Vec::new();
     let user = spec.at(&at.field("user")).and_then(|user| user.revealed().as_str()).unwrap_or("trueup");
     let is_letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
-    if user == "root" || user.len() > 32 || !user.starts_with(|c: char| c.is_ascii_lowercase() || c == '_') || !user.chars().all(is_letter) {
-        let message = "a user has up to 32 lower-case letters, digits, `_` and `-`, begins with a letter, and is not root";
+    if user == "root"
+        || user.len() > 32
+        || !user.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        || !user.chars().all(is_letter)
+    {
+        let message =
+            "a user has up to 32 lower-case letters, digits, `_` and `-`, begins with a letter, and is not root";
         problems.push(Problem::new(at.field("user"), message));
     }
     let texts = |name: &str| spec.at(&at.field(name)).and_then(|list| list.revealed().as_list()).unwrap_or_default();
@@ -195,7 +201,8 @@ fn ssh_problems(spec: &Value) -> Vec<Problem> {
 
 fn is_public_key(text: &str) -> bool {
     let is_kind = |kind: &str| ["ssh-", "ecdsa-", "sk-"].iter().any(|start| kind.starts_with(start));
-    let is_body = |body: &str| body.starts_with("AAAA") && body.chars().all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c));
+    let is_body =
+        |body: &str| body.starts_with("AAAA") && body.chars().all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c));
     let mut words = text.split(' ');
     !text.contains(char::is_control) && words.next().is_some_and(is_kind) && words.next().is_some_and(is_body)
 }

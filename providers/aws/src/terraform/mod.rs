@@ -106,7 +106,9 @@ async fn looked_at(
         }
         match observation {
             Observation::Present(found) => taken(manager.as_ref(), kind, wanted, &found.spec, settings.clone()),
-            Observation::Absent | Observation::Ended(_) => Ours::Not(format!("AWS has no {kind} `{}` in {}", wanted.id, clients.region)),
+            Observation::Absent | Observation::Ended(_) => {
+                Ours::Not(format!("AWS has no {kind} `{}` in {}", wanted.id, clients.region))
+            }
             Observation::Indeterminate(reason) => Ours::Not(format!("what AWS has can't be told: {reason}")),
         }
     });
