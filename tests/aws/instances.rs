@@ -497,12 +497,18 @@ fn machines_are_bought_as_the_blueprint_says() {
 fn a_machine_starts_from_the_image_that_is_meant() {
     let Some(fleet) = Fleet::with("image: { id: ami-03cf127a },") else { return };
     assert_eq!(fleet.only()["ImageId"], "ami-03cf127a");
-    let newer = fleet.by_hand("create_image", json!({ "InstanceId": fleet.id(), "Name": "acme-1" }));
+    let image = |name: &str| {
+        // What is newer is told by the second.
+        std::thread::sleep(Duration::from_millis(1100));
+        fleet.by_hand("create_image", json!({ "InstanceId": fleet.id(), "Name": name }))["ImageId"].clone()
+    };
+    image("acme-1");
+    let newest = image("acme-2");
     fleet.write("image: { name: 'acme-*' },");
     fleet.rig.up();
-    assert_eq!(fleet.only()["ImageId"], newer["ImageId"]);
+    assert_eq!(fleet.only()["ImageId"], newest);
     // A newer one of the name is no drift.
-    fleet.by_hand("create_image", json!({ "InstanceId": fleet.id(), "Name": "acme-2" }));
+    image("acme-3");
     fleet.rig.is_level();
     fleet.write("image: { family: /aws/service/ami-amazon-linux-latest/al2023 },");
     fleet.rig.up();
@@ -800,6 +806,52 @@ fn a_machine_that_nothing_records_is_told_and_adopted_by_its_name_or_its_id() {
     fleet.rig.is_level();
     assert_eq!(fleet.machines().len(), 2);
     fleet.rig.run(&["adopt", "m", "--id", &m, "--yes"]).exits(1);
+}
+
+#[test]
+fn a_machine_that_somebody_else_launched_is_adopted_by_its_name() {
+    let Some(fleet) = Fleet::start() else { return };
+    let launched = || {
+        let tags = json!([{ "ResourceType": "instance", "Tags": [{ "Key": "Name", "Value": "bastion" }] }]);
+        let interface = json!([{ "DeviceIndex": 0, "Groups": [fleet.group], "AssociatePublicIpAddress": true }]);
+        fleet.by_hand(
+            "run_instances",
+            json!({
+                "ImageId": "ami-03cf127a", "InstanceType": "t3.micro", "MinCount": 1, "MaxCount": 1, "TagSpecifications": tags,
+                "NetworkInterfaces": interface,
+            }),
+        )
+    };
+    let id = text(&launched()["Instances"][0]["InstanceId"]);
+    fleet
+        .write("gpu: none, machine_type: t3.micro, name: bastion, image: { id: ami-03cf127a }, disk: { size_gb: 10 },");
+    let other = text(&launched()["Instances"][0]["InstanceId"]);
+    fleet.rig.run(&["adopt", "m", "--yes"]).exits(1).complains("several machines have this name").complains(&other);
+    fleet.by_hand("terminate_instances", json!({ "InstanceIds": [other] }));
+    fleet.rig.run(&["adopt", "m", "--yes"]).exits(0).says(&id);
+    // What it is not yet it becomes in place: ours, and closed to who has no token.
+    fleet.rig.up();
+    let machine = fleet.only();
+    assert_eq!(
+        (machine["InstanceId"].as_str(), tag(&machine, "trueup:address").as_deref()),
+        (Some(id.as_str()), Some("m"))
+    );
+    assert_eq!(machine["MetadataOptions"]["HttpTokens"], "required", "{machine}");
+}
+
+#[test]
+fn an_instance_profile_that_ec2_does_not_know_yet_is_waited_for() {
+    let Some(fleet) = Fleet::start() else { return };
+    fleet.rig.aws.boto("iam", "create_instance_profile", json!({ "InstanceProfileName": "one" }));
+    let unknown =
+        Fault::RefusesFor(400, "InvalidParameterValue", "Value (one) for parameter iamInstanceProfile.name is invalid");
+    fleet.rig.aws.proxy.misbehave("ec2:RunInstances", unknown, 1, 2);
+    fleet.write("identity: one,");
+    fleet.rig.up();
+    assert!(text(&fleet.only()["IamInstanceProfile"]["Arn"]).ends_with("/one"));
+    fleet.rig.aws.proxy.misbehave("ec2:RunInstances", Fault::Refuses(400, "InvalidParameterValue"), 1, 1);
+    fleet.write("identity: one, env: { A: b },");
+    fleet.rig.run(&["apply", "--yes"]).exits(3).says("InvalidParameterValue");
 }
 
 #[test]

@@ -19,6 +19,9 @@ use tokio::runtime::Runtime;
 /// What the address ends with by which the observer calls: it is neither counted nor misled.
 const OBSERVER: &str = "x-observer";
 
+/// What is said of a refusal that has no words of its own.
+const TOLD: &str = "so it was told";
+
 /// What goes wrong.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
@@ -26,6 +29,8 @@ pub(crate) enum Fault {
     LosesReply,
     /// The call is refused with a status and a code, and nothing is done.
     Refuses(u16, &'static str),
+    /// The same, in these words.
+    RefusesFor(u16, &'static str, &'static str),
     /// The call goes through after a while.
     Delays(Duration),
     /// The call goes through, its reply never comes, and whoever called is told so.
@@ -187,7 +192,8 @@ impl Behind {
             self.mind().asked.push((operation.clone(), words(request.body())));
         }
         let answer = match fault {
-            Some(Fault::Refuses(status, code)) => Ok(refusal(&request, status, code)),
+            Some(Fault::Refuses(status, code)) => Ok(refusal(&request, status, code, TOLD)),
+            Some(Fault::RefusesFor(status, code, words)) => Ok(refusal(&request, status, code, words)),
             Some(Fault::Delays(time)) => {
                 tokio::time::sleep(time).await;
                 self.carry_out(request).await
@@ -216,7 +222,11 @@ impl Behind {
         {
             // The same request has the same answer; another one is refused.
             let is_same = first == *request.body();
-            return Ok(if is_same { answered(answer) } else { refusal(&request, 400, "IdempotentParameterMismatch") });
+            return Ok(if is_same {
+                answered(answer)
+            } else {
+                refusal(&request, 400, "IdempotentParameterMismatch", TOLD)
+            });
         }
         let sent = request.body().clone();
         let answer = self.complete(request).await?;
@@ -296,16 +306,16 @@ impl Mind {
 }
 
 /// A refusal, in the language of the call.
-fn refusal(request: &Request<Bytes>, status: u16, code: &str) -> Answer {
+fn refusal(request: &Request<Bytes>, status: u16, code: &str, words: &str) -> Answer {
     let is_json = request.headers().contains_key("x-amz-target");
     let body = if is_json {
-        format!(r#"{{"__type": "{code}", "message": "so it was told"}}"#)
+        format!(r#"{{"__type": "{code}", "message": "{words}"}}"#)
     } else if service(request) == "ec2" {
         format!(
-            "<Response><Errors><Error><Code>{code}</Code><Message>so it was told</Message></Error></Errors><RequestID>REQUEST-1</RequestID></Response>"
+            "<Response><Errors><Error><Code>{code}</Code><Message>{words}</Message></Error></Errors><RequestID>REQUEST-1</RequestID></Response>"
         )
     } else {
-        format!("<Error><Code>{code}</Code><Message>so it was told</Message></Error>")
+        format!("<Error><Code>{code}</Code><Message>{words}</Message></Error>")
     };
     let mut answer = Response::new(Full::new(Bytes::from(body)));
     *answer.status_mut() = StatusCode::from_u16(status).unwrap();

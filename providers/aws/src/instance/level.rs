@@ -10,7 +10,7 @@ use trueup_state::{Class, Request};
 
 use super::disk::Wanted;
 use super::found::{asks_for_token, groups, is_profile, said_groups, said_hops};
-use super::launch::{invalid, profile, tags as wanted_tags};
+use super::launch::{invalid, profile, tags as wanted_tags, unsettled};
 use super::look::{Seen, filter, id, pairs};
 use crate::clients::Clients;
 use crate::error::failed;
@@ -110,13 +110,13 @@ impl Of<'_> {
             (None, Some(wanted)) => {
                 let call = self.clients.ec2.writes.associate_iam_instance_profile().instance_id(id(self.machine));
                 let written = call.iam_instance_profile(profile(wanted)).send().await;
-                written.map(|_| true).map_err(|error| failed("let it act as its identity", &error))
+                written.map(|_| true).map_err(|error| unsettled(failed("let it act as its identity", &error)))
             }
             (Some(_), Some(wanted)) => {
                 let Some(now) = self.association().await? else { return Ok(true) };
                 let call = self.clients.ec2.writes.replace_iam_instance_profile_association().association_id(now);
                 let written = call.iam_instance_profile(profile(wanted)).send().await;
-                written.map(|_| true).map_err(|error| failed("let it act as another", &error))
+                written.map(|_| true).map_err(|error| unsettled(failed("let it act as another", &error)))
             }
             (Some(_), None) => {
                 let Some(now) = self.association().await? else { return Ok(true) };
