@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 
@@ -96,8 +98,7 @@ impl Fleet {
     fn told(&self) -> String {
         let asked = json!({ "InstanceId": self.id(), "Attribute": "userData" });
         let encoded = text(&self.ec2("describe_instance_attribute", asked)["UserData"]["Value"]);
-        use base64::Engine as _;
-        String::from_utf8(base64::engine::general_purpose::STANDARD.decode(encoded).unwrap()).unwrap()
+        String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap()
     }
 
     #[track_caller]
@@ -282,7 +283,6 @@ fn fields() -> Vec<Field> {
 #[test]
 fn each_field_is_made_changed_in_place_and_put_right() {
     for field in fields() {
-        println!("{:?}", field.second);
         let Some(fleet) = Fleet::start() else { return };
         for name in ["one", "two"] {
             fleet.rig.aws.boto("iam", "create_instance_profile", json!({ "InstanceProfileName": name }));
@@ -370,7 +370,7 @@ fn a_type_changes_by_a_stop_and_a_start_and_a_killed_run_is_gone_on_with() {
         let (told, killed) = mpsc::channel();
         fleet.rig.aws.proxy.misbehave(operation, Fault::Kills(told), 1, 1);
         let running = fleet.rig.start(&["apply", "--yes"]);
-        killed.recv_timeout(Duration::from_secs(60)).unwrap();
+        killed.recv_timeout(Duration::from_mins(1)).unwrap();
         running.signal(Signal::KILL);
         running.wait();
         fleet.rig.aws.proxy.behave();
@@ -386,7 +386,7 @@ fn a_type_changes_by_a_stop_and_a_start_and_a_killed_run_is_gone_on_with() {
 #[test]
 fn a_type_that_can_not_be_had_gives_way_to_the_old_one() {
     let Some(fleet) = Fleet::with("") else { return };
-    fleet.rig.aws.machines_are_told(REGION, json!({ "refuse": { "g5.12xlarge": "InsufficientInstanceCapacity" } }));
+    fleet.rig.aws.machines_are_told(REGION, &json!({ "refuse": { "g5.12xlarge": "InsufficientInstanceCapacity" } }));
     fleet.write("gpu: { model: A10G, count: 4 },");
     fleet
         .rig
@@ -397,7 +397,7 @@ fn a_type_that_can_not_be_had_gives_way_to_the_old_one() {
     let machine = fleet.only();
     assert_eq!((&machine["InstanceType"], &machine["State"]["Name"]), (&json!("g5.xlarge"), &json!("running")));
     fleet.rig.run(&["drift"]).exits(0);
-    fleet.rig.aws.machines_are_told(REGION, json!({ "refuse": {} }));
+    fleet.rig.aws.machines_are_told(REGION, &json!({ "refuse": {} }));
     fleet.rig.up();
     assert_eq!(fleet.only()["InstanceType"], "g5.12xlarge");
 }
@@ -432,7 +432,7 @@ fn a_spot_machine_that_aws_took_back_is_no_strangers_deletion() {
         let Some(fleet) = Fleet::with("market: spot, max_price_per_hour: 2,") else { return };
         let old = fleet.id();
         let told = json!({ "end": old, "code": "Server.SpotInstanceTermination", "unlisted": unlisted });
-        fleet.rig.aws.machines_are_told(REGION, told);
+        fleet.rig.aws.machines_are_told(REGION, &told);
         fleet.rig.run(&["plan"]).exits(2).says("AWS took it back").says_not("deleted outside");
         fleet.rig.run(&["drift"]).exits(2).says("AWS took it back");
         let plan = fleet.rig.run(&["drift", "--json"]).exits(2).json();
@@ -652,7 +652,7 @@ fn a_run_that_is_killed_while_machines_are_made_leaves_none_twice() {
         let (told, killed) = mpsc::channel();
         fleet.rig.aws.proxy.misbehave("ec2:RunInstances", Fault::Kills(told), 2, 1);
         let running = fleet.rig.start(&["apply", "--yes", "--parallelism", "1"]);
-        killed.recv_timeout(Duration::from_secs(60)).unwrap();
+        killed.recv_timeout(Duration::from_mins(1)).unwrap();
         running.signal(Signal::KILL);
         running.wait();
         fleet.rig.aws.proxy.behave();
@@ -674,17 +674,17 @@ fn a_repeat_that_is_no_longer_the_same_finds_what_the_first_call_made() {
 #[test]
 fn a_machine_that_takes_its_time_is_waited_for_and_one_that_ends_meanwhile_has_failed() {
     let Some(fleet) = Fleet::start() else { return };
-    fleet.rig.aws.machines_are_told(REGION, json!({ "pending": 2 }));
+    fleet.rig.aws.machines_are_told(REGION, &json!({ "pending": 2 }));
     fleet.write("");
     fleet.rig.up();
     fleet.rig.run(&["destroy", "--yes"]).exits(0);
-    fleet.rig.aws.machines_are_told(REGION, json!({ "pending": 100_000 }));
+    fleet.rig.aws.machines_are_told(REGION, &json!({ "pending": 100_000 }));
     let running = fleet.rig.start(&["apply", "--yes"]);
     eventually("a machine is launched", || !fleet.machines().is_empty());
     let told = json!({ "end": fleet.id(), "code": "Server.InsufficientInstanceCapacity" });
-    fleet.rig.aws.machines_are_told(REGION, told);
+    fleet.rig.aws.machines_are_told(REGION, &told);
     running.wait().exits(3).says("Server.InsufficientInstanceCapacity").says("1 failed");
-    fleet.rig.aws.machines_are_told(REGION, json!({ "pending": 0 }));
+    fleet.rig.aws.machines_are_told(REGION, &json!({ "pending": 0 }));
     fleet.rig.up();
 }
 

@@ -92,7 +92,10 @@ impl Of<'_> {
 
     async fn metadata(&self) -> Result<bool, ProviderError> {
         let wanted = said_hops(&self.request.spec);
-        let there = self.machine.metadata_options().and_then(|options| options.http_put_response_hop_limit());
+        let there = self
+            .machine
+            .metadata_options()
+            .and_then(aws_sdk_ec2::types::InstanceMetadataOptionsResponse::http_put_response_hop_limit);
         if asks_for_token(self.machine) && there == Some(wanted) {
             return Ok(false);
         }
@@ -143,7 +146,10 @@ impl Of<'_> {
         let call = self.clients.ec2.reads.describe_volumes_modifications();
         let under_way = call.filters(filter("volume-id", [disk])).send().await;
         let under_way = under_way.map_err(|error| failed("ask how far its disk is", &error))?;
-        let last = under_way.volumes_modifications().iter().max_by_key(|one| one.start_time().map(|at| at.secs()));
+        let last = under_way
+            .volumes_modifications()
+            .iter()
+            .max_by_key(|one| one.start_time().map(aws_smithy_types::DateTime::secs));
         let is_wanted = last.is_some_and(|last| {
             last.target_size() == Some(wanted.size) && last.target_volume_type() == Some(&wanted.kind)
         });
