@@ -126,7 +126,9 @@ fn row(drift: &Drift) -> String {
 
 fn differences(drift: &Drift) -> String {
     if drift.fields.is_empty() {
-        return cell(&format!("{}{}", found_fate(drift), because(drift)));
+        let why = because(drift);
+        let why = if why.is_empty() { why } else { format!(": {}", cell(why.trim())) };
+        return format!("{}{why}", found_fate(drift));
     }
     let field = |field: &trueup_engine::plan::FieldChange| {
         let (before, after) = (value::optional(field.before.as_ref()), value::optional(field.after.as_ref()));

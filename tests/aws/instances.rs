@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 
@@ -96,8 +98,7 @@ impl Fleet {
     fn told(&self) -> String {
         let asked = json!({ "InstanceId": self.id(), "Attribute": "userData" });
         let encoded = text(&self.ec2("describe_instance_attribute", asked)["UserData"]["Value"]);
-        use base64::Engine as _;
-        String::from_utf8(base64::engine::general_purpose::STANDARD.decode(encoded).unwrap()).unwrap()
+        String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap()
     }
 
     #[track_caller]
@@ -282,7 +283,6 @@ fn fields() -> Vec<Field> {
 #[test]
 fn each_field_is_made_changed_in_place_and_put_right() {
     for field in fields() {
-        println!("{:?}", field.second);
         let Some(fleet) = Fleet::start() else { return };
         for name in ["one", "two"] {
             fleet.rig.aws.boto("iam", "create_instance_profile", json!({ "InstanceProfileName": name }));
@@ -344,6 +344,7 @@ fn what_needs_another_machine_has_it_before_the_old_one_goes() {
         ("disk: { size_gb: 200 },", "disk: { size_gb: 100 },", "disk.size_gb"),
         ("network: { public_ip: false },", "", "network.public_ip"),
         ("", "gpu: { model: T4G },", "gpu.model"),
+        ("name: box,", "name: box, env: { A: b },", "env.A"),
     ] {
         let Some(fleet) = Fleet::with(first) else { return };
         let old = fleet.id();
@@ -369,7 +370,7 @@ fn a_type_changes_by_a_stop_and_a_start_and_a_killed_run_is_gone_on_with() {
         let (told, killed) = mpsc::channel();
         fleet.rig.aws.proxy.misbehave(operation, Fault::Kills(told), 1, 1);
         let running = fleet.rig.start(&["apply", "--yes"]);
-        killed.recv_timeout(Duration::from_secs(60)).unwrap();
+        killed.recv_timeout(Duration::from_mins(1)).unwrap();
         running.signal(Signal::KILL);
         running.wait();
         fleet.rig.aws.proxy.behave();
@@ -385,7 +386,7 @@ fn a_type_changes_by_a_stop_and_a_start_and_a_killed_run_is_gone_on_with() {
 #[test]
 fn a_type_that_can_not_be_had_gives_way_to_the_old_one() {
     let Some(fleet) = Fleet::with("") else { return };
-    fleet.rig.aws.machines_are_told(REGION, json!({ "refuse": { "g5.12xlarge": "InsufficientInstanceCapacity" } }));
+    fleet.rig.aws.machines_are_told(REGION, &json!({ "refuse": { "g5.12xlarge": "InsufficientInstanceCapacity" } }));
     fleet.write("gpu: { model: A10G, count: 4 },");
     fleet
         .rig
@@ -396,7 +397,7 @@ fn a_type_that_can_not_be_had_gives_way_to_the_old_one() {
     let machine = fleet.only();
     assert_eq!((&machine["InstanceType"], &machine["State"]["Name"]), (&json!("g5.xlarge"), &json!("running")));
     fleet.rig.run(&["drift"]).exits(0);
-    fleet.rig.aws.machines_are_told(REGION, json!({ "refuse": {} }));
+    fleet.rig.aws.machines_are_told(REGION, &json!({ "refuse": {} }));
     fleet.rig.up();
     assert_eq!(fleet.only()["InstanceType"], "g5.12xlarge");
 }
@@ -431,7 +432,7 @@ fn a_spot_machine_that_aws_took_back_is_no_strangers_deletion() {
         let Some(fleet) = Fleet::with("market: spot, max_price_per_hour: 2,") else { return };
         let old = fleet.id();
         let told = json!({ "end": old, "code": "Server.SpotInstanceTermination", "unlisted": unlisted });
-        fleet.rig.aws.machines_are_told(REGION, told);
+        fleet.rig.aws.machines_are_told(REGION, &told);
         fleet.rig.run(&["plan"]).exits(2).says("AWS took it back").says_not("deleted outside");
         fleet.rig.run(&["drift"]).exits(2).says("AWS took it back");
         let plan = fleet.rig.run(&["drift", "--json"]).exits(2).json();
@@ -496,12 +497,18 @@ fn machines_are_bought_as_the_blueprint_says() {
 fn a_machine_starts_from_the_image_that_is_meant() {
     let Some(fleet) = Fleet::with("image: { id: ami-03cf127a },") else { return };
     assert_eq!(fleet.only()["ImageId"], "ami-03cf127a");
-    let newer = fleet.by_hand("create_image", json!({ "InstanceId": fleet.id(), "Name": "acme-1" }));
+    let image = |name: &str| {
+        // What is newer is told by the second.
+        std::thread::sleep(Duration::from_millis(1100));
+        fleet.by_hand("create_image", json!({ "InstanceId": fleet.id(), "Name": name }))["ImageId"].clone()
+    };
+    image("acme-1");
+    let newest = image("acme-2");
     fleet.write("image: { name: 'acme-*' },");
     fleet.rig.up();
-    assert_eq!(fleet.only()["ImageId"], newer["ImageId"]);
+    assert_eq!(fleet.only()["ImageId"], newest);
     // A newer one of the name is no drift.
-    fleet.by_hand("create_image", json!({ "InstanceId": fleet.id(), "Name": "acme-2" }));
+    image("acme-3");
     fleet.rig.is_level();
     fleet.write("image: { family: /aws/service/ami-amazon-linux-latest/al2023 },");
     fleet.rig.up();
@@ -514,6 +521,33 @@ fn a_machine_starts_from_the_image_that_is_meant() {
     fleet.write("image: { name: 'nobody-has-this' },");
     fleet.rig.run(&["apply", "--yes"]).exits(3).says("there is no such image");
     assert_eq!(fleet.id(), text(&machine["InstanceId"]));
+}
+
+#[test]
+fn a_machine_is_placed_where_the_blueprint_says() {
+    let Some(fleet) = Fleet::start() else { return };
+    let vpc = fleet.ec2("describe_vpcs", json!({}))["Vpcs"][0]["VpcId"].clone();
+    let tags = json!([{ "ResourceType": "subnet", "Tags": [{ "Key": "Name", "Value": "nodes" }] }]);
+    let asked = json!({ "VpcId": vpc, "CidrBlock": "172.31.200.0/24", "AvailabilityZone": "us-east-1b", "TagSpecifications": tags });
+    let subnet = fleet.by_hand("create_subnet", asked)["Subnet"]["SubnetId"].clone();
+    fleet.write_with("network: { subnet: nodes, public_ip: false },", ", placement_group: close, key_name: ada");
+    fleet.rig.up();
+    let machine = fleet.only();
+    assert_eq!((&machine["SubnetId"], machine.get("PublicIpAddress")), (&subnet, None), "{machine}");
+    assert_eq!(machine["Placement"]["AvailabilityZone"], "us-east-1b", "{machine}");
+    assert_eq!(
+        (&machine["Placement"]["GroupName"], &machine["KeyName"]),
+        (&json!("close"), &json!("ada")),
+        "{machine}"
+    );
+    fleet.write_with("network: { public_ip: false },", ", zone: us-east-1c");
+    fleet.rig.run(&["plan"]).exits(2).says("1 to replace");
+    fleet.rig.up();
+    assert_eq!(fleet.only()["Placement"]["AvailabilityZone"], "us-east-1c");
+    fleet.write("network: { subnet: nobodys },");
+    fleet.rig.run(&["apply", "--yes"]).exits(3).says("there is no subnet `nobodys`");
+    fleet.rig.write("  m: { kind: gpu_instance, gpu: none, network: { subnet: nodes } }\n");
+    fleet.rig.run(&["plan"]).exits(1).complains("options.aws.vpc");
 }
 
 /// A disk beside the one that it starts from would leave that as its image has it: not encrypted.
@@ -618,7 +652,7 @@ fn a_run_that_is_killed_while_machines_are_made_leaves_none_twice() {
         let (told, killed) = mpsc::channel();
         fleet.rig.aws.proxy.misbehave("ec2:RunInstances", Fault::Kills(told), 2, 1);
         let running = fleet.rig.start(&["apply", "--yes", "--parallelism", "1"]);
-        killed.recv_timeout(Duration::from_secs(60)).unwrap();
+        killed.recv_timeout(Duration::from_mins(1)).unwrap();
         running.signal(Signal::KILL);
         running.wait();
         fleet.rig.aws.proxy.behave();
@@ -640,17 +674,17 @@ fn a_repeat_that_is_no_longer_the_same_finds_what_the_first_call_made() {
 #[test]
 fn a_machine_that_takes_its_time_is_waited_for_and_one_that_ends_meanwhile_has_failed() {
     let Some(fleet) = Fleet::start() else { return };
-    fleet.rig.aws.machines_are_told(REGION, json!({ "pending": 2 }));
+    fleet.rig.aws.machines_are_told(REGION, &json!({ "pending": 2 }));
     fleet.write("");
     fleet.rig.up();
     fleet.rig.run(&["destroy", "--yes"]).exits(0);
-    fleet.rig.aws.machines_are_told(REGION, json!({ "pending": 100_000 }));
+    fleet.rig.aws.machines_are_told(REGION, &json!({ "pending": 100_000 }));
     let running = fleet.rig.start(&["apply", "--yes"]);
     eventually("a machine is launched", || !fleet.machines().is_empty());
     let told = json!({ "end": fleet.id(), "code": "Server.InsufficientInstanceCapacity" });
-    fleet.rig.aws.machines_are_told(REGION, told);
+    fleet.rig.aws.machines_are_told(REGION, &told);
     running.wait().exits(3).says("Server.InsufficientInstanceCapacity").says("1 failed");
-    fleet.rig.aws.machines_are_told(REGION, json!({ "pending": 0 }));
+    fleet.rig.aws.machines_are_told(REGION, &json!({ "pending": 0 }));
     fleet.rig.up();
 }
 
@@ -705,6 +739,29 @@ fn drift_of_a_thousand_machines_takes_three_calls() {
     assert_eq!(fleet.machines().len(), 1000);
 }
 
+/// Of many lists only the stack's own is read to its end.
+#[test]
+fn what_does_not_fit_a_page_is_found_and_a_page_that_fails_is_no_absence() {
+    let Some(fleet) = Fleet::start() else { return };
+    let stranger = json!([{ "ResourceType": "instance", "Tags": [{ "Key": "trueup:stack", "Value": "another" }] }]);
+    for _ in 0..3 {
+        fleet.by_hand(
+            "run_instances",
+            json!({ "ImageId": "ami-1", "MinCount": 1, "MaxCount": 1, "TagSpecifications": stranger }),
+        );
+    }
+    fleet.write("for_each: [1, 2, 3, 4, 5],");
+    fleet.rig.up();
+    fleet.rig.aws.proxy.pages_of(2);
+    fleet.calls();
+    fleet.rig.run(&["drift"]).exits(0).says_not("belongs to this stack");
+    // A first page of everybody's, one machine of the stack's, and its three pages.
+    assert_eq!(fleet.calls()["ec2:DescribeInstances"], 5);
+    fleet.rig.aws.proxy.misbehave("ec2:DescribeInstances", Fault::Refuses(403, "UnauthorizedOperation"), 5, 1);
+    fleet.rig.run(&["plan"]).says("UnauthorizedOperation").says_not("to create, ").says_not("deleted outside");
+    fleet.rig.is_level();
+}
+
 #[test]
 fn what_can_not_be_told_is_no_absence() {
     let Some(fleet) = Fleet::with("") else { return };
@@ -749,6 +806,52 @@ fn a_machine_that_nothing_records_is_told_and_adopted_by_its_name_or_its_id() {
     fleet.rig.is_level();
     assert_eq!(fleet.machines().len(), 2);
     fleet.rig.run(&["adopt", "m", "--id", &m, "--yes"]).exits(1);
+}
+
+#[test]
+fn a_machine_that_somebody_else_launched_is_adopted_by_its_name() {
+    let Some(fleet) = Fleet::start() else { return };
+    let launched = || {
+        let tags = json!([{ "ResourceType": "instance", "Tags": [{ "Key": "Name", "Value": "bastion" }] }]);
+        let interface = json!([{ "DeviceIndex": 0, "Groups": [fleet.group], "AssociatePublicIpAddress": true }]);
+        fleet.by_hand(
+            "run_instances",
+            json!({
+                "ImageId": "ami-03cf127a", "InstanceType": "t3.micro", "MinCount": 1, "MaxCount": 1, "TagSpecifications": tags,
+                "NetworkInterfaces": interface,
+            }),
+        )
+    };
+    let id = text(&launched()["Instances"][0]["InstanceId"]);
+    fleet
+        .write("gpu: none, machine_type: t3.micro, name: bastion, image: { id: ami-03cf127a }, disk: { size_gb: 10 },");
+    let other = text(&launched()["Instances"][0]["InstanceId"]);
+    fleet.rig.run(&["adopt", "m", "--yes"]).exits(1).complains("several machines have this name").complains(&other);
+    fleet.by_hand("terminate_instances", json!({ "InstanceIds": [other] }));
+    fleet.rig.run(&["adopt", "m", "--yes"]).exits(0).says(&id);
+    // What it is not yet it becomes in place: ours, and closed to who has no token.
+    fleet.rig.up();
+    let machine = fleet.only();
+    assert_eq!(
+        (machine["InstanceId"].as_str(), tag(&machine, "trueup:address").as_deref()),
+        (Some(id.as_str()), Some("m"))
+    );
+    assert_eq!(machine["MetadataOptions"]["HttpTokens"], "required", "{machine}");
+}
+
+#[test]
+fn an_instance_profile_that_ec2_does_not_know_yet_is_waited_for() {
+    let Some(fleet) = Fleet::start() else { return };
+    fleet.rig.aws.boto("iam", "create_instance_profile", json!({ "InstanceProfileName": "one" }));
+    let unknown =
+        Fault::RefusesFor(400, "InvalidParameterValue", "Value (one) for parameter iamInstanceProfile.name is invalid");
+    fleet.rig.aws.proxy.misbehave("ec2:RunInstances", unknown, 1, 2);
+    fleet.write("identity: one,");
+    fleet.rig.up();
+    assert!(text(&fleet.only()["IamInstanceProfile"]["Arn"]).ends_with("/one"));
+    fleet.rig.aws.proxy.misbehave("ec2:RunInstances", Fault::Refuses(400, "InvalidParameterValue"), 1, 1);
+    fleet.write("identity: one, env: { A: b },");
+    fleet.rig.run(&["apply", "--yes"]).exits(3).says("InvalidParameterValue");
 }
 
 #[test]

@@ -155,8 +155,7 @@ pub(crate) fn load_from(shelf: Shelf, text: &[u8], inputs: &Inputs) -> Result<Pr
         let aws = ProviderEntry { kinds: made.clone(), natives: &["AWS::"], settings: &SETTINGS["cloud"] };
         let sim = ProviderEntry { kinds: made, natives: &["Sim::"], settings: &SETTINGS["cloud"] };
         let planned = BTreeSet::from(["azure".to_owned()]);
-        let providers =
-            BTreeMap::from([("aws".to_owned(), aws), ("local".to_owned(), local), ("sim".to_owned(), sim)]);
+        let providers = BTreeMap::from([("aws".to_owned(), aws), ("local".to_owned(), local), ("sim".to_owned(), sim)]);
         Arc::new(Catalog { kinds, providers, planned, ..Catalog::default() })
     });
     match shelf {

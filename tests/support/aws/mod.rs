@@ -108,7 +108,7 @@ impl Aws {
     }
 
     /// EC2 does something by itself, as `moto_ec2.py` has it.
-    pub(crate) fn machines_are_told(&self, region: &str, told: Json) {
+    pub(crate) fn machines_are_told(&self, region: &str, told: &Json) {
         let line = json!({ "account": self.account, "region": region, "told": told });
         let mut servers = self.shared.servers.lock().unwrap_or_else(PoisonError::into_inner);
         writeln!(servers[0].input, "{line}").unwrap();

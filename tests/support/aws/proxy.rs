@@ -19,6 +19,9 @@ use tokio::runtime::Runtime;
 /// What the address ends with by which the observer calls: it is neither counted nor misled.
 const OBSERVER: &str = "x-observer";
 
+/// What is said of a refusal that has no words of its own.
+const TOLD: &str = "so it was told";
+
 /// What goes wrong.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
@@ -26,6 +29,8 @@ pub(crate) enum Fault {
     LosesReply,
     /// The call is refused with a status and a code, and nothing is done.
     Refuses(u16, &'static str),
+    /// The same, in these words.
+    RefusesFor(u16, &'static str, &'static str),
     /// The call goes through after a while.
     Delays(Duration),
     /// The call goes through, its reply never comes, and whoever called is told so.
@@ -52,6 +57,8 @@ struct Mind {
     calls: Vec<Call>,
     rules: Vec<Rule>,
     hides: bool,
+    /// How much a page of machines has at most, where it has less than was asked for.
+    page: Option<usize>,
     /// What was sent with a token, and what was answered, by region and token: EC2 remembers it.
     tokens: BTreeMap<(String, String), (Bytes, Bytes)>,
     /// What was asked of EC2, by its operations, in its own words.
@@ -143,6 +150,11 @@ impl Proxy {
         self.mind().hides = hide;
     }
 
+    /// How many machines a page has at most.
+    pub(crate) fn pages_of(&self, machines: usize) {
+        self.mind().page = Some(machines);
+    }
+
     /// From now on nothing goes wrong.
     pub(crate) fn behave(&self) {
         self.mind().rules.clear();
@@ -180,7 +192,8 @@ impl Behind {
             self.mind().asked.push((operation.clone(), words(request.body())));
         }
         let answer = match fault {
-            Some(Fault::Refuses(status, code)) => Ok(refusal(&request, status, code)),
+            Some(Fault::Refuses(status, code)) => Ok(refusal(&request, status, code, TOLD)),
+            Some(Fault::RefusesFor(status, code, words)) => Ok(refusal(&request, status, code, words)),
             Some(Fault::Delays(time)) => {
                 tokio::time::sleep(time).await;
                 self.carry_out(request).await
@@ -209,7 +222,11 @@ impl Behind {
         {
             // The same request has the same answer; another one is refused.
             let is_same = first == *request.body();
-            return Ok(if is_same { answered(answer) } else { refusal(&request, 400, "IdempotentParameterMismatch") });
+            return Ok(if is_same {
+                answered(answer)
+            } else {
+                refusal(&request, 400, "IdempotentParameterMismatch", TOLD)
+            });
         }
         let sent = request.body().clone();
         let answer = self.complete(request).await?;
@@ -245,6 +262,11 @@ impl Behind {
     async fn forward(&self, mut request: Request<Bytes>) -> Result<Answer, io::Error> {
         request.headers_mut().insert("x-moto-account-id", HeaderValue::from_str(&self.account).unwrap());
         request.headers_mut().remove("expect");
+        if let Some(page) = self.mind().page.filter(|_| operation(&request) == "ec2:DescribeInstances") {
+            let text =
+                String::from_utf8_lossy(request.body()).replace("MaxResults=1000", &format!("MaxResults={page}"));
+            *request.body_mut() = text.into();
+        }
         let length = request.body().len().into();
         request.headers_mut().insert("content-length", length);
         request.headers_mut().remove("transfer-encoding");
@@ -285,16 +307,16 @@ impl Mind {
 }
 
 /// A refusal, in the language of the call.
-fn refusal(request: &Request<Bytes>, status: u16, code: &str) -> Answer {
+fn refusal(request: &Request<Bytes>, status: u16, code: &str, words: &str) -> Answer {
     let is_json = request.headers().contains_key("x-amz-target");
     let body = if is_json {
-        format!(r#"{{"__type": "{code}", "message": "so it was told"}}"#)
+        format!(r#"{{"__type": "{code}", "message": "{words}"}}"#)
     } else if service(request) == "ec2" {
         format!(
-            "<Response><Errors><Error><Code>{code}</Code><Message>so it was told</Message></Error></Errors><RequestID>REQUEST-1</RequestID></Response>"
+            "<Response><Errors><Error><Code>{code}</Code><Message>{words}</Message></Error></Errors><RequestID>REQUEST-1</RequestID></Response>"
         )
     } else {
-        format!("<Error><Code>{code}</Code><Message>so it was told</Message></Error>")
+        format!("<Error><Code>{code}</Code><Message>{words}</Message></Error>")
     };
     let mut answer = Response::new(Full::new(Bytes::from(body)));
     *answer.status_mut() = StatusCode::from_u16(status).unwrap();
@@ -337,15 +359,12 @@ fn decoded(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         let hex = (*first == b'%').then(|| after.get(..2)).flatten().and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(if *first == b'+' { b' ' } else { *first });
-                rest = after;
-            }
+        if let Some(byte) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            bytes.push(byte);
+            rest = &after[2..];
+        } else {
+            bytes.push(if *first == b'+' { b' ' } else { *first });
+            rest = after;
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()

@@ -29,20 +29,29 @@ pub(super) fn gpus(spec: &Value) -> Option<Gpus<'_>> {
     Some(Gpus::Of { model: gpu.get("model")?.revealed().as_str()?, count })
 }
 
-/// The machine type that a spec names; the inner none where it names none, the outer where that is not known yet.
-fn said(spec: &Value) -> Option<Option<&str>> {
+/// The machine type that a spec names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said<'a> {
+    Nothing,
+    Name(&'a str),
+    /// What is not known yet.
+    Something,
+}
+
+fn said(spec: &Value) -> Said<'_> {
     match spec.get("machine_type").map(Value::revealed) {
-        None | Some(Value::Null) => Some(None),
-        Some(value) => value.as_str().map(Some),
+        None | Some(Value::Null) => Said::Nothing,
+        Some(value) => value.as_str().map_or(Said::Something, Said::Name),
     }
 }
 
 /// The machine type that a spec comes to; none where that is not known yet, or no type has the GPUs.
 pub(super) fn machine_type(spec: &Value) -> Option<&str> {
-    match (said(spec)?, gpus(spec)?) {
-        (Some(name), _) => Some(name),
-        (None, Gpus::None) => Some(WITHOUT_GPU),
-        (None, Gpus::Of { model, count }) => Some(catalog::smallest(model, count)?.name),
+    match (said(spec), gpus(spec)?) {
+        (Said::Name(name), _) => Some(name),
+        (Said::Something, _) => None,
+        (Said::Nothing, Gpus::None) => Some(WITHOUT_GPU),
+        (Said::Nothing, Gpus::Of { model, count }) => Some(catalog::smallest(model, count)?.name),
     }
 }
 
@@ -70,7 +79,7 @@ fn model_problem(model: &str) -> Option<Problem> {
 }
 
 fn count_problem(spec: &Value, model: &str, count: u32) -> Option<Problem> {
-    if said(spec)?.is_some() || catalog::smallest(model, count).is_some() {
+    if said(spec) != Said::Nothing || catalog::smallest(model, count).is_some() {
         return None;
     }
     let mut counts: Vec<u32> = catalog::with(model).map(|one| one.count).collect();
@@ -82,7 +91,7 @@ fn count_problem(spec: &Value, model: &str, count: u32) -> Option<Problem> {
 }
 
 fn type_problem(spec: &Value, model: &str, count: u32) -> Option<Problem> {
-    let name = said(spec)??;
+    let Said::Name(name) = said(spec) else { return None };
     let has = match catalog::named(name) {
         Some(one) if one.count == count && catalog::is_model(one, model) => return None,
         Some(one) => format!("`{name}` has {} {}, and not {count} {model}", one.count, one.model),
@@ -97,7 +106,8 @@ fn names(model: &str, count: u32) -> String {
 }
 
 fn type_without_gpu(spec: &Value) -> Option<Problem> {
-    let Type { name, count, model, .. } = catalog::named(said(spec)??)?;
+    let Said::Name(name) = said(spec) else { return None };
+    let Type { count, model, .. } = catalog::named(name)?;
     let message = format!("`{name}` has {count} {model}: say `gpu: {{ model: {model}, count: {count} }}`");
     Some(Problem::new(FieldPath::parse("machine_type"), message))
 }

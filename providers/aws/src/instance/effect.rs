@@ -51,14 +51,13 @@ fn change(path: &FieldPath, before: &Value, after: &Value) -> Change {
         ["image", ..] if is_same_image(before, after) => Change::Nothing,
         ["disk", "size_gb"] => of_size(before, after),
         ["max_price_per_hour"] if !is(before, "market", "spot") => Change::Nothing,
-        // Both are the security group's.
-        ["ssh", "ingress"] | ["network", "ports"] => Change::Nothing,
+        // What the security group is, and what a machine is launched with and keeps.
+        ["ssh", "ingress"] | ["network", "ports"] | ["options", "aws", "root_device"] => Change::Nothing,
         ["ssh", "user"] if has_no_keys(before) && has_no_keys(after) => Change::Nothing,
-        ["options", "aws", "root_device"] => Change::Nothing,
         ["options", other, ..] if other != "aws" => Change::Nothing,
-        ["options", "aws", "placement_group" | "key_name" | "vpc" | "zone"] => Change::Anew,
         // What a machine is told at its start it is told once.
-        ["image" | "market" | "max_price_per_hour" | "user_data" | "env" | "ssh" | "stop_after" | "network", ..] => {
+        ["options", "aws", "placement_group" | "key_name" | "vpc" | "zone"]
+        | ["image" | "market" | "max_price_per_hour" | "user_data" | "env" | "ssh" | "stop_after" | "network", ..] => {
             Change::Anew
         }
         _ => Change::InPlace,
@@ -113,7 +112,7 @@ mod tests {
 
     use super::*;
 
-    fn spec(more: Json) -> Value {
+    fn spec(more: &Json) -> Value {
         let mut all = json!({ "gpu": { "model": "A10G", "count": 1 } });
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let mut spec = Value::from(all);
@@ -121,8 +120,9 @@ mod tests {
         spec
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "what is asked reads best where it stands")]
     fn of(before: Json, after: Json) -> Effect {
-        effect(GpuInstance::schema(), &spec(before), &spec(after))
+        effect(GpuInstance::schema(), &spec(&before), &spec(&after))
     }
 
     fn replaces(path: &str) -> Effect {
@@ -182,11 +182,11 @@ mod tests {
             replaces("options.aws.key_name")
         );
         let unknown = {
-            let mut spec = spec(json!({}));
+            let mut spec = spec(&json!({}));
             spec.put(&FieldPath::parse("machine_type"), Value::Unknown);
             spec
         };
-        let told = effect(GpuInstance::schema(), &spec(json!({})), &unknown);
+        let told = effect(GpuInstance::schema(), &spec(&json!({})), &unknown);
         assert_eq!(told, replaces("machine_type"), "what is not known may be anything");
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn found(region: &str, seen: &Seen, sent: Option<&Value>) -> Found {
 
 /// The machine type.
 pub(super) fn type_of(machine: &Instance) -> &str {
-    machine.instance_type().map(|name| name.as_str()).unwrap_or_default()
+    machine.instance_type().map(aws_sdk_ec2::types::InstanceType::as_str).unwrap_or_default()
 }
 
 /// The GPUs that its type has, by the name that the spec has for them.
@@ -133,7 +133,9 @@ fn options(machine: &Instance, sent: Option<&Value>) -> Value {
         return WITHOUT_TOKEN.into();
     }
     let placement = machine.placement();
-    let hops = machine.metadata_options().and_then(|options| options.http_put_response_hop_limit());
+    let hops = machine
+        .metadata_options()
+        .and_then(aws_sdk_ec2::types::InstanceMetadataOptionsResponse::http_put_response_hop_limit);
     let text = |text: Option<&str>| text.map_or(Value::Null, Value::from);
     let mut groups = groups(machine);
     // They are a set, which a list in an option can't say.
@@ -178,7 +180,7 @@ fn attributes(region: &str, machine: &Instance) -> Attributes {
         instance_type: type_of(machine).to_owned(),
         gpus: one.into_iter().flat_map(|one| (0..one.count).map(move |_| gpu(one))).collect(),
         price_per_hour: one.and_then(|one| one.price).filter(|_| is_on_demand && region == PRICED_IN),
-        status: ended::state(machine).map(|state| state.as_str()).unwrap_or_default().to_owned(),
+        status: ended::state(machine).map(aws_sdk_ec2::types::InstanceStateName::as_str).unwrap_or_default().to_owned(),
         environment: if count == 0 { BTreeMap::new() } else { environment },
     }
 }

@@ -93,7 +93,7 @@ pub(super) async fn find(
     let newest = found.images().iter().max_by_key(|image| image.creation_date().unwrap_or_default());
     let none = || invalid("image", format!("there is no such image for a {machine_type} here"));
     let image: &Image = newest.ok_or_else(none)?;
-    let made_for = image.architecture().map(|architecture| architecture.as_str());
+    let made_for = image.architecture().map(aws_sdk_ec2::types::ArchitectureValues::as_str);
     let needed = Architecture::of(machine_type).as_str();
     if made_for.is_some_and(|made_for| made_for != needed) {
         let made_for = made_for.unwrap_or_default();

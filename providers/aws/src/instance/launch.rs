@@ -43,10 +43,17 @@ pub(super) async fn launch(clients: &Clients, request: &Request) -> Result<Insta
         Err(error) if error.code == "IdempotentParameterMismatch" => {
             return by_token(&clients.ec2.reads, &request.token).await?.ok_or(error);
         }
-        Err(error) => return Err(error),
+        Err(error) => return Err(unsettled(error)),
     };
     let silent = || ProviderError::new(Class::Internal, "EC2 does not say what it launched").outcome_unknown();
     launched.ok_or_else(silent)
+}
+
+/// EC2 knows an instance profile only some seconds after it was made: a refusal for that may pass.
+pub(super) fn unsettled(error: ProviderError) -> ProviderError {
+    let is_of_profile = error.message.to_lowercase().replace(' ', "").contains("iaminstanceprofile");
+    let class = if error.code == "InvalidParameterValue" && is_of_profile { Class::Transient } else { error.class };
+    ProviderError { class, ..error }
 }
 
 /// The machine that a token made; none where none is there.

@@ -10,7 +10,7 @@ use trueup_state::{Class, Request};
 
 use super::disk::Wanted;
 use super::found::{asks_for_token, groups, is_profile, said_groups, said_hops};
-use super::launch::{invalid, profile, tags as wanted_tags};
+use super::launch::{invalid, profile, tags as wanted_tags, unsettled};
 use super::look::{Seen, filter, id, pairs};
 use crate::clients::Clients;
 use crate::error::failed;
@@ -92,7 +92,10 @@ impl Of<'_> {
 
     async fn metadata(&self) -> Result<bool, ProviderError> {
         let wanted = said_hops(&self.request.spec);
-        let there = self.machine.metadata_options().and_then(|options| options.http_put_response_hop_limit());
+        let there = self
+            .machine
+            .metadata_options()
+            .and_then(aws_sdk_ec2::types::InstanceMetadataOptionsResponse::http_put_response_hop_limit);
         if asks_for_token(self.machine) && there == Some(wanted) {
             return Ok(false);
         }
@@ -110,13 +113,13 @@ impl Of<'_> {
             (None, Some(wanted)) => {
                 let call = self.clients.ec2.writes.associate_iam_instance_profile().instance_id(id(self.machine));
                 let written = call.iam_instance_profile(profile(wanted)).send().await;
-                written.map(|_| true).map_err(|error| failed("let it act as its identity", &error))
+                written.map(|_| true).map_err(|error| unsettled(failed("let it act as its identity", &error)))
             }
             (Some(_), Some(wanted)) => {
                 let Some(now) = self.association().await? else { return Ok(true) };
                 let call = self.clients.ec2.writes.replace_iam_instance_profile_association().association_id(now);
                 let written = call.iam_instance_profile(profile(wanted)).send().await;
-                written.map(|_| true).map_err(|error| failed("let it act as another", &error))
+                written.map(|_| true).map_err(|error| unsettled(failed("let it act as another", &error)))
             }
             (Some(_), None) => {
                 let Some(now) = self.association().await? else { return Ok(true) };
@@ -143,7 +146,10 @@ impl Of<'_> {
         let call = self.clients.ec2.reads.describe_volumes_modifications();
         let under_way = call.filters(filter("volume-id", [disk])).send().await;
         let under_way = under_way.map_err(|error| failed("ask how far its disk is", &error))?;
-        let last = under_way.volumes_modifications().iter().max_by_key(|one| one.start_time().map(|at| at.secs()));
+        let last = under_way
+            .volumes_modifications()
+            .iter()
+            .max_by_key(|one| one.start_time().map(aws_smithy_types::DateTime::secs));
         let is_wanted = last.is_some_and(|last| {
             last.target_size() == Some(wanted.size) && last.target_volume_type() == Some(&wanted.kind)
         });

@@ -132,19 +132,11 @@ impl Instances {
         }
         match state(machine) {
             None | Some(InstanceStateName::Pending) => Ok(self.pending(id, &doing(), Some("it starts"))),
-            _ => Ok(match self.misplaced(&seen) {
+            _ => Ok(match misplaced(&seen) {
                 Some(error) => Progress::Failed(Box::new(error.partly(request, self.found(&seen, request)))),
                 None => Progress::Done(Some(Box::new(self.found(&seen, request)))),
             }),
         }
-    }
-
-    /// That a machine did not start from the disk that it was given: an image's maker may call its boot disk otherwise.
-    fn misplaced(&self, seen: &Seen) -> Option<ProviderError> {
-        let disk = seen.disk.as_ref()?;
-        let root = seen.machine.root_device_name().unwrap_or_default();
-        let message = format!("its image starts from {root}, which is not encrypted: say `root_device: {root}`");
-        (disk.encrypted() != Some(true)).then(|| invalid("options.aws.root_device", message))
     }
 
     /// Brings a machine level. `since`: when that began, where it was begun before.
@@ -250,8 +242,8 @@ impl Instances {
 
     /// What is there of machines that were asked for, as observations by their ids.
     async fn observations(&self, listed: &[(&Instance, Option<&Value>)], lineage: Option<&str>) -> Observations {
-        let is_asked = |sent: &Option<&Value>| sent.is_none_or(|sent| sent.get("disk").is_some());
-        let there = listed.iter().filter(|(machine, sent)| !ended::is_over(machine) && is_asked(sent));
+        let is_asked = |sent: Option<&Value>| sent.is_none_or(|sent| sent.get("disk").is_some());
+        let there = listed.iter().filter(|(machine, sent)| !ended::is_over(machine) && is_asked(*sent));
         let disks: BTreeSet<&str> = there.filter_map(|(machine, _)| look::disk_of(machine)).collect();
         let disks = look::disks(&self.clients.ec2.reads, disks, lineage).await;
         let one = |(machine, sent): &(&Instance, Option<&Value>)| {
@@ -325,6 +317,14 @@ impl Instances {
 
 /// What machines are, by their ids.
 type Observations = BTreeMap<String, Observation>;
+
+/// That a machine did not start from the disk that it was given: an image's maker may call its boot disk otherwise.
+fn misplaced(seen: &Seen) -> Option<ProviderError> {
+    let disk = seen.disk.as_ref()?;
+    let root = seen.machine.root_device_name().unwrap_or_default();
+    let message = format!("its image starts from {root}, which is not encrypted: say `root_device: {root}`");
+    (disk.encrypted() != Some(true)).then(|| invalid("options.aws.root_device", message))
+}
 
 fn gone(id: &str) -> ProviderError {
     ProviderError::new(Class::NotFound, format!("the machine {id} is gone")).code("InvalidInstanceID.NotFound")

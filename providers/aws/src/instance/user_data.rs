@@ -221,6 +221,7 @@ fn is_block(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    #[allow(clippy::needless_pass_by_value, reason = "what is said reads best where it stands")]
     fn spec(more: Json) -> Spec {
         let mut all = json!({ "gpu": "none" });
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
