@@ -60,7 +60,6 @@ impl<'a> Native<'a> {
             create_first: None,
             spec: map([("properties", Value::Map(Map::new()))]),
             reads: BTreeMap::new(),
-            create_first: None,
             origins: BTreeMap::new(),
         };
         Self { wanted, part }
