@@ -71,7 +71,7 @@ fn recipe(kind: &str) -> Option<Recipe> {
             options: &[],
             shape: &[],
             whole: &[],
-            compose: budget::compose,
+            compose: |wanted| Ok(budget::compose(wanted)),
         },
         kinds::Function::NAME => Recipe {
             schema: kinds::Function::schema(),
@@ -119,7 +119,7 @@ fn recipe(kind: &str) -> Option<Recipe> {
             options: &[],
             shape: &["encryption"],
             whole: &[],
-            compose: secret::compose,
+            compose: |wanted| Ok(secret::compose(wanted)),
         },
         kinds::Volume::NAME => Recipe {
             schema: kinds::Volume::schema(),
