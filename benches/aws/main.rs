@@ -10,6 +10,7 @@
     clippy::cast_precision_loss,
     reason = "a benchmark measures time and prints it"
 )]
+#![allow(clippy::needless_pass_by_value, reason = "what is asked reads best where it stands")]
 #![allow(clippy::unwrap_used, dead_code, clippy::duplicate_mod, reason = "what is shared with the tests does")]
 
 mod artifact;

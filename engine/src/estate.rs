@@ -99,19 +99,19 @@ impl Estate {
         for (scope, kinds) in needed.iter_mut() {
             let Some(provider) = providers.get(scope.provider.provider()) else { continue };
             kinds.retain(|kind| {
-                let composer = |makes| Composer { provider: provider.clone(), makes };
+                let who = |makes| Composer { provider: provider.clone(), makes };
                 let key = || (scope.clone(), kind.clone());
                 let Some(composed) = provider.composes(scope, kind) else {
                     let beside = provider.accompanies(scope, kind);
                     if !beside.is_empty() {
                         parts.extend(beside);
-                        self.composers.insert(key(), composer(Makes::Beside));
+                        self.composers.insert(key(), who(Makes::Beside));
                     }
                     return true;
                 };
                 parts.extend(composed.parts);
                 self.managers.insert(key(), Arc::new(Whole { schema: composed.schema }));
-                self.composers.insert(key(), composer(Makes::Whole(composed.schema)));
+                self.composers.insert(key(), who(Makes::Whole(composed.schema)));
                 false
             });
         }

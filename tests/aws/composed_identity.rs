@@ -1,6 +1,7 @@
 //! Identities: roles that may do what is said and nothing else.
 
 use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
 
 use crate::composed::ROLE;
 use crate::natives::{QUEUE, all, by_hand, only};
@@ -68,6 +69,31 @@ fn it_is_changed_put_right_replaced_and_removed() {
     assert_eq!(statements(&rig), Json::Null, "a policy of nothing is none");
     rig.run(&["destroy", "--yes"]).exits(0);
     assert_eq!([all(&rig, ROLE).len(), all(&rig, QUEUE).len(), rig.buckets().len()], [0; 3]);
+}
+
+#[test]
+fn a_function_that_acts_as_one_may_write_its_log_besides() {
+    let Some(rig) = Rig::with(&text("{ read: \"{{ events }}\" }", ", used_by: [function, schedule]")) else { return };
+    rig.place.edit(
+        "  runner:",
+        "  retrain: { kind: function, code: { image: \"r/i:1\" }, identity: \"{{ runner.resource_id }}\" }\n  hourly: { kind: schedule, every: 1h, starts: { function: \"{{ retrain }}\" }, identity: \"{{ runner.resource_id }}\" }\n  runner:",
+    );
+    rig.up();
+    let (role, function) = (only(&rig, ROLE), only(&rig, "AWS::Lambda::Function"));
+    assert_eq!(function["Role"], role["Arn"]);
+    assert_eq!(only(&rig, "AWS::Scheduler::Schedule")["Target"]["RoleArn"], role["Arn"]);
+    let log = only(&rig, "AWS::Logs::LogGroup")["Arn"].clone();
+    // `retrain` is the address: its digest is in the name of the policy.
+    let name = format!("trueup-log-{}|{}", &digest("retrain")[..8], role["RoleName"].as_str().unwrap());
+    let got = rig.types("get_resource", json!({ "TypeName": "AWS::IAM::RolePolicy", "Identifier": name }));
+    let policy: Json = serde_json::from_str(got["ResourceDescription"]["Properties"].as_str().unwrap()).unwrap();
+    assert_eq!(policy["PolicyDocument"]["Statement"][0]["Resource"], json!([log]));
+    rig.run(&["destroy", "--yes"]).exits(0);
+    assert_eq!(all(&rig, ROLE), [""; 0]);
+}
+
+fn digest(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
 }
 
 #[test]

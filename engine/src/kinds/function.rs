@@ -51,7 +51,8 @@ pub struct Spec {
     #[schemars(with = "BTreeMap<String, String>", extend("x-free" = true, "x-may-be-secret" = true))]
     pub env: BTreeMap<String, Sealed<String>>,
 
-    /// As whom it acts at the provider: a role, a service account. Default: one that may write its log, and nothing else.
+    /// As whom it acts at the provider: a role, a service account. It may write the function's log besides. Default: one
+    /// that may do that alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
 

@@ -66,6 +66,7 @@ impl Descriptor {
     }
 
     /// The same as an index's entry with a tag.
+    #[must_use]
     pub fn tagged(&self, tag: &str) -> Self {
         let mut entry = self.clone();
         entry.annotations.insert(TAG.to_owned(), tag.to_owned());

@@ -1,7 +1,6 @@
 //! `budget`: one of AWS Budgets, which counts by the calendar month.
 
 use trueup_engine::compose::{Composition, Wanted};
-use trueup_engine::schema::Problem;
 use trueup_state::Value;
 
 use super::part::{ID, Native, field, map, texts};
@@ -13,7 +12,7 @@ pub(super) const PARTS: [&str; 1] = [BUDGET];
 /// What is known of it, each as it is of a part.
 pub(super) const KNOWN: Known<1> = [("resource_id", "budget", ID)];
 
-pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> {
+pub(super) fn compose(wanted: &Wanted<'_>) -> Composition {
     let mut budget = Native::new(wanted, "budget", BUDGET)
         .taking("Budget.BudgetName", "name")
         .with("Budget.BudgetType", "COST")
@@ -26,7 +25,7 @@ pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
     if let Some(notices) = notices(field(wanted, "alerts"), field(wanted, "emails")) {
         budget = budget.from("NotificationsWithSubscribers", "alerts", notices);
     }
-    Ok(Composition { parts: vec![budget.tagged().part()], attributes: attributes(KNOWN) })
+    Composition { parts: vec![budget.tagged().part()], attributes: attributes(KNOWN) }
 }
 
 /// What counts: what bears all of the tags. None where everything does.

@@ -1,13 +1,14 @@
-//! `function`: one of Lambda, the group of its log, and a role that may write that log and nothing else.
+//! `function`: one of Lambda, the group of its log, and the right to write that: of a role that may do nothing else, or of the one it is given.
 
-use trueup_engine::compose::{Composition, Part, Wanted};
+use sha2::{Digest, Sha256};
+use trueup_engine::compose::{Composition, Part, Read, Wanted};
 use trueup_engine::kinds::Span;
 use trueup_engine::schema::Problem;
 use trueup_state::{FieldPath, Value};
 
 use super::part::{Native, field, is_said, option};
-use super::policy::{ROLE, ROLE_POLICY, allow, document, own_role, trust};
-use super::whole::Whole;
+use super::policy::{POLICY_NAME, ROLE, ROLE_POLICY, allow, document, own_role, trust};
+use super::whole::{Whole, changed};
 use super::{Known, attributes};
 
 pub(super) const FUNCTION: &str = "AWS::Lambda::Function";
@@ -49,19 +50,34 @@ pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
         let origin = "options.aws.architecture";
         function = function.from("Architectures", origin, vec![architecture.clone()]);
     }
+    let write = allow(&["logs:CreateLogStream", "logs:PutLogEvents"], vec![Value::Unknown]);
+    let may = document(Value::List(vec![write]));
     let mut parts: Vec<Part> = Vec::new();
-    if is_said(field(wanted, "identity")) {
+    let mut policy = if is_said(field(wanted, "identity")) {
         function = function.taking("Role", "identity");
+        on_role_of_others(wanted, may)
     } else {
-        let write = allow(&["logs:CreateLogStream", "logs:PutLogEvents"], vec![Value::Unknown]);
-        let [role, mut policy] = own_role(wanted, trust(&["lambda"], None), document(Value::List(vec![write])));
-        let arn = FieldPath::parse("properties.PolicyDocument.Statement[0].Resource[0]");
-        policy.reads.insert(arn, trueup_engine::compose::Read::of("log", "Arn"));
-        parts.extend([role, policy]);
+        let [role, policy] = own_role(wanted, trust(&["lambda"], None), may);
+        parts.push(role);
         function = function.reads("Role", "role", "Arn");
-    }
+        policy
+    };
+    let arn = FieldPath::parse("properties.PolicyDocument.Statement[0].Resource[0]");
+    policy.reads.insert(arn, Read::of("log", "Arn"));
+    parts.push(policy);
     parts.extend([log.part(), function.tagged().part()]);
     Ok(Composition { parts, attributes: attributes(KNOWN) })
+}
+
+/// What a role that the function is given may do besides, under a name that no other function's has.
+fn on_role_of_others(wanted: &Wanted<'_>, may: Value) -> Part {
+    let digest = hex::encode(Sha256::digest(wanted.address.to_string()));
+    let name = changed(field(wanted, "identity"), |arn| arn.rsplit('/').next().unwrap_or_default().to_owned());
+    let policy = Native::new(wanted, "policy", ROLE_POLICY)
+        .with("PolicyName", format!("{POLICY_NAME}-log-{}", &digest[..8]))
+        .from("RoleName", "identity", name)
+        .with("PolicyDocument", may);
+    policy.part()
 }
 
 /// With the program.

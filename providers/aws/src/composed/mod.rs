@@ -73,7 +73,7 @@ fn recipe(kind: &str) -> Option<Recipe> {
             options: &[],
             shape: &[],
             whole: &[],
-            compose: budget::compose,
+            compose: |wanted| Ok(budget::compose(wanted)),
         },
         kinds::Endpoint::NAME => Recipe {
             schema: kinds::Endpoint::schema(),
@@ -129,7 +129,7 @@ fn recipe(kind: &str) -> Option<Recipe> {
             options: &[],
             shape: &["encryption"],
             whole: &[],
-            compose: secret::compose,
+            compose: |wanted| Ok(secret::compose(wanted)),
         },
         kinds::Volume::NAME => Recipe {
             schema: kinds::Volume::schema(),

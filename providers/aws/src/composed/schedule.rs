@@ -8,6 +8,7 @@ use super::part::{Native, field, is_said, option};
 use super::policy::{ROLE, ROLE_POLICY, account_of, allow, document, own_role, trust};
 use super::whole::{Whole, changed};
 use super::{Known, attributes, cron};
+use crate::settings::Settings;
 
 pub(super) const SCHEDULE: &str = "AWS::Scheduler::Schedule";
 pub(super) const PARTS: [&str; 3] = [SCHEDULE, ROLE, ROLE_POLICY];
@@ -82,7 +83,8 @@ pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
     } else {
         let mut statement = allow(&[], vec![target.arn.clone()]);
         statement.put(&["Action"].into_iter().collect(), Value::List(vec![action]));
-        let trust = trust(&["scheduler"], Some(account_of(&target.arn)));
+        let account = Settings::of(wanted.scope).account.map(Value::from);
+        let trust = trust(&["scheduler"], Some(account.unwrap_or_else(|| account_of(&target.arn))));
         parts.extend(own_role(wanted, trust, document(Value::List(vec![statement]))));
         schedule = schedule.reads("Target.RoleArn", "role", "Arn");
     }

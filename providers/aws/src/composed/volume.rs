@@ -56,10 +56,9 @@ fn disk(wanted: &Wanted<'_>, kind: &str) -> Result<Composition, Vec<Problem>> {
         .with("Encrypted", true)
         .taking("KmsKeyId", "encryption.kms_key")
         .option("Throughput", "throughput_mib");
-    let disk = match is_said(field(wanted, "iops")) {
-        false if kind == "fast" => disk.from("Iops", "iops", FAST_IOPS),
-        _ => disk.taking("Iops", "iops"),
-    };
+    let is_silent = !is_said(field(wanted, "iops"));
+    let disk =
+        if is_silent && kind == "fast" { disk.from("Iops", "iops", FAST_IOPS) } else { disk.taking("Iops", "iops") };
     Ok(Composition { parts: vec![disk.named_by_tag().part()], attributes: attributes(KNOWN) })
 }
 

@@ -93,12 +93,11 @@ impl Push {
         sign_in: impl Future<Output = Result<Registry, ProviderError>>,
     ) -> Result<Step, ProviderError> {
         let end = clock.uptime() + STEP;
-        let source = match &self.source {
-            Some(source) => source.clone(),
-            None => {
-                unchanged(spec).await?;
-                Arc::new(source(spec).await?)
-            }
+        let source = if let Some(source) = &self.source {
+            source.clone()
+        } else {
+            unchanged(spec).await?;
+            Arc::new(source(spec).await?)
         };
         self.source = Some(source.clone());
         let registry = match self.registry.take() {

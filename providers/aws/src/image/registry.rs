@@ -17,7 +17,7 @@ use trueup_state::Class;
 use crate::error::class_of_status;
 
 /// How long a connection may take, and an answer.
-const PATIENCE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+const PATIENCE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
 /// How much is sent at once: what is in memory of each blob, and what a call that goes wrong sends again.
 const CHUNK: usize = 8 * 1024 * 1024;
 /// What a registry calls the least that it takes at once.
