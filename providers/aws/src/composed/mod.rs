@@ -79,8 +79,8 @@ fn recipe(kind: &str) -> Option<Recipe> {
             schema: kinds::Endpoint::schema(),
             parts: &endpoint::PARTS,
             options: &endpoint::OPTIONS,
-            shape: &["replicas"],
-            whole: &["options.aws.variant_name"],
+            shape: &["replicas", "replicas.target"],
+            whole: &["options.aws.variant_name", "replicas.target.metric"],
             compose: endpoint::compose,
         },
         kinds::Function::NAME => Recipe {

@@ -19,6 +19,8 @@ const FIXED: [(&str, &[&str]); 1] = [(
     "AWS::EC2::Volume",
     &["AvailabilityZone", "AvailabilityZoneId", "Encrypted", "KmsKeyId", "OutpostArn", "SnapshotId"],
 )];
+/// What is said to a delete alone, by type and property: see [`super::Natives`].
+const ON_DELETE: [(&str, &str); 1] = [("AWS::ECR::Repository", "EmptyOnDelete")];
 /// What only people read, and what jsonschema need not know of.
 const DROPPED: [&str; 11] = [
     "$comment",

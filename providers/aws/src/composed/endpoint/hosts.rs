@@ -1,4 +1,4 @@
-//! What SageMaker hosts endpoints on: facts, and the smallest of them that will do.
+//! What `SageMaker` hosts endpoints on: facts, and the smallest of them that will do.
 
 /// A type of instance.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -109,9 +109,12 @@ fn model<'a>(wanted: &'a Wanted<'a>) -> Native<'a> {
         return model;
     }
     // What is packed is one file; all else is what stands below a path.
-    let is_packed = uri.revealed().as_str().is_some_and(refused::is_packed);
-    let (sort, compression) = if is_packed { ("S3Object", "Gzip") } else { ("S3Prefix", "None") };
-    let place = changed(uri, |uri| if is_packed || uri.ends_with('/') { uri.to_owned() } else { format!("{uri}/") });
+    let packed = |packed: &str, other: &str| {
+        changed(uri, |uri| if refused::is_packed(uri) { packed.to_owned() } else { other.to_owned() })
+    };
+    let (sort, compression) = (packed("S3Object", "S3Prefix"), packed("Gzip", "None"));
+    let is_whole = |uri: &str| refused::is_packed(uri) || uri.ends_with('/');
+    let place = changed(uri, |uri| if is_whole(uri) { uri.to_owned() } else { format!("{uri}/") });
     let source = "PrimaryContainer.ModelDataSource.S3DataSource";
     model.from(&format!("{source}.S3Uri"), "model", place).from(&format!("{source}.S3DataType"), "model", sort).from(
         &format!("{source}.CompressionType"),
@@ -143,7 +146,9 @@ fn config(wanted: &Wanted<'_>) -> Part {
     let (host_from, host) = if is_said(instance_type) {
         ("options.aws.instance_type", instance_type.clone())
     } else {
-        ("gpu", refused::host(wanted).ok().flatten().map_or(Value::Unknown, |host| host.name.into()))
+        let said = ["gpu", "cpu", "memory_gib"].into_iter().find(|name| is_said(field(wanted, name)));
+        let host = refused::host(wanted).ok().flatten();
+        (said.unwrap_or("gpu"), host.map_or(Value::Unknown, |host| host.name.into()))
     };
     let start = field(wanted, "health.start_timeout");
     let config = Native::new(wanted, "config", CONFIG)
@@ -191,7 +196,7 @@ fn scaling(wanted: &Wanted<'_>) -> Vec<Part> {
     parts
 }
 
-/// With what a scaling policy follows. Of what is not known yet, nothing is said that depends on it.
+/// With what a scaling policy follows.
 fn followed(wanted: &Wanted<'_>, policy: Native<'_>, variant: &str) -> Part {
     let at = |name: &str| format!("TargetTrackingScalingPolicyConfiguration.{name}");
     let value = field(wanted, "replicas.target.value");
@@ -210,7 +215,7 @@ fn followed(wanted: &Wanted<'_>, policy: Native<'_>, variant: &str) -> Part {
         Some("concurrency") => {
             predefined(policy, "SageMakerVariantConcurrentRequestsPerModelHighResolution", value.clone())
         }
-        Some(_) => {
+        _ => {
             let metric = map([
                 ("Namespace", "/aws/sagemaker/Endpoints".into()),
                 ("MetricName", "GPUUtilization".into()),
@@ -231,7 +236,6 @@ fn followed(wanted: &Wanted<'_>, policy: Native<'_>, variant: &str) -> Part {
             );
             reading(policy.part(), &at("CustomizedMetricSpecification.Dimensions[0].Value"), named("endpoint"))
         }
-        None => policy.from("TargetTrackingScalingPolicyConfiguration", "replicas.target", Value::Unknown).part(),
     }
 }
 
@@ -246,6 +250,3 @@ fn number(value: &Value) -> Option<f64> {
 fn number_of(number: f64) -> Value {
     serde_json::Number::from_f64(number).map_or(Value::Unknown, Value::Number)
 }
-
-#[cfg(test)]
-mod tests;

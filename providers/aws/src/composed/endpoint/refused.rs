@@ -21,7 +21,7 @@ const START: std::ops::RangeInclusive<u64> = 60..=3600;
 
 /// Whether a model is packed: one file, and not what stands below a path.
 pub(super) fn is_packed(uri: &str) -> bool {
-    uri.ends_with(".tar.gz") || uri.ends_with(".tgz")
+    [".tar.gz", ".tgz"].iter().any(|end| uri.ends_with(end))
 }
 
 /// All that is known to be wrong.
@@ -97,7 +97,7 @@ pub(super) fn host(wanted: &Wanted<'_>) -> Result<Option<&'static Host>, Problem
     if counts.is_empty() {
         let models = hosts::models();
         let message = format!("SageMaker has no `{model}`; it has {}", models.join(", "));
-        let suggestion = closest(&model.to_uppercase(), models.into_iter());
+        let suggestion = closest(&model.to_uppercase(), models);
         return Err(Problem { suggestion, ..Problem::new(FieldPath::parse("gpu.model"), message) });
     }
     let at = if hosts::smallest(&Need { gpus, ..Need::default() }).is_some() { "gpu" } else { "gpu.count" };
