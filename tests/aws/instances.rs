@@ -729,8 +729,11 @@ fn a_machine_is_not_given_up_before_there_is_room_for_another() {
 #[test]
 fn drift_of_a_thousand_machines_takes_three_calls() {
     let Some(fleet) = Fleet::start() else { return };
-    fleet.write("for_each: \"{{ range(1000) | list }}\",");
-    fleet.rig.run(&["apply", "--yes", "--parallelism", "64"]).exits(0);
+    // No command here takes minutes.
+    for count in [200, 400, 600, 800, 1000] {
+        fleet.write(&format!("for_each: \"{{{{ range({count}) | list }}}}\","));
+        fleet.rig.run(&["apply", "--yes", "--parallelism", "64"]).exits(0);
+    }
     fleet.calls();
     fleet.rig.run(&["drift"]).exits(0);
     let calls = fleet.calls();
@@ -926,4 +929,29 @@ fn machines_that_ask_for_the_same_share_a_group_that_lets_in_nothing_else() {
     assert_eq!((fleet.machines().len(), crate::natives::all(&fleet.rig, GROUP).len()), (id, 2));
     fleet.rig.run(&["destroy", "--yes"]).exits(0);
     assert_eq!(crate::natives::all(&fleet.rig, GROUP), [""; 0]);
+}
+
+/// The same token answers with the same machine, whatever became of it since.
+#[test]
+fn a_repeat_that_names_a_machine_that_has_ended_has_failed_and_then_another_is_made() {
+    let Some(fleet) = Fleet::start() else { return };
+    fleet.write("");
+    let (told, killed) = mpsc::channel();
+    fleet.rig.aws.proxy.misbehave("ec2:RunInstances", Fault::Kills(told), 1, 1);
+    let running = fleet.rig.start(&["apply", "--yes"]);
+    killed.recv_timeout(Duration::from_mins(1)).unwrap();
+    running.signal(Signal::KILL);
+    running.wait();
+    fleet.rig.aws.proxy.behave();
+    let first = fleet.id();
+    fleet.rig.aws.machines_are_told(REGION, &json!({ "end": first, "code": "Server.InternalError" }));
+    let ran = fleet.rig.run(&["apply", "--yes"]);
+    assert!(format!("{}{}", ran.out, ran.err).contains("ended before it ran"), "{ran:?}");
+    fleet.rig.up();
+    assert_ne!(fleet.id(), first);
+    let asked = fleet.rig.aws.proxy.asked("ec2:RunInstances");
+    assert_eq!(
+        (asked.len(), asked[0] == asked[1], asked[1]["ClientToken"] == asked[2]["ClientToken"]),
+        (3, true, false)
+    );
 }
