@@ -12,7 +12,9 @@ const MARK: &str = "hmac-sha256:";
 /// A spec as it is kept once it has been sent: what is never shown again only as a digest, which is a secret too.
 pub(crate) fn digested(schema: &Schema, sent: &Value, entropy: &dyn Entropy) -> Value {
     let make = |at: &FieldPath, value: &Value| {
-        schema.is("x-write-only", at).then(|| {
+        // What a delete is told is needed then.
+        let is_kept_so = schema.is("x-write-only", at) && !schema.is("x-on-delete", at);
+        is_kept_so.then(|| {
             let mut key = [0; 32];
             entropy.fill(&mut key);
             code(&key, value).map(|code| text(&key, &code))

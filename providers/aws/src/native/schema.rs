@@ -19,7 +19,7 @@ const FIXED: [(&str, &[&str]); 1] = [(
     "AWS::EC2::Volume",
     &["AvailabilityZone", "AvailabilityZoneId", "Encrypted", "KmsKeyId", "OutpostArn", "SnapshotId"],
 )];
-/// What is said to a delete alone, by type and property: see [`super::Natives`].
+/// What only a delete is told, by type and property.
 const ON_DELETE: [(&str, &str); 1] = [("AWS::ECR::Repository", "EmptyOnDelete")];
 /// What only people read, and what jsonschema need not know of.
 const DROPPED: [&str; 11] = [
@@ -63,6 +63,9 @@ pub(crate) fn of(published: &Published) -> Schema {
     let written = written.flat_map(|pointer| [(pointer.steps(), "x-write-only"), (pointer.steps(), "x-secret")]);
     for (steps, mark) in immutable.chain(unsaid).chain(written) {
         set(&mut body, &steps, mark);
+    }
+    for (_, property) in ON_DELETE.iter().filter(|(name, _)| *name == published.type_name) {
+        set(&mut body, &[*property], "x-on-delete");
     }
     for key in ["oneOf", "anyOf", "allOf"] {
         if let Some(alternatives) = published.rest.get(key) {
