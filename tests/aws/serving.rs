@@ -7,8 +7,8 @@ use serde_json::{Value as Json, json};
 
 use crate::aws::REGION;
 use crate::aws::proxy::Fault;
+use crate::fleet::machines_in;
 use crate::images::small_layout;
-use crate::instances::machines_in;
 use crate::natives::{all, all_under, by_hand, by_hand_at, only, read};
 use crate::rig::Rig;
 use crate::support::Ran;
