@@ -1,19 +1,10 @@
-//! What the provider `aws` takes beside AWS's own tools, against emulators on this machine: `cargo bench --features aws --bench aws`. Names
-//! of sections after `--` measure only those.
-//!
-//! `buckets`: 200 buckets made by `trueup apply`, beside boto3 with 32 threads doing the same calls, both through the same proxy before moto.
-//! `artifact`: 5 GiB sent to an S3 server, beside `rclone copy`; `SIZE_MIB` in the environment says another size.
+//! What the provider `aws` takes beside AWS's own tools, against emulators on this machine: `cargo bench --features aws --bench aws`. 200 buckets
+//! are made by `trueup apply`, beside boto3 with 32 threads doing the same calls, both through the same proxy before moto.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    clippy::cast_precision_loss,
-    reason = "a benchmark measures time and prints it"
-)]
+#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a benchmark measures time and prints it")]
 #![allow(clippy::needless_pass_by_value, reason = "what is asked reads best where it stands")]
 #![allow(clippy::unwrap_used, dead_code, clippy::duplicate_mod, reason = "what is shared with the tests does")]
 
-mod artifact;
 #[path = "../../tests/support/aws/mod.rs"]
 mod aws;
 mod buckets;
@@ -25,15 +16,9 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let sections: [(&str, fn()); 2] = [("buckets", buckets::measure), ("artifact", artifact::measure)];
     println!("| what | figure |");
     println!("| --- | --- |");
-    for (name, measure) in sections {
-        if wanted.is_empty() || wanted.iter().any(|one| one == name) {
-            measure();
-        }
-    }
+    buckets::measure();
 }
 
 /// The program, in a directory, with nothing in its environment but this.
