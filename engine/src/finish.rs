@@ -17,7 +17,7 @@ use crate::digest::{keeping, revived, without};
 use crate::estate::Estate;
 use crate::naming;
 use crate::plan::{Action, Change, Operation, Plan, Reason, diff};
-use crate::provider::{Api, Check, Manager, ProviderError};
+use crate::provider::{Api, Check, Manager, ProviderError, Source};
 use crate::schema::Effect;
 
 /// The checks that there are, by kind.
@@ -186,7 +186,7 @@ impl<'a> Finisher<'a> {
             (Verb::Create, Some(_)) => &self.change(operation).before,
             _ => return Ok(Strength::Full),
         };
-        let before = revived(before, spec);
+        let before = manager.respelled(spec, &revived(before, spec), Source::Sent);
         let unchanged = diff::changed_paths(manager.schema(), &before, spec).is_empty();
         let effect = if unchanged { Effect::None } else { manager.effect(&before, spec) };
         Ok(match (operation.verb, effect) {

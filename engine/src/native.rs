@@ -28,8 +28,8 @@ pub enum Listed {
     No,
     /// All in a scope.
     All,
-    /// Those that have the same in these properties: mostly one parent's.
-    Under(Vec<String>),
+    /// Those that have the same in these properties: mostly one parent's. Any one of the sets does.
+    Under(Vec<Vec<String>>),
 }
 
 impl Native {

@@ -116,6 +116,12 @@ pub trait Manager: Send + Sync {
         self.schema().effect(before, after)
     }
 
+    /// `other`, written as `wanted` has it wherever the two are the same to the provider: it may write a name in small letters. Pure, and by
+    /// itself nothing but `other`. Both are whole specs, of which parts may be unknown.
+    fn respelled(&self, _wanted: &Value, other: &Value, _source: Source) -> Value {
+        other.clone()
+    }
+
     /// What this provider can't take of a spec that its kind's schema allows. Asked when a plan is made, and again when an operation is
     /// finished: it is pure and does no I/O. Parts of the spec may be unknown, of which nothing is said; a secret is never repeated.
     fn check(&self, _spec: &Value) -> Vec<Problem> {
@@ -161,6 +167,15 @@ pub trait Manager: Send + Sync {
 
     /// Asks after pending work, in this process or a later one.
     async fn poll(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError>;
+}
+
+/// Where a spec comes from that is compared with what is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// It was sent once: a person wrote it.
+    Sent,
+    /// It was found: the provider wrote it.
+    Found,
 }
 
 /// The options that a spec has for a provider and that the provider does not have for the kind. Those for others are theirs to check.

@@ -14,10 +14,12 @@ mod endpoints;
 mod fleet;
 mod images;
 mod instances;
+mod instances_beside;
 mod instances_faults;
 mod instances_look;
 mod natives;
 mod natives_adopt;
+mod natives_all;
 mod natives_terraform;
 #[path = "../support/python.rs"]
 mod python;

@@ -139,3 +139,62 @@ fn what_has_neither_tags_nor_a_name_needs_its_id() {
     rig.run(&["adopt", "mail", "--id", &id, "--yes"]).exits(0).says("Adopted: 1 resource.");
     rig.is_level();
 }
+
+#[test]
+fn what_aws_writes_otherwise_than_it_was_told_is_the_same() {
+    let group = |name: &str| {
+        format!(
+            "  data: {{ kind: \"AWS::RDS::DBSubnetGroup\", properties: {{ DBSubnetGroupName: {name}, \
+             DBSubnetGroupDescription: d, SubnetIds: [subnet-1, subnet-2] }} }}\n"
+        )
+    };
+    let Some(rig) = Rig::with(&group("Ml-Data")) else { return };
+    let said = json!({
+        "DBSubnetGroupName": "Ml-Data", "DBSubnetGroupDescription": "d", "SubnetIds": ["subnet-1", "subnet-2"],
+    });
+    made(&rig, "AWS::RDS::DBSubnetGroup", &said);
+    rig.run(&["adopt", "--yes"]).exits(0).says("It is what the blueprint says.");
+    rig.is_level();
+    rig.write(&group("ML-DATA"));
+    rig.is_level();
+    rig.write(&group("ml-other"));
+    rig.run(&["plan"]).exits(2).says(r#""Ml-Data" → "ml-other""#).says("1 to replace");
+    rig.write(&group("Ml-Data"));
+    rig.run(&["destroy", "--yes"]).exits(0);
+    // What Trueup made itself is known by what it sent.
+    rig.up();
+    rig.is_level();
+    assert_eq!(all(&rig, "AWS::RDS::DBSubnetGroup"), ["ml-data"]);
+    rig.write(&group("ml-data"));
+    rig.is_level();
+}
+
+#[test]
+fn a_zone_that_is_adopted_by_its_id_may_be_called_without_its_last_dot() {
+    let zone =
+        |name: &str| format!("  zone: {{ kind: \"AWS::Route53::HostedZone\", properties: {{ Name: {name} }} }}\n");
+    let Some(rig) = Rig::with(&zone("Example.com")) else { return };
+    let id = made(&rig, "AWS::Route53::HostedZone", &json!({ "Name": "example.com" }));
+    rig.run(&["adopt", "zone", "--id", &id, "--yes"]).exits(0).says("It is what the blueprint says.");
+    rig.run(&["drift"]).exits(0);
+    rig.write(&zone("example.org"));
+    rig.run(&["plan"]).exits(2).says(r#""Example.com" → "example.org""#).says("1 to replace");
+}
+
+#[test]
+fn what_is_listed_under_one_of_two_parents_is_looked_for_by_the_one_that_is_said() {
+    let kind = "AWS::ElasticLoadBalancingV2::ListenerRule";
+    let rule = |priority: u64| {
+        format!(
+            "  rule: {{ kind: \"{kind}\", properties: {{ ListenerArn: \"arn:aws:listener/a\", Priority: {priority}, \
+             Actions: [{{ Type: fixed-response, FixedResponseConfig: {{ StatusCode: \"200\" }} }}], \
+             Conditions: [{{ Field: path-pattern, Values: [/a] }}] }} }}\n"
+        )
+    };
+    let Some(rig) = Rig::with(&rule(1)) else { return };
+    rig.up();
+    rig.run(&["state", "forget", "rule", "--yes"]).exits(0);
+    rig.run(&["adopt", "rule", "--yes"]).exits(0).says("by its tags");
+    rig.is_level();
+    rig.run(&["explain", kind]).exits(0).says("those of one `ListenerArn`, or of one `RuleArns`");
+}

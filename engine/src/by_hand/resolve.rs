@@ -17,8 +17,7 @@ use crate::estate::Estate;
 use crate::naming::TAG_STACK;
 use crate::plan::diff::{changed_paths, set};
 use crate::plan::echo::{mark_secrets, scrub};
-use crate::provider::{By, Found, Manager, Observation};
-use crate::schema::Schema;
+use crate::provider::{By, Found, Manager, Observation, Source};
 
 /// What a person says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +93,7 @@ impl Engine {
         match (verb, answer) {
             (Verb::Create, Answer::Id(id)) => {
                 let found = self.found(state, open, manager, id).await?;
-                let (object, differs) = taken_in(open, &found, &state.lineage, manager.schema());
+                let (object, differs) = taken_in(open, &found, &state.lineage, manager);
                 let sent = digested(manager.schema(), &object.sent, self.entropy.as_ref());
                 let object = Some(Box::new(Object { sent, ..object }));
                 let seen = Event::Annotated { declared: Box::new(open.declared.clone()), object };
@@ -189,13 +188,19 @@ fn open_at<'a>(state: &'a State, address: &Address) -> Result<&'a OpenOperation,
 
 /// An object as it is recorded on a person's word, and where it is not what was asked for. What bears the operation's own tags is what
 /// it made, however the provider spells it; of anything else what differs is held for drift, and so shown by the next plan.
-fn taken_in(open: &OpenOperation, found: &Found, lineage: &str, schema: &Schema) -> (Object, BTreeSet<FieldPath>) {
-    let request = &open.request;
+fn taken_in(
+    open: &OpenOperation,
+    found: &Found,
+    lineage: &str,
+    manager: &dyn Manager,
+) -> (Object, BTreeSet<FieldPath>) {
+    let (request, schema) = (&open.request, manager.schema());
     let mut seen = mark_secrets(&found.spec, &[&request.spec], &request.address);
     let mut differs = BTreeSet::new();
     if !is_ours(found, open, lineage) {
         let was_sent = |path: &FieldPath| request.spec.at(path).is_some() && !schema.is("x-on-delete", path);
-        differs = changed_paths(schema, &request.spec, &found.spec).into_iter().filter(was_sent).collect();
+        let found = manager.respelled(&request.spec, &found.spec, Source::Found);
+        differs = changed_paths(schema, &request.spec, &found).into_iter().filter(was_sent).collect();
         differs.iter().for_each(|path| set(&mut seen, path, request.spec.at(path)));
     }
     let object = Object {

@@ -7,7 +7,7 @@ use trueup_state::{Declared, FieldPath, KindName, Object, Record, Scope, Status,
 use super::diff::{changed_paths, differ, set};
 use super::echo::mark_secrets;
 use crate::digest::{has_digest, revived};
-use crate::provider::{Manager, Observation};
+use crate::provider::{Manager, Observation, Source};
 use crate::schema::{Effect, Schema};
 
 /// What the blueprint wants of a resource.
@@ -131,10 +131,13 @@ pub fn decide(
         return decision;
     }
     let schema = manager.schema();
-    // What was sent and is never shown again is compared by its digest.
-    let revived =
-        schema.has_write_only().then(|| Object { sent: revived(&object.sent, &wanted.spec), ..object.clone() });
-    let object = revived.as_ref().unwrap_or(object);
+    // What was sent is compared in the words of what is wanted, and what is never shown again by its digest.
+    let mut sent = manager.respelled(&wanted.spec, &object.sent, Source::Sent);
+    if schema.has_write_only() {
+        sent = revived(&sent, &wanted.spec);
+    }
+    let compared = (sent != object.sent).then(|| Object { sent, ..object.clone() });
+    let object = compared.as_ref().unwrap_or(object);
     look(&mut decision, record, object, observation, schema);
     let ignore = &wanted.declared.ignore;
     keep_ignored(&mut decision, ignore, object, schema);

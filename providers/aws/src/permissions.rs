@@ -109,6 +109,10 @@ pub const PERMISSIONS: [Permissions; 5] = [
                 "without `options.aws.security_groups`",
                 &["what `AWS::EC2::SecurityGroup` needs, as any native type does"],
             ),
+            (
+                "`ssh.public_keys` without `options.aws.key_name`",
+                &["what `AWS::EC2::KeyPair` needs, as any native type does"],
+            ),
             ("`network.subnet` by its name", &["ec2:DescribeSubnets"]),
             (
                 "disks with a key of the account's own",

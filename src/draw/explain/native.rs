@@ -23,9 +23,10 @@ fn listed(listed: &Listed) -> String {
     match listed {
         Listed::No => "no".to_owned(),
         Listed::All => "yes".to_owned(),
-        Listed::Under(properties) => {
-            let names: Vec<String> = properties.iter().map(|name| format!("`{name}`")).collect();
-            format!("those of one {}", names.join(" and "))
+        Listed::Under(sets) => {
+            let quoted =
+                |set: &Vec<String>| set.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
+            format!("those of one {}", sets.iter().map(quoted).collect::<Vec<_>>().join(", or of one "))
         }
     }
 }
@@ -48,7 +49,7 @@ pub(super) fn json(kind: &str, maker: &str, native: &Native) -> Json {
     let listed = match &native.listed {
         Listed::No => json!(false),
         Listed::All => json!(true),
-        Listed::Under(properties) => json!(properties),
+        Listed::Under(sets) => json!(sets),
     };
     let permissions: JsonMap<_, _> =
         native.permissions.iter().map(|(what, needed)| (what.clone(), json!(needed))).collect();

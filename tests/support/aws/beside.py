@@ -4,6 +4,7 @@ import boto3
 from botocore.config import Config
 
 PROFILE = "AWS::IAM::InstanceProfile"
+PAIR = "AWS::EC2::KeyPair"
 
 
 def client(service, account, port):
@@ -25,11 +26,15 @@ def client(service, account, port):
 
 
 def made(account, kind, model, port):
-    """EC2 takes the profiles that IAM has."""
+    """EC2 takes the profiles that IAM has, and the key pairs of its own."""
     if kind == PROFILE:
         client("iam", account, port).create_instance_profile(InstanceProfileName=model["InstanceProfileName"])
+    if kind == PAIR:
+        client("ec2", account, port).import_key_pair(KeyName=model["KeyName"], PublicKeyMaterial=model["PublicKeyMaterial"].encode())
 
 
 def gone(account, kind, model, port):
     if kind == PROFILE:
         client("iam", account, port).delete_instance_profile(InstanceProfileName=model["InstanceProfileName"])
+    if kind == PAIR:
+        client("ec2", account, port).delete_key_pair(KeyName=model["KeyName"])

@@ -4,7 +4,7 @@
 pub(crate) mod proxy;
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -50,8 +50,13 @@ struct Shared {
     boto: Mutex<Script>,
 }
 
+/// The Python that has moto, boto3 and AWS's schemas.
+pub(crate) fn tools() -> Option<PathBuf> {
+    python("aws", include_str!("moto.txt"))
+}
+
 static SHARED: LazyLock<Option<Shared>> = LazyLock::new(|| {
-    let python = python("aws", include_str!("moto.txt"))?;
+    let python = tools()?;
     let port = |server: &mut Script| server.line().trim().parse::<u16>().expect("it says its port");
     let boto = Mutex::new(Script::start(&python, "observe.py", &[]));
     let mut moto = Script::start(&python, "serve_moto.py", &[]);

@@ -123,8 +123,13 @@ class Account:
 
     def list_resources(self, asked):
         name, schema = self.usable(asked, "list")
-        needed = schema["handlers"]["list"].get("handlerSchema", {}).get("required", [])
+        told = schema["handlers"]["list"].get("handlerSchema", {})
+        needed = told.get("required", [])
         given = json.loads(asked.get("ResourceModel", "{}"))
+        for choice, most in (("oneOf", 1), ("anyOf", 99)):
+            branches = [branch for branch in told.get(choice, []) if all(field in given for field in branch["required"])]
+            if choice in told and not 1 <= len(branches) <= most:
+                raise Refusal("InvalidRequestException", f"Invalid ResourceModel in {name} list handler request input: {told[choice]}")
         if missing := [field for field in needed if field not in given]:
             raise Refusal("InvalidRequestException", f"Missing or invalid ResourceModel property in {name} list handler request input: {missing}")
         keys = sorted(key for kind, key in self.objects if kind == name)
@@ -153,7 +158,7 @@ class Account:
         return name, schema
 
     def existing(self, name, asked):
-        key = asked["Identifier"]
+        key = behaviour.called(name, asked["Identifier"])
         if (name, key) not in self.objects:
             raise Refusal("ResourceNotFoundException", f"Resource of type '{name}' with identifier '{key}' was not found.", 404)
         return key
@@ -205,6 +210,7 @@ class Account:
             raise Failure("InvalidRequest", "Encountered unsupported property: it is read-only")
         sagemaker.check(self, name, wanted, MOTO)
         model = copy.deepcopy(wanted)
+        behaviour.written(name, model)
         behaviour.named(name, model)
         sagemaker.named(self, name, model)
         behaviour.check(self, name, model)

@@ -55,6 +55,25 @@ LOOKS = {
 }
 
 
+# How AWS writes what it is told otherwise, by type and property.
+WRITES = {
+    ("AWS::RDS::DBSubnetGroup", "DBSubnetGroupName"): str.lower,
+    ("AWS::Route53::HostedZone", "Name"): lambda name: name.lower().rstrip(".") + ".",
+}
+
+
+def written(name, model):
+    """Writes what a thing is told as AWS does."""
+    for (kind, property), write in WRITES.items():
+        if kind == name and property in model:
+            model[property] = write(model[property])
+
+
+def called(name, key):
+    """The identifier that AWS finds a thing by, where it takes another spelling of it too."""
+    return key.lower() if name == "AWS::RDS::DBSubnetGroup" else key
+
+
 def named(name, model):
     """Gives a thing the name that AWS would make up."""
     property = NAMES.get(name)

@@ -24,7 +24,7 @@ pub(super) fn marked(schema: &Schema, found: &Found, wanted: &Value, address: &A
 }
 
 /// What is there, in the fields that are wanted and in those that are not compared. What no provider can show, because it only matters to
-/// a delete, is as it is wanted.
+/// a delete, is as it is wanted; so is what is never shown and can't be changed: to make the thing anew for it would be to destroy it unseen.
 pub(super) fn held(schema: &Schema, wanted: &Value, seen: &Value, ignore: &BTreeSet<FieldPath>) -> Value {
     let mut held = common(schema, wanted, Some(seen), &FieldPath::root()).unwrap_or_else(|| Value::Map(Map::new()));
     // An update sends what is not compared as it was sent last: what others made of it.
@@ -35,7 +35,8 @@ pub(super) fn held(schema: &Schema, wanted: &Value, seen: &Value, ignore: &BTree
 }
 
 fn common(schema: &Schema, wanted: &Value, seen: Option<&Value>, at: &FieldPath) -> Option<Value> {
-    if !at.is_root() && schema.is("x-on-delete", at) {
+    let is_unseen = |at| schema.is("x-on-delete", at) || schema.is("x-write-only", at) && schema.is("x-immutable", at);
+    if !at.is_root() && is_unseen(at) {
         return Some(wanted.clone()).filter(|wanted| !wanted.has_unknown());
     }
     match (wanted, seen) {
@@ -77,6 +78,8 @@ mod tests {
             "force": {"type": "boolean", "x-on-delete": true},
             "deep": {"properties": {"force": {"type": "boolean", "x-on-delete": true}, "size": {"type": "integer"}}},
             "key": {"type": "string", "x-secret": true},
+            "parent": {"type": "string", "x-write-only": true, "x-immutable": true},
+            "password": {"type": "string", "x-write-only": true},
         }});
         Schema::new(1, spec, json!({}), false)
     }
@@ -108,6 +111,12 @@ mod tests {
         assert_eq!(holds(wanted, json!({}), &[]), json!({"force": true, "deep": {"force": true}}).into());
         let unknown = Value::Map([("force".to_owned(), Value::Unknown)].into());
         assert_eq!(held(&schema(), &unknown, &json!({}).into(), &BTreeSet::new()), json!({}).into());
+    }
+
+    #[test]
+    fn what_is_never_shown_and_can_not_be_changed_is_as_it_is_wanted() {
+        let wanted = json!({"parent": "a", "password": "b"});
+        assert_eq!(holds(wanted, json!({}), &[]), json!({"parent": "a"}).into(), "a password can be written");
     }
 
     #[test]

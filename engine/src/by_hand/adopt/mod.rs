@@ -27,7 +27,7 @@ use crate::engine::{Engine, EngineError, with_lease};
 use crate::estate::Estate;
 use crate::plan::{Mode, Notice, Operation, Plan};
 use crate::planning::PlanOptions;
-use crate::provider::{Found, Manager, Observation};
+use crate::provider::{Found, Manager, Observation, Source};
 use find::{Branch, Finder, Matched, Wanted};
 
 /// What to adopt.
@@ -128,12 +128,13 @@ impl Match {
         }
         // More of what is wanted may be known to be secret by now.
         let Found { spec: seen, attributes, .. } = held::marked(schema, &this, wanted, &self.address);
+        let respelled = self.manager.0.respelled(wanted, &seen, Source::Found);
         Object {
             id: Some(self.id.clone()).filter(|id| !id.is_empty()),
             scope: self.scope.clone(),
             generation: self.generation,
             token: Token::new(engine.entropy.as_ref()),
-            sent: held::held(schema, wanted, &seen, &self.declared.ignore),
+            sent: held::held(schema, wanted, &respelled, &self.declared.ignore),
             attributes,
             seen,
             made_at: engine.clock.now(),

@@ -1,8 +1,5 @@
-//! What machines need beside them: a security group that lets in what is asked for and nothing else, one for all of a stack that ask for
-//! the same in a region.
-//!
-//! A key pair they don't need: every key is told to the machine itself. Its name would have to be one in all of an account's region, which
-//! nothing here can make.
+//! What machines need beside them, one for all of a stack that ask for the same in a region: a security group that lets in what is asked
+//! for and nothing else, and a key pair.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +10,7 @@ use trueup_state::{FieldPath, KindName, Scope, Value};
 
 use super::OPTIONS;
 use super::found::text_option;
+use super::key_pair;
 
 /// The type of a security group.
 const GROUP: &str = "AWS::EC2::SecurityGroup";
@@ -23,13 +21,30 @@ const SSH: u64 = 22;
 
 /// The kinds of what machines may need in a scope.
 pub(crate) fn kinds(scope: &Scope) -> BTreeSet<(Scope, KindName)> {
-    [(scope.clone(), KindName::from(GROUP))].into()
+    [GROUP, key_pair::PAIR].into_iter().map(|kind| (scope.clone(), KindName::from(kind))).collect()
 }
 
-/// What a machine needs beside it: nothing, where the blueprint gives it groups.
+/// What a machine needs beside it. The problems of both are told.
 pub(crate) fn companions(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
+    match (firewall(wanted), key_pair::companions(wanted)) {
+        (Ok(mut both), Ok(pair)) => {
+            both.parts.extend(pair.parts);
+            both.reads.extend(pair.reads);
+            Ok(both)
+        }
+        (group, pair) => Err([group.err(), pair.err()].into_iter().flatten().flatten().collect()),
+    }
+}
+
+/// Whether a blueprint says one of AWS's own options.
+pub(super) fn is_said(spec: &Value, at: &FieldPath) -> bool {
+    spec.at(at).is_some_and(|value| !matches!(value.revealed(), Value::Null))
+}
+
+/// A group, unless the blueprint gives the machine some.
+fn firewall(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
     let at = OPTIONS.field("security_groups");
-    if wanted.spec.at(&at).is_some_and(|groups| !matches!(groups.revealed(), Value::Null)) {
+    if is_said(wanted.spec, &at) {
         return Ok(Companions::default());
     }
     let vpc = text_option(wanted.spec, "vpc");
@@ -78,16 +93,20 @@ fn asked(spec: &Value) -> Result<(BTreeSet<String>, BTreeSet<u64>), Vec<Problem>
 
 /// Which of a stack's groups it is: where it is, and whom it lets in.
 fn key(scope: &Scope, vpc: Option<&str>, from: &BTreeSet<String>, ports: &BTreeSet<u64>) -> String {
-    let setting = |name: &str| scope.settings.get(name).and_then(|value| value.as_str());
-    let place = [setting("region"), setting("account"), setting("profile"), setting("role"), vpc];
-    let place: Vec<&str> = place.into_iter().flatten().collect();
-    let place = place.join(" ");
+    let place = [place(scope).as_str(), vpc.unwrap_or_default()].join(" ").trim_end().to_owned();
     if from.is_empty() {
         return place;
     }
     let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
     let from: Vec<&str> = from.iter().map(String::as_str).collect();
     format!("{place} {} from {}", ports.join(","), from.join(","))
+}
+
+/// Where what machines share is, in words.
+pub(super) fn place(scope: &Scope) -> String {
+    let setting = |name: &str| scope.settings.get(name).and_then(|value| value.as_str());
+    let place = ["region", "account", "profile", "role"].into_iter().filter_map(setting);
+    place.collect::<Vec<_>>().join(" ")
 }
 
 fn properties(vpc: Option<&str>, from: &BTreeSet<String>, ports: &BTreeSet<u64>) -> Json {

@@ -7,7 +7,7 @@ use trueup_engine::schema::{Effect, Schema};
 use trueup_state::{FieldPath, Step, Value};
 
 use super::catalog::Architecture;
-use super::choose;
+use super::{OPTIONS, choose};
 
 /// What a change of one field comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,8 @@ fn change(path: &FieldPath, before: &Value, after: &Value) -> Change {
         ["ssh", "ingress"] | ["network", "ports"] | ["options", "aws", "root_device"] => Change::Nothing,
         ["ssh", "user"] if has_no_keys(before) && has_no_keys(after) => Change::Nothing,
         ["options", other, ..] if other != "aws" => Change::Nothing,
+        // The same of one that is not known yet.
+        ["options", "aws", "key_name"] if !has_no_keys(before) && !has_no_keys(after) => Change::Nothing,
         // What a machine is told at its start it is told once.
         ["options", "aws", "placement_group" | "key_name" | "vpc" | "zone"]
         | ["image" | "market" | "max_price_per_hour" | "user_data" | "env" | "ssh" | "stop_after" | "network", ..] => {
@@ -62,6 +64,19 @@ fn change(path: &FieldPath, before: &Value, after: &Value) -> Change {
         }
         _ => Change::InPlace,
     }
+}
+
+/// What was sent, with the key pair that is wanted, where who may log in is told to the machine in both: the pair is only what EC2 shows.
+pub(super) fn with_pair(wanted: &Value, sent: &Value) -> Value {
+    let at = OPTIONS.field("key_name");
+    let mut sent = sent.clone();
+    if let (Some(pair), Some(_)) = (wanted.at(&at), sent.at(&at))
+        && !has_no_keys(wanted)
+        && !has_no_keys(&sent)
+    {
+        sent.put(&at, pair.clone());
+    }
+    sent
 }
 
 fn is(spec: &Value, field: &str, text: &str) -> bool {
@@ -181,6 +196,8 @@ mod tests {
             of(aws(json!({ "key_name": "a" })), aws(json!({ "key_name": "b" }))),
             replaces("options.aws.key_name")
         );
+        let with_keys = |name: &str| json!({ "ssh": { "public_keys": ["ssh-ed25519 A"] }, "options": { "aws": { "key_name": name } } });
+        assert_eq!(of(with_keys("a"), with_keys("b")), Effect::None, "its keys are the same");
         let unknown = {
             let mut spec = spec(&json!({}));
             spec.put(&FieldPath::parse("machine_type"), Value::Unknown);

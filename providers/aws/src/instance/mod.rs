@@ -12,6 +12,7 @@ mod effect;
 mod ended;
 mod found;
 mod image;
+mod key_pair;
 mod launch;
 mod level;
 mod look;
@@ -29,7 +30,7 @@ use aws_sdk_ec2::types::{Instance, InstanceStateName};
 use serde::{Deserialize, Serialize};
 use trueup_engine::kinds::{GpuInstance, Kind};
 use trueup_engine::provider::{
-    Api, By, Found, Manager, Observation, Observed, Progress, ProviderError, RetrySafety, Target,
+    Api, By, Found, Manager, Observation, Observed, Progress, ProviderError, RetrySafety, Source, Target,
 };
 use trueup_engine::schema::{Effect, Problem, Schema};
 use trueup_state::{Class, Clock, FieldPath, Handle, Request, Value};
@@ -354,6 +355,10 @@ impl Manager for Instances {
 
     fn effect(&self, before: &Value, after: &Value) -> Effect {
         effect::effect(self.schema(), before, after)
+    }
+
+    fn respelled(&self, wanted: &Value, other: &Value, source: Source) -> Value {
+        if source == Source::Sent { effect::with_pair(wanted, other) } else { other.clone() }
     }
 
     fn check(&self, spec: &Value) -> Vec<Problem> {

@@ -16,8 +16,8 @@ pub(crate) fn described(name: &str, of: Option<Arc<Type>>) -> Result<Native, Pro
     let published = &of.published;
     let listed = match published.listed_under() {
         _ if !published.can(Handler::List) => Listed::No,
-        under if under.is_empty() => Listed::All,
-        under => Listed::Under(under.into_iter().map(str::to_owned).collect()),
+        sets if sets.is_empty() => Listed::All,
+        sets => Listed::Under(sets.into_iter().map(|set| set.into_iter().map(str::to_owned).collect()).collect()),
     };
     let permissions = |handler: Handler| {
         let needed = published.permissions(handler);

@@ -9,6 +9,7 @@ mod published;
 mod schema;
 mod search;
 mod shown;
+mod spelling;
 
 pub(crate) use archive::{Archive, Type};
 pub(crate) use describe::described;
@@ -22,7 +23,9 @@ use async_trait::async_trait;
 use aws_sdk_cloudcontrol::types::{Operation, ProgressEvent};
 use serde_json::{Map as Object, Value as Json};
 use trueup_engine::naming::TAG_TOKEN;
-use trueup_engine::provider::{Api, Found, Identity, Manager, Observed, Progress, ProviderError, RetrySafety, Target};
+use trueup_engine::provider::{
+    Api, Found, Identity, Manager, Observed, Progress, ProviderError, RetrySafety, Source, Target,
+};
 use trueup_engine::schema::{Effect, Problem, Schema};
 use trueup_state::map::Map;
 use trueup_state::{Class, Clock, FieldPath, Handle, Request, Value, codec};
@@ -62,6 +65,9 @@ impl Natives {
             Json::Object(map) => map,
             _ => Object::new(),
         };
+        if let (Some(name), None) = (schema::named(self.name()), &request.id) {
+            wanted.entry(name).or_insert_with(|| request.name.clone().into());
+        }
         let Some(place) = self.of.published.tags() else { return Ok(wanted) };
         let tags = match there {
             Some(Json::Array(none)) if !place.is_updatable && none.is_empty() => return Ok(wanted),
@@ -107,15 +113,19 @@ impl Natives {
         }
     }
 
-    /// What AWS says of an object, all of it; none where it is gone.
-    async fn model(&self, id: &str) -> Result<Option<Object<String, Json>>, ProviderError> {
+    /// What AWS says of an object, all of it, and how AWS writes its identifier; none where it is gone.
+    async fn model(&self, id: &str) -> Result<Option<(String, Object<String, Json>)>, ProviderError> {
         let doing = format!("read {} {id}", self.name());
         let call = self.clients.cloud_control.reads.get_resource().type_name(self.name()).identifier(id);
         match call.send().await.map_err(|error| failed(&doing, &error)) {
             Ok(answer) => {
-                let text = answer.resource_description().and_then(|described| described.properties());
+                let described = answer.resource_description();
+                let id = described.and_then(|described| described.identifier()).unwrap_or(id).to_owned();
+                let text = described.and_then(|described| described.properties());
                 let model = serde_json::from_str(text.unwrap_or("{}"));
-                model.map(Some).map_err(|error| ProviderError::new(Class::Internal, format!("{doing}: {error}")))
+                model
+                    .map(|model| Some((id, model)))
+                    .map_err(|error| ProviderError::new(Class::Internal, format!("{doing}: {error}")))
             }
             Err(error) if error.code == GONE => Ok(None),
             Err(error) => Err(error),
@@ -123,7 +133,7 @@ impl Natives {
     }
 
     async fn look(&self, id: &str) -> Result<Option<Found>, ProviderError> {
-        Ok(self.model(id).await?.map(|model| self.found(id, model)))
+        Ok(self.model(id).await?.map(|(id, model)| self.found(&id, model)))
     }
 
     /// What comes of an event.
@@ -280,6 +290,15 @@ impl Manager for Natives {
         }
     }
 
+    fn respelled(&self, wanted: &Value, other: &Value, source: Source) -> Value {
+        let mut respelled = other.clone();
+        if let (Some(told), Some(properties)) = (wanted.get("properties"), other.get("properties")) {
+            let properties = spelling::respelled(&self.of.published, told, properties, source);
+            respelled.put(&FieldPath::parse("properties"), properties);
+        }
+        respelled
+    }
+
     fn check(&self, spec: &Value) -> Vec<Problem> {
         tags::problems(spec)
     }
@@ -311,7 +330,7 @@ impl Manager for Natives {
     async fn update(&self, request: &Request) -> Result<Progress, ProviderError> {
         let (doing, id) = (format!("update {}", self.name()), request.id.clone().unwrap_or_default());
         let gone = || ProviderError::new(Class::NotFound, format!("{doing}: it is gone")).code(GONE);
-        let there = self.model(&id).await?.ok_or_else(gone)?;
+        let (id, there) = self.model(&id).await?.ok_or_else(gone)?;
         let before = request.before.get("properties").and_then(codec::reveal).unwrap_or_default();
         let before = before.as_object().cloned().unwrap_or_default();
         let tags =

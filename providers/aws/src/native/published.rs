@@ -50,7 +50,12 @@ pub(crate) struct Pointer(String);
 impl Pointer {
     /// The names on the way, from the top of the properties; `*` for each item of a list or each value of a map.
     pub(crate) fn steps(&self) -> Vec<&str> {
-        let path = self.0.trim_start_matches('/');
+        Self::path(&self.0)
+    }
+
+    /// The same of a pointer's text.
+    pub(crate) fn path(text: &str) -> Vec<&str> {
+        let path = text.trim_start_matches('/');
         let path = path.strip_prefix("properties/").unwrap_or(path);
         path.split('/').filter(|step| !step.is_empty()).collect()
     }
@@ -129,10 +134,28 @@ impl Published {
         texts(said).map(str::to_owned).collect()
     }
 
-    /// The properties that must be said for a list: those that all things in it have the same.
-    pub(crate) fn listed_under(&self) -> Vec<&str> {
-        let list = self.handlers.get(Handler::List.name()).and_then(|list| list.get("handlerSchema"));
-        texts(list.and_then(|schema| schema.get("required"))).collect()
+    /// The properties that must be said for a list: those that all things in it have the same. Any one of these sets does; where nothing
+    /// need be said, there is none.
+    pub(crate) fn listed_under(&self) -> Vec<Vec<&str>> {
+        let Some(list) = self.list_schema() else { return Vec::new() };
+        let always: Vec<&str> = texts(list.get("required")).collect();
+        let choices = ["oneOf", "anyOf"].into_iter().filter_map(|key| list.get(key)?.as_array()).flatten();
+        let sets = choices.map(|choice| always.iter().copied().chain(texts(choice.get("required"))).collect());
+        let sets: Vec<Vec<&str>> = sets.filter(|set: &Vec<&str>| !set.is_empty()).collect();
+        if sets.is_empty() && !always.is_empty() { vec![always] } else { sets }
+    }
+
+    /// The properties that a list may be told besides, and that stay as they are for as long as a thing lives: to tell them makes it
+    /// shorter, and a few types need it though their schemas don't say so.
+    pub(crate) fn listed_by(&self) -> Vec<&str> {
+        let known = self.list_schema().and_then(|list| list.get("properties")?.as_object());
+        let stays = |name: &str| self.create_only_properties.iter().any(|pointer| pointer.steps() == [name]);
+        known.into_iter().flat_map(|known| known.keys()).map(String::as_str).filter(|name| stays(name)).collect()
+    }
+
+    /// What a list may be told.
+    fn list_schema(&self) -> Option<&Json> {
+        self.handlers.get(Handler::List.name())?.get("handlerSchema")
     }
 
     /// The properties that only AWS says, whole.

@@ -19,6 +19,8 @@ const FIXED: [(&str, &[&str]); 1] = [(
     "AWS::EC2::Volume",
     &["AvailabilityZone", "AvailabilityZoneId", "Encrypted", "KmsKeyId", "OutpostArn", "SnapshotId"],
 )];
+/// The names that a type demands and that Trueup makes up where a blueprint says none: one in all of an account's region.
+const NAMED: [(&str, &str); 1] = [("AWS::EC2::KeyPair", "KeyName")];
 /// What only a delete is told, by type and property.
 const ON_DELETE: [(&str, &str); 1] = [("AWS::ECR::Repository", "EmptyOnDelete")];
 /// What only people read, and what jsonschema need not know of.
@@ -51,6 +53,7 @@ pub(crate) fn of(published: &Published) -> Schema {
         .retain(|name, _| !hidden.contains(name.as_str()) && tags.as_ref().is_none_or(|tags| tags.property != *name));
     let mut body = json!({ "type": "object", "additionalProperties": false });
     let required = published.required.iter().filter(|name| settable.contains_key(*name));
+    let required = required.filter(|name| named(&published.type_name) != Some(name.as_str()));
     body["required"] = required.cloned().collect::<Vec<_>>().into();
     body["properties"] = settable.into();
     for pointer in published.read_only_properties.iter().filter(|pointer| pointer.steps().len() > 1) {
@@ -83,6 +86,11 @@ pub(crate) fn of(published: &Published) -> Schema {
     }
     let spec = json!({ "type": "object", "additionalProperties": false, "properties": fields });
     Schema::new(1, with_default_body(spec), attributes, false)
+}
+
+/// The property of a type that holds a name which Trueup makes up.
+pub(super) fn named(of: &str) -> Option<&'static str> {
+    NAMED.iter().find(|(name, _)| *name == of).map(|(_, property)| *property)
 }
 
 /// What can be left out altogether is nothing.

@@ -43,7 +43,12 @@ fn is_searched(published: &Published) -> bool {
 /// What a list must be told to show what a spec describes; none where the spec does not say it.
 fn place(published: &Published, spec: &Value) -> Option<Object<String, Json>> {
     let part = |name: &str| Some((name.to_owned(), codec::reveal(spec.get("properties")?.get(name)?)?));
-    published.listed_under().into_iter().map(part).collect()
+    let sets = published.listed_under();
+    if sets.is_empty() {
+        return Some(published.listed_by().into_iter().filter_map(part).collect());
+    }
+    // Of a choice the first that is said: more than one of it may be refused.
+    sets.into_iter().find_map(|set| set.into_iter().map(part).collect())
 }
 
 impl Natives {
@@ -186,5 +191,31 @@ mod tests {
         };
         assert_eq!(of(json!({ "Name": "a", "Port": 1 })), Some(json!({ "Name": "a" })));
         assert_eq!(of(json!({ "Port": 1 })), None);
+    }
+
+    #[test]
+    fn of_a_choice_a_list_is_told_what_the_spec_says_and_no_more() {
+        let choice = json!([{ "required": ["Name"] }, { "required": ["Id"] }]);
+        let under = json!({ "list": { "handlerSchema": { "required": ["Port"], "oneOf": choice } } });
+        let published = published(&json!(["/properties/Id"]), &under);
+        let of = |properties: Json| place(&published, &json!({ "properties": properties }).into()).map(Json::Object);
+        assert_eq!(of(json!({ "Id": "i", "Port": 1 })), Some(json!({ "Port": 1, "Id": "i" })));
+        assert_eq!(of(json!({ "Id": "i", "Name": "a", "Port": 1 })), Some(json!({ "Port": 1, "Name": "a" })));
+        assert_eq!(of(json!({ "Port": 1 })), None);
+        assert_eq!(of(json!({ "Name": "a" })), None);
+    }
+
+    #[test]
+    fn what_a_list_may_be_told_is_told_where_it_stays() {
+        let may = json!({ "list": { "handlerSchema": { "properties": { "Name": {}, "Port": {} } } } });
+        let mut published = published(&json!(["/properties/Id"]), &may);
+        published.create_only_properties = serde_json::from_value(json!(["/properties/Name"])).unwrap();
+        let of = |properties: Json| place(&published, &json!({ "properties": properties }).into()).map(Json::Object);
+        assert_eq!(
+            of(json!({ "Name": "a", "Port": 1 })),
+            Some(json!({ "Name": "a" })),
+            "a port may have changed since"
+        );
+        assert_eq!(of(json!({ "Port": 1 })), Some(json!({})));
     }
 }
