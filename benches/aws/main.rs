@@ -1,10 +1,13 @@
-//! What the provider `aws` takes beside AWS's own tools, against emulators on this machine: `cargo bench --features aws --bench aws`. 200 buckets
-//! are made by `trueup apply`, beside boto3 with 32 threads doing the same calls, both through the same proxy before moto.
+//! What the provider `aws` takes beside other tools, against emulators on this machine: `cargo bench --features aws --bench aws`. 200 buckets
+//! are made by `trueup apply`, beside boto3 with 32 threads doing the same calls, both through the same proxy before moto; and an artifact of
+//! 5 GiB goes to the S3 server of `benches/s3`, beside rclone. `-- buckets` or `-- artifact` measures one of them alone, `-- artifact 1` one of
+//! 1 GiB.
 
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a benchmark measures time and prints it")]
 #![allow(clippy::needless_pass_by_value, reason = "what is asked reads best where it stands")]
 #![allow(clippy::unwrap_used, dead_code, clippy::duplicate_mod, reason = "what is shared with the tests does")]
 
+mod artifact;
 #[path = "../../tests/support/aws/mod.rs"]
 mod aws;
 mod buckets;
@@ -16,9 +19,16 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let is_asked = |what: &str| arguments.first().is_none_or(|only| only == what);
     println!("| what | figure |");
     println!("| --- | --- |");
-    buckets::measure();
+    if is_asked("buckets") {
+        buckets::measure();
+    }
+    if is_asked("artifact") {
+        artifact::measure(arguments.get(1).map_or(5, |gib| gib.parse().expect("how many GiB")));
+    }
 }
 
 /// The program, in a directory, with nothing in its environment but this.

@@ -43,8 +43,14 @@ impl Rig {
 
     /// Starts the program and goes on.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        self.start_with(arguments, &[])
+    }
+
+    /// The same with more environment variables.
+    pub(crate) fn start_with(&self, arguments: &[&str], more: &[(&str, &str)]) -> Running {
         let environment = self.aws.environment();
-        let environment: Vec<_> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let environment = environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let environment: Vec<_> = environment.chain(more.iter().copied()).collect();
         self.place.start_with(arguments, &environment)
     }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 
 use crate::aws::REGION;
@@ -11,7 +12,7 @@ use crate::fleet::machines_in;
 use crate::images::small_layout;
 use crate::natives::{all, all_under, by_hand, by_hand_at, only, read};
 use crate::rig::Rig;
-use crate::support::Ran;
+use crate::support::{Ran, eventually};
 
 const TARGET: &str = "AWS::ApplicationAutoScaling::ScalableTarget";
 /// The types that it is made of, but for those that are listed under another or not at all.
@@ -29,6 +30,9 @@ const TYPES: [&str; 11] = [
     "AWS::Scheduler::Schedule",
 ];
 const ELSEWHERE: &str = "us-west-2";
+/// What the operations of AWS's that change something begin with.
+const CHANGES: [&str; 10] =
+    ["Create", "Put", "Run", "Update", "Delete", "Terminate", "Upload", "Complete", "Initiate", "Modify"];
 
 /// A place with the blueprint and what it needs; none where moto can't be had.
 fn rig() -> Option<Rig> {
@@ -45,9 +49,26 @@ fn rig() -> Option<Rig> {
     Some(rig)
 }
 
+const VARIABLES: [(&str, &str); 2] = [("TRUEUP_VAR_oncall", "ml@example.com"), ("TRUEUP_VAR_token", "HUNTER2-token")];
+
 #[track_caller]
 fn run(rig: &Rig, arguments: &[&str]) -> Ran {
-    rig.run_with(arguments, &[("TRUEUP_VAR_oncall", "ml@example.com"), ("TRUEUP_VAR_token", "HUNTER2-token")])
+    rig.run_with(arguments, &VARIABLES)
+}
+
+/// Runs the program until it has asked AWS so often for a change, and kills it: whether it had not ended by then.
+#[track_caller]
+fn killed(rig: &Rig, arguments: &[&str], after: usize) -> bool {
+    rig.aws.proxy.take_calls();
+    let running = rig.start_with(arguments, &VARIABLES);
+    let mut asked = 0;
+    eventually("it asks for changes, or ends", || {
+        let is_change = |call: &String| CHANGES.iter().any(|verb| call.contains(&format!(":{verb}")));
+        asked += rig.aws.proxy.take_operations().iter().filter(|call| is_change(call)).count();
+        asked >= after || running.has_ended()
+    });
+    running.signal_if_there(Signal::KILL);
+    running.wait().code == -1
 }
 
 /// Nothing is left to do, and nothing has drifted.
@@ -90,6 +111,29 @@ fn a_model_goes_up_is_put_right_and_comes_down() {
     drifts(&rig, &weights);
     run(&rig, &["plan", "--env", "prod"]).exits(2);
     // What a role lets in is the same each time that it is asked.
+    run(&rig, &["destroy", "--yes"]).exits(0);
+    assert_eq!(rig.buckets(), [""; 0]);
+    for kind in TYPES {
+        assert_eq!(all(&rig, kind), [""; 0], "{kind}");
+    }
+    assert_eq!((machines_in(&rig, REGION).len(), machines_in(&rig, ELSEWHERE).len()), (0, 0));
+}
+
+#[test]
+fn a_model_whose_runs_are_killed_again_and_again_is_made_once_and_removed_whole() {
+    let Some(rig) = rig() else { return };
+    let kills = [2, 5, 9, 4, 7, 3, 11, 6].into_iter().filter(|after| killed(&rig, &["apply", "--yes"], *after)).count();
+    assert!(kills >= 5, "{kills} runs were killed");
+    run(&rig, &["apply", "--yes"]).exits(0);
+    is_level(&rig);
+    let (machines, buckets) = (machines_in(&rig, REGION).len() + machines_in(&rig, ELSEWHERE).len(), rig.buckets());
+    assert_eq!((machines, buckets.len()), (1, 3), "{buckets:?}");
+    let once = ["AWS::SQS::Queue", "AWS::SageMaker::Model", "AWS::SageMaker::Endpoint", "AWS::Scheduler::Schedule"];
+    for kind in once.into_iter().chain(["AWS::Budgets::Budget", "AWS::CloudWatch::Alarm", "AWS::ECR::Repository"]) {
+        assert_eq!(all(&rig, kind).len(), 1, "{kind}");
+    }
+    let kills = [1, 3, 6, 4].into_iter().filter(|after| killed(&rig, &["destroy", "--yes"], *after)).count();
+    assert!(kills >= 2, "{kills} runs were killed");
     run(&rig, &["destroy", "--yes"]).exits(0);
     assert_eq!(rig.buckets(), [""; 0]);
     for kind in TYPES {

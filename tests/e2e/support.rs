@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde_json::Value as Json;
 
 /// The longest that one command may take. Nothing here comes near it.
@@ -380,6 +380,12 @@ impl Running {
     /// Sends a signal to one that may have ended.
     pub(crate) fn signal_if_there(&self, signal: Signal) {
         let _ = kill_process(self.pid(), signal);
+    }
+
+    /// Whether it has ended, which [`Running::wait`] tells of still.
+    pub(crate) fn has_ended(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(self.pid()), options).unwrap().is_some()
     }
 
     fn pid(&self) -> Pid {

@@ -59,8 +59,8 @@ struct Mind {
     hides: bool,
     /// How much a page of machines has at most, where it has less than was asked for.
     page: Option<usize>,
-    /// What was sent with a token, and what was answered, by region and token: EC2 remembers it.
-    tokens: BTreeMap<(String, String), (Bytes, Bytes)>,
+    /// What was sent with a token, and what was answered, by region and token: EC2 remembers it, and answers a repeat once it has an answer.
+    tokens: BTreeMap<(String, String), Arc<tokio::sync::Mutex<Option<(Bytes, Bytes)>>>>,
     /// What was asked of EC2, by its operations, in its own words.
     asked: Vec<(String, BTreeMap<String, String>)>,
 }
@@ -100,7 +100,9 @@ impl Proxy {
                 let proxy = proxy.clone();
                 let service = service_fn(move |request| {
                     let proxy = proxy.clone();
-                    async move { proxy.serve(request).await }
+                    // What has come is carried out, also where nobody waits for the answer any more.
+                    let served = tokio::spawn(async move { proxy.serve(request).await });
+                    async move { served.await.unwrap_or_else(|error| Err(io::Error::other(error))) }
                 });
                 let serving =
                     hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
@@ -216,24 +218,26 @@ impl Behind {
 
     /// Carries a call out, and honours its token as EC2 does.
     async fn carry_out(&self, request: Request<Bytes>) -> Result<Answer, io::Error> {
-        let token = client_token(&request);
-        if let Some(token) = &token
-            && let Some((first, answer)) = self.mind().tokens.get(token).cloned()
-        {
+        let Some(token) = client_token(&request) else { return self.complete(request).await };
+        let known = self.mind().tokens.entry(token).or_default().clone();
+        let mut known = known.lock().await;
+        if let Some((first, answer)) = &*known {
             // The same request has the same answer; another one is refused.
-            let is_same = first == *request.body();
+            let is_same = first == request.body();
             return Ok(if is_same {
-                answered(answer)
+                answered(answer.clone())
             } else {
                 refusal(&request, 400, "IdempotentParameterMismatch", TOLD)
             });
         }
         let sent = request.body().clone();
         let answer = self.complete(request).await?;
-        let Some(token) = token.filter(|_| answer.status().is_success()) else { return Ok(answer) };
+        if !answer.status().is_success() {
+            return Ok(answer);
+        }
         let (head, body) = answer.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-        self.mind().tokens.insert(token, (sent, body.clone()));
+        *known = Some((sent, body.clone()));
         Ok(Response::from_parts(head, Full::new(body)))
     }
 
