@@ -12,6 +12,36 @@ use crate::{median, timed, trueup};
 const COUNT: usize = 200;
 const TIMES: usize = 3;
 
+/// What a drift run asks of 500 buckets: one list, and each of the things that make up a bucket once.
+pub(crate) fn measure_drift() {
+    const MANY: usize = 500;
+    let Some(aws) = Aws::start() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let blueprint = format!(
+        "blueprint: drift\nproviders: {{ aws: {{}} }}\nresources:\n  b:\n    kind: bucket\n    for_each: \"{{{{ range({MANY}) }}}}\"\n    name: \"drift-{{{{ each.key | string }}}}\"\n"
+    );
+    fs::write(place.path().join("blueprint.yaml"), blueprint).unwrap();
+    let environment = aws.environment();
+    timed(&mut trueup(place.path(), &environment, &["apply", "--yes"]));
+    aws.proxy.take_operations();
+    let (taken, _) = timed(&mut trueup(place.path(), &environment, &["drift"]));
+    let mut calls: BTreeMap<String, usize> = BTreeMap::new();
+    for call in aws.proxy.take_operations() {
+        *calls.entry(call).or_default() += 1;
+    }
+    let aspects: Vec<&str> = calls.keys().filter_map(|call| call.strip_prefix("s3:Get")).collect();
+    let asked: Vec<String> = calls.iter().map(|(call, count)| format!("{call} {count}")).collect();
+    assert!(aspects.iter().all(|aspect| calls[&format!("s3:Get{aspect}")] == MANY), "{asked:?}");
+    assert_eq!(calls["s3:ListBuckets"], 1, "{asked:?}");
+    println!(
+        "| `drift` of {MANY} buckets on moto, their versioning, encryption and so on by default | {:.1} s, {} calls: 1 list, and {} of each bucket ({}) |",
+        taken.as_secs_f64(),
+        calls.values().sum::<usize>(),
+        aspects.len(),
+        aspects.join(", ")
+    );
+}
+
 pub(crate) fn measure() {
     let Some(python) = python("aws", include_str!("../../tests/support/aws/moto.txt")) else { return };
     let mut ratios = (Vec::new(), Vec::new());

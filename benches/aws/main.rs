@@ -25,6 +25,7 @@ fn main() {
     println!("| --- | --- |");
     if is_asked("buckets") {
         buckets::measure();
+        buckets::measure_drift();
     }
     if is_asked("artifact") {
         artifact::measure(arguments.get(1).map_or(5, |gib| gib.parse().expect("how many GiB")));

@@ -260,6 +260,12 @@ impl<'a> Finisher<'a> {
             && record.is_some_and(|record| record.generation != operation.generation && record.status == Status::Ready)
     }
 
+    /// What a resource's `validate` asks for; of what is left out, nothing.
+    fn asked(&self, address: &Address) -> Value {
+        let resource = self.program.resources.get(address);
+        resource.and_then(|resource| resource.validate.clone()).unwrap_or_default()
+    }
+
     fn request(&self, operation: &Operation, verb: Verb, finish: &Finish, manager: &Arc<dyn Manager>) -> Request {
         let token = Token::new(self.run.entropy.as_ref());
         let state = self.run.state();
@@ -285,6 +291,7 @@ impl<'a> Finisher<'a> {
         };
         let before = match (verb, operation.verb) {
             (Verb::Create, _) => Value::Null,
+            (Verb::Check, _) => self.asked(&operation.address),
             (Verb::Update, Verb::Create) => current.map_or(Value::Null, |object| without(&object.sent)),
             _ => without(&operation.before),
         };

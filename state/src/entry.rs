@@ -64,7 +64,7 @@ pub struct Request<V = Value> {
     pub id: Option<String>,
     /// What it is to be, fully known; for a delete and a check, what was sent last.
     pub spec: V,
-    /// What it was, as last seen; null for a create.
+    /// What it was, as last seen; null for a create. For a check, what its `validate` asks for.
     pub before: V,
     /// What exists of it only since it was created; null for a create.
     pub attributes: V,

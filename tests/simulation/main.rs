@@ -32,6 +32,10 @@ use trueup_state::rules::Rule;
 use seed::{How, Outcome};
 use tally::Tally;
 
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Debug, Parser)]
 struct Arguments {
     /// How many seeds
