@@ -27,6 +27,7 @@ use crate::plan::diff::changed_paths;
 use crate::plan::select::SelectError;
 use crate::plan::{Existing, Mode, Plan};
 use crate::provider::Observation;
+use crate::reach::reach;
 use crate::tree::Stands;
 
 /// What finds the digest of a file or a directory, or says why it can't.
@@ -222,7 +223,8 @@ impl Engine {
         cancel: &watch::Receiver<bool>,
     ) -> Result<Report, EngineError> {
         let state = self.state_of(plan).await?;
-        let planned = moved(plan, &state)?;
+        let mut planned = moved(plan, &state)?;
+        reach(&mut planned, program, &self.providers);
         let run = self.run(lease, state, events, cancel);
         with_lease(&run, self.carry_out(plan, program, &run, &planned)).await
     }

@@ -369,6 +369,19 @@ fn settings<'a>(program: &'a Program, resource: &Resource, name: &ProviderName) 
     program.settings(resource, name).map_or(&NONE, |settings| &settings.value)
 }
 
+/// Where a blueprint makes things, and by whom, each once. What is in error is left out.
+pub(crate) fn places(providers: &Providers, program: &Program) -> BTreeSet<Scope> {
+    let mut places = BTreeSet::new();
+    let mut before: Option<&Resource> = None;
+    for resource in program.resources.values() {
+        if !before.is_some_and(|other| is_placed_like(resource, other)) {
+            places.extend(resource_scopes(providers, program, resource, None).into_iter().flatten());
+            before = Some(resource);
+        }
+    }
+    places
+}
+
 fn resource_scopes(
     providers: &Providers,
     program: &Program,

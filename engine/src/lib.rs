@@ -26,6 +26,7 @@ mod paths;
 pub mod plan;
 pub mod planning;
 pub mod provider;
+mod reach;
 pub mod schema;
 mod sources;
 pub mod tree;

@@ -14,6 +14,7 @@ use crate::plan::build::{self, PlanError};
 use crate::plan::moves::Moves;
 use crate::plan::select::{Asked, NotSelected};
 use crate::plan::{Contents, Mode, Plan};
+use crate::reach::reach;
 use crate::tree::Stands;
 
 /// What a plan is made for.
@@ -88,6 +89,10 @@ impl Engine {
         snapshot: Snapshot,
     ) -> Result<Planned, EngineError> {
         let since = self.clock.uptime();
+        let mut snapshot = snapshot;
+        if let Some(state) = &mut snapshot.state {
+            reach(state, program, &self.providers);
+        }
         let mut seen = self.seen(snapshot.state.as_ref().filter(|_| options.refresh)).await?;
         self.tell_phase("refresh", since);
         let (program, plan) = self.plan_on(program, stack, &options, snapshot.state.as_ref(), &mut seen).await?;

@@ -1,6 +1,6 @@
 //! Where a provider makes something.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -15,14 +15,44 @@ use crate::names::ProviderName;
 pub struct Scope {
     /// The provider and its alias.
     pub provider: ProviderName,
-    /// Its settings by name.
+    /// Its settings by name: where things are.
     pub settings: Settings,
+    /// By whom and how they are asked for there: a profile, a role, an endpoint. Another one is the same place.
+    #[serde(default, skip_serializing_if = "Settings::is_none")]
+    pub access: Settings,
 }
+
+/// The access by which two places can be told apart after all, where both say it: whose they are.
+const OWNER: &str = "account";
 
 impl Scope {
     /// A provider that has no settings.
     pub fn of(provider: impl Into<ProviderName>) -> Self {
-        Self { provider: provider.into(), settings: Settings::default() }
+        Self { provider: provider.into(), settings: Settings::default(), access: Settings::default() }
+    }
+
+    /// A place of a provider's, asked for by nobody in particular.
+    pub fn at(provider: impl Into<ProviderName>, settings: impl Into<Settings>) -> Self {
+        Self { provider: provider.into(), settings: settings.into(), access: Settings::default() }
+    }
+
+    /// The first setting that tells two places apart; none where it is one. An alias is only a name.
+    pub fn apart_from(&self, other: &Scope) -> Option<String> {
+        if self.provider.provider() != other.provider.provider() {
+            return Some("provider".to_owned());
+        }
+        let owner = |scope: &Scope| scope.access.get(OWNER).cloned();
+        if owner(self).zip(owner(other)).is_some_and(|(one, other)| one != other) {
+            return Some(OWNER.to_owned());
+        }
+        if self.settings == other.settings {
+            return None;
+        }
+        let names: BTreeSet<_> = self.settings.keys().chain(other.settings.keys()).collect();
+        // What is access by now may have been a setting once.
+        let mut names =
+            names.into_iter().filter(|name| !self.access.contains_key(*name) && !other.access.contains_key(*name));
+        names.find(|name| self.settings.get(*name) != other.settings.get(*name)).cloned()
     }
 }
 
@@ -37,6 +67,13 @@ struct Inner {
     by_name: BTreeMap<String, Json>,
     /// The same text for the same settings.
     text: String,
+}
+
+impl Settings {
+    /// Whether there is none.
+    fn is_none(&self) -> bool {
+        self.0.by_name.is_empty()
+    }
 }
 
 impl From<BTreeMap<String, Json>> for Settings {

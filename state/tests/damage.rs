@@ -47,7 +47,7 @@ fn late() -> Vec<Entry> {
 
 /// The entry without what makes it long.
 fn small(mut entry: Entry) -> Entry {
-    let scope = || Scope { provider: "sim".into(), settings: BTreeMap::new().into() };
+    let scope = || Scope::of("sim");
     match &mut entry.event {
         Event::Begin { request, .. } => {
             (request.scope, request.attributes, request.owner) = (scope(), Value::Null, BTreeMap::new());

@@ -86,6 +86,9 @@ fn machines_with_the_same_key_share_a_pair_that_ec2_shows_and_another_pair_makes
     fleet.rig.up();
     assert_eq!(text(&at(&fleet, "a")["InstanceId"]), id);
     assert_eq!(all(&fleet.rig, PAIR).len(), 2);
+    // Whose a key is said to be is no matter.
+    fleet.rig.place.edit(ADA, &ADA.replace(" ada", " somebody"));
+    fleet.rig.is_level();
     // Another key is another machine; the last that needs a pair takes it along.
     fleet.rig.write(&text_of(&with(ADA)));
     fleet

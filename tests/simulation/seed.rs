@@ -297,7 +297,7 @@ fn left(change: &trueup_engine::plan::Change) -> Option<String> {
 /// A request of another stack.
 fn foreign(name: &str) -> Request {
     let settings: BTreeMap<String, serde_json::Value> = BTreeMap::from([("region".to_owned(), "us-east-1".into())]);
-    let scope = trueup_state::Scope { provider: ProviderName::from("sim"), settings: settings.into() };
+    let scope = trueup_state::Scope::at("sim", settings);
     let address: Address = FOREIGN.parse().expect("it is an address");
     let spec: Value = serde_json::json!({ "name": name }).into();
     let generation: Generation = 1;

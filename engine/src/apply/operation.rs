@@ -100,9 +100,7 @@ pub(crate) fn recorded_at<'a>(state: &'a State, request: &Request, id: &str) -> 
 
 /// Where a thing is recorded, if it is: by its kind, its place and its id.
 pub(crate) fn recorded_as<'a>(state: &'a State, kind: &KindName, scope: &Scope, id: &str) -> Option<&'a Address> {
-    let (name, settings) = (scope.provider.provider(), &scope.settings);
-    let there = |scope: &Scope| scope.provider.provider() == name && scope.settings == *settings;
-    let is_it = |object: &Object| object.id.as_deref() == Some(id) && there(&object.scope);
+    let is_it = |object: &Object| object.id.as_deref() == Some(id) && object.scope.apart_from(scope).is_none();
     let mut alike = state.records.values().filter(|record| record.kind == *kind);
     alike.find(|record| record.objects().any(is_it)).map(|record| &record.address)
 }

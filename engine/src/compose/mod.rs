@@ -74,6 +74,8 @@ pub struct Part {
     pub spec: Value,
     /// The fields of its spec that take what is known of another part once that is made.
     pub reads: BTreeMap<FieldPath, Read>,
+    /// The parts that must be there before it though it reads nothing of them: what a role may do, before who acts as the role.
+    pub after: BTreeSet<String>,
     /// Whether a new one is made before the old one goes, where that is as it must be whatever the resource says; none: as the resource
     /// says, or else its own kind.
     pub create_first: Option<bool>,
@@ -135,6 +137,13 @@ pub struct LocatedPart {
     pub id: String,
     /// As of [`Part`].
     pub shared: Option<Shared>,
+}
+
+impl Part {
+    /// The names of the parts that must be there before it.
+    pub(crate) fn waits_for(&self) -> impl Iterator<Item = &str> {
+        self.reads.values().map(|read| read.part.as_str()).chain(self.after.iter().map(String::as_str))
+    }
 }
 
 impl Read {
@@ -257,7 +266,7 @@ fn in_order(parts: Vec<Part>, wanted: &Wanted<'_>) -> Result<Vec<(Address, Part)
     let (mut left, mut parts) = (parts, Vec::new());
     let mut placed: BTreeSet<String> = BTreeSet::new();
     while !left.is_empty() {
-        let ready = |part: &Part| part.reads.values().all(|read| placed.contains(&read.part));
+        let ready = |part: &Part| part.waits_for().all(|other| placed.contains(other));
         let Some(next) = left.iter().position(ready) else {
             return Err(wrong(format!("{} of it reads what it can't have, says its provider", left[0].name)));
         };

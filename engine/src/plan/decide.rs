@@ -143,7 +143,7 @@ pub fn decide(
     keep_ignored(&mut decision, ignore, object, schema);
     compare(&mut decision, object, ignore, schema);
     decision.tainted = record.status == Status::Tainted;
-    decision.moved = moved(&object.scope, &wanted.scope);
+    decision.moved = object.scope.apart_from(&wanted.scope);
     decision.record = record_differs(&decision, record, object, &wanted.declared);
     judge(&mut decision, record, wanted.declared.verify, manager);
     decision
@@ -227,18 +227,6 @@ fn wrap(path: &FieldPath, value: &Value) -> Value {
     let mut spec = Value::Null;
     set(&mut spec, path, Some(value));
     spec
-}
-
-/// The first setting in which two scopes differ; an alias is only a name.
-pub(super) fn moved(recorded: &Scope, wanted: &Scope) -> Option<String> {
-    if recorded.provider.provider() != wanted.provider.provider() {
-        return Some("provider".to_owned());
-    }
-    if recorded.settings == wanted.settings {
-        return None;
-    }
-    let names: BTreeSet<_> = recorded.settings.keys().chain(wanted.settings.keys()).collect();
-    names.into_iter().find(|name| recorded.settings.get(*name) != wanted.settings.get(*name)).cloned()
 }
 
 /// What of the record differs from what is declared and there, in words; its line in the blueprint alone does not count.

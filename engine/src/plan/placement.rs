@@ -2,7 +2,6 @@
 
 use trueup_state::{Object, Scope, Value};
 
-use super::decide::moved;
 use crate::provider::Candidate;
 
 /// The candidate that a recorded object stands in: a recorded placement stays while one of the candidates is what it was made in,
@@ -11,7 +10,7 @@ use crate::provider::Candidate;
 /// Candidates may share a scope and differ only in fields: of those, it is the one whose fields were sent, and where none were, as they
 /// were edited since, the first.
 pub fn recorded(scopes: &[Scope], candidates: &[Candidate], object: &Object) -> Option<usize> {
-    let fits = |position: &usize| moved(&object.scope, &scopes[*position]).is_none();
+    let fits = |position: &usize| object.scope.apart_from(&scopes[*position]).is_none();
     let was_sent = |position: &usize| {
         let fields = candidates.get(*position).into_iter().flat_map(|candidate| &candidate.fields);
         fields.into_iter().all(|(name, value)| {
@@ -38,12 +37,12 @@ fn holds(sent: &Value, said: &Value) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
-    use trueup_state::{ProviderName, Timestamp, Token};
+    use trueup_state::{Timestamp, Token};
 
     use super::*;
 
     fn scope(region: &str) -> Scope {
-        Scope { provider: ProviderName::from("sim"), settings: [("region".to_owned(), region.into())].into() }
+        Scope::at("sim", [("region".to_owned(), region.into())])
     }
 
     #[test]

@@ -44,6 +44,7 @@ fn part(wanted: &Wanted<'_>, name: &str, kind: &str, key: Option<&str>) -> Part 
         kind: kind.into(),
         scope: wanted.scope.clone(),
         shared: key.map(|key| Shared { name: name.to_owned(), key: key.to_owned() }),
+        after: [].into(),
         create_first: None,
         spec: Value::Map(Map::from([("note".to_owned(), format!("the {name}").into())])),
         reads: BTreeMap::new(),

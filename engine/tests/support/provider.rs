@@ -58,7 +58,7 @@ impl Provider for ToyProvider {
     fn scope(&self, name: &ProviderName, settings: &Value, candidate: Option<&Candidate>) -> Result<Scope, Invalid> {
         let own = candidate.and_then(|candidate| candidate.fields.get("region")).cloned();
         let region = own.or_else(|| settings.get("region")?.as_str().map(Into::into)).unwrap_or_else(|| "r1".into());
-        Ok(Scope { provider: name.clone(), settings: [("region".to_owned(), region)].into() })
+        Ok(Scope::at(name.clone(), [("region".to_owned(), region)]))
     }
 
     async fn prepare(

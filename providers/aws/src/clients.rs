@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::meta::region::ProvideRegion;
-use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::retry::RetryPartition;
@@ -139,9 +140,13 @@ impl Pool {
 async fn load(settings: Settings, region: Region) -> SdkConfig {
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(TRY);
     // With a region nobody looks for one, in the end at a machine's own service.
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(region).timeout_config(timeouts.build());
+    let mut loader =
+        aws_config::defaults(BehaviorVersion::latest()).region(region.clone()).timeout_config(timeouts.build());
     if let Some(profile) = &settings.profile {
-        loader = loader.profile_name(profile);
+        // Whoever is named is asked, and not whoever the environment has.
+        let provider = ProviderConfig::without_region().with_region(Some(region.clone()));
+        let named = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&provider).build();
+        loader = loader.profile_name(profile).credentials_provider(named);
     }
     if let Some(url) = &settings.endpoint_url {
         loader = loader.endpoint_url(url);

@@ -82,9 +82,11 @@ impl Settings {
 
     /// The settings that a scope was made of.
     pub(crate) fn of(scope: &Scope) -> Self {
-        let field = |name: &str| scope.settings.get(name).and_then(|value| value.as_str()).map(str::to_owned);
+        let text =
+            |settings: &trueup_state::scope::Settings, name: &str| settings.get(name)?.as_str().map(str::to_owned);
+        let field = |name: &str| text(&scope.access, name);
         Self {
-            region: field("region"),
+            region: text(&scope.settings, "region"),
             account: field("account"),
             profile: field("profile"),
             role: field("role"),
@@ -103,16 +105,16 @@ impl Settings {
         let region = region.ok_or_else(|| {
             invalid("region", "there is no region: say `region`, or set AWS_REGION, or give the profile one")
         })?;
-        let said = [
-            ("region", Some(region)),
+        let access = [
             ("account", self.account),
             ("profile", self.profile),
             ("role", self.role),
             ("external_id", self.external_id),
             ("endpoint_url", self.endpoint_url),
         ];
-        let said = said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
-        Ok(Scope { provider: name.clone(), settings: said.collect::<BTreeMap<_, _>>().into() })
+        let access = access.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+        let access = access.collect::<BTreeMap<_, _>>().into();
+        Ok(Scope { provider: name.clone(), settings: [("region".to_owned(), region.into())].into(), access })
     }
 
     /// The ARN of the role to assume.

@@ -128,7 +128,7 @@ impl Provider for LocalProvider {
             return Err(invalid(at, format!("`{text}` must be an absolute path without `..`")));
         }
         let settings = BTreeMap::from([("root".to_owned(), text.into())]);
-        Ok(Scope { provider: name.clone(), settings: settings.into() })
+        Ok(Scope::at(name.clone(), settings))
     }
 
     async fn prepare(

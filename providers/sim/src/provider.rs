@@ -165,7 +165,7 @@ impl Provider for SimProvider {
         if read.memory {
             place.insert("memory".to_owned(), true.into());
         }
-        let scope = Scope { provider: name.clone(), settings: place.into() };
+        let scope = Scope::at(name.clone(), place);
         self.manners().insert(scope.clone(), Arc::new(read));
         let (name, candidate) = (name.clone(), candidate.cloned());
         *asked = Some(Asked { name, settings: settings.clone(), candidate, scope: scope.clone() });

@@ -27,7 +27,7 @@ pub(crate) fn spec(region: &str) -> Value {
 pub(crate) fn scope() -> Scope {
     let settings =
         BTreeMap::from([("region".to_owned(), "us-east-1".into()), ("project".to_owned(), "research".into())]);
-    Scope { provider: "aws".into(), settings: settings.into() }
+    Scope::at("aws", settings)
 }
 
 pub(crate) fn request(verb: Verb, address: &Address, generation: Generation, token: &str, spec: Value) -> Request {

@@ -1,7 +1,7 @@
 //! Stands before moto: gives each test an account of its own, counts calls by their operations, honours what moto does not, and
 //! misbehaves as it is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,6 +61,8 @@ struct Mind {
     page: Option<usize>,
     /// What was sent with a token, and what was answered, by region and token: EC2 remembers it, and answers a repeat once it has an answer.
     tokens: BTreeMap<(String, String), Arc<tokio::sync::Mutex<Option<(Bytes, Bytes)>>>>,
+    /// As whom calls were made: the ids of access keys.
+    keys: BTreeSet<String>,
     /// What was asked of EC2, by its operations, in its own words.
     asked: Vec<(String, BTreeMap<String, String>)>,
 }
@@ -131,6 +133,11 @@ impl Proxy {
         self.take_calls().into_iter().map(|call| call.operation).collect()
     }
 
+    /// The ids of the access keys that calls were made with since this was asked last.
+    pub(crate) fn take_keys(&self) -> Vec<String> {
+        std::mem::take(&mut self.mind().keys).into_iter().collect()
+    }
+
     /// From now on the last of each `every` calls of an operation goes wrong, `times` in all.
     pub(crate) fn misbehave(&self, operation: &'static str, fault: Fault, every: usize, times: usize) {
         self.mind().rules.push(Rule { operation, region: None, fault, every, times, seen: 0 });
@@ -189,6 +196,7 @@ impl Behind {
         }
         let request = Request::from_parts(head, body);
         let operation = operation(&request);
+        self.mind().keys.extend(key(&request));
         let fault = self.mind().fault(&operation, region(&request));
         if service(&request) == "ec2" {
             self.mind().asked.push((operation.clone(), words(request.body())));
@@ -308,6 +316,12 @@ impl Mind {
             is_due.then(|| rule.fault.clone())
         })
     }
+}
+
+/// The id of the access key that a call is signed with.
+fn key(request: &Request<Bytes>) -> Option<String> {
+    let signed = request.headers().get("authorization")?.to_str().ok()?;
+    Some(signed.split_once("Credential=")?.1.split('/').next()?.to_owned())
 }
 
 /// A refusal, in the language of the call.

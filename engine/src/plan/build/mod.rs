@@ -35,7 +35,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::digest::keeping;
 use crate::estate::Estate;
 use crate::naming::{TAG_ADDRESS, TAG_TOKEN};
-use crate::provider::{Candidate, Fact, Manager, Observation};
+use crate::provider::{Candidate, Fact, Identity, Manager, Observation, RetrySafety};
 use crate::visits::Visits;
 use parts::{Parts, Unmade};
 
@@ -135,6 +135,8 @@ struct Builder<'a> {
     /// What is planned as a part of others.
     parts: Parts,
     problems: Vec<Diagnostic>,
+    /// What has a name that tells it from all others of its kind in its place, by that.
+    names: BTreeMap<(Scope, KindName, String), Address>,
     visits: Visits,
 }
 
@@ -192,6 +194,7 @@ impl<'a> Builder<'a> {
             keeps_name: BTreeMap::new(),
             parts: Parts::default(),
             problems: Vec::new(),
+            names: BTreeMap::new(),
             visits: Visits::default(),
         }
     }
@@ -259,6 +262,7 @@ impl<'a> Builder<'a> {
         if let (Some(object), Some(Observation::Indeterminate(reason))) = (object, observation) {
             self.indeterminate(&resource.address, object, reason);
         }
+        self.named_once(resource, &wanted, options.manager.as_ref());
         let decision = decide(&wanted, record, observation, options.manager.as_ref());
         if let Some(object) = object {
             self.note_uncompared(&resource.address, object, &decision, &wanted.declared.ignore);
@@ -275,6 +279,26 @@ impl<'a> Builder<'a> {
             self.check_again(resource, &options.branches);
         }
         self.settle(resource, wanted, record, decision, options);
+    }
+
+    /// Refuses two resources that would be one thing: what one of them says of it, the other would undo.
+    fn named_once(&mut self, resource: &Resource, wanted: &Wanted, manager: &dyn Manager) {
+        let name = match manager.identity(&wanted.spec) {
+            Identity::Is(name) => name,
+            Identity::Name if manager.retry_safety() == RetrySafety::NamedByCaller => match wanted.spec.get("name") {
+                Some(Value::String(name)) => name.clone(),
+                _ => return,
+            },
+            _ => return,
+        };
+        let place = Scope { provider: wanted.scope.provider.provider().into(), ..wanted.scope.clone() };
+        let first =
+            self.names.entry((place, wanted.kind.clone(), name.clone())).or_insert_with(|| resource.address.clone());
+        if *first != resource.address {
+            let message = format!("{first} and {} are both the {} `{name}`", resource.address, wanted.kind);
+            let help = "one thing has one block; another block reads it, or has another name";
+            self.problems.push(Diagnostic::error(message).at(resource.span, "the second one").help(help));
+        }
     }
 
     fn declared(&self, resource: &Resource, dependencies: BTreeSet<Address>) -> Declared {

@@ -90,8 +90,8 @@ impl Builder<'_> {
     ) -> Result<BTreeSet<Address>, Unmade> {
         let mut parts = BTreeSet::new();
         for (address, part) in &arranged.parts {
-            let reads = part.reads.values().filter_map(|read| arranged.address_of(&read.part)).cloned().collect();
-            self.part(resource, declared, arranged, (address, part), reads)?;
+            let before = part.waits_for().filter_map(|other| arranged.address_of(other)).cloned().collect();
+            self.part(resource, declared, arranged, (address, part), before)?;
             parts.insert(address.clone());
         }
         Ok(parts)
@@ -139,21 +139,21 @@ impl Builder<'_> {
         })
     }
 
-    /// Plans one part. `reads`: the parts that it reads.
+    /// Plans one part. `before`: the parts that must be there before it.
     fn part(
         &mut self,
         of: &Resource,
         declared: &Declared,
         arranged: &Arranged,
         (address, part): (&Address, &Part),
-        reads: BTreeSet<Address>,
+        before: BTreeSet<Address>,
     ) -> Result<(), Unmade> {
         let spec = arranged.spec_of(part, &self.world);
         if !self.is_new(of, address, part, &spec)? {
             return Ok(());
         }
         let resource = resource_of(of, address, part, &spec);
-        let mut dependencies = reads;
+        let mut dependencies = before;
         if part.shared.is_none() {
             dependencies.extend(declared.dependencies.iter().cloned());
         }
@@ -199,7 +199,7 @@ impl Builder<'_> {
             return Ok(true);
         };
         let alike = self.parts.shared.get(address).is_some_and(|(known, said)| {
-            known.kind == part.kind && known.scope.settings == part.scope.settings && said.same(spec)
+            known.kind == part.kind && known.scope.apart_from(&part.scope).is_none() && said.same(spec)
         });
         if alike {
             return Ok(false);

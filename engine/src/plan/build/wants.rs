@@ -7,7 +7,6 @@ use super::Builder;
 use crate::blueprint::Resource;
 use crate::desired::{described, desired, unfit};
 use crate::diagnostic::Diagnostic;
-use crate::plan::decide::moved;
 use crate::plan::operations::Branch;
 use crate::provider::Manager;
 use trueup_state::{Scope, Value};
@@ -78,7 +77,7 @@ impl Builder<'_> {
     /// What a scope took of a resource when its object there was made or changed.
     fn taken(&self, resource: &Resource, scope: &Scope) -> Option<&Value> {
         let record = self.record(&resource.address).filter(|record| record.kind == resource.kind)?;
-        let object = record.current.as_ref().filter(|object| moved(&object.scope, scope).is_none())?;
+        let object = record.current.as_ref().filter(|object| object.scope.apart_from(scope).is_none())?;
         Some(&object.sent)
     }
 

@@ -1,8 +1,10 @@
 //! Removes what is in a bucket: files, their earlier versions, the marks of those that were deleted, and uploads that never ended.
 
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use trueup_engine::kinds::artifact::MANIFEST;
 use trueup_engine::provider::ProviderError;
-use trueup_state::Class;
+use trueup_engine::schema::Problem;
+use trueup_state::{Class, FieldPath};
 
 use super::aspect::{built, unless};
 use crate::clients::Pair;
@@ -31,6 +33,20 @@ pub(super) async fn step(s3: &Pair<aws_sdk_s3::Client>, name: &str) -> Result<Le
         }
     }
     Ok(Left::More(removed))
+}
+
+/// What is in the way of deleting a bucket that is not to be emptied, as far as that is certain: a version or a mark stays where versions are
+/// kept, and a file that is in no artifact has nobody to remove it.
+pub(super) async fn obstacle(s3: &aws_sdk_s3::Client, name: &str, has_versions: bool) -> Option<Problem> {
+    let page = s3.list_object_versions().bucket(name).send().await.ok()?;
+    let keys: Vec<&str> = page.versions().iter().filter_map(|version| version.key()).collect();
+    let artifacts: Vec<&str> = keys.iter().filter_map(|key| key.strip_suffix(MANIFEST)).collect();
+    let is_artifacts = |key: &str| artifacts.iter().any(|place| key.starts_with(place));
+    let stays = has_versions || !page.delete_markers().is_empty();
+    let left = keys.iter().find(|key| stays || !is_artifacts(key));
+    let left = left.copied().or_else(|| page.delete_markers().first().and_then(|mark| mark.key()))?;
+    let message = format!("the bucket `{name}` is not empty: `{left}` is in it");
+    Some(Problem::new(FieldPath::parse("force_destroy"), message))
 }
 
 /// Removes one page of versions and marks: how many there were.

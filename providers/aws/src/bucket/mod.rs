@@ -148,6 +148,15 @@ impl Buckets {
     }
 
     /// Removes a bucket, and before that what is in it where the spec says so.
+    async fn obstacle(&self, target: &Target<'_>) -> Option<Problem> {
+        let (By::Id(name), Some(sent)) = (&target.by, target.sent) else { return None };
+        let says = |field: &str| sent.get(field).map(Value::revealed) == Some(&true.into());
+        if says("force_destroy") {
+            return None;
+        }
+        empty::obstacle(&self.clients.s3.reads, name, says("versioning")).await
+    }
+
     async fn remove(&self, request: &Request) -> Result<Progress, ProviderError> {
         let Some(name) = request.id.as_deref() else { return Ok(Progress::Done(None)) };
         let is_forced = request.spec.get("force_destroy").map(Value::revealed) == Some(&true.into());
@@ -250,6 +259,11 @@ impl Manager for Buckets {
         let looks: Vec<_> = targets.iter().map(|target| self.look(&names, target)).collect();
         let observations = stream::iter(looks).buffered(AT_ONCE).collect().await;
         Ok(Observed { observations, orphans: Vec::new() })
+    }
+
+    async fn obstacles(&self, targets: &[Target<'_>]) -> Vec<Option<Problem>> {
+        let looks: Vec<_> = targets.iter().map(|target| self.obstacle(target)).collect();
+        stream::iter(looks).buffered(AT_ONCE).collect().await
     }
 
     async fn create(&self, request: &Request) -> Result<Progress, ProviderError> {

@@ -65,7 +65,8 @@ pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
     let arn = FieldPath::parse("properties.PolicyDocument.Statement[0].Resource[0]");
     policy.reads.insert(arn, Read::of("log", "Arn"));
     parts.push(policy);
-    parts.extend([log.part(), function.tagged().part()]);
+    // What the role may do is tried when a function is made.
+    parts.extend([log.part(), function.after("policy").tagged().part()]);
     Ok(Composition { parts, attributes: attributes(KNOWN) })
 }
 

@@ -57,6 +57,7 @@ impl<'a> Native<'a> {
             kind: kind.into(),
             scope: wanted.scope.clone(),
             shared: None,
+            after: [].into(),
             create_first: None,
             spec: map([("properties", Value::Map(Map::new()))]),
             reads: BTreeMap::new(),
@@ -97,6 +98,12 @@ impl<'a> Native<'a> {
     /// With a property that is an attribute of another part. Where it stands in a list, its place there is taken already.
     pub(super) fn reads(mut self, property: &str, part: &str, attribute: &str) -> Self {
         self.part.reads.insert(Self::path(property), Read::of(part, attribute));
+        self
+    }
+
+    /// After another part, of which it reads nothing.
+    pub(super) fn after(mut self, part: &str) -> Self {
+        self.part.after.insert(part.to_owned());
         self
     }
 

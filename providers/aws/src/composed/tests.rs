@@ -14,7 +14,7 @@ use super::*;
 const IMAGE: &str = "123456789012.dkr.ecr.us-east-1.amazonaws.com/chat@sha256:0";
 
 fn scope() -> Scope {
-    Scope { provider: "aws".into(), settings: BTreeMap::from([("region".to_owned(), "us-east-1".into())]).into() }
+    Scope::at("aws", [("region".to_owned(), "us-east-1".into())])
 }
 
 /// A whole resource, as a field that takes one has it.

@@ -47,8 +47,9 @@ fn firewall(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
     if is_said(wanted.spec, &at) {
         return Ok(Companions::default());
     }
-    let vpc = text_option(wanted.spec, "vpc");
-    if vpc.is_none() && wanted.spec.at(&FieldPath::parse("network.subnet")).is_some() {
+    let vpc = wanted.spec.at(&OPTIONS.field("vpc")).filter(|vpc| !matches!(vpc.revealed(), Value::Null));
+    let is_in_subnet = is_said(wanted.spec, &FieldPath::parse("network.subnet"));
+    if vpc.is_none() && is_in_subnet {
         let message = "which network it is in does not tell whose groups it may have: say `options.aws.vpc` or `options.aws.security_groups`";
         return Err(vec![Problem::new(FieldPath::parse("network.subnet"), message)]);
     }
@@ -57,9 +58,10 @@ fn firewall(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
         name: NAME.to_owned(),
         kind: GROUP.into(),
         scope: wanted.scope.clone(),
-        shared: Some(Shared { name: NAME.to_owned(), key: key(wanted.scope, vpc, &from, &ports) }),
-        spec: json!({ "properties": properties(vpc, &from, &ports) }).into(),
+        shared: Some(Shared { name: NAME.to_owned(), key: key(wanted, is_in_subnet, vpc, &from, &ports) }),
+        spec: Value::Map([("properties".to_owned(), properties(vpc, &from, &ports))].into()),
         reads: BTreeMap::new(),
+        after: [].into(),
         create_first: Some(true),
         origins: BTreeMap::new(),
     };
@@ -91,9 +93,21 @@ fn asked(spec: &Value) -> Result<(BTreeSet<String>, BTreeSet<u64>), Vec<Problem>
     Ok(if from.is_empty() { (from, BTreeSet::new()) } else { (from, ports) })
 }
 
-/// Which of a stack's groups it is: where it is, and whom it lets in.
-fn key(scope: &Scope, vpc: Option<&str>, from: &BTreeSet<String>, ports: &BTreeSet<u64>) -> String {
-    let place = [place(scope).as_str(), vpc.unwrap_or_default()].join(" ").trim_end().to_owned();
+/// Which of a stack's groups it is: where it is, and whom it lets in. Which network a subnet is in may be known later: a machine in one has
+/// a group of its own.
+fn key(
+    wanted: &Wanted<'_>,
+    is_in_subnet: bool,
+    vpc: Option<&Value>,
+    from: &BTreeSet<String>,
+    ports: &BTreeSet<u64>,
+) -> String {
+    let whose = match vpc.and_then(|vpc| vpc.revealed().as_str()) {
+        _ if is_in_subnet => format!(" of {}", wanted.address.to_string().replace('"', "")),
+        Some(vpc) => format!(" {vpc}"),
+        None => String::new(),
+    };
+    let place = place(wanted.scope) + &whose;
     if from.is_empty() {
         return place;
     }
@@ -104,31 +118,33 @@ fn key(scope: &Scope, vpc: Option<&str>, from: &BTreeSet<String>, ports: &BTreeS
 
 /// Where what machines share is, in words.
 pub(super) fn place(scope: &Scope) -> String {
-    let setting = |name: &str| scope.settings.get(name).and_then(|value| value.as_str());
-    let place = ["region", "account", "profile", "role"].into_iter().filter_map(setting);
-    place.collect::<Vec<_>>().join(" ")
+    let region = scope.settings.get("region").and_then(|region| region.as_str());
+    // Whoever is asked as another may be in another account.
+    let access = ["account", "profile", "role"].into_iter().filter_map(|name| scope.access.get(name)?.as_str());
+    region.into_iter().chain(access).collect::<Vec<_>>().join(" ")
 }
 
-fn properties(vpc: Option<&str>, from: &BTreeSet<String>, ports: &BTreeSet<u64>) -> Json {
+fn properties(vpc: Option<&Value>, from: &BTreeSet<String>, ports: &BTreeSet<u64>) -> Value {
     let rule = |block: &String, port: &u64| {
         let family = if block.contains(':') { "CidrIpv6" } else { "CidrIp" };
         json!({ "IpProtocol": "tcp", "FromPort": port, "ToPort": port, family: block })
     };
     let ingress: Vec<Json> = from.iter().flat_map(|block| ports.iter().map(move |port| rule(block, port))).collect();
-    let mut properties = json!({
+    let mut properties: Value = json!({
         "GroupDescription": "Machines made by Trueup, and who may connect to them",
         "SecurityGroupIngress": ingress,
         "SecurityGroupEgress": [{ "IpProtocol": "-1", "CidrIp": "0.0.0.0/0" }],
-    });
+    })
+    .into();
     if let Some(vpc) = vpc {
-        properties["VpcId"] = vpc.into();
+        properties.put(&FieldPath::parse("VpcId"), vpc.clone());
     }
     properties
 }
 
 #[cfg(test)]
 mod tests {
-    use trueup_state::{Address, ProviderName};
+    use trueup_state::Address;
 
     use super::*;
 
@@ -137,8 +153,7 @@ mod tests {
     }
 
     fn with(spec: &Value) -> Result<Companions, Vec<Problem>> {
-        let scope =
-            Scope { provider: ProviderName::from("aws"), settings: [("region".to_owned(), "us-east-1".into())].into() };
+        let scope = Scope::at("aws", [("region".to_owned(), "us-east-1".into())]);
         let (address, kind) = (Address::root("m"), KindName::from("gpu_instance"));
         companions(&Wanted { address: &address, kind: &kind, spec, scope: &scope, candidate: None })
     }
@@ -180,7 +195,12 @@ mod tests {
         let path = |made: Result<Companions, Vec<Problem>>| made.unwrap_err()[0].path.to_string();
         assert_eq!(path(of(json!({ "network": { "subnet": "subnet-1" } }))), "network.subnet");
         let vpc = json!({ "network": { "subnet": "subnet-1" }, "options": { "aws": { "vpc": "vpc-1" } } });
-        assert_eq!(key_of(vpc), "us-east-1 vpc-1");
+        assert_eq!(key_of(vpc), "us-east-1 of m", "another machine may be in another network");
+        let mut later: Value = json!({ "network": { "subnet": "subnet-1" }, "options": { "aws": {} } }).into();
+        later.put(&OPTIONS.field("vpc"), Value::Unknown);
+        let later = with(&later).unwrap();
+        assert_eq!(later.parts[0].shared.as_ref().map(|shared| shared.key.as_str()), Some("us-east-1 of m"));
+        assert_eq!(later.parts[0].spec.at(&FieldPath::parse("properties.VpcId")), Some(&Value::Unknown));
         let mut unknown: Value = json!({ "ssh": {} }).into();
         unknown.put(&FieldPath::parse("ssh.ingress"), Value::List(vec![Value::Unknown]));
         assert_eq!(path(with(&unknown)), "ssh.ingress");

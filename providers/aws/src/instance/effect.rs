@@ -66,10 +66,17 @@ fn change(path: &FieldPath, before: &Value, after: &Value) -> Change {
     }
 }
 
-/// What was sent, with the key pair that is wanted, where who may log in is told to the machine in both: the pair is only what EC2 shows.
-pub(super) fn with_pair(wanted: &Value, sent: &Value) -> Value {
-    let at = OPTIONS.field("key_name");
+/// What was sent, with what is wanted of it where that makes no difference to a machine: other words behind the same keys, and another key
+/// pair, where who may log in is told to the machine in both: the pair is only what EC2 shows.
+pub(super) fn respelled(wanted: &Value, sent: &Value) -> Value {
+    let (keys, at) = (FieldPath::parse("ssh.public_keys"), OPTIONS.field("key_name"));
     let mut sent = sent.clone();
+    if let (Some(said), Some(known)) = (keys_of(wanted), keys_of(&sent))
+        && said == known
+        && let Some(wanted) = wanted.at(&keys)
+    {
+        sent.put(&keys, wanted.clone());
+    }
     if let (Some(pair), Some(_)) = (wanted.at(&at), sent.at(&at))
         && !has_no_keys(wanted)
         && !has_no_keys(&sent)
@@ -77,6 +84,14 @@ pub(super) fn with_pair(wanted: &Value, sent: &Value) -> Value {
         sent.put(&at, pair.clone());
     }
     sent
+}
+
+/// The keys that may log in, without what is said of whose they are; none where they are not known.
+fn keys_of(spec: &Value) -> Option<BTreeSet<String>> {
+    let keys = spec.at(&FieldPath::parse("ssh.public_keys"))?.revealed().as_list()?;
+    let key =
+        |key: &Value| key.revealed().as_str().map(|key| key.split_whitespace().take(2).collect::<Vec<_>>().join(" "));
+    keys.iter().map(key).collect()
 }
 
 fn is(spec: &Value, field: &str, text: &str) -> bool {

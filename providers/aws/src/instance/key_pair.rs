@@ -33,6 +33,7 @@ pub(super) fn companions(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>
         shared: Some(Shared { name: NAME.to_owned(), key: format!("{} {}", place(wanted.scope), fingerprint(&key)) }),
         spec: json!({ "properties": { "PublicKeyMaterial": key } }).into(),
         reads: BTreeMap::new(),
+        after: [].into(),
         create_first: Some(true),
         origins: BTreeMap::new(),
     };
@@ -67,7 +68,7 @@ fn fingerprint(key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use serde_json::Value as Json;
-    use trueup_state::{Address, KindName, ProviderName, Scope};
+    use trueup_state::{Address, KindName, Scope};
 
     use super::*;
 
@@ -75,8 +76,7 @@ mod tests {
     const BOB: &str = "ssh-rsa AAAAB3NzaC1yc2E";
 
     fn with(spec: &Value) -> Result<Companions, Vec<Problem>> {
-        let scope =
-            Scope { provider: ProviderName::from("aws"), settings: [("region".to_owned(), "us-east-1".into())].into() };
+        let scope = Scope::at("aws", [("region".to_owned(), "us-east-1".into())]);
         let (address, kind) = (Address::root("m"), KindName::from("gpu_instance"));
         companions(&Wanted { address: &address, kind: &kind, spec, scope: &scope, candidate: None })
     }

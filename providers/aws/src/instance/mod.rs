@@ -358,7 +358,7 @@ impl Manager for Instances {
     }
 
     fn respelled(&self, wanted: &Value, other: &Value, source: Source) -> Value {
-        if source == Source::Sent { effect::with_pair(wanted, other) } else { other.clone() }
+        if source == Source::Sent { effect::respelled(wanted, other) } else { other.clone() }
     }
 
     fn check(&self, spec: &Value) -> Vec<Problem> {

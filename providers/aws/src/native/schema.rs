@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value as Json, json};
 use trueup_engine::schema::Schema;
+use trueup_state::{FieldPath, Value};
 
 use super::published::{Pointer, Published};
 
@@ -21,6 +22,8 @@ const FIXED: [(&str, &[&str]); 1] = [(
 )];
 /// The names that a type demands and that Trueup makes up where a blueprint says none: one in all of an account's region.
 const NAMED: [(&str, &str); 1] = [("AWS::EC2::KeyPair", "KeyName")];
+/// What grows and never shrinks, though the type's schema does not say so.
+const GROWS: [(&str, &str); 1] = [("AWS::EC2::Volume", "Size")];
 /// What only a delete is told, by type and property.
 const ON_DELETE: [(&str, &str); 1] = [("AWS::ECR::Repository", "EmptyOnDelete")];
 /// What only people read, and what jsonschema need not know of.
@@ -88,6 +91,17 @@ pub(crate) fn of(published: &Published) -> Schema {
     Schema::new(1, with_default_body(spec), attributes, false)
 }
 
+/// The property that would have to shrink in place, if one would.
+pub(super) fn shrinking(of: &str, before: &Value, after: &Value) -> Option<FieldPath> {
+    let grows = GROWS.iter().filter(|(name, _)| *name == of);
+    let mut paths = grows.map(|(_, property)| FieldPath::from_iter(["properties", property]));
+    let number = |spec: &Value, path: &FieldPath| match spec.at(path)?.revealed() {
+        Value::Number(number) => number.as_f64(),
+        _ => None,
+    };
+    paths.find(|path| number(before, path).zip(number(after, path)).is_some_and(|(before, after)| after < before))
+}
+
 /// The property of a type that holds a name which Trueup makes up.
 pub(super) fn named(of: &str) -> Option<&'static str> {
     NAMED.iter().find(|(name, _)| *name == of).map(|(_, property)| *property)
@@ -133,7 +147,7 @@ fn is_name(of: &str, property: &str) -> bool {
 fn is_stable(published: &Published, name: &str) -> bool {
     const MOVES: [&str; 8] = ["Version", "Revision", "Latest", "Current", "Default", "Public", "Last", "Active"];
     let is_whole = |pointers: &[Pointer]| pointers.iter().any(|pointer| pointer.steps() == [name]);
-    let is_named = ["Arn", "Id", "ID", "Url", "URL", "Name"].iter().any(|end| name.ends_with(end));
+    let is_named = ["Arn", "Id", "ID", "Uri", "URI", "Url", "URL", "Name"].iter().any(|end| name.ends_with(end));
     is_whole(&published.primary_identifier)
         || is_whole(&published.create_only_properties)
         || is_whole(&published.read_only_properties) && is_named && !MOVES.iter().any(|word| name.contains(word))
@@ -294,8 +308,6 @@ fn remove(schema: &mut Json, steps: &[&str]) {
 
 #[cfg(test)]
 mod tests {
-    use trueup_state::{FieldPath, Value};
-
     use super::*;
 
     fn queue() -> Schema {

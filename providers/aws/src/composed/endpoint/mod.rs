@@ -52,7 +52,8 @@ pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
         model = model.taking("ExecutionRoleArn", "identity");
     } else {
         parts.extend(own_role(wanted, trust(&["sagemaker"], None), access::document(wanted)));
-        model = model.reads("ExecutionRoleArn", "role", "Arn");
+        // What the role may read is tried when a model is made.
+        model = model.reads("ExecutionRoleArn", "role", "Arn").after("policy");
     }
     let is_scaled = is_said(field(wanted, "replicas.max"));
     let mut endpoint = Native::new(wanted, "endpoint", ENDPOINT).taking("EndpointName", "name").tagged();
