@@ -207,6 +207,18 @@ impl<T> Outcome<T> {
     }
 }
 
+impl<T> Outcome<Outcome<T>> {
+    /// One that came of another.
+    pub(crate) fn flat(self) -> Outcome<T> {
+        match self {
+            Self::Measured(inner) => inner,
+            Self::NotChecked { reason } => Outcome::NotChecked { reason },
+            Self::Failed { error } => Outcome::Failed { error },
+            Self::Inapplicable { reason } => Outcome::Inapplicable { reason },
+        }
+    }
+}
+
 impl<T> Default for Outcome<T> {
     fn default() -> Self {
         Self::not_checked("the run did not come to it")
