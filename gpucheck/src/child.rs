@@ -181,6 +181,8 @@ fn shortened(line: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    const LONG: Duration = Duration::from_mins(1);
+
     /// What comes of a shell script in the child's place.
     fn script(text: &str, limit: Duration) -> Supervised {
         let mut command = Command::new("sh");
@@ -189,7 +191,7 @@ mod tests {
     }
 
     fn incidents(text: &str) -> Vec<Incident> {
-        match script(text, Duration::from_secs(60)) {
+        match script(text, LONG) {
             Supervised::Measured(report) => report.incidents,
             Supervised::Absent(reason) => panic!("absent: {reason}"),
         }
@@ -202,7 +204,7 @@ mod tests {
     fn one_that_is_done_is_no_incident() {
         assert_eq!(incidents(DONE), []);
         assert!(
-            matches!(script(r#"echo '{"event":"absent","reason":"none"}'"#, Duration::from_secs(60)), Supervised::Absent(why) if why == "none")
+            matches!(script(r#"echo '{"event":"absent","reason":"none"}'"#, LONG), Supervised::Absent(why) if why == "none")
         );
     }
 
@@ -246,8 +248,7 @@ mod tests {
     fn what_was_known_before_a_crash_is_kept() {
         let report = Report { driver: Some("12.4".into()), ..Report::new(Level::Quick) };
         let event = serde_json::to_string(&Event::Report { report: Box::new(report) }).unwrap();
-        let Supervised::Measured(found) = script(&format!("echo '{event}'; kill -SEGV $$"), Duration::from_secs(60))
-        else {
+        let Supervised::Measured(found) = script(&format!("echo '{event}'; kill -SEGV $$"), LONG) else {
             panic!("absent");
         };
         assert_eq!((found.driver.as_deref(), found.incidents.len()), (Some("12.4"), 1));

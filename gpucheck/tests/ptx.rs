@@ -1,4 +1,5 @@
 //! The PTX that is checked in: it is what the kernels compile to, and every architecture that it is for takes it.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 #[path = "../../tests/support/python.rs"]
 mod python;

@@ -61,6 +61,14 @@ impl Content {
                     (target, at) = (&mut target[part..], 0);
                 }
             }
+            Self::Words(kind, seed) if from.is_multiple_of(4) => {
+                let (words, rest) = target.as_chunks_mut::<4>();
+                (from / 4..)
+                    .zip(&mut *words)
+                    .for_each(|(index, found)| *found = word(*kind, *seed, index).to_le_bytes());
+                let after = from + words.len() as u64 * 4;
+                (after..).zip(rest).for_each(|(at, byte)| *byte = self.byte(at));
+            }
             Self::Words(..) => (from..).zip(target).for_each(|(at, byte)| *byte = self.byte(at)),
         }
     }
@@ -103,6 +111,13 @@ impl Contents {
     /// Reads bytes.
     pub(crate) fn read(&mut self, start: u64, length: u64) -> Vec<u8> {
         let mut bytes = vec![UNWRITTEN; length as usize];
+        self.read_to(start, &mut bytes);
+        bytes
+    }
+
+    /// Reads bytes to where they are wanted. What was never written stays.
+    pub(crate) fn read_to(&mut self, start: u64, bytes: &mut [u8]) {
+        let length = bytes.len() as u64;
         for (at, length, content, from) in self.stretches(start, length) {
             let at = (at - start) as usize;
             content.fill(from, &mut bytes[at..at + length as usize]);
@@ -110,7 +125,6 @@ impl Contents {
         for (byte, bit) in self.stuck.iter().filter(|(byte, _)| (start..start + length).contains(byte)) {
             bytes[(byte - start) as usize] |= 1 << bit;
         }
-        bytes
     }
 
     /// Copies a range to another place, of this memory or of another's.
@@ -133,10 +147,17 @@ impl Contents {
         for (begin, length, content, from) in self.stretches(start, words * 4) {
             assert_eq!(begin, at, "memory is verified that was never written");
             at = begin + length;
-            let index = first + (begin - start) / 4;
+            let (offset, end) = (begin - start, begin - start + length);
+            // Words that are all in this stretch; those at its edges that are not are looked at one by one.
+            let (inner, after) = (offset.div_ceil(4), end / 4);
+            let edges = [(offset, offset / 4), (end, end / 4)].into_iter().filter(|(edge, _)| !edge.is_multiple_of(4));
+            edges.for_each(|(_, word)| wrong.extend(self.compared(start + word * 4, 1, kind, seed, first + word)));
+            let place = from + (inner * 4 - offset);
             // The same pattern in the same place needs no look at each word.
-            if !matches!(content, Content::Words(own, its) if (own, its, from) == (kind, seed, index * 4)) {
-                wrong.extend(self.compared(begin, length / 4, kind, seed, index));
+            let is_same =
+                matches!(content, Content::Words(own, its) if (own, its, place) == (kind, seed, (first + inner) * 4));
+            if inner < after && !is_same {
+                wrong.extend(self.compared(start + inner * 4, after - inner, kind, seed, first + inner));
             }
         }
         assert_eq!(at, start + words * 4, "memory is verified that was never written");
@@ -150,9 +171,18 @@ impl Contents {
     }
 
     fn compared(&mut self, start: u64, words: u64, kind: u32, seed: u32, index: u64) -> Vec<u64> {
-        let bytes = self.read(start, words * 4);
-        let differs = |(at, found): &(u64, &[u8])| **found != word(kind, seed, index + at).to_le_bytes();
-        (0..).zip(bytes.chunks_exact(4)).filter(differs).map(|(at, _)| index + at).collect()
+        // As many at once as a cache holds.
+        const PART: u64 = 1 << 16;
+        let mut bytes = vec![UNWRITTEN; (words.min(PART) * 4) as usize];
+        let mut wrong = Vec::new();
+        for from in (0..words).step_by(PART as usize) {
+            let length = (words - from).min(PART);
+            let part = &mut bytes[..(length * 4) as usize];
+            self.read_to(start + from * 4, part);
+            let found = (index + from..).zip(part.as_chunks::<4>().0);
+            wrong.extend(found.filter(|(at, found)| **found != word(kind, seed, *at).to_le_bytes()).map(|(at, _)| at));
+        }
+        wrong
     }
 }
 
@@ -178,7 +208,8 @@ mod tests {
         assert_eq!(contents.differing(100, 100, 1, 7, 10), (0, None));
         assert_eq!(contents.differing(104, 99, 1, 7, 11), (0, None));
         assert_eq!(contents.differing(100, 100, 1, 7, 11).0, 100);
-        contents.write(120, 1, Content::Bytes(Arc::new(vec![!contents.read(120, 1)[0]])), 0);
+        let other = !contents.read(120, 1)[0];
+        contents.write(120, 1, Content::Bytes(Arc::new(vec![other])), 0);
         assert_eq!(contents.differing(100, 100, 1, 7, 10), (1, Some(15)));
         contents.stuck.push((140, 0));
         contents.write(100, 400, Content::Words(0, 0), 0);

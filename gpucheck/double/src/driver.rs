@@ -283,7 +283,7 @@ unsafe fn receive(to: *mut c_void, from: u64, bytes: usize) -> Result<(), Code> 
             return Err(INVALID_VALUE);
         }
         let target = unsafe { std::slice::from_raw_parts_mut(to.cast::<u8>(), bytes) };
-        target.copy_from_slice(&gpu.contents.read(from, bytes as u64));
+        gpu.contents.read_to(from, target);
         gpu.spend(bytes as f64 / gpu.facts.host);
         Ok(())
     })

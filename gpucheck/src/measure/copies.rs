@@ -50,14 +50,14 @@ fn samples(effort: &Effort, mut copy: impl FnMut() -> Result<f64, DeviceError>) 
 
 /// Fills memory of the host with a pattern.
 pub(crate) fn fill(bytes: &mut [u8], pattern: Pattern) {
-    for (index, word) in (0..).zip(bytes.chunks_exact_mut(4)) {
-        word.copy_from_slice(&pattern.word(index).to_le_bytes());
+    for (index, word) in (0..).zip(bytes.as_chunks_mut::<4>().0) {
+        *word = pattern.word(index).to_le_bytes();
     }
 }
 
 fn compare(host: &Pinned, pattern: Pattern) -> Result<(u64, Option<String>), DeviceError> {
-    let mut wrong =
-        (0..).zip(host.bytes()?.chunks_exact(4)).filter(|(index, word)| **word != pattern.word(*index).to_le_bytes());
+    let found = (0..).zip(host.bytes()?.as_chunks::<4>().0);
+    let mut wrong = found.filter(|(index, word)| **word != pattern.word(*index).to_le_bytes());
     let first = wrong.next().map(|(index, word)| format!("word {index} on the way back: {word:02x?}"));
     Ok((u64::from(first.is_some()) + wrong.count() as u64, first))
 }

@@ -33,9 +33,9 @@ impl Effort {
             seeds: 4,
             rounds: 1,
             bandwidth_bytes: 1 << 30,
-            pinned_bytes: 128 << 20,
+            pinned_bytes: 64 << 20,
             direct_bytes: 256 << 20,
-            staged_bytes: 32 << 20,
+            staged_bytes: 16 << 20,
             burn: None,
         };
         match level {

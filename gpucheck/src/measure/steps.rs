@@ -81,12 +81,8 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, DeviceError>) -> Resul
 fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     let text = text.unwrap_or("it panicked");
-    match text.split_once("undefined symbol: ") {
-        // What the loader says is all in one word: the symbol, with what the bindings put behind it.
-        Some((_, rest)) => {
-            let symbol: String = rest.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
-            format!("the driver is too old: it lacks {symbol}")
-        }
+    match text.strip_prefix("Missing symbol ").and_then(|rest| rest.split_once(':')) {
+        Some((symbol, _)) => format!("the driver is too old: it lacks {symbol}"),
         None => text.to_owned(),
     }
 }
@@ -99,8 +95,7 @@ mod tests {
     fn a_panic_is_an_error_and_a_missing_symbol_is_told_by_its_name() {
         let caught = |text: &'static str| guarded::<()>(move || panic!("{text}")).unwrap_err();
         assert_eq!(caught("something"), "something");
-        let loader = "called `Result::unwrap()`: DlSym { desc: \"libcuda.so.1: undefined symbol: cuFoo_v2\" }";
-        assert_eq!(caught(loader), "the driver is too old: it lacks cuFoo_v2");
+        assert_eq!(caught("Missing symbol cuFoo_v2: dlsym failed"), "the driver is too old: it lacks cuFoo_v2");
         assert_eq!(guarded::<()>(|| Err(DeviceError::NoTime)).unwrap_err(), "the driver's clock stood still");
     }
 }

@@ -1,4 +1,5 @@
 //! The program itself against a double of the driver and of NVML: healthy nodes pass, and each illness is found by its name.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Sizes of memory.
 
 mod absent;
@@ -40,7 +41,8 @@ fn what_is_measured_is_what_the_double_was_set_to() {
         let figures = gpu.figures[&quantity].measured().unwrap_or_else(|| panic!("{quantity} was not measured"));
         let scale = if quantity.unit().to_string() == "GB/s" { 1e9 } else { 1e12 };
         let share = figures.median * scale / node.settings["gpus"][0][name].as_f64().unwrap();
-        assert!((0.98..1.01).contains(&share), "{quantity} is {share} of what it is");
+        // To start a kernel takes 3 µs of the double's time, which short ones on its 20 multiprocessors feel.
+        assert!((0.97..1.01).contains(&share), "{quantity} is {share} of what it is");
         assert!(
             figures.repetitions == 5 && figures.least <= figures.median && figures.median <= figures.most,
             "{figures:?}"

@@ -84,6 +84,8 @@ fn a_table_for_people_and_a_drawing() {
     assert!(!checked.stdout.contains('\u{1b}'), "colours where there is no terminal");
     let drawing = fs::read_to_string(&file).unwrap();
     let document = roxmltree::Document::parse(&drawing).unwrap();
-    let columns = document.descendants().filter(|node| node.text().is_some_and(|text| text.starts_with("GPU ")));
+    let columns = document
+        .descendants()
+        .filter(|node| node.is_element() && node.text().is_some_and(|text| text.starts_with("GPU ")));
     assert_eq!(columns.count(), 2);
 }

@@ -27,7 +27,7 @@ pub(crate) fn bandwidth(program: &Program) -> Outcome {
     let (quads, grid, block) = (1003, 3, 64);
     let (target, source) = (words(1, quads * 4 + 8), words(2, quads * 4));
     let arguments = Arguments::new().words(&target).words(&source).wide(quads as u64);
-    let found = program.run("copy", grid, block, arguments)?;
+    let found = program.run("copy", grid, block, &arguments)?;
     same("copy", &found[0][..quads * 4], &source)?;
     same("copy, behind its end", &found[0][quads * 4..], &target[quads * 4..])?;
     let real = |words: &[u32]| -> Vec<f32> { words.iter().map(|word| (word % 1000) as f32 / 7.0 - 60.0).collect() };
@@ -35,7 +35,7 @@ pub(crate) fn bandwidth(program: &Program) -> Outcome {
     let bits = |values: &[f32]| -> Vec<u32> { values.iter().map(|value| value.to_bits()).collect() };
     let arguments =
         Arguments::new().words(&target).words(&bits(&left)).words(&bits(&right)).real(3.1).wide(quads as u64);
-    let found = program.run("triad", grid, block, arguments)?;
+    let found = program.run("triad", grid, block, &arguments)?;
     let wanted: Vec<u32> =
         left.iter().zip(&right).map(|(left, right)| 3.1f32.mul_add(*right, *left).to_bits()).collect();
     same("triad", &found[0][..quads * 4], &wanted)?;
@@ -58,11 +58,11 @@ pub(crate) fn memory(program: &Program) -> Outcome {
         let wanted: Vec<u32> = (0..quads * 4).map(|word| pattern(kind, seed, first * 4 + word)).collect();
         let arguments =
             Arguments::new().words(&words(1, wanted.len())).wide(quads).wide(first).narrow(kind).narrow(seed);
-        same("memory_write", &program.run("memory_write", grid, block, arguments)?[0], &wanted)?;
+        same("memory_write", &program.run("memory_write", grid, block, &arguments)?[0], &wanted)?;
         let verify = |memory: &[u32]| -> Result<(u64, u64), String> {
             let arguments = Arguments::new().words(memory).wide(quads).wide(first).narrow(kind).narrow(seed);
             let arguments = arguments.words(&[0, 0, u32::MAX, u32::MAX]);
-            let found = program.run("memory_verify", grid, block, arguments)?.swap_remove(1);
+            let found = program.run("memory_verify", grid, block, &arguments)?.swap_remove(1);
             let wide = |at: usize| u64::from(found[at]) | u64::from(found[at + 1]) << 32;
             Ok((wide(0), wide(2)))
         };
@@ -97,11 +97,11 @@ pub(crate) fn fp32(program: &Program) -> Outcome {
                     *end = f32::mul_add(*end, unscale, unshift);
                 }
             }
-            wanted.push(ends.iter().fold(0u32, |folded, end| (folded << 3 | folded >> 29) ^ end.to_bits()));
+            wanted.push(ends.iter().fold(0u32, |folded, end| folded.rotate_left(3) ^ end.to_bits()));
         }
         let arguments = Arguments::new().words(&[0; 192]).narrow(pairs);
         let arguments = arguments.real(scale).real(shift).real(unscale).real(unshift).narrow(seed);
-        same("fma_chains", &program.run("fma_chains", 3, 64, arguments)?[0], &wanted)?;
+        same("fma_chains", &program.run("fma_chains", 3, 64, &arguments)?[0], &wanted)?;
     }
     let encode = |values: &[i32]| values.iter().flat_map(|value| (*value as f32).to_le_bytes()).collect::<Vec<u8>>();
     product(program, "product_fp32", 100, encode)
@@ -125,7 +125,7 @@ fn product(program: &Program, kernel: &str, most: u8, encode: impl Fn(&[i32]) ->
         let wanted: Vec<u32> = wanted.iter().chain(&wanted).map(|value| value.to_bits()).collect();
         let arguments = Arguments::new().words(&vec![7; wanted.len()]).words(&[0; 2]);
         let arguments = arguments.bytes(&encode(&a)).bytes(&encode(&b)).narrow(DEPTH as u32);
-        let found = program.run(kernel, 2, 256, arguments)?;
+        let found = program.run(kernel, 2, 256, &arguments)?;
         same(kernel, &found[0], &wanted)?;
         same("the multiprocessors", &found[1], &[10, 11])?;
     }
@@ -159,7 +159,7 @@ fn rate(program: &Program, kind: TensorType) -> Outcome {
         let own: Vec<u32> = chains.sums(pairs).iter().map(|sum| sum.to_bits()).collect();
         same("the library's own answer", &own, &wanted[..own.len()])?;
         let arguments = matrices(kind, &chains, wanted.len()).narrow(pairs);
-        same("rate", &program.run(&format!("rate_{}", kind.name()), 2, 64, arguments)?[0], &wanted)?;
+        same("rate", &program.run(&format!("rate_{}", kind.name()), 2, 64, &arguments)?[0], &wanted)?;
     }
     Ok(())
 }
@@ -174,7 +174,7 @@ fn burn(program: &Program, kind: TensorType) -> Outcome {
         let mut memory = whole.clone();
         wrong.iter().for_each(|at| memory[*at] ^= 1 << 31);
         let arguments = matrices(kind, &chains, wanted.len()).narrow(pairs).words(&memory).wide(quads).narrow(seed);
-        let found = program.run(&format!("burn_{}", kind.name()), 2, 64, arguments.words(&[0, 0]))?;
+        let found = program.run(&format!("burn_{}", kind.name()), 2, 64, &arguments.words(&[0, 0]))?;
         same("burn", &found[0], &wanted)?;
         same("the faults of burn", &found[5], &[faults, 0])?;
     }

@@ -1,5 +1,6 @@
 //! The kernels' bodies, compiled as C++ for the CPU and run there: against an independent reference, and with faults put in,
 //! each of which must be found. A double of the driver computes their answers on its own, so it could not find these.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // Small numbers, made here.
 
 mod checks;

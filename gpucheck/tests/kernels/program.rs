@@ -49,9 +49,9 @@ impl Program {
     pub(crate) fn compile(kernels: &Path, file: &str, tier: u32, entries: &[&str], to: &Path) -> Result<Self, String> {
         let main = to.join(format!("{file}.{tier}.cpp"));
         let path = to.join(format!("{file}.{tier}.program"));
-        let entries: String = entries.iter().map(|entry| format!("    ENTRY({entry})\n")).collect();
+        let entries = entries.iter().map(|entry| format!("    ENTRY({entry})")).collect::<Vec<_>>().join("\n");
         let text = format!(
-            "#include \"{file}\"\n#include \"cpu/run.h\"\nint main(int argc, char** argv) {{\n    if (argc != 4) return 2;\n{entries}    return 2;\n}}\n"
+            "#include \"{file}\"\n#include \"cpu/run.h\"\nint main(int argc, char** argv) {{\n    if (argc != 4) return 2;\n{entries}\n    return 2;\n}}\n"
         );
         fs::write(&main, text).map_err(|error| error.to_string())?;
         let output = Command::new(compiler())
@@ -74,7 +74,7 @@ impl Program {
         kernel: &str,
         grid: u32,
         block: u32,
-        arguments: Arguments,
+        arguments: &Arguments,
     ) -> Result<Vec<Vec<u32>>, String> {
         let mut child = Command::new(&self.path)
             .args([kernel, &grid.to_string(), &block.to_string()])
