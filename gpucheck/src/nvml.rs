@@ -85,7 +85,7 @@ impl Eye<'_> {
             corrected: errors(MemoryError::Corrected, EccCounter::Volatile),
             uncorrected: errors(MemoryError::Uncorrected, EccCounter::Volatile),
             uncorrected_ever: errors(MemoryError::Uncorrected, EccCounter::Aggregate),
-            remapped: remapped::rows(&self.0),
+            remapped: raw::remapped_rows(&self.0),
             retired_pages: self.retired_pages(),
             links: self.links(),
         }
@@ -127,6 +127,11 @@ impl Eye<'_> {
         )
     }
 
+    /// Keeps this thread to the processors that are near the GPU, so that what it pins is too; where that can't be, it is as it was.
+    pub(crate) fn stay_near(&self) {
+        raw::stay_near(&self.0);
+    }
+
     /// Adds what it is like now to what it was like.
     pub(crate) fn look(&self, conditions: &mut Conditions) {
         if let Ok(clock) = self.0.clock_info(Clock::SM) {
@@ -145,13 +150,13 @@ impl Eye<'_> {
     }
 }
 
-/// The wrapper has no call for replaced rows, so NVML is asked itself.
+/// What the wrapper has no call for, or one that wants more than an eye.
 #[allow(unsafe_code)]
-mod remapped {
+mod raw {
     use super::{Device, Remapped};
 
     /// Rows of memory that were replaced; none where NVML has no such call, or the GPU no such rows.
-    pub(super) fn rows(device: &Device) -> Option<Remapped> {
+    pub(super) fn remapped_rows(device: &Device) -> Option<Remapped> {
         let symbol = device.nvml().lib().nvmlDeviceGetRemappedRows.as_ref().ok()?;
         let (mut corrected, mut uncorrected, mut pending, mut failed) = (0, 0, 0, 0);
         // SAFETY: the handle is the wrapper's own and alive, and the call writes four integers.
@@ -159,5 +164,12 @@ mod remapped {
             symbol(device.handle(), &raw mut corrected, &raw mut uncorrected, &raw mut pending, &raw mut failed)
         };
         (code == 0).then_some(Remapped { corrected, uncorrected, pending: pending != 0, failed: failed != 0 })
+    }
+
+    /// Keeps this thread to the processors near a GPU, where the system lets it.
+    pub(super) fn stay_near(device: &Device) {
+        // SAFETY: the handle is the wrapper's own and alive. It is asked for to be changed, and what changes is this thread.
+        let mut own = unsafe { Device::new(device.handle(), device.nvml()) };
+        let _ = own.set_cpu_affinity();
     }
 }

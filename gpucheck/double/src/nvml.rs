@@ -54,6 +54,11 @@ unsafe extern "C" fn nvmlDeviceGetIndex(device: Device, index: *mut c_uint) -> C
     SUCCESS
 }
 
+#[unsafe(no_mangle)]
+extern "C" fn nvmlDeviceSetCpuAffinity(_device: Device) -> Code {
+    SUCCESS
+}
+
 /// How often each GPU's counters were looked at.
 static LOOKS: [[AtomicU32; 2]; 16] = [const { [const { AtomicU32::new(0) }; 2] }; 16];
 

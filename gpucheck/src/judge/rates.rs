@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::thresholds::{self, Band, Expectation};
 use super::{Finding, Known, Rules, Subject, Verdict};
 use crate::models::{Fabric, Model};
-use crate::report::{Figures, Outcome, Pair, Quantity, Report, least_capability, median};
+use crate::report::{Figures, Outcome, Pair, PcieLink, Quantity, Report, least_capability, median};
 
 /// What one figure is held against.
 struct Yardsticks {
@@ -96,7 +96,7 @@ pub(super) fn pairs(report: &Report, known: &[Known], rules: &Rules) -> Vec<Find
         let model = from.zip(to).and_then(|(from, to)| from.model.filter(|model| Some(*model) == to.model));
         let links = [from, to].map(|known| known.and_then(|known| known.gpu.pcie.measured()));
         let baseline = |what| rules.baseline.as_ref().and_then(|baseline| baseline.expectation(model, what));
-        findings.extend(direct_pair(subject, pair, model, direct, baseline("direct"), rules));
+        findings.extend(direct_pair(subject, pair, (model, links), direct, baseline("direct"), rules));
         let yardsticks = Yardsticks {
             expectation: baseline("staged").or_else(|| model.map(|model| thresholds::staged(model, links))),
             node: staged,
@@ -113,7 +113,7 @@ pub(super) fn pairs(report: &Report, known: &[Known], rules: &Rules) -> Vec<Find
 fn direct_pair(
     subject: Subject,
     pair: &Pair,
-    model: Option<&'static Model>,
+    (model, links): (Option<&'static Model>, [Option<&PcieLink>; 2]),
     node: Option<f64>,
     baseline: Option<Expectation>,
     rules: &Rules,
@@ -125,7 +125,7 @@ fn direct_pair(
     }
     // In a mesh some pairs have more links than others: they are no measure for each other.
     let node = node.filter(|_| joined);
-    let expectation = baseline.filter(|_| joined).or_else(|| model.and_then(thresholds::direct));
+    let expectation = baseline.filter(|_| joined).or_else(|| model.map(|model| thresholds::direct(model, links)));
     Some(one(subject, "direct", Some(&pair.direct), &Yardsticks { expectation, node, minimum: rules.minimum }))
 }
 

@@ -142,26 +142,30 @@ fn pcie(model: &Model, link: Option<&PcieLink>) -> Expectation {
     Expectation { peak: pcie_peak(generation, width), band }
 }
 
-/// What is expected between two GPUs without the host. None where nothing general can be said: some are joined by more links than
-/// others.
-pub fn direct(model: &Model) -> Option<Expectation> {
-    match model.fabric {
-        Fabric::NvLink(peak) => {
-            let band = match model.capability {
-                (8, _) => band(0.90, 0.82, 0.78, "AzNHC: 235 of 300 GB/s on A100"),
-                (9, _) => band(0.85, 0.78, 0.74, "AzNHC: 335 of 450 GB/s on H100 and H200"),
-                _ => band(0.82, 0.75, 0.70, "NVLink of 900 GB/s one way; J"),
-            };
-            Some(Expectation { peak, band })
-        }
-        Fabric::Mesh | Fabric::Pcie => None,
-    }
+/// What is expected between two GPUs without the host. Those that NVLink does not join, each to each, are only expected to do what
+/// the slower of their PCIe links lets them: a bridge or a mesh is faster between some.
+pub fn direct(model: &Model, links: [Option<&PcieLink>; 2]) -> Expectation {
+    let Fabric::NvLink(peak) = model.fabric else {
+        let peak = slower(model, links);
+        return Expectation { peak, band: band(0.75, 0.45, 0.30, "peer copies over PCIe; J") };
+    };
+    let band = match model.capability {
+        (8, _) => band(0.90, 0.82, 0.78, "AzNHC: 235 of 300 GB/s on A100"),
+        (9, _) => band(0.85, 0.78, 0.74, "AzNHC: 335 of 450 GB/s on H100 and H200"),
+        _ => band(0.82, 0.75, 0.70, "NVLink of 900 GB/s one way; J"),
+    };
+    Expectation { peak, band }
+}
+
+/// What the slower of two links could carry.
+fn slower(model: &Model, links: [Option<&PcieLink>; 2]) -> f64 {
+    let [from, to] = links.map(|link| pcie(model, link).peak);
+    from.min(to)
 }
 
 /// What is expected between two GPUs through the host: a copy there and then a copy from there, over the slower of their links.
 pub fn staged(model: &Model, links: [Option<&PcieLink>; 2]) -> Expectation {
-    let [from, to] = links.map(|link| pcie(model, link).peak);
-    Expectation { peak: from.min(to) / 2.0, band: band(0.75, 0.50, 0.40, "two copies one after the other; J") }
+    Expectation { peak: slower(model, links) / 2.0, band: band(0.75, 0.50, 0.40, "two copies one after the other; J") }
 }
 
 #[cfg(test)]
@@ -188,8 +192,8 @@ mod tests {
         let (a100, h100) = (named("A100-SXM4-40GB").unwrap(), named("H100-SXM5-80GB").unwrap());
         assert!(near(floor(expectation(a100, Quantity::HostToDevice, None).unwrap()), 21.0));
         assert!(near(floor(expectation(h100, Quantity::DeviceToHost, None).unwrap()), 48.0));
-        assert!(near(floor(direct(a100).unwrap()), 235.0));
-        assert!(near(floor(direct(h100).unwrap()), 335.0));
+        assert!(near(floor(direct(a100, [None, None])), 235.0));
+        assert!(near(floor(direct(h100, [None, None])), 335.0));
     }
 
     #[test]
@@ -199,6 +203,14 @@ mod tests {
         // 60 % of the peak is all that there is: well above the floor, and that of cuBLASLt would fail it.
         assert!(0.60 * mma.peak > mma.peak * mma.band.warn);
         assert!(expectation(h100, Quantity::LibraryFp16Rate, None).unwrap().band.warn > 0.60);
+    }
+
+    #[test]
+    fn gpus_without_nvlink_are_expected_to_do_what_their_links_let_them() {
+        let l40s = named("L40S").unwrap();
+        let half = PcieLink { generation: 4, width: 8, most_generation: 4, most_width: 8 };
+        assert!((direct(l40s, [None, Some(&half)]).peak - pcie_peak(4, 8)).abs() < 1e-9);
+        assert!((staged(l40s, [None, None]).peak - pcie_peak(4, 16) / 2.0).abs() < 1e-9);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cudarc::driver::sys::{CUdevice_attribute as Attribute, CUevent_flags, CUresult};
-use cudarc::driver::{CudaContext, CudaFunction, CudaStream, DriverError, PinnedHostSlice, result, sys};
+use cudarc::driver::{CudaContext, CudaModule, CudaStream, DriverError, PinnedHostSlice, result, sys};
 use cudarc::nvrtc::Ptx as Source;
 
 use crate::ptx::candidates;
@@ -57,7 +57,8 @@ pub(crate) struct Device {
     pub(crate) multiprocessors: u32,
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
-    functions: Mutex<BTreeMap<&'static str, (CudaFunction, u32)>>,
+    /// Kernel files that are loaded, each with its tier: the driver compiles them once.
+    modules: Mutex<BTreeMap<&'static str, (Arc<CudaModule>, u32)>>,
 }
 
 /// Memory of a GPU. From `cuMemAlloc`, not from a pool: what is from a pool is out of other GPUs' reach.
@@ -145,7 +146,7 @@ impl Device {
         let multiprocessors = attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
         let capability = (u32::try_from(major).unwrap_or(0), u32::try_from(minor).unwrap_or(0));
         let stream = context.default_stream();
-        Ok(Self { index, capability, multiprocessors, context, stream, functions: Mutex::default() })
+        Ok(Self { index, capability, multiprocessors, context, stream, modules: Mutex::default() })
     }
 
     /// What the driver says of it.
@@ -200,8 +201,10 @@ impl Device {
 
     /// Pinned memory of the host, all zeros.
     pub(crate) fn pin(&self, bytes: usize) -> Result<Pinned, DeviceError> {
-        // SAFETY: it is written below before anything is read. No flag: memory that writes combine would be slow to read.
-        let mut pinned = Pinned(unsafe { self.context.alloc_pinned_with_flags::<u8>(bytes, 0)? });
+        // Other GPUs copy to and from it too. Memory whose writes combine would be slow to read.
+        let flags = sys::CU_MEMHOSTALLOC_PORTABLE;
+        // SAFETY: it is written below before anything is read.
+        let mut pinned = Pinned(unsafe { self.context.alloc_pinned_with_flags::<u8>(bytes, flags)? });
         pinned.bytes_mut()?.fill(0);
         Ok(pinned)
     }
@@ -273,7 +276,7 @@ impl Device {
         blocks: u32,
         arguments: &[Argument],
     ) -> Result<(), DeviceError> {
-        let (function, _) = self.function(file, kernel)?;
+        let function = self.module(file)?.0.load_function(kernel)?;
         let bits: Vec<u64> = arguments.iter().map(|argument| argument.bits()).collect();
         // The driver reads as many bytes of each as the kernel's parameter has: the lowest, on these machines.
         let mut pointers: Vec<*mut c_void> =
@@ -287,23 +290,22 @@ impl Device {
     }
 
     /// The tier of PTX that a kernel file was loaded in.
-    pub(crate) fn tier(&self, file: &'static str, kernel: &'static str) -> Result<u32, DeviceError> {
-        Ok(self.function(file, kernel)?.1)
+    pub(crate) fn tier(&self, file: &'static str) -> Result<u32, DeviceError> {
+        Ok(self.module(file)?.1)
     }
 
-    /// The function of a kernel, from the newest PTX that chip and driver take.
-    fn function(&self, file: &'static str, kernel: &'static str) -> Result<(CudaFunction, u32), DeviceError> {
-        let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = functions.get(kernel) {
+    /// A kernel file, from the newest PTX that chip and driver take.
+    fn module(&self, file: &'static str) -> Result<(Arc<CudaModule>, u32), DeviceError> {
+        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = modules.get(file) {
             return Ok(found.clone());
         }
         let mut refused = DeviceError::NoKernel(file);
         for ptx in candidates(file, self.capability) {
             match self.context.load_module(Source::from_src(ptx.text)) {
                 Ok(module) => {
-                    let found = (module.load_function(kernel)?, ptx.tier);
-                    functions.insert(kernel, found.clone());
-                    return Ok(found);
+                    modules.insert(file, (module.clone(), ptx.tier));
+                    return Ok((module, ptx.tier));
                 }
                 Err(DriverError(CUresult::CUDA_ERROR_UNSUPPORTED_PTX_VERSION)) => {
                     refused = DeviceError::TooOld { file, version: ptx.version() };

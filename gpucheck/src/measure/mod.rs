@@ -14,13 +14,15 @@ mod rates;
 mod steps;
 mod watch;
 
+use std::sync::{Mutex, PoisonError};
+
 use self::device::{Device, DeviceError};
 use self::effort::Effort;
 use self::steps::Steps;
 use self::watch::Watch;
 use crate::events::{Event, Listener};
 use crate::format::TensorType;
-use crate::nvml::Library;
+use crate::nvml::{Eye, Library};
 use crate::report::{Correctness, Gpu, Incident, Level, Outcome, Pair, Quantity, Report, least_capability};
 
 /// What is to be measured.
@@ -147,14 +149,19 @@ fn rates_of(devices: &[Device], report: &mut Report, effort: &Effort, steps: &St
 /// Pinned copies: one GPU at a time, since they share the host's memory and links.
 fn copies_of(devices: &[Device], report: &mut Report, effort: &Effort, steps: &Steps, watch: &Watch) {
     for device in devices {
-        let mut link = Outcome::not_checked("nothing was copied over it");
-        let outcome =
-            steps.one("copies", device.index, || copies::measure(device, effort, || link = watch.link(device.index)));
+        let link = Mutex::new(Outcome::not_checked("nothing was copied over it"));
+        // In a thread of its own, which stays near this GPU.
+        let outcomes = steps.at_once([device], "copies", |device| {
+            watch.eye(device.index).into_iter().for_each(Eye::stay_near);
+            let look = || *link.lock().unwrap_or_else(PoisonError::into_inner) = watch.link(device.index);
+            copies::measure(device, effort, look)
+        });
+        let Some((_, outcome)) = outcomes.into_iter().next() else { continue };
         let gpu = &mut report.gpus[device.index as usize];
         gpu.figures.insert(Quantity::HostToDevice, part(&outcome, |found| found.there.clone()));
         gpu.figures.insert(Quantity::DeviceToHost, part(&outcome, |found| found.back.clone()));
         gpu.answers.insert("copies".into(), part(&outcome, |found| found.answers.clone()));
-        gpu.pcie = link;
+        gpu.pcie = link.into_inner().unwrap_or_else(PoisonError::into_inner);
     }
 }
 

@@ -38,8 +38,8 @@ pub(crate) fn tensor(device: &Device, kind: TensorType, effort: &Effort) -> Resu
 
 /// The matrices of a type by a seed, here and on the GPU.
 pub(crate) fn operands(device: &Device, kind: TensorType, seed: u64) -> Result<(Chains, Operands), DeviceError> {
-    let (file, rate, _, _) = kernels::names(kind);
-    let chains = Chains::new(kind, Shape::of(kind, device.tier(file, rate)?), seed);
+    let (file, ..) = kernels::names(kind);
+    let chains = Chains::new(kind, Shape::of(kind, device.tier(file)?), seed);
     let operands = Operands::new(device, kind, &chains)?;
     Ok((chains, operands))
 }

@@ -23,6 +23,20 @@ fn a_healthy_node_of_each_kind_of_chip_passes() {
 }
 
 #[test]
+fn gpus_that_pcie_alone_joins_need_not_reach_each_other() {
+    let mut apart = Node::new("L40S", 2);
+    apart.settings["peer"] = serde_json::Value::Null;
+    let (judgement, report, code) = apart.check(&[]);
+    assert_eq!((judgement.verdict, code), (Verdict::Pass, 0), "{:#?}", complaints(&judgement));
+    assert!(matches!(report.pairs[0].direct, Outcome::Inapplicable { .. }));
+    assert!(report.pairs[0].staged.measured().is_some());
+    let mut apart = Node::new("A100-SXM4-80GB", 2);
+    apart.settings["peer"] = serde_json::Value::Null;
+    let (judgement, _, code) = apart.check(&[]);
+    assert_eq!((judgement.of("direct"), code), (Some(Verdict::Fail), 2));
+}
+
+#[test]
 fn what_is_measured_is_what_the_double_was_set_to() {
     let node = Node::new("H100-SXM5-80GB", 1);
     let (_, report, _) = node.check(&[]);

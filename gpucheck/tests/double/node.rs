@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use trueup_gpucheck::judge::thresholds::{direct, expectation};
 use trueup_gpucheck::judge::{Judgement, Subject, Verdict};
-use trueup_gpucheck::models::{Model, named};
+use trueup_gpucheck::models::{Fabric, Model, named};
 use trueup_gpucheck::report::{Quantity, Report};
 
 /// A directory of libraries, and what machine they are.
@@ -29,7 +29,7 @@ impl Node {
     pub(crate) fn new(model: &str, count: usize) -> Self {
         let model = named(model).unwrap();
         let gpu = healthy(model);
-        let peer = direct(model).map(|expectation| expectation.expected() * 1e9);
+        let peer = direct(model, [None, None]).expected() * 1e9;
         let node = Self {
             libraries: tempfile::tempdir().unwrap(),
             settings: json!({ "gpus": vec![gpu; count], "peer": peer }),
@@ -117,7 +117,7 @@ fn healthy(model: &Model) -> Value {
     let [fp32, fp16, bf16, tf32, fp8] =
         [Quantity::Fp32Rate, Quantity::Fp16Rate, Quantity::Bf16Rate, Quantity::Tf32Rate, Quantity::Fp8Rate]
             .map(|rate| of(rate) * 1e12);
-    let links = if direct(model).is_some() { 18 } else { 0 };
+    let links = if matches!(model.fabric, Fabric::NvLink(_)) { 18 } else { 0 };
     json!({
         "name": format!("NVIDIA {}", model.words.join(" ")),
         "memory": (model.memory * 0.98 * f64::from(1 << 30)) as u64 / 4096 * 4096,
