@@ -11,13 +11,24 @@ use crate::report::Report;
 pub fn table(report: &Report, judgement: &Judgement) -> String {
     let mut text = String::new();
     let driver = report.driver.as_deref().unwrap_or("not known");
-    let _ = writeln!(text, "{} GPUs · CUDA driver {driver} · {}", report.gpus.len(), level(report));
+    let count = match report.gpus.len() {
+        1 => "1 GPU".into(),
+        count => format!("{count} GPUs"),
+    };
+    let _ = writeln!(text, "{count} · CUDA driver {driver} · {}", level(report));
     let mut subjects: Vec<Subject> = judgement.findings.iter().map(|finding| finding.subject).collect();
     subjects.dedup();
     for subject in subjects.iter().filter(|subject| !matches!(subject, Subject::Pair(..))) {
         let findings = || judgement.findings.iter().filter(|finding| finding.subject == *subject);
         let _ = writeln!(text, "\n{}", heading(report, *subject).bold());
-        findings().for_each(|finding| row(&mut text, &finding.what, finding));
+        // Answers are of many kinds: those that are right are one line.
+        let is_right = |finding: &&Finding| finding.what.starts_with("answers ") && finding.verdict == Verdict::Pass;
+        let right: Vec<&Finding> = findings().filter(is_right).collect();
+        findings().filter(|finding| !is_right(finding)).for_each(|finding| row(&mut text, &finding.what, finding));
+        if let [first, ..] = right[..] {
+            let all = Finding { measured: Some("0 wrong".into()), ..first.clone() };
+            row(&mut text, &format!("answers, {} kinds", right.len()), &all);
+        }
     }
     pairs(&mut text, judgement);
     let _ = writeln!(text, "\n{}: {}", coloured(judgement.verdict), summary(judgement));

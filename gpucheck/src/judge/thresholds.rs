@@ -165,7 +165,7 @@ fn slower(model: &Model, links: [Option<&PcieLink>; 2]) -> f64 {
 
 /// What is expected between two GPUs through the host: a copy there and then a copy from there, over the slower of their links.
 pub fn staged(model: &Model, links: [Option<&PcieLink>; 2]) -> Expectation {
-    Expectation { peak: slower(model, links) / 2.0, band: band(0.75, 0.50, 0.40, "two copies one after the other; J") }
+    Expectation { peak: slower(model, links) / 2.0, band: band(0.85, 0.50, 0.40, "two copies one after the other; J") }
 }
 
 #[cfg(test)]

@@ -89,3 +89,22 @@ fn a_table_for_people_and_a_drawing() {
         .filter(|node| node.is_element() && node.text().is_some_and(|text| text.starts_with("GPU ")));
     assert_eq!(columns.count(), 2);
 }
+
+/// The README's blocks with a report are what the program prints. `TRUEUP_WRITE_README` writes them.
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = fs::read_to_string(path).unwrap();
+    let healthy = Node::new("H100-SXM5-80GB", 1).set(0, "multiprocessors", json!(132));
+    let ill = Node::new("H100-SXM5-80GB", 2).scale(1, "fp8", 0.5).set(1, "counted.xids", json!([79]));
+    let ill = ill.set(1, "ill.wrong", json!("product_bf16"));
+    let printed = [healthy, ill].map(|node| node.run(&["--progress", "none"]).stdout);
+    let mut parts: Vec<&str> = readme.split("```\n").collect();
+    let [healthy, ill] = [parts.len() - 4, parts.len() - 2];
+    if std::env::var_os("TRUEUP_WRITE_README").is_some() {
+        (parts[healthy], parts[ill]) = (&printed[0], &printed[1]);
+        fs::write(path, parts.join("```\n")).unwrap();
+    } else {
+        assert_eq!([parts[healthy], parts[ill]], [&printed[0], &printed[1]]);
+    }
+}
