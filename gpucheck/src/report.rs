@@ -52,11 +52,13 @@ pub enum Quantity {
     LibraryBf16Rate,
     /// TF32 by cuBLASLt's best shape, where that library is there.
     LibraryTf32Rate,
+    /// FP8 by cuBLASLt's best shape, where that library is there.
+    LibraryFp8Rate,
 }
 
 impl Quantity {
     /// All of them, in the order in which a table has them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::CopyBandwidth,
         Self::TriadBandwidth,
         Self::HostToDevice,
@@ -69,6 +71,7 @@ impl Quantity {
         Self::LibraryFp16Rate,
         Self::LibraryBf16Rate,
         Self::LibraryTf32Rate,
+        Self::LibraryFp8Rate,
     ];
 
     /// Its name in reports and in `require`.
@@ -86,6 +89,7 @@ impl Quantity {
             Self::LibraryFp16Rate => "library_fp16_rate",
             Self::LibraryBf16Rate => "library_bf16_rate",
             Self::LibraryTf32Rate => "library_tf32_rate",
+            Self::LibraryFp8Rate => "library_fp8_rate",
         }
     }
 
@@ -109,20 +113,30 @@ impl Quantity {
         }
     }
 
+    /// The rate of a type on the tensor cores, by cuBLASLt.
+    pub fn library(kind: TensorType) -> Self {
+        match kind {
+            TensorType::Fp16 => Self::LibraryFp16Rate,
+            TensorType::Bf16 => Self::LibraryBf16Rate,
+            TensorType::Tf32 => Self::LibraryTf32Rate,
+            TensorType::Fp8 => Self::LibraryFp8Rate,
+        }
+    }
+
     /// The type that the tensor cores multiply for it, if they do.
     pub fn tensor(self) -> Option<TensorType> {
         match self {
             Self::Fp16Rate | Self::LibraryFp16Rate => Some(TensorType::Fp16),
             Self::Bf16Rate | Self::LibraryBf16Rate => Some(TensorType::Bf16),
             Self::Tf32Rate | Self::LibraryTf32Rate => Some(TensorType::Tf32),
-            Self::Fp8Rate => Some(TensorType::Fp8),
+            Self::Fp8Rate | Self::LibraryFp8Rate => Some(TensorType::Fp8),
             _ => None,
         }
     }
 
     /// Whether cuBLASLt is what is measured, which need not be there.
     pub fn is_library(self) -> bool {
-        matches!(self, Self::LibraryFp16Rate | Self::LibraryBf16Rate | Self::LibraryTf32Rate)
+        matches!(self, Self::LibraryFp16Rate | Self::LibraryBf16Rate | Self::LibraryTf32Rate | Self::LibraryFp8Rate)
     }
 }
 

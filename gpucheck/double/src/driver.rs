@@ -310,6 +310,20 @@ unsafe extern "C" fn cuMemcpyDtoHAsync_v2(to: *mut c_void, from: u64, bytes: usi
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn cuMemcpyDtoDAsync_v2(to: u64, from: u64, bytes: usize, _stream: usize) -> Code {
+    let ((index, at), (_, from_at), length) = (place(to), place(from), bytes as u64);
+    code(on(index, |gpu| {
+        if !gpu.holds(at, length) || !gpu.holds(from_at, length) {
+            return Err(INVALID_VALUE);
+        }
+        let taken = gpu.contents.taken(from, length);
+        taken.into_iter().for_each(|(at, length, content, from)| gpu.contents.write(to + at, length, content, from));
+        gpu.spend(2.0 * bytes as f64 / gpu.facts.bandwidth);
+        Ok(())
+    }))
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn cuMemcpyPeerAsync(
     to: u64,
     _to_context: usize,

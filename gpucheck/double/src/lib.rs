@@ -14,6 +14,7 @@
 #![allow(clippy::doc_markdown)] // Names of NVIDIA's.
 
 mod contents;
+mod cublaslt;
 mod driver;
 mod formats;
 mod gpu;

@@ -54,6 +54,9 @@ pub(crate) struct Gpu {
     pub(crate) tf32: f64,
     #[serde(default)]
     pub(crate) fp8: f64,
+    /// FP16, BF16, TF32 and FP8 by cuBLASLt.
+    #[serde(default)]
+    pub(crate) library: (f64, f64, f64, f64),
     /// Generation and width of the link, and the most of each.
     pub(crate) pcie: (u32, u32, u32, u32),
     #[serde(default)]

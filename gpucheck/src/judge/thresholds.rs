@@ -99,6 +99,8 @@ fn mma(model: &Model, kind: TensorType) -> Band {
 /// Of the peak of the tensor cores, by cuBLASLt.
 fn library(model: &Model, kind: TensorType) -> Band {
     match model.capability {
+        (9, _) if kind == TensorType::Fp8 => band(0.70, 0.60, 0.50, "MAMF: 71-73 % on H100 and H200; bounds J"),
+        (10, _) if kind == TensorType::Fp8 => band(0.72, 0.60, 0.50, "MAMF: 72-76 % on B200 and its kin; bounds J"),
         (9, _) => band(0.76, 0.68, 0.60, "MAMF: 75-80 % on H100 and H200; bounds J"),
         (10, _) => band(0.75, 0.65, 0.55, "MAMF: 73-79 % on B200 and B300; bounds J"),
         _ => whole(model, kind),

@@ -33,6 +33,9 @@ pub(crate) enum DeviceError {
     /// The chip has no such kernel.
     #[error("there is no `{0}` for this chip")]
     NoKernel(&'static str),
+    /// A library refuses.
+    #[error("cuBLASLt refuses: {0}")]
+    Library(String),
     /// A figure that is none: no time went by.
     #[error("the driver's clock stood still")]
     NoTime,
@@ -72,6 +75,11 @@ impl Buffer {
     /// How large it is.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Where it is, as the GPU counts.
+    pub(super) fn address(&self) -> u64 {
+        self.pointer
     }
 }
 
@@ -188,6 +196,30 @@ impl Device {
         // SAFETY: the buffer is as large as the bytes, and the call returns when they are there.
         unsafe { result::memcpy_htod_sync(buffer.pointer, bytes)? };
         Ok(buffer)
+    }
+
+    /// Fills a buffer with these bytes, which it has room for, over and over.
+    pub(crate) fn fill(&self, buffer: &Buffer, bytes: &[u8]) -> Result<(), DeviceError> {
+        fits(bytes.len(), buffer)?;
+        self.wait()?;
+        // SAFETY: they fit, and the call returns when they are there.
+        unsafe { result::memcpy_htod_sync(buffer.pointer, bytes)? };
+        for from in (0..buffer.bytes).step_by(bytes.len().max(1)).skip(1) {
+            let (target, part) = (buffer.pointer + from as u64, bytes.len().min(buffer.bytes - from));
+            // SAFETY: the part ends where the buffer does at the latest.
+            unsafe { result::memcpy_dtod_async(target, buffer.pointer, part, self.stream.cu_stream())? };
+        }
+        self.wait()
+    }
+
+    /// Makes this thread one of the GPU's, as libraries want it.
+    pub(super) fn bind(&self) -> Result<(), DeviceError> {
+        Ok(self.context.bind_to_thread()?)
+    }
+
+    /// The driver's handle of its queue.
+    pub(super) fn stream(&self) -> sys::CUstream {
+        self.stream.cu_stream()
     }
 
     /// The bytes of a buffer, once all that was asked for before is done.

@@ -7,6 +7,7 @@ mod copies;
 mod device;
 mod effort;
 mod kernels;
+mod library;
 mod memory;
 mod pairs;
 mod products;
@@ -70,6 +71,7 @@ fn measure(asked: Asked, count: u32, report: &mut Report, listener: &dyn Listene
     correctness(&devices, report, &effort, &steps);
     steps.tell(report);
     rates_of(&devices, report, &effort, &steps);
+    library_of(&devices, report, &effort, &steps);
     steps.tell(report);
     copies_of(&devices, report, &effort, &steps, &watch);
     steps.tell(report);
@@ -142,6 +144,20 @@ fn rates_of(devices: &[Device], report: &mut Report, effort: &Effort, steps: &St
             let gpu = &mut report.gpus[index as usize];
             gpu.figures.insert(quantity, part(&outcome, |(figures, _)| figures.clone()));
             gpu.answers.insert(quantity.name().into(), part(&outcome, |(_, answers)| answers.clone()));
+        }
+    }
+}
+
+/// The same by cuBLASLt, where it is.
+fn library_of(devices: &[Device], report: &mut Report, effort: &Effort, steps: &Steps) {
+    if !library::is_present() {
+        return;
+    }
+    for kind in TensorType::ALL {
+        let quantity = Quantity::library(kind);
+        let able = devices.iter().filter(|device| has(device, kind));
+        for (index, outcome) in steps.at_once(able, quantity.name(), |device| library::measure(device, kind, effort)) {
+            report.gpus[index as usize].figures.insert(quantity, outcome);
         }
     }
 }

@@ -40,7 +40,9 @@ impl<'a> Steps<'a> {
         self.listener.tell(Event::Begin { step: step.clone(), done, of: self.of.max(done + 1) });
         let outcome = match catch(work) {
             Ok(Ok(found)) => Outcome::Measured(found),
-            Ok(Err(error @ DeviceError::TooOld { .. })) => Outcome::not_checked(error.to_string()),
+            Ok(Err(error @ (DeviceError::TooOld { .. } | DeviceError::Library(_)))) => {
+                Outcome::not_checked(error.to_string())
+            }
             Ok(Err(error @ DeviceError::NoKernel(_))) => Outcome::Inapplicable { reason: error.to_string() },
             Ok(Err(error)) => Outcome::Failed { error: error.to_string() },
             Err(error) => Outcome::Failed { error },

@@ -70,6 +70,35 @@ fn what_is_measured_is_what_the_double_was_set_to() {
 }
 
 #[test]
+fn cublaslt_is_measured_where_it_is_and_held_to_what_it_can_do() {
+    let node = || Node::new("H100-SXM5-80GB", 1).with_cublaslt();
+    let (judgement, report, code) = node().check(&["--require", "library_fp16_rate,library_fp8_rate"]);
+    assert_eq!((judgement.verdict, code), (Verdict::Pass, 0), "{:#?}", complaints(&judgement));
+    for (quantity, share) in [
+        (Quantity::LibraryFp16Rate, 0.76 * 989.0),
+        (Quantity::LibraryBf16Rate, 0.76 * 989.0),
+        (Quantity::LibraryTf32Rate, 0.76 * 494.5),
+        (Quantity::LibraryFp8Rate, 0.70 * 1979.0),
+    ] {
+        let figures = report.gpus[0].figures[&quantity].measured().unwrap();
+        assert!((0.99..1.01).contains(&(figures.median / share)), "{quantity}: {figures:?}");
+        assert!(figures.by.starts_with("cuBLASLt 8192x8192x"), "{figures:?}");
+    }
+    // What mma reaches is too little for the library.
+    let slow = node().set(0, "library", serde_json::json!([590e12, 752e12, 376e12, 1385e12]));
+    let (judgement, _, code) = slow.check(&[]);
+    assert_eq!(
+        (judgement.of("library_fp16_rate"), judgement.of("fp16_rate"), code),
+        (Some(Verdict::Fail), Some(Verdict::Pass), 2)
+    );
+    // One that refuses is as one that is not there.
+    let refusing = node().set(0, "library", serde_json::json!([0, 0, 0, 0]));
+    let (judgement, _, code) = refusing.check(&[]);
+    assert_eq!((judgement.verdict, judgement.of("library_fp16_rate"), code), (Verdict::Pass, None, 0));
+    assert_eq!(refusing.check(&["--require", "library_fp16_rate"]).2, 2);
+}
+
+#[test]
 fn a_standard_check_burns_all_at_once_and_keeps_what_it_saw() {
     let (judgement, report, code) = Node::new("A100-SXM4-80GB", 2).check(&["--level", "standard"]);
     assert_eq!((judgement.verdict, code), (Verdict::Pass, 0), "{:#?}", complaints(&judgement));

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use trueup_gpucheck::format::TensorType;
 use trueup_gpucheck::judge::thresholds::{direct, expectation};
 use trueup_gpucheck::judge::{Judgement, Subject, Verdict};
 use trueup_gpucheck::models::{Fabric, Model, named};
@@ -57,6 +58,12 @@ impl Node {
     pub(crate) fn scale(self, gpu: usize, name: &str, by: f64) -> Self {
         let now = self.settings["gpus"][gpu][name].as_f64().unwrap();
         self.set(gpu, name, json!(now * by))
+    }
+
+    /// Adds cuBLASLt: the same library, so that it has the driver's GPUs.
+    pub(crate) fn with_cublaslt(self) -> Self {
+        std::os::unix::fs::symlink("libcuda.so.1", self.library("libcublasLt.so.12")).unwrap();
+        self
     }
 
     /// Takes a symbol out of a library: the loader looks for it by its name, which is another then.
@@ -117,6 +124,7 @@ fn healthy(model: &Model) -> Value {
     let [fp32, fp16, bf16, tf32, fp8] =
         [Quantity::Fp32Rate, Quantity::Fp16Rate, Quantity::Bf16Rate, Quantity::Tf32Rate, Quantity::Fp8Rate]
             .map(|rate| of(rate) * 1e12);
+    let library = TensorType::ALL.map(|kind| of(Quantity::library(kind)) * 1e12);
     let links = if matches!(model.fabric, Fabric::NvLink(_)) { 18 } else { 0 };
     json!({
         "name": format!("NVIDIA {}", model.words.join(" ")),
@@ -125,6 +133,7 @@ fn healthy(model: &Model) -> Value {
         "multiprocessors": 20,
         "ecc": true,
         "bandwidth": bandwidth, "host": host, "fp32": fp32, "fp16": fp16, "bf16": bf16, "tf32": tf32, "fp8": fp8,
+        "library": library,
         "pcie": [model.pcie, 16, model.pcie, 16],
         "ill": {},
         "counted": { "rows": [0, 0, 0, 0], "links": [links, 0], "throttle": 4 },
