@@ -41,7 +41,55 @@ fn thought(judgement: &Judgement, subject: Subject, what: &str) -> Option<Verdic
         .map(|finding| finding.verdict)
 }
 
+/// Every place in a report as JSON.
+fn places(value: &serde_json::Value, at: &str, found: &mut Vec<String>) {
+    found.push(at.to_owned());
+    match value {
+        serde_json::Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| places(item, &format!("{at}/{index}"), found));
+        }
+        serde_json::Value::Object(fields) => {
+            fields.iter().for_each(|(name, field)| places(field, &format!("{at}/{}", name.replace('/', "~1")), found));
+        }
+        _ => {}
+    }
+}
+
+/// What a report may have in a place by mistake.
+fn nonsense() -> impl Strategy<Value = serde_json::Value> {
+    use serde_json::json;
+    prop::sample::select(vec![
+        json!(null),
+        json!(0),
+        json!(-1),
+        json!(1e308),
+        json!(u64::MAX),
+        json!(u32::MAX),
+        json!(""),
+        json!([]),
+        json!({}),
+        json!(true),
+        json!([0, 0]),
+        json!({ "state": "measured" }),
+        json!({ "state": "failed", "error": "" }),
+    ])
+}
+
 proptest! {
+    #[test]
+    fn a_report_with_nonsense_in_it_is_refused_or_judged(report in node(), place in any::<prop::sample::Index>(), nonsense in nonsense()) {
+        let mut value = serde_json::to_value(&report).unwrap();
+        let mut all = Vec::new();
+        places(&value, "", &mut all);
+        *value.pointer_mut(&all[place.index(all.len())]).unwrap() = nonsense;
+        if let Ok(report) = serde_json::from_value::<Report>(value) {
+            let judgement = judge(&report, &Rules::default());
+            crate::table::table(&report, &judgement);
+            let drawing = crate::svg::svg(&report, &judgement);
+            prop_assert!(roxmltree::Document::parse(&drawing).is_ok());
+        }
+    }
+
     #[test]
     fn a_better_figure_never_makes_a_worse_finding(
         report in node(), rules in rules(), gpu in any::<prop::sample::Index>(), quantity in any::<prop::sample::Index>(), by in 1.0f64..3.0,

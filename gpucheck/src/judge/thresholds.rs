@@ -87,8 +87,10 @@ fn fp32(model: &Model) -> Band {
 /// Of the peak of the tensor cores, by `mma.sync`.
 fn mma(model: &Model, kind: TensorType) -> Band {
     match (model.capability, kind) {
-        // DCGM's own generic kernels see the same bound: Hopper's full rate needs `wgmma`, Blackwell's `tcgen05`.
-        ((9, _), TensorType::Fp8) => band(0.30, 0.24, 0.18, "mma.sync may run FP8 as FP16 on Hopper; J"),
+        // Hopper's full rate needs `wgmma`, Blackwell's `tcgen05`.
+        ((9, _), TensorType::Fp8) => {
+            band(0.30, 0.24, 0.18, "mma.sync runs FP8 as FP16 on Hopper (NVIDIA/cutlass#1986); bounds J")
+        }
         ((9, _), _) => band(0.60, 0.52, 0.45, "mma.sync tops out at 60-65 % on Hopper; bounds J"),
         ((10, _), TensorType::Fp8) => band(0.15, 0.10, 0.07, "mma.sync is not Blackwell's way; J"),
         ((10, _), _) => band(0.30, 0.20, 0.15, "mma.sync is not Blackwell's way; J"),
