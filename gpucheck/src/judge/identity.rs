@@ -17,29 +17,31 @@ pub(super) fn node(report: &Report, rules: &Rules) -> Vec<Finding> {
         .iter()
         .map(|incident| Finding::new(Subject::Node, "run", Verdict::Fail, incident.to_string()))
         .collect();
-    let count = u32::try_from(report.gpus.len()).unwrap_or(u32::MAX);
-    let wanted = rules.count.or(report.seen_by_nvml);
-    let finding = match (count, rules.count, report.seen_by_nvml) {
-        (0, _, _) => Finding::new(Subject::Node, "count", Verdict::Fail, "there is no GPU"),
-        (_, Some(wanted), _) if wanted != count => {
-            Finding::new(Subject::Node, "count", Verdict::Fail, format!("{count} GPUs are there, {wanted} should be"))
-        }
-        (_, _, Some(seen)) if seen > count => {
-            let reason =
-                format!("NVML sees {seen} GPUs and CUDA {count}: one can't be used, or is kept from this process");
-            Finding::new(
-                Subject::Node,
-                "count",
-                if rules.count.is_some() { Verdict::Warn } else { Verdict::Fail },
-                reason,
-            )
-        }
-        _ => Finding::new(Subject::Node, "count", Verdict::Pass, "as many as there should be"),
-    };
-    findings.push(
-        wanted.iter().fold(finding.measured(count.to_string()), |finding, wanted| finding.expected(wanted.to_string())),
-    );
+    findings.push(count(report, rules));
     findings
+}
+
+fn count(report: &Report, rules: &Rules) -> Finding {
+    let there = u32::try_from(report.gpus.len()).unwrap_or(u32::MAX);
+    let (verdict, reason) = match (there, rules.count, report.seen_by_nvml) {
+        (0, _, _) if !report.incidents.is_empty() => (Verdict::NotChecked, "the run did not come to it".into()),
+        (0, _, _) => (Verdict::Fail, "there is no GPU".into()),
+        (_, Some(wanted), _) if wanted != there => {
+            (Verdict::Fail, format!("{there} GPUs are there, {wanted} should be"))
+        }
+        (_, wanted, Some(seen)) if seen > there => {
+            let reason =
+                format!("NVML sees {seen} GPUs and CUDA {there}: one can't be used, or is kept from this process");
+            // Who says how many there must be may keep others from it.
+            (if wanted.is_some() { Verdict::Warn } else { Verdict::Fail }, reason)
+        }
+        _ => (Verdict::Pass, "as many as there should be".into()),
+    };
+    let finding = Finding::new(Subject::Node, "count", verdict, reason).measured(there.to_string());
+    match rules.count.or(report.seen_by_nvml) {
+        Some(wanted) => finding.expected(wanted.to_string()),
+        None => finding,
+    }
 }
 
 /// One GPU: model, memory, link.

@@ -317,6 +317,11 @@ fn reports_that_are_wrong_themselves_do_not_pass() {
         about(&crash, Subject::Node, "run"),
         (Verdict::Fail, "the measuring process died of signal 11 during fp8_rate on GPU 1")
     );
+    // Where the driver could not be asked, that no GPU is known says nothing.
+    let mut refused = Report::new(Level::Quick);
+    assert_eq!(about(&judge(&refused, &Rules::default()), Subject::Node, "count").0, Verdict::Fail);
+    refused.incidents.push(Incident::Refused { what: "to count GPUs".into(), error: "803".into() });
+    assert_eq!(about(&judge(&refused, &Rules::default()), Subject::Node, "count").0, Verdict::NotChecked);
     let nothing = after(|report| {
         let Some(Outcome::Measured(found)) = report.gpus[1].answers.get_mut("product_fp32") else { panic!() };
         found.compared = 0;

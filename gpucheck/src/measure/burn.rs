@@ -1,4 +1,5 @@
-//! All GPUs at once, for as long as is asked: tensor cores and memory together, every answer looked at.
+//! All GPUs at once, for as long as is asked: tensor cores and memory together. All words of memory that are read are looked at, and of
+//! the sums those that each round ends with.
 
 use super::device::{Device, DeviceError};
 use super::kernels::{self, Faults, Pattern};
@@ -6,8 +7,7 @@ use super::rates;
 use crate::format::TensorType;
 use crate::nvml::Eye;
 use crate::reference::Chains;
-use crate::report::Figures;
-use crate::report::{Burn, Conditions, Correctness, Outcome, Unit, median};
+use crate::report::{Burn, Conditions, Correctness, Figures, Outcome, Unit, median};
 
 /// How long one look at a GPU is apart from the next, in seconds by its clock.
 const ROUND: f64 = 0.5;

@@ -125,6 +125,9 @@ fn one_that_hangs() {
     // What was known before is kept, and what was not come to is not checked.
     assert_eq!(about(&judgement, ILL, "answers product_fp16").0, Verdict::Pass);
     assert_eq!(about(&judgement, ILL, "host_to_device").0, Verdict::NotChecked);
+    for what in ["direct", "staged"] {
+        assert_eq!(about(&judgement, Subject::Pair(0, 1), what).0, Verdict::NotChecked);
+    }
 }
 
 #[test]
