@@ -234,11 +234,11 @@ mod tests {
 
     #[test]
     fn one_that_hangs_is_ended_when_its_time_is_over() {
-        let hangs = |text: &str| match script(text, Duration::from_secs(1)) {
+        let hangs = |text: &str| match script(text, Duration::from_secs(3)) {
             Supervised::Measured(report) => report.incidents,
             Supervised::Absent(reason) => panic!("absent: {reason}"),
         };
-        let wanted = Incident::Hung { after: 1, during: vec!["x on GPU 0".into()] };
+        let wanted = Incident::Hung { after: 3, during: vec!["x on GPU 0".into()] };
         assert_eq!(hangs(&format!("{BEGIN} exec sleep 600")), [wanted]);
         // One that closes its output and stays hangs too.
         assert_eq!(hangs("exec >&- 2>&-; exec sleep 600").len(), 1);

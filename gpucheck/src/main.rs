@@ -51,6 +51,7 @@ fn check(arguments: &Arguments) -> Result<u8, String> {
     let mut command = Command::new(program);
     command.arg("child").args(arguments.measure.again());
     let limit = Duration::from_secs(arguments.measure.limit());
+    let started = now();
     let mut progress = |event: &Event| tell_progress(arguments.progress, event);
     let supervised = supervise(command, arguments.measure.level(), limit, &mut progress);
     match supervised.map_err(|error| format!("the measuring process can't be started: {error}"))? {
@@ -59,7 +60,7 @@ fn check(arguments: &Arguments) -> Result<u8, String> {
             Ok(ABSENT)
         }
         Supervised::Measured(mut report) => {
-            report.started = now();
+            report.started = started;
             conclude(&report, &rules, &arguments.output)
         }
     }

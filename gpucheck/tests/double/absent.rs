@@ -1,6 +1,8 @@
 //! Machines without a driver, without a GPU, without NVML; libraries that are none, and arguments that mean nothing.
 
 use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::json;
 use trueup_gpucheck::judge::{Subject, Verdict};
@@ -113,4 +115,20 @@ fn arguments_that_mean_nothing_are_refused_before_anything_is_measured() {
     for line in ["0  the GPUs pass", "1  wrong usage", "2  the GPUs fail", "3  there is no driver, or no GPU"] {
         assert!(help.stdout.contains(line), "{}", help.stdout);
     }
+}
+
+#[test]
+fn a_measuring_process_that_nobody_listens_to_ends_even_if_its_gpu_hangs() {
+    let node = node().set(0, "ill.hangs", json!("copy"));
+    let mut child = node.command(&["child"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    // Its listener is gone: so is the other end of its standard input.
+    drop(child.stdin.take());
+    let ended = (0..1200).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        child.try_wait().unwrap()
+    });
+    if ended.is_none() {
+        child.kill().unwrap();
+    }
+    assert_eq!(ended.and_then(|status| status.code()), Some(1));
 }
