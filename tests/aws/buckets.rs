@@ -359,7 +359,7 @@ fn a_bucket_with_files_in_it_goes_only_if_it_is_said() {
     }
     rig.s3("delete_object", with(&rig, json!({ "Key": "a/b" })));
     rig.s3("create_multipart_upload", with(&rig, json!({ "Key": "c" })));
-    rig.run(&["destroy", "--yes"]).exits(5).complains("is not empty").complains("force_destroy");
+    rig.run(&["destroy", "--yes"]).exits(5).says("is not empty").says("force_destroy");
     only(&rig);
     rig.write("  data: { kind: bucket, versioning: true, force_destroy: true }\n");
     rig.run(&["apply", "--yes"]).exits(0);

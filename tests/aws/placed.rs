@@ -73,7 +73,7 @@ fn what_a_destroy_can_not_remove_is_told_before_anything_goes() {
     rig.up();
     let bucket = rig.buckets().remove(0);
     rig.s3("put_object", json!({ "Bucket": bucket, "Key": "by/hand.txt", "Body": "x" }));
-    rig.run(&["destroy", "--yes"]).exits(5).complains("by/hand.txt").complains("force_destroy: true");
+    rig.run(&["destroy", "--yes"]).exits(5).says("by/hand.txt").says("force_destroy: true");
     assert_eq!(all(&rig, "AWS::SQS::Queue").len(), 1, "nothing went");
     rig.s3("delete_object", json!({ "Bucket": bucket, "Key": "by/hand.txt" }));
     rig.run(&["destroy", "--yes"]).exits(0);

@@ -98,7 +98,12 @@ impl Pool {
             .into_builder()
             .region(Region::new(region.clone()))
             .build();
-        let account = account(&config).await?;
+        let account = account(&config).await.map_err(|error| match &settings.profile {
+            Some(profile) => {
+                ProviderError { message: format!("of the profile `{profile}`: {}", error.message), ..error }
+            }
+            None => error,
+        })?;
         if let Some(said) = settings.account.filter(|said| *said != account) {
             let message = format!("the credentials are of the account {account}, and the blueprint says {said}");
             return Err(ProviderError::new(Class::Denied, message).code("WrongAccount"));

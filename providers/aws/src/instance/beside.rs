@@ -9,7 +9,6 @@ use trueup_engine::schema::Problem;
 use trueup_state::{FieldPath, KindName, Scope, Value};
 
 use super::OPTIONS;
-use super::found::text_option;
 use super::key_pair;
 
 /// The type of a security group.
