@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use trueup_state::{Scope, State};
+use trueup_state::{Record, Scope, State};
 
 use crate::blueprint::Program;
 use crate::estate::{self, Providers};
@@ -11,10 +11,8 @@ use crate::estate::{self, Providers};
 /// does what two of its providers could mean.
 pub(crate) fn reach(state: &mut State, program: &Program, providers: &Providers) {
     let now = estate::places(providers, program);
-    let is_recorded_so = |state: &State| {
-        state.records.values().flat_map(|record| record.objects()).any(|object| !object.scope.access.is_empty())
-    };
-    if now.iter().all(|scope| scope.access.is_empty()) && !is_recorded_so(state) {
+    let is_any_named = state.records.values().flat_map(Record::objects).any(|object| !object.scope.access.is_empty());
+    if !is_any_named && now.iter().all(|scope| scope.access.is_empty()) {
         return;
     }
     let addresses: Vec<_> = state.records.keys().cloned().collect();

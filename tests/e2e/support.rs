@@ -382,6 +382,7 @@ impl Running {
         let _ = kill_process(self.pid(), signal);
     }
 
+    #[allow(dead_code, reason = "the tests of AWS use it")]
     /// Whether it has ended, which [`Running::wait`] tells of still.
     pub(crate) fn has_ended(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;

@@ -11,7 +11,7 @@ use trueup_engine::plan::Mode;
 use trueup_engine::{EngineError, PlanOptions};
 use trueup_state::clock::SeededEntropy;
 use trueup_state::rules::{self, Rule};
-use trueup_state::{Address, Generation, KindName, ProviderName, Request, Status, Token, Value};
+use trueup_state::{Address, Generation, KindName, Request, Status, Token, Value};
 
 use crate::laws;
 use crate::model::Model;

@@ -60,12 +60,15 @@ struct Mind {
     /// How much a page of machines has at most, where it has less than was asked for.
     page: Option<usize>,
     /// What was sent with a token, and what was answered, by region and token: EC2 remembers it, and answers a repeat once it has an answer.
-    tokens: BTreeMap<(String, String), Arc<tokio::sync::Mutex<Option<(Bytes, Bytes)>>>>,
+    tokens: BTreeMap<(String, String), Answered>,
     /// As whom calls were made: the ids of access keys.
     keys: BTreeSet<String>,
     /// What was asked of EC2, by its operations, in its own words.
     asked: Vec<(String, BTreeMap<String, String>)>,
 }
+
+/// What was sent with a token, and what was answered; none while there is no answer.
+type Answered = Arc<tokio::sync::Mutex<Option<(Bytes, Bytes)>>>;
 
 /// A call, as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What AWS writes otherwise than it was told, by the `propertyTransform` of a type's schema: a name in small letters, a key's ARN for
 //! its id, `example.com.` for `example.com`.
 //!
-//! A transform is a JSONata expression of what was told; alternatives stand between `$OR`. What it comes to is how AWS writes it, or a
+//! A transform is a `JSONata` expression of what was told; alternatives stand between `$OR`. What it comes to is how AWS writes it, or a
 //! regular expression of what AWS may write. One that does not speak of its property would allow any value of it, and is left out.
 
 use jsonata_core::Expression;
