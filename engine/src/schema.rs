@@ -171,9 +171,9 @@ impl Schema {
         Value::Map(self.names().iter().map(|(name, stable)| (name.clone(), keep(name, *stable))).collect())
     }
 
-    /// The attributes as they are, those that are not there null.
+    /// The attributes as they are, those that are not there null. Of what is not known at all nothing is.
     pub fn whole_attributes(&self, now: &Value) -> Value {
-        if now.as_map().is_some_and(|map| map.keys().eq(self.names().keys())) {
+        if *now == Value::Unknown || now.as_map().is_some_and(|map| map.keys().eq(self.names().keys())) {
             return now.clone();
         }
         let is = |name: &str| now.get(name).cloned().unwrap_or_default();
