@@ -406,6 +406,26 @@ mod tests {
     }
 
     #[test]
+    fn what_has_another_form_is_told_by_an_example_then_by_words_then_by_the_expression_alone() {
+        let text = |description: &str| json!({ "type": "string", "pattern": "^[0-9]+h$", "description": description });
+        let list = json!({ "type": "array", "items": { "type": "string", "pattern": "^[0-9]+h$" }, "description": "Which. Example: `[8h]`." });
+        for (field, given, said) in [
+            (
+                text("How long. Example: `8h`, `9h`, `1h`."),
+                json!("x"),
+                "it is written like `8h` or `9h`, and matches `^[0-9]+h$`",
+            ),
+            (list, json!(["8h", "x"]), "it is written like `8h`, and matches `^[0-9]+h$`"),
+            (text("A number of hours. And more."), json!("x"), "(A number of hours): it matches no `^[0-9]+h$`"),
+            (json!({ "type": "string", "pattern": "^[0-9]+h$" }), json!("x"), "this does not look like `^[0-9]+h$`"),
+        ] {
+            let schema = Schema::new(1, json!({ "type": "object", "properties": { "f": field } }), json!({}), false);
+            let problems = schema.problems(&json!({ "f": given }).into());
+            assert!(problems.len() == 1 && problems[0].message.ends_with(said), "{problems:?}");
+        }
+    }
+
+    #[test]
     fn a_delete_takes_over_what_matters_to_it_alone() {
         let spec = json!({ "type": "object", "properties": {
             "force": { "type": "boolean", "x-on-delete": true },
