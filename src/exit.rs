@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use trueup_engine::EngineError;
 use trueup_engine::diagnostic::Diagnostics;
 use trueup_engine::estate::EstateError;
+use trueup_engine::provider::ProviderError;
 use trueup_state::StoreError;
 use trueup_state::codec::VaultError;
 
@@ -127,7 +128,26 @@ impl From<EngineError> for Failure {
             EngineError::Estate(EstateError::NoProvider(name)) => {
                 failure.help(format!("build Trueup with it: `cargo install --path . --features {name}`"))
             }
+            EngineError::Estate(EstateError::Provider { error: ProviderError { help: Some(help), .. }, .. }) => {
+                failure.help(help)
+            }
             EngineError::Estate(_) => failure,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use trueup_state::Class;
+
+    use super::*;
+
+    #[test]
+    fn what_a_provider_says_is_to_be_done_is_told() {
+        let failure =
+            |error| Failure::from(EngineError::from(EstateError::Provider { provider: "cloud".into(), error }));
+        let error = || ProviderError::new(Class::Denied, "nobody is signed in");
+        assert_eq!(failure(error().help("sign in")).help.as_deref(), Some("sign in"));
+        assert_eq!(failure(error()).help, None);
     }
 }

@@ -18,7 +18,7 @@ use crate::estate::Estate;
 use crate::naming;
 use crate::plan::{Action, Change, Operation, Plan, Reason, diff};
 use crate::provider::{Api, Check, Manager, ProviderError, Source};
-use crate::schema::Effect;
+use crate::schema::{Effect, Schema};
 
 /// The checks that there are, by kind.
 pub type Checks = BTreeMap<trueup_state::KindName, Arc<dyn Check>>;
@@ -70,14 +70,12 @@ impl<'a> Finisher<'a> {
             let is_wanted = program.resources.contains_key(&change.address) || change.part_of.is_some();
             if is_wanted && change.action != Action::Delete {
                 let manager = estate.manager(&change.scope, &change.kind);
-                let attributes = &change.attributes_after;
-                let stable = manager.map_or(Value::Unknown, |manager| manager.schema().stable_attributes(attributes));
-                let visible = Visible {
-                    kind: change.kind.clone(),
-                    provider: change.scope.provider.clone(),
-                    attributes: attributes.clone(),
-                    stable,
+                let (attributes, stable) = match manager.map(|manager| manager.schema()) {
+                    Some(schema) => seen_of(schema, &change.attributes_after),
+                    None => (change.attributes_after.clone(), Value::Unknown),
                 };
+                let (kind, provider) = (change.kind.clone(), change.scope.provider.clone());
+                let visible = Visible { kind, provider, attributes, stable };
                 finisher.world.show(change.address.clone(), visible);
             }
         }
@@ -359,12 +357,9 @@ impl<'a> Finisher<'a> {
             current.map(|object| object.attributes.clone())
         };
         if let (Some(attributes), Ok(manager)) = (attributes, self.manager(operation)) {
-            let stable = manager.schema().stable_attributes(&attributes);
-            let provider = operation.scope.provider.clone();
-            self.world.show(
-                operation.address.clone(),
-                Visible { kind: operation.kind.clone(), provider, attributes, stable },
-            );
+            let (attributes, stable) = seen_of(manager.schema(), &attributes);
+            let (kind, provider) = (operation.kind.clone(), operation.scope.provider.clone());
+            self.world.show(operation.address.clone(), Visible { kind, provider, attributes, stable });
         }
     }
 
@@ -407,6 +402,14 @@ impl<'a> Finisher<'a> {
         }
         (outputs != before).then_some(Event::Outputs { outputs })
     }
+}
+
+/// What expressions see of attributes: all that the schema names, null where the provider leaves one out, as in a plan; and those that
+/// stay.
+fn seen_of(schema: &Schema, attributes: &Value) -> (Value, Value) {
+    let whole = schema.whole_attributes(attributes);
+    let stable = schema.stable_attributes(&whole);
+    (whole, stable)
 }
 
 /// What is wrong, at its place, and what to do.

@@ -27,6 +27,8 @@ pub struct Inner<'a> {
     pub schema: &'a Json,
     /// Whether it must be there.
     pub required: bool,
+    /// Whether it is the mark of one of several shapes that its map may have: it must be there where that shape is meant.
+    pub choice: bool,
 }
 
 impl Help {
@@ -73,17 +75,35 @@ fn own(schema: &Json) -> Vec<Inner<'_>> {
     if reference_kinds(schema).is_some() {
         return Vec::new();
     }
-    let listed = |key: &str| schema.get(key).and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str);
-    let required: Vec<&str> = listed("required").collect();
+    let required = asked_for(schema);
     let entries = schema.get("properties").and_then(Json::as_object).into_iter().flatten();
-    let mut fields: Vec<Inner<'_>> =
-        entries.map(|(name, schema)| Inner { name, schema, required: required.contains(&name.as_str()) }).collect();
+    let mut fields: Vec<Inner<'_>> = entries
+        .map(|(name, schema)| Inner { name, schema, required: required.contains(&name.as_str()), choice: false })
+        .collect();
     for field in variants(schema).flat_map(own) {
         if !fields.iter().any(|known| known.name == field.name) {
             fields.push(field);
         }
     }
+    let chosen = chosen(schema);
+    for field in fields.iter_mut().filter(|field| chosen.contains(&field.name)) {
+        (field.required, field.choice) = (false, true);
+    }
     fields
+}
+
+/// The fields that some of a map's shapes ask for, and others don't.
+fn chosen(schema: &Json) -> Vec<&str> {
+    let shapes = ["anyOf", "oneOf"].into_iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
+    let shapes: Vec<Vec<&str>> = shapes.filter(|shape| shape.get("required").is_some()).map(asked_for).collect();
+    let always = asked_for(schema);
+    let in_all = |name: &&str| shapes.iter().all(|shape| shape.contains(name)) || always.contains(name);
+    shapes.iter().flatten().copied().filter(|name| !in_all(name)).collect()
+}
+
+/// The fields that a schema itself asks for.
+fn asked_for(schema: &Json) -> Vec<&str> {
+    schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect()
 }
 
 /// What a field holds, in a few words: `list of string`, `standard | cold`, `whole bucket`.
@@ -170,6 +190,24 @@ mod tests {
         ] {
             assert_eq!(type_words(&schema), words, "{schema}");
         }
+    }
+
+    #[test]
+    fn what_one_of_several_shapes_asks_for_is_a_choice() {
+        let shape =
+            |name: &str| json!({ "type": "object", "required": [name, "in"], "properties": { name: {}, "in": {} } });
+        let rules = json!({ "type": "object", "required": ["in"], "properties": { "in": {}, "a": {}, "b": {} },
+            "oneOf": [{ "required": ["a"] }, { "required": ["b"] }] });
+        let several =
+            json!({ "anyOf": [{ "oneOf": [{ "const": "none" }, shape("a"), shape("b")] }, { "type": "null" }] });
+        let one = json!({ "anyOf": [{ "const": "none" }, shape("a")] });
+        for (schema, is_choice) in [(&rules, true), (&several, true), (&one, false)] {
+            for field in inner(schema) {
+                let expected = if field.name == "in" { (true, false) } else { (!is_choice, is_choice) };
+                assert_eq!((field.required, field.choice), expected, "{} of {schema}", field.name);
+            }
+        }
+        assert_eq!(inner(&several).len(), 3);
     }
 
     #[test]

@@ -70,7 +70,8 @@ pub(crate) fn resolve_paths(
         let resolved = resolve(&resource.base, &given).display().to_string();
         if let Some(problem) = unfit(schema, &field, contents, &resolved, &shown(&resolved)) {
             let problem = at(problem);
-            wrong.push(if Path::new(&given).is_absolute() { problem } else { relative(problem, program, resource) });
+            let is_told = problem.help.is_some() || Path::new(&given).is_absolute();
+            wrong.push(if is_told { problem } else { relative(problem, program, resource) });
         }
         if let Some(digest) = digest_field(schema, &field) {
             let known = contents.digests.get(&resolved).and_then(|digest| digest.as_ref().ok());
@@ -92,6 +93,10 @@ fn url(field: &FieldPath, given: &str, is_secret: bool) -> Diagnostic {
     Diagnostic::error(format!("`{field}` takes a path, and {shown} is a URL")).help(help)
 }
 
+/// What can be read at a path.
+const READABLE: &str = "what is read are regular files that this user may read, and symbolic links to such a file; put a copy in the place of \
+    anything else, or take it out";
+
 /// What is wrong with what stands at a path, if it was looked at.
 fn unfit(schema: &Schema, field: &FieldPath, contents: &Contents, path: &str, shown: &str) -> Option<Diagnostic> {
     let wants = schema.field(field).and_then(|field| mark_text(field, "x-path"));
@@ -102,7 +107,9 @@ fn unfit(schema: &Schema, field: &FieldPath, contents: &Contents, path: &str, sh
         (Ok(Stands::Directory), Some("file")) => format!("{shown} is a directory, where a file belongs"),
         (Err(reason), _) => format!("{shown} can't be looked at: {reason}"),
         (Ok(_), _) => match contents.digests.get(path)? {
-            Err(reason) => format!("{shown} can't be read: {reason}"),
+            Err(reason) => {
+                return Some(Diagnostic::error(format!("{shown} can't be read: {reason}")).help(READABLE));
+            }
             Ok(_) => return None,
         },
     };

@@ -401,12 +401,21 @@ pub struct ProviderError {
     pub message: String,
     /// The provider's id of the request, to ask its support with.
     pub request_id: Option<String>,
+    /// What to do about it, where the provider can say more than its class does.
+    pub help: Option<String>,
 }
 
 impl ProviderError {
     /// A failure that left nothing behind.
     pub fn new(class: Class, message: impl Into<String>) -> Self {
-        Self { class, applied: Applied::No, code: String::new(), message: message.into(), request_id: None }
+        Self { class, applied: Applied::No, code: String::new(), message: message.into(), request_id: None, help: None }
+    }
+
+    /// The same failure with what to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
     }
 
     /// The same failure with the provider's code.

@@ -171,9 +171,9 @@ impl Schema {
         Value::Map(self.names().iter().map(|(name, stable)| (name.clone(), keep(name, *stable))).collect())
     }
 
-    /// The attributes as they are, those that are not there null.
+    /// The attributes as they are, those that are not there null. Of what is not known at all nothing is.
     pub fn whole_attributes(&self, now: &Value) -> Value {
-        if now.as_map().is_some_and(|map| map.keys().eq(self.names().keys())) {
+        if *now == Value::Unknown || now.as_map().is_some_and(|map| map.keys().eq(self.names().keys())) {
             return now.clone();
         }
         let is = |name: &str| now.get(name).cloned().unwrap_or_default();
@@ -403,6 +403,26 @@ mod tests {
             .chain(open.into_iter().filter(|(name, _)| name == "min"));
         let known: Map = known.collect();
         assert_eq!(said(Value::Map(Map::from([("replicas".to_owned(), known.into())]))).len(), 1);
+    }
+
+    #[test]
+    fn what_has_another_form_is_told_by_an_example_then_by_words_then_by_the_expression_alone() {
+        let text = |description: &str| json!({ "type": "string", "pattern": "^[0-9]+h$", "description": description });
+        let list = json!({ "type": "array", "items": { "type": "string", "pattern": "^[0-9]+h$" }, "description": "Which. Example: `[8h]`." });
+        for (field, given, said) in [
+            (
+                text("How long. Example: `8h`, `9h`, `1h`."),
+                json!("x"),
+                "it is written like `8h` or `9h`, and matches `^[0-9]+h$`",
+            ),
+            (list, json!(["8h", "x"]), "it is written like `8h`, and matches `^[0-9]+h$`"),
+            (text("A number of hours. And more."), json!("x"), "(A number of hours): it matches no `^[0-9]+h$`"),
+            (json!({ "type": "string", "pattern": "^[0-9]+h$" }), json!("x"), "this does not look like `^[0-9]+h$`"),
+        ] {
+            let schema = Schema::new(1, json!({ "type": "object", "properties": { "f": field } }), json!({}), false);
+            let problems = schema.problems(&json!({ "f": given }).into());
+            assert!(problems.len() == 1 && problems[0].message.ends_with(said), "{problems:?}");
+        }
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub fn stands_at(path: &Path) -> io::Result<Stands> {
 /// The digest of a file or directory as a whole, `sha256:…`. The same names and contents give the same digest wherever they stand.
 ///
 /// # Errors
-/// What can't be read, a symbolic link or a special file, a name that is no UTF-8.
+/// What can't be read, a symbolic link to anything but a regular file, a special file, a name that is no UTF-8.
 pub fn tree_digest(path: &Path) -> io::Result<String> {
     let mut files = Vec::new();
     for (relative, full) in tree_files(path)? {
@@ -69,7 +69,8 @@ pub fn digest_of(files: &[TreeFile]) -> String {
     format!("sha256:{}", hex::encode(hash.finalize()))
 }
 
-/// The files below a directory, or the file itself: relative path and full path, sorted by the former.
+/// The files below a directory, or the file itself: relative path and full path, sorted by the former. A symbolic link to a regular
+/// file stands for that file, wherever it is, by the link's own name: a cache of models keeps its files elsewhere and is made of links.
 ///
 /// # Errors
 /// As [`tree_digest`].
@@ -79,7 +80,7 @@ pub fn tree_files(path: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     if metadata.is_dir() {
         collect(path, "", &mut files)?;
     } else {
-        regular(path, &metadata)?;
+        regular(path, metadata.file_type())?;
         files.push((file_name(path)?, path.to_owned()));
     }
     files.sort();
@@ -113,18 +114,28 @@ fn collect(directory: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -
         if metadata.is_dir() {
             collect(&path, &format!("{relative}/"), files)?;
         } else {
-            regular(&path, &metadata)?;
+            regular(&path, metadata.file_type())?;
             files.push((relative, path));
         }
     }
     Ok(())
 }
 
-fn regular(path: &Path, metadata: &fs::Metadata) -> io::Result<()> {
-    if metadata.is_file() {
+/// Refuses what is neither a regular file nor a link to one. A directory behind a link is not entered, so there is no circle to get
+/// caught in.
+fn regular(path: &Path, kind: fs::FileType) -> io::Result<()> {
+    let what = if kind.is_symlink() {
+        match fs::metadata(path) {
+            Ok(there) if there.is_file() => return Ok(()),
+            Ok(there) if there.is_dir() => "a symbolic link to a directory".to_owned(),
+            Ok(_) => "a symbolic link to no regular file".to_owned(),
+            Err(error) => format!("a symbolic link that leads nowhere ({error})"),
+        }
+    } else if kind.is_file() {
         return Ok(());
-    }
-    let what = if metadata.is_symlink() { "a symbolic link" } else { "no regular file" };
+    } else {
+        "no regular file".to_owned()
+    };
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} is {what}: it can't be copied", path.display())))
 }
 
@@ -175,11 +186,43 @@ mod tests {
         assert_eq!(files[0].0, "one");
     }
 
+    #[cfg(unix)]
+    fn link(to: impl AsRef<Path>, at: impl AsRef<Path>) {
+        std::os::unix::fs::symlink(to, at).unwrap();
+    }
+
     #[test]
     #[cfg(unix)]
-    fn a_symbolic_link_is_refused() {
-        let directory = tree();
-        std::os::unix::fs::symlink("one", directory.path().join("link")).unwrap();
-        assert!(tree_digest(directory.path()).unwrap_err().to_string().contains("symbolic link"));
+    fn a_link_to_a_file_is_the_file_wherever_that_is() {
+        let (plain, cache) = (tree(), tree());
+        fs::create_dir_all(cache.path().join("snapshot/b")).unwrap();
+        link("../one", cache.path().join("snapshot/one"));
+        link(cache.path().join("b/two"), cache.path().join("hop"));
+        link("../../hop", cache.path().join("snapshot/b/two"));
+        let digest = |path: &str| tree_digest(&cache.path().join(path)).unwrap();
+        assert_eq!(digest("snapshot"), tree_digest(plain.path()).unwrap());
+        assert_eq!(tree_files(&cache.path().join("snapshot/one")).unwrap()[0].0, "one");
+        let before = digest("snapshot");
+        fs::write(cache.path().join("one"), "another").unwrap();
+        assert_ne!(digest("snapshot"), before, "what it leads to is what is digested");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_to_anything_else_is_refused() {
+        for (to, why) in [
+            ("b", "a symbolic link to a directory"),
+            (".", "a symbolic link to a directory"),
+            ("nowhere", "a symbolic link that leads nowhere"),
+            ("link", "a symbolic link that leads nowhere"),
+            ("/dev/null", "a symbolic link to no regular file"),
+        ] {
+            let directory = tree();
+            link(to, directory.path().join("link"));
+            for path in [directory.path().to_owned(), directory.path().join("link")] {
+                let said = tree_digest(&path).unwrap_err().to_string();
+                assert!(said.contains(why), "{to}: {said}");
+            }
+        }
     }
 }

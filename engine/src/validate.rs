@@ -5,6 +5,7 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::Value as Json;
 use trueup_state::{FieldPath, Map, Step, Value};
 
+use crate::help::Help;
 use crate::plan::echo::scrub;
 use crate::schema::{self, Problem};
 
@@ -248,6 +249,7 @@ fn describe(error: &ValidationError<'_>, schema: &Json, root: &Json) -> Vec<Prob
         ValidationErrorKind::Enum { .. }
         | ValidationErrorKind::OneOfNotValid { .. }
         | ValidationErrorKind::AnyOf { .. } => vec![no_choice(found, here, path)],
+        ValidationErrorKind::Pattern { pattern } => say(unlike(pattern, schema, path)),
         _ => say(bound(kind).unwrap_or_else(|| without_value(&error.to_string(), found))),
     }
 }
@@ -316,9 +318,32 @@ fn bound(kind: &ValidationErrorKind) -> Option<String> {
         ValidationErrorKind::BacktrackLimitExceeded { .. } => {
             "this takes too long to compare with its pattern".to_owned()
         }
-        ValidationErrorKind::Pattern { pattern } => format!("this does not look like `{pattern}`"),
         _ => return None,
     })
+}
+
+/// What is said of a text that is not of the form of its field: an example of that, or the field's own words, before the expression.
+fn unlike(pattern: &str, schema: &Json, path: &FieldPath) -> String {
+    let field = |path: &[Step]| path.iter().try_fold(schema, schema::child).map(Help::of).unwrap_or_default();
+    let own = field(path.steps());
+    // An item is one of those in its list's examples.
+    let around = match path.steps() {
+        [list @ .., Step::Index(_)] => field(list),
+        _ => Help::default(),
+    };
+    let items = around.values().into_iter().filter_map(|value| value.as_array().cloned()).flatten();
+    let is_text = |value: Json| value.as_str().map(|text| format!("`{text}`"));
+    let examples: Vec<String> = own.values().into_iter().chain(items).filter_map(is_text).take(2).collect();
+    match (examples.is_empty(), own.summary()) {
+        (false, _) => {
+            format!("this does not look right: it is written like {}, and matches `{pattern}`", examples.join(" or "))
+        }
+        (true, "") => format!("this does not look like `{pattern}`"),
+        (true, words) => {
+            let words = words.trim_end_matches('.');
+            format!("this does not look right ({words}): it matches no `{pattern}`")
+        }
+    }
 }
 
 /// The fields of which a schema asks for exactly one, if that is what its `oneOf` says. `shapes`: also where it says besides what each

@@ -183,7 +183,10 @@ async fn what_is_declared_is_found_by_its_name() {
     assert_eq!(matched(&adoption), [("a".to_owned(), "other-given".to_owned(), by)]);
     assert_eq!(
         left(&adoption),
-        ["b: there is no named with the name `missing` in toy (region r1)", "c has no name to look for"]
+        [
+            "b: there is no named with the name `missing` in toy (region r1)",
+            "c can't be looked for: nothing that the blueprint says of it is what its provider knows it by"
+        ]
     );
     let one = Which::One(address("b"));
     assert_eq!(refused(&house, &text, &one).await.0, "b: there is no named with the name `missing` in toy (region r1)");

@@ -5,15 +5,18 @@ use std::io::{BufRead, IsTerminal, Write};
 use crate::draw;
 use crate::exit::Failure;
 
-/// Puts a question at the terminal, and says whether the answer was `yes`; false once `cancelled` is there. An error where nobody is
-/// there to answer.
+/// Puts a question at the terminal, and says whether the answer was `yes`; false once `cancelled` is there. An error where nobody can be
+/// asked.
 pub(super) async fn confirmed(
     question: &str,
     json: bool,
     cancelled: impl Future<Output = ()>,
 ) -> Result<bool, Failure> {
     if json || !std::io::stdin().is_terminal() {
-        return Err(Failure::new("nobody is there to say yes").help("add `--yes` to answer beforehand"));
+        let why = if json { "with `--json` nobody is asked" } else { "there is no terminal to ask at" };
+        return Err(
+            Failure::new(format!("this has to be agreed to, and {why}")).help("add `--yes` to agree beforehand")
+        );
     }
     draw::put(&format!("\n{question}"));
     let _ = std::io::stdout().flush();

@@ -32,7 +32,10 @@ async fn topic(workplace: &Workplace, name: &str) -> Result<Topic, Failure> {
         && let Some(provider) = workplace.engine.providers.get(maker)
     {
         let described = provider.describe(&kind).await;
-        let native = described.map_err(|error| Failure::new(format!("the provider `{maker}`: {error}")))?;
+        let native = described.map_err(|error| {
+            let failure = Failure::new(format!("the provider `{maker}`: {error}"));
+            Failure { help: error.help, ..failure }
+        })?;
         if let Some(native) = native {
             return explain_native(catalog, name, maker, native).map_err(told);
         }

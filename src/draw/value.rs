@@ -57,14 +57,16 @@ pub(crate) fn change(before: Option<&Value>, after: Option<&Value>) -> String {
     }
     let is_cut = |value: &&Value| short(value).contains('…') && !is_digest(value);
     match (before.filter(is_cut), after.filter(is_cut)) {
-        (Some(before), Some(after)) => {
-            let (before, after): (Vec<char>, Vec<char>) =
-                (whole(before).chars().collect(), whole(after).chars().collect());
-            let same = before.iter().zip(&after).take_while(|(before, after)| before == after).count();
-            format!("{} → {}", window(&before, same), window(&after, same))
-        }
+        (Some(before), Some(after)) => format!("{} → {}", beside(before, after), beside(after, before)),
         _ => format!("{} → {}", optional(before), optional(after)),
     }
+}
+
+/// A long value beside another: the part in which they differ first.
+pub(crate) fn beside(value: &Value, other: &Value) -> String {
+    let text: Vec<char> = whole(value).chars().collect();
+    let same = text.iter().zip(whole(other).chars()).take_while(|(one, other)| **one == *other).count();
+    window(&text, same)
 }
 
 /// What stands around a place of a long text.

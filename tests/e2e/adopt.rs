@@ -42,7 +42,7 @@ fn local() -> Place {
 fn what_was_forgotten_is_adopted_by_its_name() {
     let place = local();
     place.run(&["plan"]).exits(2).says("3 to create");
-    place.run(&["adopt"]).exits(1).says("the-one").complains("nobody is there to say yes").complains("`--yes`");
+    place.run(&["adopt"]).exits(1).says("the-one").complains("there is no terminal to ask at").complains("`--yes`");
     place.run(&["state", "list"]).exits(0).says_not("the-one");
     let said = place.run(&["adopt", "--yes"]).exits(0).says("the-one at local, by its name").says("the-two at local");
     said.says("an apply would change nothing of it").says("Adopted: 3 resources.").says_not("Not adopted");
@@ -116,7 +116,7 @@ fn what_has_another_stacks_tags_is_taken_over_only_by_force() {
     here.write("blueprint.yaml", &text.replace("team: ml", "team: llm"));
 
     let said = here.run(&["adopt", "--yes"]).exits(0).says("Not adopted:").says("belongs to another stack");
-    said.says("chat/model has no name to look for").says("Nothing was found to adopt.");
+    said.says("chat/model can't be looked for").says("Nothing was found to adopt.");
     here.run(&["state", "list"]).exits(1).complains("has no state");
     here.run(&["adopt", "weights", "--id", id, "--yes"])
         .exits(1)

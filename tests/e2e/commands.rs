@@ -135,7 +135,7 @@ fn a_plan_without_refresh_does_not_look() {
 #[test]
 fn without_a_terminal_nothing_is_done_unasked() {
     let place = Place::with(BUCKETS);
-    place.run(&["apply"]).exits(1).complains("nobody is there to say yes").complains("add `--yes`");
+    place.run(&["apply"]).exits(1).complains("there is no terminal to ask at").complains("add `--yes`");
     place.run(&["apply", "--json"]).exits(1).json_lines();
     assert!(!place.path(".trueup").exists());
     place.run(&["apply", "-y"]).exits(0);

@@ -51,6 +51,27 @@ fn the_language() {
 }
 
 #[test]
+fn what_any_resource_may_have_is_explained_by_its_name_alone() {
+    assert_eq!(said(&["placement"]), said(&["resources.placement"]));
+    assert_eq!(said(&["placement.provider"]), said(&["resources.placement.provider"]));
+}
+
+#[test]
+fn what_is_chosen_from_several_is_marked_as_a_choice() {
+    insta::assert_snapshot!(said(&["schedule.starts", "schedule.starts.queue", "gpu_instance.market"]));
+}
+
+#[test]
+fn options_are_their_providers_to_tell() {
+    let place = Place::new();
+    let told = |name: &str| place.run(&["explain", name]).exits(1);
+    told("gpu_instance.options.sim")
+        .complains("known to the provider `sim` alone")
+        .complains("the documentation of `sim` lists its options");
+    told("gpu_instance.options.nobody").complains("`gpu_instance.options` has no `nobody`");
+}
+
+#[test]
 fn a_provider() {
     assert_eq!(said(&["local"]), said(&["providers.local"]));
     insta::assert_snapshot!(said(&["local", "local.root"]));

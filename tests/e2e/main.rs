@@ -24,6 +24,8 @@ mod json;
 mod kills;
 mod kinds;
 mod language;
+mod left_out;
+mod links;
 mod no_key;
 mod oci;
 mod phases;

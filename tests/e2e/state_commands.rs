@@ -108,7 +108,11 @@ fn what_is_forgotten_is_still_there() {
     let place = blocks();
     let weights = place.run(&["state", "show", "weights", "--json"]).exits(0).json()["current"]["id"].clone();
     let made = place.made("demo-one");
-    place.run(&["state", "forget", "weights"]).exits(1).complains("nobody is there to say yes").complains("`--yes`");
+    place
+        .run(&["state", "forget", "weights"])
+        .exits(1)
+        .complains("there is no terminal to ask at")
+        .complains("`--yes`");
     place.run(&["state", "forget", "weights", "--json"]).exits(1);
     place.run(&["state", "show", "weights"]).exits(0);
     let forgotten = place.run(&["state", "forget", "weights", "--yes", "--json"]).exits(0).json();

@@ -7,6 +7,9 @@ use crate::provider::ProviderError;
 
 /// What to do about a failure of a plan's operation.
 pub(crate) fn remedy(error: &ProviderError, verb: Verb, mode: Mode) -> Option<String> {
+    if let Some(help) = &error.help {
+        return Some(help.clone());
+    }
     let again = match mode {
         Mode::Apply => "apply again",
         Mode::Destroy | Mode::Correct => "run the same command again",

@@ -25,6 +25,8 @@ pub struct Topic {
     pub schema: Json,
     /// Whether it must be there where it may stand.
     pub required: bool,
+    /// Whether it is one of several that are chosen from, of which one must be there.
+    pub choice: bool,
 }
 
 /// What a name means.
@@ -99,7 +101,7 @@ pub fn explain(catalog: &Catalog, name: &str) -> Result<Topic, Unknown> {
             help: "its provider's reference lists what stands under `properties`; `resources` tells what any resource may have".to_owned(),
         });
     }
-    let Some(mut topic) = topics.iter().find(|topic| topic.name == first).cloned() else {
+    let Some(mut topic) = topics.iter().find(|topic| topic.name == first).cloned().or_else(|| of_any(first)) else {
         let known: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
         let (message, help) = (format!("there is nothing called `{first}`"), among(first, &known));
         return Err(Unknown { message, help });
@@ -108,6 +110,14 @@ pub fn explain(catalog: &Catalog, name: &str) -> Result<Topic, Unknown> {
         topic = below(&topic, word.split('[').next().unwrap_or(word), catalog)?;
     }
     Ok(topic)
+}
+
+/// What may be said of any resource, by its name alone: `placement` for `resources.placement`.
+fn of_any(name: &str) -> Option<Topic> {
+    let language = language();
+    let fields = inner(language.pointer("/properties/resources")?);
+    let found = fields.into_iter().find(|field| field.name == name)?;
+    Some(field(&format!("resources.{name}"), Role::Field, found))
 }
 
 /// The native kind that a name names, or a field of which, and the provider that makes it; none where no provider here does.
@@ -123,7 +133,8 @@ pub fn explain_native(catalog: &Catalog, name: &str, maker: &str, native: Native
     let mut words = name.split('.').filter(|word| !word.is_empty());
     let schema = native.spec.clone();
     let role = Role::Native { maker: maker.to_owned(), native: Box::new(native) };
-    let mut topic = Topic { name: words.next().unwrap_or_default().to_owned(), role, schema, required: false };
+    let name = words.next().unwrap_or_default().to_owned();
+    let mut topic = Topic { name, role, schema, required: false, choice: false };
     for word in words {
         topic = below(&topic, word.split('[').next().unwrap_or(word), catalog)?;
     }
@@ -167,6 +178,14 @@ fn below(topic: &Topic, word: &str, catalog: &Catalog) -> Result<Topic, Unknown>
         }
     }
     let message = format!("`{}` has no `{word}`", topic.name);
+    if topic.name.ends_with(".options") && catalog.providers.contains_key(word) {
+        return Err(Unknown {
+            message: format!("what stands in `{}.{word}` is known to the provider `{word}` alone", topic.name),
+            help: format!(
+                "the documentation of `{word}` lists its options, kind by kind; one that there is not is refused when a plan is made"
+            ),
+        });
+    }
     if known.is_empty() {
         return Err(Unknown {
             message,
@@ -196,7 +215,7 @@ fn kind(name: &str, schema: &Schema, catalog: &Catalog) -> Topic {
     let is_maker = |(_, entry): &(&String, &ProviderEntry)| entry.kinds.iter().any(|kind| kind.as_str() == name);
     let makers = catalog.providers.iter().filter(is_maker).map(|(name, _)| name.clone()).collect();
     let role = Role::Kind { attributes: schema.attributes.clone(), makers };
-    Topic { name: name.to_owned(), role, schema: schema.spec.clone(), required: false }
+    Topic { name: name.to_owned(), role, schema: schema.spec.clone(), required: false, choice: false }
 }
 
 fn provider(name: &str, entry: &ProviderEntry) -> Topic {
@@ -206,9 +225,10 @@ fn provider(name: &str, entry: &ProviderEntry) -> Topic {
         role: Role::Provider { kinds },
         schema: entry.settings.spec.clone(),
         required: false,
+        choice: false,
     }
 }
 
 fn field(name: &str, role: Role, field: Inner<'_>) -> Topic {
-    Topic { name: name.to_owned(), role, schema: field.schema.clone(), required: field.required }
+    Topic { name: name.to_owned(), role, schema: field.schema.clone(), required: field.required, choice: field.choice }
 }

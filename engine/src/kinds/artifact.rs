@@ -27,7 +27,8 @@ pub struct Spec {
     #[schemars(extend("x-immutable" = true, "x-reference" = ["bucket"]))]
     pub bucket: Reference,
 
-    /// The file or directory that is copied, relative to the blueprint's file. Example: `./models/tiny-llama`.
+    /// The file or directory that is copied, relative to the blueprint's file. A symbolic link in it counts as the file that it leads to,
+    /// as in a cache of models; one to a directory, or to nothing, is an error. Example: `./models/tiny-llama`.
     #[schemars(length(min = 1), extend("x-path" = true, "x-digest-into" = "digest"))]
     pub source: String,
 

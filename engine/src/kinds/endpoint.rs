@@ -210,12 +210,12 @@ pub struct Attributes {
     /// Where requests go. Example: `http://127.0.0.1:20801`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Where each replica answers, for those who balance the load themselves.
+    /// Where each replica answers, for those who balance the load themselves; null where the provider does not tell.
     #[schemars(extend("x-volatile" = true))]
     pub urls: Vec<String>,
     /// The provider's full identifier, for policies: an ARN, a resource name, a directory.
     pub resource_id: String,
-    /// What it is doing: `running`, `degraded`, `stopped`.
+    /// What it is doing: `running`, `degraded`, `stopped`; null where the provider does not tell.
     #[schemars(extend("x-volatile" = true))]
     pub status: String,
     /// Where its log is.

@@ -255,6 +255,10 @@ fn request_id(response: &HttpResponse) -> Option<String> {
         .map(str::to_owned)
 }
 
+/// What to do where there are no credentials.
+const SIGN_IN: &str = "sign in with `aws configure` or `aws sso login`, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or say a `profile` or a `role` \
+    of the provider `aws`";
+
 /// A call that never left.
 fn unsent<E: Error + 'static>(doing: &str, error: &SdkError<E, HttpResponse>) -> ProviderError {
     let (class, why) = match error {
@@ -262,7 +266,9 @@ fn unsent<E: Error + 'static>(doing: &str, error: &SdkError<E, HttpResponse>) ->
         SdkError::ConstructionFailure(_) => (Class::Internal, "the request can't be made"),
         _ => (Class::Transient, "it can't be reached"),
     };
-    ProviderError::new(class, format!("{doing}: {why}: {}", innermost(error)))
+    let is_nobody = class == Class::Denied;
+    let error = ProviderError::new(class, format!("{doing}: {why}: {}", innermost(error)));
+    if is_nobody { error.help(SIGN_IN) } else { error }
 }
 
 /// Whether a call that came to nothing was certainly not sent: nobody listened, or there was nothing to sign it with.
@@ -358,5 +364,10 @@ mod tests {
         let error = SdkError::<ListBucketsError, _>::dispatch_failure(ConnectorError::other(nameless.into(), None));
         let error = failed("list buckets", &error);
         assert_eq!((error.class, error.applied), (Class::Denied, Applied::No));
+        let help = error.help.unwrap();
+        assert!(
+            ["aws configure", "aws sso login", "AWS_ACCESS_KEY_ID", "`profile`"].iter().all(|way| help.contains(way))
+        );
+        assert_eq!(failed("list buckets", &io(io::ErrorKind::ConnectionRefused)).help, None);
     }
 }

@@ -25,9 +25,9 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp of a regular file.
+    /// The stamp of a regular file, or of the one that a link leads to.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
-        let metadata = fs::symlink_metadata(path)?;
+        let metadata = fs::metadata(path)?;
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
         }

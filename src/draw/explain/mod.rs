@@ -40,6 +40,9 @@ const MARKS: [(&str, &str, &str); 6] = [
     ("x-volatile", "may change", "it may change without a replacement"),
 ];
 
+/// What is said of a field that is chosen from several, of which one must be there.
+const CHOICE: &str = "one of these";
+
 /// A sort of things that one word names: its title, its name in JSON, and what is one.
 type Group = (&'static str, &'static str, fn(&Role) -> bool);
 
@@ -134,7 +137,12 @@ fn facts(topic: &Topic, help: &Help) -> Vec<(String, String)> {
         }
         Role::Provider { kinds } => add("makes", kinds.join(", ")),
         Role::Section | Role::Field => {
-            add("required", if topic.required { "yes" } else { "no" }.to_owned());
+            let is_required = match (topic.required, topic.choice) {
+                (true, _) => "yes",
+                (false, true) => CHOICE,
+                (false, false) => "no",
+            };
+            add("required", is_required.to_owned());
         }
         Role::Attribute => {}
     }
@@ -181,11 +189,14 @@ fn fields(title: &str, schema: &Json, role: &Role) -> String {
     let width = inner.iter().map(|field| field.name.len()).max().unwrap_or(0);
     let mut text = format!("\n{}\n", title.bold());
     for field in inner {
-        let Inner { name, schema, required } = field;
+        let Inner { name, schema, required, choice } = field;
         let mut notes: Vec<&str> = marks(schema).map(|(_, word, _)| *word).collect();
         // Of an attribute, being required says only that it is always known.
         if required && !matches!(role, Role::Attribute) {
             notes.insert(0, "required");
+        }
+        if choice && !matches!(role, Role::Attribute) {
+            notes.insert(0, CHOICE);
         }
         let gap = " ".repeat(width - name.len());
         let notes: Vec<String> = notes.iter().map(|note| format!("  {}", note.yellow())).collect();

@@ -81,7 +81,7 @@ pub(super) fn notices(notices: &[Notice]) -> String {
     let mut text = String::new();
     for notice in notices {
         let about = notice.address.as_ref().map(|address| format!("{}: ", safe::line(address))).unwrap_or_default();
-        let mark = if notice.stops { "stops:".red().to_string() } else { "note:".cyan().to_string() };
+        let mark = if notice.stops { "left as it is:".red().to_string() } else { "note:".cyan().to_string() };
         text.push_str(&format!("{mark} {about}{}\n", safe::line(&notice.message)));
     }
     text

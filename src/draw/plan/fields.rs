@@ -25,7 +25,7 @@ impl Row {
     /// What becomes of one field, by itself. `whole`: nothing of it is left out.
     pub(super) fn of_field(field: &FieldChange, whole: bool) -> Self {
         let (before, after) = (field.before.as_ref(), field.after.as_ref());
-        let (words, more) = words(before, after, whole);
+        let (words, more) = words(&field.path, before, after, whole);
         Self { name: safe::line(&field.path), words: format!("{words}{}", place(field.source.as_ref())), more }
     }
 
@@ -42,13 +42,18 @@ impl Row {
 }
 
 /// What becomes of a value, and lines for what is too long for one.
-fn words(before: Option<&Value>, after: Option<&Value>, whole: bool) -> (String, Vec<String>) {
+fn words(path: &FieldPath, before: Option<&Value>, after: Option<&Value>, whole: bool) -> (String, Vec<String>) {
     if whole {
-        let side = |side: Option<&Value>| side.map_or_else(|| value::NONE.to_owned(), value::whole);
-        return (format!("{} → {}", side(before), side(after)), Vec::new());
+        return (both(before, after), Vec::new());
     }
-    let list = before.zip(after).and_then(|(before, after)| lists::change(before, after));
+    let list = before.zip(after).and_then(|(before, after)| lists::change(path, before, after));
     list.unwrap_or_else(|| (value::change(before, after), Vec::new()))
+}
+
+/// A value as it is and as it is to be, nothing of either left out.
+fn both(before: Option<&Value>, after: Option<&Value>) -> String {
+    let side = |side: Option<&Value>| side.map_or_else(|| value::NONE.to_owned(), value::whole);
+    format!("{} → {}", side(before), side(after))
 }
 
 /// Lines under a resource, what they are about in a column.
@@ -152,7 +157,7 @@ fn sides(action: Action, before: Option<&Value>, after: Option<&Value>, changes:
         (before, after) if [before, after].into_iter().flatten().any(reference::is_one) => {
             reference::change(before, after, changes)
         }
-        (before, after) => words(before, after, true).0,
+        (before, after) => both(before, after),
     }
 }
 

@@ -172,6 +172,24 @@ fn a_long_chain_is_cut_and_what_is_drawn_of_it_grows_with_its_length_alone() {
 }
 
 #[test]
+fn between_the_parts_of_one_resource_the_inner_links_are_left_out() {
+    let mut plan = row(5);
+    plan.changes[1..4].iter_mut().for_each(|change| change.part_of = Some(address("chat")));
+    assert_eq!(
+        words(&plan, "n3"),
+        ["model changes, because n1 changes, because model changes, because n0 is replaced, because source was edited"]
+    );
+    plan.changes[4].part_of = Some(address("other"));
+    let whole = words(&plan, "n4");
+    assert!(whole[0].starts_with("model changes, because n3 changes, because model changes, because n1 "), "{whole:?}");
+    let whys = Whys::new(&plan, None);
+    let json = whys.chains(&address("n4"))[0].json();
+    assert_eq!(json["links"].as_array().unwrap().len(), 5, "machines are told all of them: {json}");
+    plan.changes[2].part_of = Some(address("another"));
+    assert!(words(&plan, "n3")[0].contains("because n2 changes"), "a part of something else is told");
+}
+
+#[test]
 fn what_decides_comes_first_and_what_is_alike_is_said_once() {
     let mut plan = plan();
     let reasons = vec![

@@ -54,6 +54,13 @@ struct Link<'a> {
     cause: Option<&'a Cause<'a>>,
 }
 
+impl<'a> Link<'a> {
+    /// What its resource is a part of.
+    fn whole(&self) -> Option<&'a Address> {
+        self.change.part_of.as_ref()
+    }
+}
+
 impl<'a> Whys<'a> {
     /// The reasons of all changes of a plan. `program`: the blueprint, where it is at hand.
     pub(crate) fn new(plan: &'a Plan, program: Option<&'a Program>) -> Self {
@@ -225,10 +232,25 @@ impl Chain<'_> {
         last.cause.and_then(|cause| cause.place).or(last.change.source.as_ref())
     }
 
-    /// `model changes, because weights is replaced, because path was edited`.
+    /// Whether a link leads from one part of a resource to the next of the same: what that is made of is said by its ends.
+    fn is_inner(&self, position: usize) -> bool {
+        let next_is_left_out = self.left_out > 0 && position + 2 == self.links.len();
+        match self.links.get(position.saturating_sub(1)..position + 2) {
+            Some([before, link, after]) if position > 0 && !next_is_left_out => {
+                link.whole().is_some() && before.whole() == link.whole() && link.whole() == after.whole()
+            }
+            _ => false,
+        }
+    }
+
+    /// `model changes, because weights is replaced, because path was edited`. Of links between parts of one resource the first and the
+    /// last are told.
     pub(super) fn words(&self) -> String {
         let mut parts = Vec::new();
         for (position, link) in self.links.iter().enumerate() {
+            if self.is_inner(position) {
+                continue;
+            }
             let is_last = position + 1 == self.links.len();
             if is_last && self.left_out > 0 {
                 parts.push(format!("because of {} more in a row", self.left_out));

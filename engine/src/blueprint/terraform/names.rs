@@ -20,7 +20,8 @@ impl Names {
         let Some(name) = [plain.clone(), longer.clone()].into_iter().chain(numbered).find(is_free) else {
             return (longer, None);
         };
-        let note = (name != plain).then(|| format!("it is `{name}` here: `{plain}` is taken, or means something"));
+        let why = if means_something(&plain) { "has a meaning of its own in expressions" } else { "is another's name" };
+        let note = (name != plain).then(|| format!("it is `{name}` here: `{plain}` {why}"));
         self.0.insert(name.clone());
         (name, note)
     }
@@ -45,6 +46,7 @@ mod tests {
     #[test]
     fn names_are_spelled_as_ours_and_no_two_are_the_same() {
         let mut names = Names::default();
+        let taken = || Some("is another's name".to_owned());
         let mut take = |kind: &str, words: &[&str]| {
             let words = words.iter().map(|word| (*word).to_owned()).collect();
             let (source, attributes) = ("hashicorp/aws".to_owned(), serde_json::Map::new());
@@ -58,19 +60,20 @@ mod tests {
                 problem: None,
             };
             let (name, note) = names.take(&theirs);
-            (name, note.is_some())
+            (name, note.map(|note| note.split("` ").last().unwrap_or_default().to_owned()))
         };
-        assert_eq!(take("aws_sqs_queue", &["net", "Events-dead", "a.b"]), ("net_events_dead_a_b".to_owned(), false));
+        assert_eq!(take("aws_sqs_queue", &["net", "Events-dead", "a.b"]), ("net_events_dead_a_b".to_owned(), None));
         assert_eq!(
             take("aws_sqs_queue", &["net_events", "dead", "a_b"]),
-            ("net_events_dead_a_b_sqs_queue".to_owned(), true)
+            ("net_events_dead_a_b_sqs_queue".to_owned(), taken())
         );
         assert_eq!(
             take("aws_sqs_queue", &["net_events", "dead_a", "b"]),
-            ("net_events_dead_a_b_sqs_queue_2".to_owned(), true)
+            ("net_events_dead_a_b_sqs_queue_2".to_owned(), taken())
         );
-        assert_eq!(take("aws_sqs_queue", &["1st"]), ("r_1st".to_owned(), false));
-        assert_eq!(take("aws_sqs_queue", &["ß"]), ("r".to_owned(), false));
-        assert_eq!(take("aws_sqs_queue", &["loop"]), ("loop_sqs_queue".to_owned(), true));
+        assert_eq!(take("aws_sqs_queue", &["1st"]), ("r_1st".to_owned(), None));
+        assert_eq!(take("aws_sqs_queue", &["ß"]), ("r".to_owned(), None));
+        let meaning = Some("has a meaning of its own in expressions".to_owned());
+        assert_eq!(take("aws_sqs_queue", &["loop"]), ("loop_sqs_queue".to_owned(), meaning));
     }
 }

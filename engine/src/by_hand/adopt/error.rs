@@ -40,7 +40,7 @@ pub enum AdoptError {
         place: String,
     },
     /// Nothing tells what it could be.
-    #[error("{0} has no name to look for")]
+    #[error("{0} can't be looked for: nothing that the blueprint says of it is what its provider knows it by")]
     Nameless(Address),
     /// Several things could be it.
     #[error("{address}: several things bear its tags: {}", ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", "))]
@@ -121,7 +121,9 @@ impl AdoptError {
             Self::NothingThere { .. } => {
                 "look for it at the provider: `--id` takes the provider's id, of the resource's own kind, region and account".to_owned()
             }
-            Self::Nameless(address) => format!("say which one it is: `trueup adopt {address} --id ID`"),
+            Self::Nameless(address) => format!(
+                "give it the id that its provider has for it, such as a name, a URL or an ARN: `trueup adopt {address} --id ID`"
+            ),
             Self::Several { address, ids } => {
                 let id = ids.first().map_or("ID", String::as_str);
                 format!("say which one it is: `trueup adopt {address} --id {id}`")

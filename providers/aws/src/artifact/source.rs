@@ -20,7 +20,7 @@ use super::budget::Budget;
 /// How much is read at once, in bytes.
 const CHUNK: usize = 1024 * 1024;
 
-/// What a file's metadata says of its content: as long as all of it is the same, so is the content. The time of the last status
+/// What a file's metadata, a link followed, says of its content: as long as all of it is the same, so is the content. The time of the last status
 /// change can't be set by hand, so that a file altered with its time put back is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
@@ -32,7 +32,7 @@ pub(super) struct Stamp {
 
 impl Stamp {
     fn of(path: &Path) -> io::Result<Self> {
-        let metadata = fs::symlink_metadata(path)?;
+        let metadata = fs::metadata(path)?;
         Ok(Self {
             size: metadata.size(),
             inode: (metadata.dev(), metadata.ino()),
@@ -273,6 +273,23 @@ mod tests {
         // The check value of CRC-64/NVME, of "123456789".
         let check = base64::encode(0xAE8B_1486_0A79_9888_u64.to_be_bytes());
         assert_eq!(source.files[1].sum().unwrap().crc64, check);
+    }
+
+    #[tokio::test]
+    async fn a_link_to_a_file_is_sent_as_what_it_leads_to_and_noticed_when_it_leads_elsewhere() {
+        let (blobs, _) = place();
+        let directory = tempfile::tempdir().unwrap();
+        let link =
+            |to: &str| std::os::unix::fs::symlink(blobs.path().join(to), directory.path().join("model")).unwrap();
+        link("b");
+        let mut source = Source::survey(&directory.path().display().to_string()).unwrap();
+        assert!(source.sum_up(&budget(Duration::from_mins(1))).unwrap());
+        assert_eq!((source.files[0].path.as_str(), source.files[0].size()), ("model", 9));
+        assert_eq!(source.digest(), tree_digest(directory.path()).unwrap());
+        assert_eq!(source.files[0].piece(3, 4).await.unwrap(), b"4567");
+        fs::remove_file(directory.path().join("model")).unwrap();
+        link("a");
+        assert_eq!(source.files[0].piece(3, 4).await.unwrap_err().code, "SourceChanged");
     }
 
     #[tokio::test]

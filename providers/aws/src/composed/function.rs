@@ -120,8 +120,9 @@ fn problems(wanted: &Wanted<'_>) -> Vec<Problem> {
     for name in field(wanted, "env").revealed().as_map().into_iter().flat_map(|env| env.keys()) {
         let is_name = name.len() > 1 && name.starts_with(|c: char| c.is_ascii_alphabetic());
         if !is_name || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            let message =
-                format!("`{name}` is no name of a variable at AWS: a letter, and then letters, digits and `_`");
+            let message = format!(
+                "`{name}` is no name of a variable at AWS: it has two characters or more, the first a letter, the others letters, digits or `_`"
+            );
             problems.push(Problem::new(FieldPath::parse("env").field(name), message));
         }
     }

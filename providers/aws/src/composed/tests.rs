@@ -356,7 +356,11 @@ fn what_aws_can_not_do_is_told_with_its_field() {
     said("function", json!({ "code": image, "runtime": "python3.13" }), "runtime: an image has no `runtime`");
     said("function", json!({ "code": image, "memory_mib": 20_000 }), "memory_mib: a function at AWS has at most 10240");
     said("function", json!({ "code": image, "timeout": "16m" }), "timeout: one call takes");
-    said("function", json!({ "code": image, "env": { "A": "b" } }), "env.A: `A` is no name of a variable");
+    said(
+        "function",
+        json!({ "code": image, "env": { "A": "b" } }),
+        "env.A: `A` is no name of a variable at AWS: it has two characters or more",
+    );
     let archive = json!({ "archive": { "bucket": bucket("a"), "file": "a.zip" } });
     said("function", json!({ "code": archive, "runtime": "python3.13" }), "the field `handler` is missing");
     said("volume", json!({}), "the field `zone` is missing");
