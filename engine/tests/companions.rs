@@ -131,6 +131,9 @@ fn a_run_that_dies_anywhere_is_finished_by_the_next() {
             let text = blueprint(&[PLACED, "b: { kind: guest, label: blue }"]);
             house.cloud.fail("create a r1", Fault::Fails(Class::NoCapacity));
             house.run_to_death(&text, Some((append, Moment::After))).await;
+            // What has no record yet needs them none the less.
+            let plan = house.plan(&text).await;
+            assert!(operations(&plan).iter().all(|one| !one.starts_with("delete")), "{append}: {:#?}", plan.changes);
             house.up(&text).await;
             house.settled(&text).await;
             assert_eq!(house.cloud.things().len(), 5, "{append}");

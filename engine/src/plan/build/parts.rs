@@ -248,8 +248,11 @@ impl Builder<'_> {
         let records = self.input.state.into_iter().flat_map(|state| state.records.range(address.clone()..));
         let parts = records.map(|(part, _)| part).take_while(|part| part.is_in(address));
         let parts: Vec<Address> = parts.filter(|part| *part != address).cloned().collect();
-        let record = self.record(address).into_iter();
-        let shared = record.flat_map(|record| record.declared.dependencies.iter().filter(|one| is_shared(one)));
+        let record = self.record(address).map(|record| &record.declared);
+        // What is on its way has no record yet.
+        let open = self.open.get(address).map(|open| &open.declared);
+        let declared = record.into_iter().chain(open);
+        let shared = declared.flat_map(|declared| declared.dependencies.iter().filter(|one| is_shared(one)));
         self.held.extend(shared.cloned().chain(parts));
     }
 
