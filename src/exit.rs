@@ -16,9 +16,9 @@ pub(crate) enum Exit {
     Done = 0,
     /// An error: nothing was done.
     Error = 1,
-    /// Changes or drift were found.
+    /// Changes or drift were found; or GPUs fail.
     Changes = 2,
-    /// Some resources failed.
+    /// Some resources failed; or there is no GPU to check.
     Failed = 3,
     /// Another run holds the lease.
     Held = 4,

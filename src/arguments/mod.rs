@@ -1,5 +1,6 @@
 //! What may be said on the command line.
 
+mod gpucheck;
 mod mistake;
 mod part;
 #[cfg(feature = "sim")]
@@ -17,6 +18,7 @@ use trueup_engine::kinds::duration::SpanError;
 use crate::draw::schedule::Every;
 use crate::files::from_here;
 
+pub(crate) use gpucheck::GpucheckArgs;
 pub(crate) use mistake::without_values;
 pub(crate) use part::{PartArgs, RefreshArgs, ReplaceArgs, options};
 #[cfg(feature = "sim")]
@@ -33,7 +35,7 @@ pub(crate) const DEFAULT_BLUEPRINT: &str = "blueprint.yaml";
 #[command(name = "trueup", version, max_term_width = 100, propagate_version = true, disable_help_subcommand = true)]
 #[command(
     after_help = "Example: trueup apply blueprints/quickstart.yaml\n\nExit codes: 0 nothing to do, or done · 1 error · 2 changes or drift found · 3 some resources failed · \
-    4 another run holds the lease · 5 refused by policy, protection or budget"
+    4 another run holds the lease · 5 refused by policy, protection or budget. `trueup gpucheck --help` has those of a check"
 )]
 pub(crate) struct Arguments {
     /// How to answer
@@ -120,6 +122,13 @@ pub(crate) enum Command {
     #[command(after_help = "Examples: trueup graph blueprints/quickstart.yaml\n          \
         trueup graph blueprints/quickstart.yaml --format svg --out graph.svg")]
     Graph(GraphArgs),
+    /// Measure the GPUs of this machine, and judge whether they are what was paid for
+    #[command(
+        after_help = "Examples: trueup gpucheck\n          trueup gpucheck --level standard --count 8 --model H100 --require ecc,nvlink\n          \
+        trueup gpucheck --store-baseline h100.json\n\n\
+        Exit codes: 0 the GPUs pass, or are only warned of · 1 error · 2 the GPUs fail · 3 there is no driver, or no GPU"
+    )]
+    Gpucheck(GpucheckArgs),
     /// Look into the state, and put right by hand what nothing else can
     #[command(subcommand, after_help = "Example: trueup state list blueprints/quickstart.yaml")]
     State(StateCommand),

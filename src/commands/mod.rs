@@ -5,6 +5,7 @@ mod apply;
 mod ask;
 mod drift;
 mod explain;
+mod gpucheck;
 mod graph;
 mod init;
 mod output;
@@ -45,6 +46,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Drift(arguments) => drift::run(&arguments, json).await,
         Command::Output(arguments) => output::run(&arguments, json).await,
         Command::Graph(arguments) => graph::run(&arguments, format).await,
+        Command::Gpucheck(arguments) => gpucheck::run(&arguments, json).await,
         Command::State(command) => state::run(&command, json).await,
         Command::Schedule(command) => schedule::run(&command, json),
         #[cfg(feature = "sim")]

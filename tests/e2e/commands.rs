@@ -30,6 +30,7 @@ fn every_help_has_an_example() {
         "drift",
         "output",
         "graph",
+        "gpucheck",
         "schedule print",
         "state list",
         "state show",

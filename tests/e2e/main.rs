@@ -16,6 +16,7 @@ mod environments;
 mod everything;
 mod explain;
 mod full_disk;
+mod gpucheck;
 mod graph;
 mod init;
 mod interrupt;
