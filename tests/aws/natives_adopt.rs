@@ -57,7 +57,7 @@ fn a_queue_is_adopted_by_its_id_and_tagged_by_the_next_update() {
         return;
     };
     let id = made(&rig, QUEUE, &json!({ "DelaySeconds": 5, "VisibilityTimeout": 60 }));
-    rig.run(&["adopt", "events", "--yes"]).exits(1).complains("events has no name to look for").complains("--id ID");
+    rig.run(&["adopt", "events", "--yes"]).exits(1).complains("events can't be looked for").complains("--id ID");
     rig.run(&["adopt", "events", "--id", "nowhere", "--yes"])
         .exits(1)
         .complains(&format!("no {QUEUE} with the id `nowhere`"));
@@ -133,7 +133,7 @@ fn what_has_neither_tags_nor_a_name_needs_its_id() {
     rig.up();
     rig.run(&["state", "forget", "mail", "--yes"]).exits(0);
     rig.aws.proxy.take_operations();
-    rig.run(&["adopt", "mail", "--yes"]).exits(1).complains("mail has no name to look for");
+    rig.run(&["adopt", "mail", "--yes"]).exits(1).complains("mail can't be looked for");
     assert_eq!(calls(&rig)("ListResources"), 0);
     let id = all(&rig, kind).remove(0);
     rig.run(&["adopt", "mail", "--id", &id, "--yes"]).exits(0).says("Adopted: 1 resource.");
