@@ -316,13 +316,14 @@ async fn what_another_stack_has_is_taken_over_only_on_a_persons_word() {
 #[tokio::test(start_paused = true)]
 async fn two_resources_are_not_the_same_thing() {
     let house = House::new();
-    plant(&house, "named", "x", &[]);
-    let text = blueprint(&["a: { kind: named, name: x }", "b: { kind: named, name: x }"]);
-    let adoption = look(&house, &text, &Which::All).await.unwrap();
+    let planted = plant(&house, "box", "x", &[("size", 1.into())]);
+    let text = blueprint(&["a: { kind: box }", "b: { kind: box }"]);
+    let ids = |names: &[&str]| Which::Ids(names.iter().map(|name| (address(name), planted.clone())).collect());
+    let adoption = look(&house, &text, &ids(&["a", "b"])).await.unwrap();
     assert!(adoption.matches.is_empty());
     assert_eq!(left(&adoption), ["a: `other-x` would be b as well", "b: `other-x` would be a as well"]);
-    adopt(&house, &text, &Which::One(address("a"))).await;
-    assert_eq!(left(&look(&house, &text, &Which::All).await.unwrap()), ["b: `other-x` is recorded already, as a"]);
+    adopt(&house, &text, &ids(&["a"])).await;
+    assert_eq!(left(&look(&house, &text, &ids(&["b"])).await.unwrap()), ["b: `other-x` is recorded already, as a"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -302,7 +302,9 @@ async fn what_is_recorded_elsewhere_is_not_what_an_operation_made() {
     house.up(&moved(&["a -> b"], &["b: { kind: named, name: n }"])).await;
     // The thing at `b` has the name that would be made at `a`, and the tags of what was there.
     house.cloud.fail("create a", Fault::LostBefore);
-    let report = house.run(&blueprint(&["a: { kind: named, name: n }", "b: { kind: named, name: n }"])).await;
+    // That the names are one is known only once `c` is made: a plan that knew it would be refused.
+    let one = ["a: { kind: named, name: '{{ c.zone }}' }", "b: { kind: named, name: n }", "c: { kind: box, zone: n }"];
+    let report = house.run(&blueprint(&one)).await;
     assert_eq!(report.failed[0].address, address("a"), "{report:#?}");
-    assert_eq!(house.recorded().await.into_keys().collect::<Vec<_>>(), ["b"]);
+    assert_eq!(house.recorded().await.into_keys().collect::<Vec<_>>(), ["b", "c"]);
 }

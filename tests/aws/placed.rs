@@ -112,16 +112,3 @@ fn a_registry_that_changes_takes_no_image_along() {
     rig.run(&["plan"]).exits(2).says("0 to replace").says_not("± i").says_not("∓ i");
     rig.up();
 }
-
-#[test]
-fn what_can_not_shrink_is_made_anew() {
-    let volume = |size: u32| {
-        format!("  v: {{ kind: \"AWS::EC2::Volume\", properties: {{ AvailabilityZone: us-east-1a, Size: {size} }} }}\n")
-    };
-    let Some(rig) = Rig::with(&volume(20)) else { return };
-    rig.up();
-    rig.write(&volume(30));
-    rig.run(&["plan"]).exits(2).says("1 to change");
-    rig.write(&volume(10));
-    rig.run(&["plan"]).exits(2).says("1 to replace").says("properties.Size");
-}

@@ -149,7 +149,7 @@ const AFTER: [(&str, i32); 43] = [
 ];
 
 /// What knows of no stack.
-const OTHERS: [&str; 3] = ["init", "schema", "completions"];
+const OTHERS: [&str; 4] = ["init", "schema", "completions", "gpucheck"];
 
 fn blueprint() -> String {
     let outputs = WAYS.map(|(name, text)| format!("  {name}: \"{text}\"\n"));

@@ -278,9 +278,6 @@ impl Manager for Natives {
     /// A type that has no update is made anew for any change.
     fn effect(&self, before: &Value, after: &Value) -> Effect {
         match self.schema().effect(before, after) {
-            Effect::InPlace if let Some(shrinking) = schema::shrinking(self.name(), before, after) => {
-                Effect::Replace([shrinking].into())
-            }
             Effect::InPlace if !self.of.published.can(Handler::Update) => {
                 Effect::Replace([FieldPath::parse("properties")].into())
             }

@@ -3,7 +3,6 @@
 
 use serde_json::{Map, Value as Json, json};
 use trueup_engine::schema::Schema;
-use trueup_state::{FieldPath, Value};
 
 use super::published::{Pointer, Published};
 
@@ -22,8 +21,6 @@ const FIXED: [(&str, &[&str]); 1] = [(
 )];
 /// The names that a type demands and that Trueup makes up where a blueprint says none: one in all of an account's region.
 const NAMED: [(&str, &str); 1] = [("AWS::EC2::KeyPair", "KeyName")];
-/// What grows and never shrinks, though the type's schema does not say so.
-const GROWS: [(&str, &str); 1] = [("AWS::EC2::Volume", "Size")];
 /// What only a delete is told, by type and property.
 const ON_DELETE: [(&str, &str); 1] = [("AWS::ECR::Repository", "EmptyOnDelete")];
 /// What only people read, and what jsonschema need not know of.
@@ -89,17 +86,6 @@ pub(crate) fn of(published: &Published) -> Schema {
     }
     let spec = json!({ "type": "object", "additionalProperties": false, "properties": fields });
     Schema::new(1, with_default_body(spec), attributes, false)
-}
-
-/// The property that would have to shrink in place, if one would.
-pub(super) fn shrinking(of: &str, before: &Value, after: &Value) -> Option<FieldPath> {
-    let grows = GROWS.iter().filter(|(name, _)| *name == of);
-    let mut paths = grows.map(|(_, property)| FieldPath::from_iter(["properties", property]));
-    let number = |spec: &Value, path: &FieldPath| match spec.at(path)?.revealed() {
-        Value::Number(number) => number.as_f64(),
-        _ => None,
-    };
-    paths.find(|path| number(before, path).zip(number(after, path)).is_some_and(|(before, after)| after < before))
 }
 
 /// The property of a type that holds a name which Trueup makes up.
@@ -308,6 +294,8 @@ fn remove(schema: &mut Json, steps: &[&str]) {
 
 #[cfg(test)]
 mod tests {
+    use trueup_state::{FieldPath, Value};
+
     use super::*;
 
     fn queue() -> Schema {
