@@ -86,10 +86,9 @@ impl Engine {
         program: &Program,
         stack: &Stack,
         options: PlanOptions,
-        snapshot: Snapshot,
+        mut snapshot: Snapshot,
     ) -> Result<Planned, EngineError> {
         let since = self.clock.uptime();
-        let mut snapshot = snapshot;
         if let Some(state) = &mut snapshot.state {
             reach(state, program, &self.providers);
         }

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde_json::Value as Json;
 
 /// The longest that one command may take. Nothing here comes near it.
-const LONGEST: Duration = Duration::from_mins(5);
+const LONGEST: Duration = Duration::from_mins(2);
 
 /// A server that answers every GET with `ok`, and `/env` with the variable `WORDS`.
 const SERVER: &str = r"import http.server, os

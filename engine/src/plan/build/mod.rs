@@ -4,6 +4,7 @@ mod correct;
 mod describe;
 mod existing;
 mod later;
+mod named;
 mod outputs;
 mod parts;
 mod protect;
@@ -35,7 +36,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 use crate::digest::keeping;
 use crate::estate::Estate;
 use crate::naming::{TAG_ADDRESS, TAG_TOKEN};
-use crate::provider::{Candidate, Fact, Identity, Manager, Observation, RetrySafety};
+use crate::provider::{Candidate, Fact, Manager, Observation};
 use crate::visits::Visits;
 use parts::{Parts, Unmade};
 
@@ -279,26 +280,6 @@ impl<'a> Builder<'a> {
             self.check_again(resource, &options.branches);
         }
         self.settle(resource, wanted, record, decision, options);
-    }
-
-    /// Refuses two resources that would be one thing: what one of them says of it, the other would undo.
-    fn named_once(&mut self, resource: &Resource, wanted: &Wanted, manager: &dyn Manager) {
-        let name = match manager.identity(&wanted.spec) {
-            Identity::Is(name) => name,
-            Identity::Name if manager.retry_safety() == RetrySafety::NamedByCaller => match wanted.spec.get("name") {
-                Some(Value::String(name)) => name.clone(),
-                _ => return,
-            },
-            _ => return,
-        };
-        let place = Scope { provider: wanted.scope.provider.provider().into(), ..wanted.scope.clone() };
-        let first =
-            self.names.entry((place, wanted.kind.clone(), name.clone())).or_insert_with(|| resource.address.clone());
-        if *first != resource.address {
-            let message = format!("{first} and {} are both the {} `{name}`", resource.address, wanted.kind);
-            let help = "one thing has one block; another block reads it, or has another name";
-            self.problems.push(Diagnostic::error(message).at(resource.span, "the second one").help(help));
-        }
     }
 
     fn declared(&self, resource: &Resource, dependencies: BTreeSet<Address>) -> Declared {
