@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use trueup_checks::{Desk, GpuCheck, Program as Measurer};
 use trueup_engine::Engine;
 use trueup_engine::blueprint::{Catalog, Inputs, Program, ProviderEntry, expand};
 use trueup_engine::estate::Providers;
-use trueup_engine::kinds;
+use trueup_engine::kinds::{self, Kind};
+use trueup_engine::provider::Check;
 use trueup_engine::plan::{Plan, saved};
 use trueup_engine::tree;
 use trueup_state::clock::{SystemClock, SystemEntropy};
@@ -49,6 +51,8 @@ pub(crate) struct Workplace {
     pub(crate) vault: Arc<Vault>,
     /// What blueprints may name.
     pub(crate) catalog: Arc<Catalog>,
+    /// Where checks keep their reports.
+    pub(crate) desk: Arc<Desk>,
 }
 
 impl Workplace {
@@ -62,8 +66,19 @@ impl Workplace {
         let catalog = Arc::new(catalog(&providers));
         let look = Arc::new(|path: &Path| tree::stands_at(path).map_err(|error| error.to_string()));
         let digest = Arc::new(|path: &Path| tree::tree_digest(path).map_err(|error| error.to_string()));
+        let desk = Arc::new(Desk::new(store.clone(), vault.clone(), entropy.clone()));
         let engine = Engine { store, providers, checks: BTreeMap::new(), clock, entropy, look, digest, parallelism };
-        Ok(Self { engine, vault, catalog })
+        let mut workplace = Self { engine, vault, catalog, desk };
+        workplace.measure_by(None);
+        Ok(workplace)
+    }
+
+    /// Has the GPUs of machines measured by a program: by the one beside this where none is named.
+    pub(crate) fn measure_by(&mut self, named: Option<&Path>) -> Arc<GpuCheck> {
+        let check = Arc::new(GpuCheck::new(Measurer::at(measurer(named)), self.desk.clone(), self.engine.clock.clone()));
+        let checks = BTreeMap::from([(kinds::GpuInstance::NAME.into(), check.clone() as Arc<dyn Check>)]);
+        self.engine.checks = checks;
+        check
     }
 
     /// Loads a blueprint from its file.
@@ -102,6 +117,17 @@ impl Workplace {
     pub(crate) fn holder(&self, operation: &str) -> Holder {
         ThisHost::holder(operation, self.engine.clock.now())
     }
+}
+
+/// Where the program is that measures GPUs: where it was said to be, else beside this one.
+pub(crate) fn measurer(named: Option<&Path>) -> PathBuf {
+    const NAME: &str = "gpucheck";
+    let path = match named {
+        // Without a directory in it, it would be looked for in all those of `PATH`.
+        Some(path) => std::path::absolute(path),
+        None => std::env::current_exe().map(|this| this.with_file_name(NAME)),
+    };
+    path.unwrap_or_else(|_| named.unwrap_or(Path::new(NAME)).to_owned())
 }
 
 /// The state of the working directory, its secrets sealed by a vault.

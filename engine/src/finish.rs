@@ -258,10 +258,16 @@ impl<'a> Finisher<'a> {
             && record.is_some_and(|record| record.generation != operation.generation && record.status == Status::Ready)
     }
 
-    /// What a resource's `validate` asks for; of what is left out, nothing.
-    fn asked(&self, address: &Address) -> Value {
-        let resource = self.program.resources.get(address);
-        resource.and_then(|resource| resource.validate.clone()).unwrap_or_default()
+    /// What a resource's `validate` asks for.
+    fn asked(&self, address: &Address) -> Option<Value> {
+        self.program.resources.get(address)?.validate.clone()
+    }
+
+    /// Who checks what an operation makes, where it is to be checked.
+    pub fn checker(&self, index: usize) -> Option<Arc<dyn Check>> {
+        let operation = &self.plan.operations[index];
+        let is_checked = operation.verb == Verb::Create && operation.declared.verify;
+        self.checks.get(&operation.kind).filter(|_| is_checked).cloned()
     }
 
     fn request(&self, operation: &Operation, verb: Verb, finish: &Finish, manager: &Arc<dyn Manager>) -> Request {
@@ -288,14 +294,15 @@ impl<'a> Finisher<'a> {
             Verb::Update | Verb::Check => current.map_or(Value::Null, |object| object.attributes.clone()),
         };
         let before = match (verb, operation.verb) {
-            (Verb::Create, _) => Value::Null,
-            (Verb::Check, _) => self.asked(&operation.address),
+            (Verb::Create | Verb::Check, _) => Value::Null,
             (Verb::Update, Verb::Create) => current.map_or(Value::Null, |object| without(&object.sent)),
             _ => without(&operation.before),
         };
+        // A check is of what is there, whose tags name the operation that made it.
+        let made_by = current.filter(|_| verb == Verb::Check).map(|object| &object.token);
         Request {
             name: self.name(&spec, operation, generation, manager, &state.lineage),
-            owner: naming::owner_tags(&state.lineage, &operation.address, generation, &token),
+            owner: naming::owner_tags(&state.lineage, &operation.address, generation, made_by.unwrap_or(&token)),
             token,
             address: operation.address.clone(),
             kind: operation.kind.clone(),
@@ -306,6 +313,7 @@ impl<'a> Finisher<'a> {
             spec,
             before,
             attributes,
+            check: matches!(verb, Verb::Create | Verb::Check).then(|| self.asked(&operation.address)).flatten(),
         }
     }
 

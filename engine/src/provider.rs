@@ -199,7 +199,14 @@ pub trait Check: Send + Sync {
         Api { name: "check".to_owned(), ..Api::default() }
     }
 
-    /// Starts it. A verdict against the object is an error of class [`Class::Invalid`].
+    /// What a new object is given so that it can be checked, for its `validate` in `request.check`; null where that takes nothing. Its
+    /// manager finds it in [`Request::check`], and it is journaled with the rest of what is sent: it should be sealed as far as it is secret.
+    async fn equip(&self, request: &Request) -> Result<Value, ProviderError> {
+        let _ = request;
+        Ok(Value::Null)
+    }
+
+    /// Starts it; what is asked for is in `request.check`. A verdict against the object is an error of class [`Class::Invalid`].
     async fn start(&self, request: &Request) -> Result<Progress, ProviderError>;
 
     /// Asks after it, in this process or a later one.

@@ -6,9 +6,18 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
+use super::InputArgs;
+
 /// What is asked of GPUs, and what is kept of the answer. What a word means is for the program that measures to say: here none is read.
 #[derive(Debug, Args)]
 pub(crate) struct GpucheckArgs {
+    /// A machine that was made, by its address, and the blueprint's file [default: blueprint.yaml]. Without one: this machine
+    #[arg(value_name = "ADDRESS | BLUEPRINT", num_args = 0..=2)]
+    pub(crate) what: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) inputs: InputArgs,
+
     /// How much is measured [default: quick]
     #[arg(long, value_name = "LEVEL", value_parser = levels())]
     level: Option<String>,
@@ -53,11 +62,15 @@ pub(crate) struct GpucheckArgs {
 impl GpucheckArgs {
     /// The same for the program that measures. Each is one word with its value, so that a value which begins with `-` is one there too.
     pub(crate) fn words(&self) -> Vec<OsString> {
-        let level = self.level.as_ref().map(OsString::from);
+        let measured = [("--level=", self.level.as_ref().map(OsString::from)), ("--seconds=", self.seconds.clone())];
+        let measured = measured.into_iter().filter_map(|(name, value)| Some([name.into(), value?].into_iter().collect()));
+        measured.chain(self.judging_words()).collect()
+    }
+
+    /// Those of the words that matter once the figures are there.
+    pub(crate) fn judging_words(&self) -> Vec<OsString> {
         let file = |path: &Option<PathBuf>| path.clone().map(PathBuf::into_os_string);
         let once = [
-            ("--level=", level),
-            ("--seconds=", self.seconds.clone()),
             ("--count=", self.count.clone()),
             ("--model=", self.model.clone()),
             ("--minimum=", self.minimum.clone()),
@@ -68,6 +81,27 @@ impl GpucheckArgs {
         let once = once.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let required = self.require.iter().map(|names| ("--require=", names.clone()));
         once.chain(required).map(|(name, value)| [name.into(), value].into_iter().collect()).collect()
+    }
+
+    /// What is asked of a machine that was made, over what its `validate` asks: an error where a value makes no sense.
+    pub(crate) fn over(&self, validate: &mut serde_json::Map<String, serde_json::Value>) -> Result<(), String> {
+        let number = |name: &str, text: &OsString| {
+            let number = text.to_str().and_then(|text| serde_json::from_str::<serde_json::Number>(text).ok());
+            number.ok_or_else(|| format!("`{name}` takes a number, and not `{}`", text.display()))
+        };
+        if let Some(level) = &self.level {
+            validate.insert("level".to_owned(), level.as_str().into());
+        }
+        for (name, said) in [("seconds", &self.seconds), ("minimum", &self.minimum)] {
+            if let Some(text) = said {
+                validate.insert(name.to_owned(), number(&format!("--{name}"), text)?.into());
+            }
+        }
+        if !self.require.is_empty() {
+            let names = self.require.iter().flat_map(|names| names.to_str().unwrap_or_default().split(','));
+            validate.insert("require".to_owned(), names.filter(|name| !name.is_empty()).collect());
+        }
+        Ok(())
     }
 }
 

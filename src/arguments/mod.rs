@@ -296,6 +296,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = lease)]
     pub(crate) lease: Duration,
 
+    /// The program that measures the GPUs of machines with a `validate`, for those machines [default: `gpucheck` beside this one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) gpucheck_program: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) view: ViewArgs,
 }
@@ -388,6 +392,10 @@ pub(crate) struct DriftArgs {
     /// Bring back what drifted, and only that
     #[arg(long)]
     pub(crate) correct: bool,
+
+    /// Check the GPUs of machines with a `validate` again
+    #[arg(long, conflicts_with_all = ["all", "markdown"])]
+    pub(crate) validate: bool,
 
     /// Answer in Markdown: a report for a pull request or an issue
     #[arg(long, conflicts_with_all = ["correct", "json", "format"])]

@@ -1,15 +1,17 @@
 //! `trueup apply` and `trueup destroy`: recover, plan, show, ask, carry out, report.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use trueup_engine::apply::Events;
+use trueup_checks::Asked;
+use trueup_engine::apply::{Events, Report};
 use trueup_engine::blueprint::Program;
 use trueup_engine::plan::{Action, Change, Mode, Plan};
 use trueup_engine::{EngineError, PlanOptions, Planned};
-use trueup_state::{Holder, Stack, State, StoreError};
+use trueup_state::{Address, Holder, Stack, State, StoreError};
 
 use super::ask::confirmed;
 use super::plan::show_plan;
@@ -21,7 +23,8 @@ use crate::planfile;
 use crate::workplace::Workplace;
 
 pub(super) async fn run(arguments: &ApplyArgs, json: bool) -> Result<Exit, Failure> {
-    let workplace = Workplace::here(arguments.run.parallelism)?;
+    let mut workplace = Workplace::here(arguments.run.parallelism)?;
+    workplace.measure_by(arguments.run.gpucheck_program.as_deref());
     let options = options(Mode::Apply, &arguments.part, &arguments.replace.replaces, &arguments.refresh);
     if planfile::is_plan(&arguments.file) {
         if options.asked.is_limited() || !options.asked.replaces.is_empty() || !options.refresh {
@@ -46,6 +49,7 @@ pub(super) async fn destroy(arguments: &DestroyArgs, json: bool) -> Result<Exit,
 
 async fn apply_saved(workplace: &Workplace, path: &Path, run: &RunArgs, json: bool) -> Result<Exit, Failure> {
     let plan = planfile::read(path, workplace.vault.as_ref())?;
+    workplace.desk.is_of(&plan.stack);
     let program = workplace.reload(&plan)?;
     let task = Task { workplace, run, json, name: "apply", options: PlanOptions::new(plan.mode) };
     let watch = Watch::start(json);
@@ -53,7 +57,7 @@ async fn apply_saved(workplace: &Workplace, path: &Path, run: &RunArgs, json: bo
     task.recover(&plan.stack, &task.holder(), &watch).await?;
     workplace.engine.state_of(&plan).await?;
     let standing = Standing { location: path.display().to_string(), serial: plan.serial };
-    let exit = task.show_and_carry_out(&plan, &program, standing, &watch, Phase::First).await?;
+    let (exit, _) = task.show_and_carry_out(&plan, &program, standing, &watch, &Phase::First).await?;
     if exit != Exit::Done || plan.deferred.is_empty() {
         return Ok(exit);
     }
@@ -66,11 +70,16 @@ async fn apply_saved(workplace: &Workplace, path: &Path, run: &RunArgs, json: bo
 }
 
 /// Which phase of an apply: what only the first can tell is planned in further ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
     First,
     Further,
+    /// What these failed to be is tried anew, as their `validate` says.
+    Again(BTreeSet<Address>),
 }
+
+/// Machines that were tried and failed their checks, by resource: how many.
+type Tried = BTreeMap<Address, u32>;
 
 /// One command that changes a stack.
 pub(super) struct Task<'a> {
@@ -87,13 +96,13 @@ impl Task<'_> {
         let holder = self.holder();
         self.recover(&loaded.stack, &holder, &watch).await?;
         draw::warnings(&loaded.program.sources, &loaded.program.warnings, self.json);
-        let (mut phase, mut options) = (Phase::First, self.options.clone());
+        let (mut phase, mut options, mut tried) = (Phase::First, self.options.clone(), Tried::new());
         loop {
             // What had to wait is compared with what is there only now.
             let planned = self.workplace.engine.plan(&loaded.program, &loaded.stack, options.clone()).await;
             let Planned { program, plan, snapshot } = planned.map_err(|error| match phase {
                 Phase::First => Failure::from(error),
-                Phase::Further => Failure::from(error).after_a_phase(),
+                Phase::Further | Phase::Again(_) => Failure::from(error).after_a_phase(),
             })?;
             // What can't be compared can't be brought level; to delete it takes no secret.
             if self.options.mode != Mode::Destroy && snapshot.state.as_ref().is_some_and(State::has_locked) {
@@ -104,7 +113,11 @@ impl Task<'_> {
             }
             let serial = snapshot.serial();
             let standing = Standing { location: snapshot.location, serial };
-            let exit = self.show_and_carry_out(&plan, &program, standing, &watch, phase).await?;
+            let (exit, report) = self.show_and_carry_out(&plan, &program, standing, &watch, &phase).await?;
+            if let Some(again) = report.and_then(|report| to_try_again(&report, &program, &mut tried)) {
+                phase = Phase::Again(again);
+                continue;
+            }
             if exit != Exit::Done || plan.deferred.is_empty() {
                 return Ok(exit);
             }
@@ -145,10 +158,10 @@ impl Task<'_> {
         program: &Program,
         standing: Standing,
         watch: &Watch,
-        phase: Phase,
-    ) -> Result<Exit, Failure> {
-        if phase == Phase::Further && !self.json {
-            draw::put("\nWhat had to wait for that:\n\n");
+        phase: &Phase,
+    ) -> Result<(Exit, Option<Report>), Failure> {
+        if let (Some(heading), false) = (phase.heading(), self.json) {
+            draw::put(&format!("\n{heading}:\n\n"));
         }
         if self.json {
             // One of several answers, so one line, as the events after it.
@@ -157,15 +170,15 @@ impl Task<'_> {
             show_plan(plan, Some(program), &standing, self.run.view.view, false);
         }
         if !plan.refusals.is_empty() {
-            return Ok(Exit::Refused);
+            return Ok((Exit::Refused, None));
         }
         if plan.changes_nothing() {
             let stops = plan.notices.iter().any(|notice| notice.stops);
-            return Ok(if stops || is_anything_open(plan) { Exit::Failed } else { Exit::Done });
+            return Ok((if stops || is_anything_open(plan) { Exit::Failed } else { Exit::Done }, None));
         }
         if !self.is_answered(plan, phase)? && !self.ask(plan, watch).await? {
             draw::put("Nothing was changed.\n");
-            return Ok(Exit::Error);
+            return Ok((Exit::Error, None));
         }
         let holder = self.holder();
         let engine = &self.workplace.engine;
@@ -174,16 +187,19 @@ impl Task<'_> {
         let report = applied?;
         draw::report(&report, self.json);
         self.show_outputs(&plan.stack).await?;
-        Ok(if report.is_complete() && !is_anything_open(plan) { Exit::Done } else { Exit::Failed })
+        let exit = if report.is_complete() && !is_anything_open(plan) { Exit::Done } else { Exit::Failed };
+        Ok((exit, Some(report)))
     }
 
     /// Whether the plan was said yes to beforehand.
-    fn is_answered(&self, plan: &Plan, phase: Phase) -> Result<bool, Failure> {
+    fn is_answered(&self, plan: &Plan, phase: &Phase) -> Result<bool, Failure> {
         let Some(yes) = self.run.yes else { return Ok(false) };
-        let takes_away = |change: &&Change| matches!(change.action, Action::Replace(_) | Action::Delete);
+        let takes_away = |change: &&Change| {
+            matches!(change.action, Action::Replace(_) | Action::Delete) && !phase.replaces(&change.address)
+        };
         let taken: Vec<String> =
             plan.changes.iter().filter(takes_away).map(|change| change.address.to_string()).collect();
-        if phase == Phase::First || yes == Yes::All || taken.is_empty() {
+        if *phase == Phase::First || yes == Yes::All || taken.is_empty() {
             return Ok(true);
         }
         if !self.json && std::io::stdin().is_terminal() {
@@ -237,6 +253,41 @@ impl Task<'_> {
         }
         Ok(())
     }
+}
+
+impl Phase {
+    /// What its plan is headed by.
+    fn heading(&self) -> Option<&'static str> {
+        match self {
+            Phase::First => None,
+            Phase::Further => Some("What had to wait for that"),
+            Phase::Again(_) => Some("What failed its check is made anew"),
+        }
+    }
+
+    /// Whether its replacement was said yes to with the first phase: its `validate` was shown there.
+    fn replaces(&self, address: &Address) -> bool {
+        matches!(self, Phase::Again(failed) if failed.contains(address))
+    }
+}
+
+/// The resources of which another machine is tried, where nothing else has failed and each may be tried once more.
+fn to_try_again(report: &Report, program: &Program, tried: &mut Tried) -> Option<BTreeSet<Address>> {
+    if report.failed.is_empty() || report.stopped.is_some() || report.interrupted {
+        return None;
+    }
+    let mut again = BTreeSet::new();
+    for failure in &report.failed {
+        let asked = program.resources.get(&failure.address).and_then(|resource| resource.validate.as_ref());
+        let asked = asked.map(Asked::of).filter(|_| failure.condemned)?;
+        let count = tried.entry(failure.address.clone()).or_default();
+        *count += 1;
+        if *count >= asked.tries() {
+            return None;
+        }
+        again.insert(failure.address.clone());
+    }
+    Some(again)
 }
 
 /// Whether an earlier run's operation could not be settled, so that its resource stays as it is.

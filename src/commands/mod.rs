@@ -74,6 +74,7 @@ fn load(workplace: &Workplace, arguments: &StackArgs) -> Result<Loaded, Failure>
     let program = workplace.load(&arguments.blueprint, &files::inputs(&arguments.inputs)?)?;
     workplace.engine.tell_phase("load", since);
     let stack = stack_of_program(&program, &arguments.blueprint);
+    workplace.desk.is_of(&stack);
     Ok(Loaded { program, stack })
 }
 

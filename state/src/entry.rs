@@ -64,10 +64,13 @@ pub struct Request<V = Value> {
     pub id: Option<String>,
     /// What it is to be, fully known; for a delete and a check, what was sent last.
     pub spec: V,
-    /// What it was, as last seen; null for a create. For a check, what its `validate` asks for.
+    /// What it was, as last seen; null for a create and a check.
     pub before: V,
     /// What exists of it only since it was created; null for a create.
     pub attributes: V,
+    /// For a check, what `validate` asks for; for a create, what the new object is given besides, so that it can be checked.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    pub check: Option<V>,
     /// The tags that say whose it is: `trueup:stack`, `trueup:address`, `trueup:generation`, `trueup:token`.
     pub owner: BTreeMap<String, String>,
 }
@@ -248,6 +251,11 @@ pub enum Event<V = Value> {
 }
 
 impl<V> Request<V> {
+    /// All of its values: whatever may be secret is in one of them.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        [&self.spec, &self.before, &self.attributes].into_iter().chain(&self.check)
+    }
+
     /// The same request with each value put through `f`: the way in and out of a codec.
     pub fn try_map<W, E>(self, f: &mut impl FnMut(V) -> Result<W, E>) -> Result<Request<W>, E> {
         Ok(Request {
@@ -262,6 +270,7 @@ impl<V> Request<V> {
             spec: f(self.spec)?,
             before: f(self.before)?,
             attributes: f(self.attributes)?,
+            check: self.check.map(&mut *f).transpose()?,
             owner: self.owner,
         })
     }

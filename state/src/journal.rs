@@ -291,9 +291,7 @@ fn size(body: &[u8]) -> u64 {
 fn has_secret(entry: &Entry) -> bool {
     let object = |object: &Object| [&object.sent, &object.seen, &object.attributes].into_iter().any(Value::has_open);
     match &entry.event {
-        Event::Begin { request, .. } => {
-            [&request.spec, &request.before, &request.attributes].into_iter().any(Value::has_open)
-        }
+        Event::Begin { request, .. } => request.values().any(Value::has_open),
         Event::Succeeded { object: made, .. } | Event::Annotated { object: made, .. } => {
             made.as_deref().is_some_and(object)
         }

@@ -71,6 +71,8 @@ struct Book {
     rows: Vec<Row>,
     checkpoint: Option<Checkpoint>,
     live: Option<Live>,
+    /// What a snapshot came to, by whose key, at which head: as long as nothing is written, another is the same.
+    shown: Option<(Arc<Vault>, Head, State)>,
     notes: BTreeMap<String, (Version, Vec<u8>)>,
 }
 
@@ -133,7 +135,7 @@ impl Faults {
             let _ = disk.write(&lease, &batch, clock);
         }
         for book in disk.stacks.values_mut() {
-            book.live = None;
+            (book.live, book.shown) = (None, None);
         }
     }
 
@@ -194,6 +196,19 @@ impl Book {
         Live::replay(lineage, head, self.checkpoint.as_ref(), self.after(from), open).map(Some)
     }
 
+    /// The state as the holder of a key sees it.
+    fn show(&mut self, vault: &Arc<Vault>) -> Result<Option<State>, StoreError> {
+        if let Some((whose, at, state)) = &self.shown
+            && Arc::ptr_eq(whose, vault)
+            && Some(*at) == self.head
+        {
+            return Ok(Some(state.clone()));
+        }
+        let state = self.replay(&|value| codec::open(&value, &**vault))?.map(|live| live.state);
+        self.shown = self.head.zip(state.clone()).map(|(head, state)| (vault.clone(), head, state));
+        Ok(state)
+    }
+
     fn after(&self, serial: Serial) -> &[Row] {
         let first = self.rows.partition_point(|row| row.serial <= serial);
         &self.rows[first..]
@@ -229,14 +244,11 @@ impl Drop for Ticket<'_> {
 #[async_trait]
 impl Store for MemoryStore {
     async fn snapshot(&self, stack: &Stack) -> Result<Snapshot, StoreError> {
-        let (file, live) = match self.disk().book(stack)? {
-            Some(book) => {
-                let live = book.replay(&|value| codec::open(&value, &*self.vault))?;
-                (Some(book.file.clone()), live)
-            }
-            None => (None, None),
-        };
-        let state = live.map(|live| live.state);
+        let mut disk = self.disk();
+        disk.check_name(stack)?;
+        let book = disk.stacks.get_mut(&key(stack));
+        let file = book.as_ref().map(|book| book.file.clone());
+        let state = book.map(|book| book.show(&self.vault)).transpose()?.flatten();
         Ok(Snapshot { state, location: LOCATION.to_owned(), file })
     }
 

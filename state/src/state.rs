@@ -120,8 +120,7 @@ impl State {
     pub fn secret_part(&self) -> Self {
         let is_secret = |value: &Value| value.has_open() || value.has_locked();
         let object = |object: &Object| [&object.sent, &object.seen, &object.attributes].into_iter().any(is_secret);
-        let request =
-            |request: &Request| [&request.spec, &request.before, &request.attributes].into_iter().any(is_secret);
+        let request = |request: &Request| request.values().any(is_secret);
         let mut part = Self { serial: self.serial, ..Self::new(self.lineage.as_str()) };
         let records = self.records.iter().filter(|(_, record)| record.objects().any(object));
         part.records = records.map(|(address, record)| (address.clone(), record.clone())).collect();
@@ -136,8 +135,7 @@ impl State {
     pub(crate) fn any(&self, is_so: impl Fn(&Value) -> bool) -> bool {
         let objects = self.records.values().flat_map(Record::objects);
         let objects = objects.flat_map(|object| [&object.sent, &object.seen, &object.attributes]);
-        let requests = self.open.values().map(|open| &open.request);
-        let requests = requests.flat_map(|request| [&request.spec, &request.before, &request.attributes]);
+        let requests = self.open.values().flat_map(|open| open.request.values());
         objects.chain(requests).chain(self.outputs.values()).any(is_so)
     }
 }

@@ -314,5 +314,6 @@ fn foreign(name: &str) -> Request {
         spec,
         before: Value::Null,
         attributes: Value::Null,
+            check: None,
     }
 }

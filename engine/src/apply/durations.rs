@@ -102,6 +102,7 @@ mod tests {
             spec: Value::Null,
             before: Value::Null,
             attributes: Value::Null,
+            check: None,
             owner: BTreeMap::new(),
         };
         entry(second, Event::Begin { verb, request: Box::new(request), declared: Box::new(Declared::default()) })

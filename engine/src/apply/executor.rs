@@ -1,10 +1,11 @@
 //! Walks the operation graph: what is ready goes, longest path first; what fails holds back only what needs it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use trueup_state::entry::{Entry, Event};
-use trueup_state::{Address, Class, Verb};
+use trueup_state::{Address, Class, Value, Verb};
 
 use super::durations::Durations;
 use super::lanes::Slot;
@@ -14,7 +15,7 @@ use super::schedule::{Ready, heights};
 use super::{ApplyEvent, Done, Failure, Report, Skipped};
 use crate::finish::{Finish, Finisher};
 use crate::plan::{Operation, Plan};
-use crate::provider::{Candidate, ProviderError};
+use crate::provider::{Candidate, Check, ProviderError};
 use crate::visits::Visits;
 
 /// Where an operation is.
@@ -66,10 +67,21 @@ struct Walk<'a> {
 
 /// What an operation comes to.
 enum Job {
-    /// A call.
-    Call(Box<Work>),
+    /// A call, and who is to check what it makes.
+    Call(Box<Work>, Option<Arc<dyn Check>>),
     /// None: what is there is what is wanted, and only the record does not say so.
     Record(Event),
+}
+
+/// Carries an operation out. What its object needs so that it can be checked is found out first, and is journaled with it.
+async fn call(run: &Run, mut work: Work, checker: Option<Arc<dyn Check>>, slot: Slot) -> Outcome {
+    if let Some(checker) = checker {
+        match checker.equip(&work.request).await {
+            Ok(equipment) => work.request.check = Some(equipment).filter(|equipment| *equipment != Value::Null),
+            Err(error) => return Outcome::Failed(Box::new(error)),
+        }
+    }
+    perform(run, &work, slot).await
 }
 
 async fn record(run: &Run, operation: &Operation, event: Event) -> Outcome {
@@ -106,8 +118,8 @@ impl<'a> Walk<'a> {
         for (index, operation) in plan.operations.iter().enumerate() {
             if let Some(candidate) = &operation.candidate {
                 walk.branches.entry(&operation.address).or_default().push(index);
-                let open = walk.open.entry(operation.address.clone()).or_insert(candidate.position);
-                *open = candidate.position.min(*open);
+                // A plan has them in the order in which they are tried.
+                walk.open.entry(operation.address.clone()).or_insert(candidate.position);
             }
         }
         (0..nodes).for_each(|index| walk.wake(index));
@@ -138,7 +150,7 @@ impl<'a> Walk<'a> {
                     running.push(async move {
                         let since = run.clock.uptime();
                         let (verb, outcome) = match job {
-                            Job::Call(work) => (work.verb, perform(run, &work, slot).await),
+                            Job::Call(work, checker) => (work.verb, call(run, *work, checker, slot).await),
                             Job::Record(event) => (operation.verb, record(run, operation, event).await),
                         };
                         (index, verb, outcome, run.clock.uptime().saturating_sub(since))
@@ -190,7 +202,8 @@ impl<'a> Walk<'a> {
         match self.finisher.work(index, &finish) {
             Ok(Some(work)) => {
                 self.run.tell(ApplyEvent::Started { address: operation.address.clone(), verb: work.verb });
-                Some(Job::Call(Box::new(work)))
+                let checker = self.finisher.checker(index).filter(|_| work.verb == Verb::Create);
+                Some(Job::Call(Box::new(work), checker))
             }
             Ok(None) => {
                 let event = self.finisher.record(operation, &finish);
@@ -277,6 +290,7 @@ impl<'a> Walk<'a> {
             message: error.to_string(),
             help: self.finisher.remedy(index, verb, error),
             no_capacity: matches!(error.class, Class::NoCapacity | Class::Quota),
+            condemned: verb == Verb::Check && matches!(error.class, Class::Invalid { .. }),
             source: self.plan.operations[index].declared.source.clone(),
         });
         self.lose(index, &BTreeSet::from([address]));
@@ -290,11 +304,7 @@ impl<'a> Walk<'a> {
             && operation.verb == Verb::Create
             && self.finishes.get(&self.first_of_pair(index)).is_some_and(Finish::is_full);
         let Some(candidate) = operation.candidate.as_ref().filter(|_| no_room) else { return false };
-        let positions =
-            self.branch_operations(&operation.address).filter_map(|(_, operation)| operation.candidate.as_ref());
-        let Some(next) = positions.map(|other| other.position).filter(|other| *other > candidate.position).min() else {
-            return false;
-        };
+        let Some(next) = self.after(operation, candidate).next() else { return false };
         self.open.insert(operation.address.clone(), next);
         self.abandon(&operation.address, candidate.position);
         let branch: Vec<usize> = self.branch_operations(&operation.address).map(|(index, _)| index).collect();
@@ -310,12 +320,15 @@ impl<'a> Walk<'a> {
         }
         let Some(taken) = operation.candidate.as_ref() else { return };
         let address = operation.address.clone();
-        let others: BTreeSet<usize> = self
-            .branch_operations(&address)
-            .filter_map(|(_, other)| Some(other.candidate.as_ref()?.position))
-            .filter(|position| *position > taken.position)
-            .collect();
+        let others: BTreeSet<usize> = self.after(operation, taken).collect();
         others.into_iter().for_each(|position| self.abandon(&address, position));
+    }
+
+    /// The positions of the candidates whose turn would come after one of a resource's.
+    fn after(&self, operation: &'a Operation, candidate: &'a Candidate) -> impl Iterator<Item = usize> {
+        let positions =
+            self.branch_operations(&operation.address).filter_map(|(_, other)| Some(other.candidate.as_ref()?.position));
+        positions.skip_while(|position| *position != candidate.position).filter(|other| *other != candidate.position)
     }
 
     fn branch_operations(&self, address: &Address) -> impl Iterator<Item = (usize, &'a Operation)> {

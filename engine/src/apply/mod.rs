@@ -146,6 +146,8 @@ pub struct Failure {
     pub help: Option<String>,
     /// Whether capacity or quota was missing.
     pub no_capacity: bool,
+    /// Whether a check found the object wanting: another is to be made in its place.
+    pub condemned: bool,
     /// Where the resource is declared.
     pub source: Option<Place>,
 }

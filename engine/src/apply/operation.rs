@@ -306,8 +306,7 @@ impl<'a> Drive<'a> {
 
     /// What a provider says, without what it was sent and may not be seen.
     fn scrubbed(&self, text: &str) -> String {
-        let request = &self.work.request;
-        scrub(text, &[&request.spec, &request.before, &request.attributes])
+        scrub(text, &self.work.request.values().collect::<Vec<_>>())
     }
 
     /// The reply was lost: it is settled as after a crash, within the run.

@@ -17,6 +17,7 @@ pub(crate) fn remedy(error: &ProviderError, verb: Verb, mode: Mode) -> Option<St
     Some(match error.class {
         // A delete goes by what was sent.
         Class::Invalid { .. } if verb == Verb::Delete => format!("put that right, and {again}"),
+        Class::Invalid { .. } if verb == Verb::Check => format!("{again}: another is made in its place"),
         Class::Invalid { .. } => format!("correct the blueprint, and {again}"),
         Class::Denied => format!("give these credentials the permission, and {again}"),
         Class::AlreadyExists => "choose another `name`, or adopt what is there".to_owned(),

@@ -165,11 +165,28 @@ pub(super) const DRIFT: [Field; 1] = [field(
 )];
 
 /// What may be said of `validate`.
-pub(super) const VALIDATE: [Field; 4] = [
-    field("level", Evaluated(level), "How thorough the check is. Example: `quick`."),
+pub(super) const VALIDATE: [Field; 8] = [
+    field("level", Evaluated(level), "How thorough the check is. Default: `quick`. Example: `standard`."),
+    field(
+        "seconds",
+        Evaluated(count),
+        "How long to burn, with `level: burn`. Default: 600. Example: `3600`.",
+    ),
     field("minimum", Evaluated(share), "The share of its model's usual figures that it must reach. Example: `0.9`."),
-    field("on_failure", Evaluated(on_failure), "What to do when it is not good. Example: `replace`."),
-    field("attempts", Evaluated(count), "How many are tried at most. Example: `2`."),
+    field(
+        "require",
+        Evaluated(names_list),
+        "What must have been looked at: what could not be fails then. Default: nothing in particular. Example: `[ecc, nvlink]`.",
+    ),
+    field("on_failure", Evaluated(on_failure), "What to do when it is not good. Default: `replace`. Example: `fail`."),
+    field("attempts", Evaluated(count), "How many are tried at most in one apply, the first included. Default: 2. Example: `3`."),
+    field("via", Evaluated(via), "How it is reached. Default: what its provider can. Example: `ssh`."),
+    field(
+        "from",
+        Evaluated(text),
+        "With `via: ssh`, the addresses that may connect for the check, as a CIDR block: those that Trueup runs at. Default: nobody but \
+         who may by `ssh.ingress`. Example: `203.0.113.7/32`.",
+    ),
 ];
 
 /// What an environment may say differently.
@@ -291,6 +308,10 @@ fn list_or_map() -> Json {
     json!({ "type": ["array", "object"], "items": {}, "additionalProperties": {} })
 }
 
+fn names_list() -> Json {
+    json!({ "type": "array", "items": { "type": "string", "minLength": 1 } })
+}
+
 fn no() -> Json {
     json!({ "type": "boolean", "default": false })
 }
@@ -337,4 +358,11 @@ fn texts() -> Json {
 fn variable_type() -> Json {
     let names = super::schema::VariableType::ALL.map(|(name, _)| name);
     json!({ "enum": names })
+}
+
+fn via() -> Json {
+    json!({ "oneOf": [
+        { "const": "here", "description": "It is this machine." },
+        { "const": "ssh", "description": "Trueup logs in, with a key that it gave the machine when it made it." },
+    ] })
 }

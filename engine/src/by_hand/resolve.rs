@@ -233,6 +233,6 @@ pub(super) fn place(scope: &Scope) -> String {
 
 /// A provider's reason may echo what it was sent.
 fn unanswered(open: &OpenOperation, reason: &str) -> ByHandError {
-    let reason = scrub(reason, &[&open.request.spec, &open.request.before, &open.request.attributes]);
+    let reason = scrub(reason, &open.request.values().collect::<Vec<_>>());
     ByHandError::Unanswered { address: open.request.address.clone(), reason }
 }

@@ -223,6 +223,10 @@ pub struct Attributes {
     /// Its address for connections from outside; its private one where it has no other.
     #[schemars(extend("x-volatile" = true))]
     pub ip: String,
+    /// Where it answers SSH, where that is not port 22 of its `ip`: `203.0.113.9:2222`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-volatile" = true))]
+    pub ssh: Option<String>,
     /// Its address inside its network.
     pub private_ip: String,
     /// Its name in its network.

@@ -82,6 +82,7 @@ impl Work for GpuInstances {
         };
         let attributes = Attributes {
             ip: "127.0.0.1".to_owned(),
+            ssh: None,
             private_ip: "127.0.0.1".to_owned(),
             hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             zone: "local".to_owned(),

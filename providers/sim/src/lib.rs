@@ -7,6 +7,7 @@
 mod attributes;
 mod cloud;
 mod endpoint;
+mod host;
 mod look;
 mod manager;
 mod object;

@@ -36,6 +36,11 @@ pub(crate) struct Settings {
     #[schemars(extend("x-free" = true))]
     pub(crate) pending: BTreeMap<String, Span>,
 
+    /// Machines that stand for those that are made, so that what is done on machines can be rehearsed too. Default: none; nothing answers.
+    /// Example: `{ directory: /srv/hosts, ssh: ["127.0.0.1:2201", "127.0.0.1:2202"] }`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hosts: Option<Hosts>,
+
     /// How many objects a call may ask for or list. Default: 1000.
     #[schemars(range(min = 1, max = 10000))]
     pub(crate) page_size: Option<u32>,
@@ -82,6 +87,18 @@ pub(crate) struct Settings {
 
     /// Kinds whose creates take no token: one that is repeated makes another object.
     pub(crate) tokenless: Vec<String>,
+}
+
+/// Machines that stand for those that are made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Hosts {
+    /// An absolute path. Who a new machine is, and what it starts with, is in the file of its host there: `0.json` for the first, and so
+    /// on. It goes when the machine goes.
+    pub(crate) directory: String,
+    /// Where they answer SSH. Each new machine is the next of them, round and round.
+    #[schemars(length(min = 1))]
+    pub(crate) ssh: Vec<String>,
 }
 
 /// How long a call takes.

@@ -2,11 +2,13 @@
 
 mod all;
 
+use trueup_checks::GpuCheck;
 use trueup_engine::plan::Mode;
 use trueup_engine::{PlanOptions, Planned};
 
 use super::apply::Task;
-use super::{Loaded, load};
+use super::gpucheck::{Examined, examine};
+use super::{Loaded, load, state_of};
 use crate::arguments::DriftArgs;
 use crate::draw;
 use crate::draw::markdown::Looked;
@@ -22,12 +24,15 @@ pub(super) async fn run(arguments: &DriftArgs, json: bool) -> Result<Exit, Failu
     if let Some(directory) = &arguments.all {
         return all::run(directory, arguments, json).await;
     }
-    let workplace = Workplace::here(arguments.run.parallelism)?;
+    let mut workplace = Workplace::here(arguments.run.parallelism)?;
+    let check = workplace.measure_by(arguments.run.gpucheck_program.as_deref());
     let loaded = load(&workplace, &arguments.stack)?;
     if arguments.correct {
         let options = PlanOptions { asked: arguments.part.asked(&[]), ..PlanOptions::new(Mode::Correct) };
         let task = Task { workplace: &workplace, run: &arguments.run, json, name: "drift --correct", options };
-        return task.plan_and_carry_out(&loaded).await;
+        let exit = task.plan_and_carry_out(&loaded).await?;
+        let checked = validate(arguments, &workplace, &check, &loaded, json).await?;
+        return Ok(if exit == Exit::Done { checked } else { exit });
     }
     let planned = look(&workplace, &loaded).await?;
     if json {
@@ -43,7 +48,34 @@ pub(super) async fn run(arguments: &DriftArgs, json: bool) -> Result<Exit, Failu
     } else {
         draw::put(&draw::plan::drift(&shown(&planned, arguments)));
     }
-    Ok(exit_of(&planned))
+    let checked = validate(arguments, &workplace, &check, &loaded, json).await?;
+    Ok(if exit_of(&planned) == Exit::Done { checked } else { Exit::Changes })
+}
+
+/// Checks every machine again whose block has a `validate`, if that is asked for, all at once. What fails is only told.
+async fn validate(
+    arguments: &DriftArgs,
+    workplace: &Workplace,
+    check: &GpuCheck,
+    loaded: &Loaded,
+    json: bool,
+) -> Result<Exit, Failure> {
+    if !arguments.validate {
+        return Ok(Exit::Done);
+    }
+    let (state, _) = state_of(workplace, &loaded.stack).await?;
+    let machines = loaded.program.resources.values().filter_map(|resource| {
+        let record = state.records.get(&resource.address).filter(|record| record.current.is_some());
+        record.zip(resource.validate.as_ref())
+    });
+    let checks = machines.map(|(record, asked)| examine(check, record, asked, json));
+    let examined: Vec<Examined> = futures::future::join_all(checks).await;
+    if json {
+        draw::json_line(&serde_json::json!({ "checks": examined.iter().map(Examined::json).collect::<Vec<_>>() }));
+    } else {
+        examined.iter().for_each(|examined| draw::put(&format!("{}\n", examined.line())));
+    }
+    Ok(examined.iter().map(Examined::exit).find(|exit| *exit != Exit::Done).unwrap_or(Exit::Done))
 }
 
 /// What is different outside. Nothing is brought back.

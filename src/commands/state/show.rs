@@ -15,12 +15,19 @@ pub(super) async fn run(
     json: bool,
 ) -> Result<Exit, Failure> {
     let address = address_of(address)?;
-    let (state, _) = state_of(workplace, &stack_only(arguments)?).await?;
+    let stack = stack_only(arguments)?;
+    workplace.desk.is_of(&stack);
+    let (state, _) = state_of(workplace, &stack).await?;
     let record = by_hand::recorded(&state, &address).map_err(EngineError::from)?;
+    let checks = workplace.desk.checks(&address).await.map_err(|error| Failure::new(error.to_string()))?;
     if json {
-        draw::json(&draw::state::record_json(record));
+        let mut shown = draw::state::record_json(record);
+        if !checks.is_empty() {
+            shown["checks"] = draw::state::checks::json(&checks);
+        }
+        draw::json(&shown);
     } else {
-        draw::put(&draw::state::record(record));
+        draw::put(&format!("{}{}", draw::state::record(record), draw::state::checks::text(&checks)));
     }
     Ok(Exit::Done)
 }

@@ -1,6 +1,7 @@
 //! Records and the journal as people and machines read them.
 
 pub(crate) mod by_hand;
+pub(crate) mod checks;
 pub(crate) mod repair;
 
 use owo_colors::OwoColorize;

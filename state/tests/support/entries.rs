@@ -43,6 +43,7 @@ pub(crate) fn request(verb: Verb, address: &Address, generation: Generation, tok
         id: exists.then(|| format!("id-of-{}", address.name())),
         before: if exists { spec.clone() } else { Value::Null },
         attributes: if exists { attributes(address) } else { Value::Null },
+        check: None,
         spec,
         owner: BTreeMap::from([
             ("trueup:address".to_owned(), address.to_string()),

@@ -398,7 +398,10 @@ impl<'a> Builder<'a> {
             Box::new(if keeps { left } else { remove::as_said_now(left, schema, &decision.desired) })
         });
         let branches = match decision.verdict {
-            Verdict::Create | Verdict::Replace => options.branches,
+            Verdict::Create | Verdict::Replace => {
+                let failed = options.standing.as_ref().filter(|_| decision.tainted && wanted.declared.verify);
+                elsewhere_first(options.branches, failed)
+            }
             _ => Vec::new(),
         };
         self.planned.push(Planned {
@@ -491,6 +494,16 @@ impl<'a> Builder<'a> {
         self.plan.changes = self.planned.into_iter().map(|planned| planned.change).collect();
         Ok(self.plan)
     }
+}
+
+/// Branches in the order in which they are tried: those after the candidate of what failed its check first, and that one last.
+fn elsewhere_first(mut branches: Vec<Branch>, failed: Option<&Candidate>) -> Vec<Branch> {
+    let is_it = |branch: &Branch| branch.candidate.as_ref().map(|candidate| candidate.position);
+    let failed = failed.and_then(|failed| branches.iter().position(|branch| is_it(branch) == Some(failed.position)));
+    if let Some(failed) = failed {
+        branches.rotate_left(failed + 1);
+    }
+    branches
 }
 
 /// What a resource wants at each of its candidates.

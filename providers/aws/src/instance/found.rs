@@ -174,6 +174,7 @@ fn attributes(region: &str, machine: &Instance) -> Attributes {
     let environment = BTreeMap::from([("CUDA_VISIBLE_DEVICES".to_owned(), visible.join(","))]);
     Attributes {
         ip: public.unwrap_or(private).to_owned(),
+        ssh: None,
         private_ip: private.to_owned(),
         hostname: machine.private_dns_name().unwrap_or_default().to_owned(),
         zone: machine.placement().and_then(|placement| placement.availability_zone()).unwrap_or_default().to_owned(),

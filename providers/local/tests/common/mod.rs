@@ -102,6 +102,7 @@ impl Bench {
             spec,
             before: Value::Null,
             attributes: Value::Null,
+            check: None,
             owner: owner("lineage-1", &token),
         }
     }

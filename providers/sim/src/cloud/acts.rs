@@ -14,6 +14,7 @@ use trueup_state::{Class, Handle, Request, Timestamp, Value, Verb};
 use super::rows::Use;
 use super::{Asked, Key, Page, Session, internal, unavailable};
 use crate::attributes::{self, attributes, gpus, normalise, notes};
+use crate::host;
 use crate::manager::VALID_FOR;
 use crate::object::{Object, Work, shown, stored};
 use crate::settings::What;
@@ -61,8 +62,9 @@ pub(super) async fn create(session: &mut Session<'_>, request: &Request) -> Answ
         return Err(error(Class::AlreadyExists, "AlreadyExists", format!("the name `{}` is taken", request.name)));
     }
     let number = session.rows.next("object").await.map_err(unavailable)?;
-    let object = new_object(session, request, spec, number);
+    let mut object = new_object(session, request, spec, number);
     session.logged.object = Some(object.id.clone());
+    give_host(session, &mut object, request).await?;
     write(session, &object).await?;
     session.rows.put(Table::Names, &name_key, &object.id).await.map_err(unavailable)?;
     let made = Use { digest: same, id: object.id.clone(), at: session.now };
@@ -155,6 +157,20 @@ fn new_object(session: &Session<'_>, request: &Request, spec: Json, number: u64)
     }
 }
 
+/// Lets a machine be one of the hosts that there are for them, if there are any.
+async fn give_host(session: &mut Session<'_>, object: &mut Object, request: &Request) -> Result<(), ProviderError> {
+    let is_machine = object.kind == kinds::GpuInstance::NAME;
+    let settings = session.place.settings.clone();
+    let Some(hosts) = settings.hosts.as_ref().filter(|_| is_machine) else { return Ok(()) };
+    let number = session.rows.next("host").await.map_err(unavailable)?;
+    if let (Some((ssh, file)), Some(notes)) = (host::of(hosts, number), object.notes.as_object_mut()) {
+        notes.insert("ssh".to_owned(), ssh.into());
+        notes.insert("host_file".to_owned(), file.display().to_string().into());
+        host::start(&file, &object.id, request)?;
+    }
+    Ok(())
+}
+
 /// What the ids of an owner's objects begin with.
 pub(super) fn owned_by(place: &super::Place, lineage: &str) -> String {
     let digest = if lineage.is_empty() {
@@ -202,7 +218,13 @@ pub(super) async fn update(session: &mut Session<'_>, request: &Request) -> Answ
         return Err(invalid(field, "ImmutableField", "this can't be changed in place"));
     }
     let number = object.notes["host"].as_u64().unwrap_or_default();
-    object.notes = notes(&object.kind, &spec, number, &session.place.settings);
+    let mut noted = notes(&object.kind, &spec, number, &session.place.settings);
+    for name in ["ssh", "host_file"] {
+        if let (Some(kept), Some(map)) = (object.notes.get(name), noted.as_object_mut()) {
+            map.insert(name.to_owned(), kept.clone());
+        }
+    }
+    object.notes = noted;
     object.spec = spec;
     if !object.owner.is_empty() {
         object.owner.clone_from(&request.owner);
@@ -220,6 +242,7 @@ pub(super) async fn delete(session: &mut Session<'_>, request: &Request) -> Answ
     let Some(mut object) = live(session, id).await? else { return Ok(Progress::Done(None)) };
     let going = object.work.is_some_and(|work| work.verb == Verb::Delete);
     if !going {
+        host::end(&object.id, &object.notes);
         object.work = work(session, Verb::Delete);
         session.rows.count(&object, -1).await.map_err(unavailable)?;
     }

@@ -98,6 +98,7 @@ impl House {
             spec,
             before: Value::Null,
             attributes: Value::Null,
+            check: None,
         }
     }
 

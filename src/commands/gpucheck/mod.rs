@@ -1,4 +1,6 @@
-//! `trueup gpucheck`: has the GPUs of this machine measured and judged, by a program of its own.
+//! `trueup gpucheck`: has the GPUs of this machine measured and judged, by a program of its own; or those of a machine that was made.
+
+mod made;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -8,6 +10,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::GpucheckArgs;
 use crate::exit::{Exit, Failure};
+use crate::workplace::measurer;
+
+pub(super) use made::{Examined, examine};
 
 /// The name of the program, and what makes it.
 const NAME: &str = "gpucheck";
@@ -15,6 +20,9 @@ const HELP: &str =
     "`cargo build -p trueup-gpucheck` makes it; where it is elsewhere, say so by `--gpucheck-program FILE`";
 
 pub(super) async fn run(arguments: &GpucheckArgs, json: bool) -> Result<Exit, Failure> {
+    if !arguments.what.is_empty() {
+        return made::run(arguments, json).await;
+    }
     let program = program(arguments.gpucheck_program.as_deref())?;
     let cannot =
         |error: std::io::Error| Failure::new(format!("{} can't be run: {error}", program.display())).help(HELP);
@@ -29,15 +37,7 @@ pub(super) async fn run(arguments: &GpucheckArgs, json: bool) -> Result<Exit, Fa
 
 /// Where the program is: where it was said to be, else beside this one.
 fn program(named: Option<&Path>) -> Result<PathBuf, Failure> {
-    let path = match named {
-        // Without a directory in it, it would be looked for in all those of `PATH`.
-        Some(path) => std::path::absolute(path),
-        None => std::env::current_exe().map(|this| this.with_file_name(NAME)),
-    };
-    let path = path.map_err(|error| {
-        Failure::new(format!("where the program {NAME} is can't be told: {error}"))
-            .help("say it by `--gpucheck-program FILE`")
-    })?;
+    let path = measurer(named);
     if path.is_file() {
         return Ok(path);
     }

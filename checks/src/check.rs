@@ -1,0 +1,293 @@
+//! The check of a `gpu_instance`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+use trueup_engine::naming::TAG_TOKEN;
+use trueup_engine::provider::{Amount, Check, Progress, ProviderError, Unit};
+use trueup_state::{Class, Clock, Entropy, Handle, Record, Request, Timestamp, Token, Value};
+
+use crate::asked::{Asked, Gpus, OnFailure, Via};
+use crate::desk::{Checked, Desk, DeskError};
+use crate::doing::Doing;
+use crate::here::Here;
+use crate::machine::{Machine, Unreachable};
+use crate::program::Program;
+use crate::steps::{Far, Unbrought, bring, look, start};
+use crate::verdict::{Found, found};
+
+/// How long a new machine may take until it can be reached: the largest boot for a quarter of an hour.
+const BOOT: Duration = Duration::from_secs(20 * 60);
+/// When to try again to reach it.
+const AGAIN: Duration = Duration::from_secs(5);
+/// When to ask how far it is.
+const ASK: Duration = Duration::from_secs(1);
+
+/// Has the GPUs of machines measured, and judges them.
+pub struct GpuCheck {
+    program: Program,
+    desk: Arc<Desk>,
+    clock: Arc<dyn Clock>,
+}
+
+impl GpuCheck {
+    /// A check by a program, which keeps its reports at a desk.
+    pub fn new(program: Program, desk: Arc<Desk>, clock: Arc<dyn Clock>) -> Self {
+        Self { program, desk, clock }
+    }
+
+    /// Checks what was made before, outside any apply: nothing is recorded of it but its report. `told`: what it is at.
+    pub async fn examine(
+        &self,
+        record: &Record,
+        validate: &Value,
+        entropy: &dyn Entropy,
+        mut told: impl FnMut(&str) + Send,
+    ) -> Result<Checked, ProviderError> {
+        let object = record.current.as_ref().ok_or_else(|| unusable("it is not there".to_owned()))?;
+        let request = Request {
+            token: Token::new(entropy),
+            address: record.address.clone(),
+            kind: record.kind.clone(),
+            schema_version: record.schema_version,
+            generation: object.generation,
+            scope: object.scope.clone(),
+            name: String::new(),
+            id: object.id.clone(),
+            spec: object.sent.clone(),
+            before: Value::Null,
+            attributes: object.attributes.clone(),
+            check: Some(validate.clone()),
+            owner: BTreeMap::from([(TAG_TOKEN.to_owned(), object.token.to_string())]),
+        };
+        let (since, mut progress) = (self.clock.now(), self.start(&request).await?);
+        let failed = loop {
+            match progress {
+                Progress::Pending { handle, poll_after, note, .. } => {
+                    told(note.as_deref().unwrap_or_default());
+                    self.clock.sleep(poll_after).await;
+                    progress = self.poll(&request, &handle).await?;
+                }
+                Progress::Done(_) => break None,
+                Progress::Failed(error) => break Some(*error),
+            }
+        };
+        let checks = self.desk.checks(&record.address).await.map_err(|error| unkept(&error))?;
+        let checked = checks.into_iter().next().filter(|checked| checked.at >= since);
+        // What could not be carried out has no report.
+        checked.ok_or_else(|| failed.unwrap_or_else(|| unusable("its report was not kept".to_owned())))
+    }
+
+    /// The machine of a request.
+    async fn machine(&self, request: &Request, asked: &Asked) -> Result<Box<dyn Machine>, Unreached> {
+        match asked.via(request.scope.provider.provider()) {
+            Via::Here => Ok(Box::new(Here)),
+            #[cfg(feature = "ssh")]
+            Via::Ssh => crate::ssh::reach(request, &self.desk).await,
+            #[cfg(not(feature = "ssh"))]
+            Via::Ssh => Err(Unreached::Never(no_ssh())),
+        }
+    }
+
+    async fn go(&self, request: &Request, doing: Doing) -> Result<Progress, ProviderError> {
+        let asked = Asked::by(request);
+        let machine = match self.machine(request, &asked).await {
+            Ok(machine) => machine,
+            Err(Unreached::Never(error)) => return Err(error),
+            Err(Unreached::NotNow(why)) => return Ok(self.later(doing, &asked, &why)),
+        };
+        match doing {
+            Doing::Reach { .. } => self.begin(request, &asked, machine.as_ref(), doing).await,
+            Doing::Measure { .. } => self.ask(request, &asked, machine.as_ref(), doing).await,
+        }
+    }
+
+    /// Brings the program to a machine, and starts it.
+    async fn begin(
+        &self,
+        request: &Request,
+        asked: &Asked,
+        machine: &dyn Machine,
+        doing: Doing,
+    ) -> Result<Progress, ProviderError> {
+        let gpus = Gpus::of(&request.spec).ok_or_else(no_gpus)?;
+        let program = self.program.carried().await.map_err(|error| unusable(error.to_string()))?;
+        let brought = match bring(machine, program, self.clock.as_ref()).await {
+            Ok(brought) => brought,
+            Err(Unbrought::Unreachable(why)) => return Ok(self.later(doing, asked, &why)),
+            Err(Unbrought::Strange(sort)) => {
+                let path = self.program.path().display();
+                let help = "build it for that, and name it by `--gpucheck-program FILE`";
+                return Err(unusable(format!("{path} does not run on it, which is `{sort}`; {help}")));
+            }
+        };
+        if let Some(there) = brought {
+            let count = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+            let amount = Amount { done: count(there), total: count(program.bytes.len()), unit: Unit::Bytes };
+            return Ok(pending(doing, Duration::ZERO, Some(amount), "gpucheck is on its way".to_owned()));
+        }
+        let visible = (asked.via(request.scope.provider.provider()) == Via::Here).then(|| visible(&request.attributes));
+        let (token, words) = (request.token.as_str(), asked.words(&gpus));
+        match start(machine, token, program, visible.flatten(), &words).await {
+            Ok(()) => {
+                let measuring = Doing::Measure { since: self.clock.now().0 };
+                Ok(pending(measuring, ASK, None, "measuring starts".to_owned()))
+            }
+            Err(why) => Ok(self.later(doing, asked, &why)),
+        }
+    }
+
+    /// Asks after the program.
+    async fn ask(
+        &self,
+        request: &Request,
+        asked: &Asked,
+        machine: &dyn Machine,
+        doing: Doing,
+    ) -> Result<Progress, ProviderError> {
+        match look(machine, request.token.as_str()).await {
+            Ok(Far::Running(what)) if self.time_left(doing, asked) => Ok(pending(doing, ASK, None, what)),
+            Ok(Far::Running(what)) => {
+                self.conclude(request, asked, Found::Bad(format!("it does not come to an end: {what}")), None).await
+            }
+            Ok(Far::Ended(code, text)) => {
+                let (found, printed) = found(code, &text);
+                self.conclude(request, asked, found, printed).await
+            }
+            // It was started anew since, perhaps: so is the check.
+            Ok(Far::Absent) => {
+                let again = Doing::Reach { since: self.clock.now().0 };
+                Ok(pending(again, Duration::ZERO, None, "it was started anew".to_owned()))
+            }
+            Ok(Far::Died(what)) => {
+                let why = format!("something ended gpucheck before it was done: {what}");
+                self.conclude(request, asked, Found::Nothing(why), None).await
+            }
+            Err(why) if self.time_left(doing, asked) => Ok(self.later(doing, asked, &why)),
+            Err(why) => self.conclude(request, asked, Found::Bad(silent(&why)), None).await,
+        }
+    }
+
+    /// Tries again later, for as long as that is of use.
+    fn later(&self, doing: Doing, asked: &Asked, why: &Unreachable) -> Progress {
+        if self.time_left(doing, asked) {
+            return pending(doing, AGAIN, None, why.to_string());
+        }
+        let class = match doing {
+            // That nobody comes through may be a firewall's doing.
+            Doing::Reach { .. } => Class::Transient,
+            Doing::Measure { .. } => Class::Invalid { field: None },
+        };
+        Progress::Failed(Box::new(ProviderError::new(class, silent(why))))
+    }
+
+    fn time_left(&self, doing: Doing, asked: &Asked) -> bool {
+        let (since, most) = match doing {
+            Doing::Reach { since } => (since, BOOT),
+            Doing::Measure { since } => (since, Duration::from_secs(asked.limit())),
+        };
+        self.clock.now().since(Timestamp(since)) < most
+    }
+
+    /// Keeps what was found, and says what becomes of the machine.
+    async fn conclude(
+        &self,
+        request: &Request,
+        asked: &Asked,
+        found: Found,
+        printed: Option<Json>,
+    ) -> Result<Progress, ProviderError> {
+        let (passed, message) = match &found {
+            Found::Good(warning) => (true, warning.clone()),
+            Found::Bad(why) | Found::Nothing(why) => (false, Some(why.clone())),
+        };
+        let checked = Checked {
+            at: self.clock.now(),
+            generation: request.generation,
+            id: request.id.clone(),
+            passed,
+            message,
+            printed: printed.unwrap_or_default(),
+        };
+        if !matches!(found, Found::Nothing(_)) {
+            self.desk.remember(&request.address, &checked).await.map_err(|error| unkept(&error))?;
+        }
+        let failed = |class, why: String| Ok(Progress::Failed(Box::new(ProviderError::new(class, why))));
+        match (found, asked.on_failure) {
+            (Found::Good(_), _) | (Found::Bad(_), OnFailure::Warn) => Ok(Progress::Done(None)),
+            (Found::Bad(why), OnFailure::Replace) => failed(Class::Invalid { field: None }, why),
+            (Found::Bad(why), OnFailure::Fail) => failed(Class::Conflict, why),
+            (Found::Nothing(why), _) => failed(Class::Internal, why),
+        }
+    }
+}
+
+#[async_trait]
+impl Check for GpuCheck {
+    async fn equip(&self, request: &Request) -> Result<Value, ProviderError> {
+        let asked = Asked::by(request);
+        Gpus::of(&request.spec).ok_or_else(no_gpus)?;
+        // What can't be carried anywhere is told before a machine is paid for.
+        self.program.carried().await.map_err(|error| unusable(error.to_string()))?;
+        match asked.via(request.scope.provider.provider()) {
+            Via::Here => Ok(Value::Null),
+            #[cfg(feature = "ssh")]
+            Via::Ssh => crate::ssh::equipment(request, &asked, &self.desk).await,
+            #[cfg(not(feature = "ssh"))]
+            Via::Ssh => Err(no_ssh()),
+        }
+    }
+
+    async fn start(&self, request: &Request) -> Result<Progress, ProviderError> {
+        self.go(request, Doing::Reach { since: self.clock.now().0 }).await
+    }
+
+    async fn poll(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError> {
+        self.go(request, Doing::of(handle)?).await
+    }
+}
+
+/// A machine that is not reached.
+pub(crate) enum Unreached {
+    /// Perhaps it will be.
+    NotNow(Unreachable),
+    /// It will never be, as things are.
+    Never(ProviderError),
+}
+
+fn pending(doing: Doing, poll_after: Duration, amount: Option<Amount>, note: String) -> Progress {
+    let note = Some(note).filter(|note| !note.is_empty());
+    Progress::Pending { id: None, handle: doing.handle(), poll_after, amount, note }
+}
+
+/// What says which GPUs a machine's programs see, where it has only some of them.
+fn visible(attributes: &Value) -> Option<&str> {
+    attributes.get("environment")?.revealed().get("CUDA_VISIBLE_DEVICES")?.revealed().as_str()
+}
+
+fn silent(why: &Unreachable) -> String {
+    format!("the machine does not answer: {why}")
+}
+
+fn unusable(message: String) -> ProviderError {
+    ProviderError::new(Class::Conflict, message)
+}
+
+pub(crate) fn unkept(error: &DeskError) -> ProviderError {
+    ProviderError::new(Class::Internal, error.to_string())
+}
+
+fn no_gpus() -> ProviderError {
+    ProviderError::new(Class::Conflict, "a machine with `gpu: none` has no GPUs to check: leave out `validate`")
+}
+
+#[cfg(not(feature = "ssh"))]
+fn no_ssh() -> ProviderError {
+    ProviderError::new(
+        Class::Conflict,
+        "this build can't reach machines by SSH: `cargo install --path . --features ssh` makes one that can",
+    )
+}
