@@ -21,6 +21,8 @@ use crate::verdict::{Found, found};
 
 /// How long a new machine may take until it can be reached: the largest boot for a quarter of an hour.
 const BOOT: Duration = Duration::from_secs(20 * 60);
+/// How long one that was made before may take.
+const HERE_ALREADY: Duration = Duration::from_secs(30);
 /// When to try again to reach it.
 const AGAIN: Duration = Duration::from_secs(5);
 /// When to ask how far it is.
@@ -63,7 +65,10 @@ impl GpuCheck {
             check: Some(validate.clone()),
             owner: BTreeMap::from([(TAG_TOKEN.to_owned(), object.token.to_string())]),
         };
-        let (since, mut progress) = (self.clock.now(), self.start(&request).await?);
+        let since = self.clock.now();
+        // It was there for long: who can't be reached now is not waited for as for a boot.
+        let patience = i64::try_from((BOOT - HERE_ALREADY).as_millis()).unwrap_or_default();
+        let mut progress = self.go(&request, Doing::Reach { since: since.0 - patience }).await?;
         let failed = loop {
             match progress {
                 Progress::Pending { handle, poll_after, note, .. } => {

@@ -11,6 +11,9 @@ use trueup_state::{Address, Entropy, Generation, Stack, Store, StoreError, Times
 /// So many checks of a resource are remembered.
 const MOST: usize = 8;
 
+/// The note with the secret that keys are made from.
+const SEED: &str = "ssh/seed";
+
 /// Notes of a stack.
 #[derive(Clone)]
 pub struct Desk {
@@ -99,10 +102,9 @@ impl Desk {
 
     /// The secret that the stack's keys are made from: 32 random bytes, which are made when they are first asked for.
     pub(crate) async fn seed(&self) -> Result<[u8; 32], DeskError> {
-        const KEY: &str = "ssh/seed";
-        let damaged = |reason: &str| DeskError::Damaged(KEY.to_owned(), reason.to_owned());
+        let damaged = |reason: &str| DeskError::Damaged(SEED.to_owned(), reason.to_owned());
         loop {
-            if let Some((_, sealed)) = self.store.read_note(self.stack()?, KEY).await? {
+            if let Some((_, sealed)) = self.store.read_note(self.stack()?, SEED).await? {
                 let sealed = String::from_utf8(sealed).map_err(|_| damaged("it is no text"))?;
                 let plain = self.vault.open(&sealed).map_err(StoreError::from)?.ok_or(DeskError::Locked)?;
                 return plain.try_into().map_err(|_| damaged("it has another length"));
@@ -110,10 +112,22 @@ impl Desk {
             let mut seed = [0; 32];
             self.entropy.fill(&mut seed);
             let sealed = self.vault.seal(&seed).map_err(StoreError::from)?;
-            match self.store.note(self.stack()?, KEY, None, sealed.as_bytes()).await {
+            match self.store.note(self.stack()?, SEED, None, sealed.as_bytes()).await {
                 // Another check was first.
                 Err(StoreError::Conflict { .. }) => {}
                 written => return Ok(written.map(|_| seed)?),
+            }
+        }
+    }
+
+    /// Seals what is secret for another key, which is the stack's from now on.
+    pub async fn reseal(&self, anew: &Vault) -> Result<(), DeskError> {
+        loop {
+            let Some((version, _)) = self.store.read_note(self.stack()?, SEED).await? else { return Ok(()) };
+            let sealed = anew.seal(&self.seed().await?).map_err(StoreError::from)?;
+            match self.store.note(self.stack()?, SEED, Some(version), sealed.as_bytes()).await {
+                Err(StoreError::Conflict { .. }) => {}
+                written => return Ok(written.map(drop)?),
             }
         }
     }

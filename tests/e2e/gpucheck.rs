@@ -10,14 +10,14 @@ use serde_json::{Value as Json, json};
 use crate::support::{Place, Ran, eventually};
 
 /// A machine with one GPU of the double.
-struct Node {
+pub(crate) struct Node {
     place: Place,
     settings: Json,
 }
 
 impl Node {
     /// A healthy H100: it does what is expected of its model. None: what this needs is not built.
-    fn healthy() -> Option<Self> {
+    pub(crate) fn healthy() -> Option<Self> {
         let [program, double] = [beside_program("gpucheck"), beside_test("libgpucheck_double.so")];
         if !is_built(&program) || !is_built(&double) {
             return None;
@@ -37,7 +37,7 @@ impl Node {
     }
 
     /// The same with half of the FP8 that it should have, and an XID.
-    fn ill() -> Option<Self> {
+    pub(crate) fn ill() -> Option<Self> {
         let mut node = Self::healthy()?;
         let gpu = &mut node.settings["gpus"][0];
         gpu["fp8"] = json!(296.8e12);
@@ -46,10 +46,15 @@ impl Node {
     }
 
     fn check(&self, arguments: &[&str]) -> Ran {
-        let libraries = self.place.path("driver");
-        let settings = self.settings.to_string();
-        let environment = [("LD_LIBRARY_PATH", libraries.to_str().unwrap()), ("GPUCHECK_DOUBLE", &settings)];
+        let environment = self.environment();
+        let environment: Vec<_> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         self.place.run_with(&[&["gpucheck"], arguments].concat(), &environment)
+    }
+
+    /// What has programs find this node's GPUs.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let libraries = self.place.path("driver").display().to_string();
+        vec![("LD_LIBRARY_PATH".to_owned(), libraries), ("GPUCHECK_DOUBLE".to_owned(), self.settings.to_string())]
     }
 }
 
@@ -75,7 +80,7 @@ fn is_built(path: &Path) -> bool {
 
 /// A place with a script in the place of the program. Another process writes it: a file that this one has open for writing could be
 /// run by none, if a test beside it starts a process just then.
-fn with_script(text: &str) -> Place {
+pub(crate) fn with_script(text: &str) -> Place {
     let place = Place::new();
     place.write("text", &format!("#!/bin/sh\n{text}\n"));
     assert!(place.shell("cp text measures && chmod +x measures").status().unwrap().success());

@@ -6,6 +6,7 @@ mod adopt;
 mod at_plan;
 #[path = "../../engine/tests/support/canary.rs"]
 mod canary;
+mod checks;
 mod commands;
 mod compositions;
 mod corpora;
@@ -15,9 +16,12 @@ mod drift;
 mod environments;
 mod everything;
 mod explain;
+mod fleet;
 mod full_disk;
 mod gpucheck;
 mod graph;
+#[path = "../support/hosts.rs"]
+mod hosts;
 mod init;
 mod interrupt;
 mod journey;

@@ -55,7 +55,7 @@ impl Ground<'_> {
         let (manager, composer) = found.ok_or_else(|| missing(address, "is made of no parts there"))?;
         let spec = desired(self.program, resource, candidate, manager.as_ref(), self.world, self.contents, None)
             .map_err(Astray::Blueprint)?;
-        let wanted = Wanted { address, kind, spec: &spec, scope, candidate };
+        let wanted = Wanted { address, kind, spec: &spec, scope, candidate, validate: resource.validate.as_ref() };
         composer.compose(&wanted).map_err(|problems| Astray::Blueprint(described(problems, resource)))
     }
 
@@ -97,7 +97,8 @@ impl Ground<'_> {
         else {
             return Ok(());
         };
-        let wanted = Wanted { address: &resource.address, kind: &resource.kind, spec, scope, candidate };
+        let (address, kind, validate) = (&resource.address, &resource.kind, resource.validate.as_ref());
+        let wanted = Wanted { address, kind, spec, scope, candidate, validate };
         let arranged =
             composer.compose(&wanted).map_err(|problems| Astray::Blueprint(described(problems, resource)))?;
         arranged.fill(spec, self.world);

@@ -47,6 +47,8 @@ pub struct Wanted<'a> {
     pub scope: &'a Scope,
     /// The entry of its placement, where it has one.
     pub candidate: Option<&'a Candidate>,
+    /// What its `validate` says, where it is to be checked.
+    pub validate: Option<&'a Value>,
 }
 
 /// What a resource is made of at one provider. The same parts, whatever of the spec is unknown.

@@ -34,6 +34,8 @@ pub(super) async fn run(workplace: &Workplace, arguments: &RekeyArgs, json: bool
         EngineError::Store(StoreError::Vault(error @ VaultError::Key { .. })) if *generate => not_made(&error),
         other => other.into(),
     })?;
+    workplace.desk.is_of(&stack);
+    workplace.desk.reseal(&vault).await.map_err(|error| Failure::new(error.to_string()))?;
     if json {
         let recipient = recipient(&vault, to)?;
         draw::json(&draw::state::by_hand::rekeyed_json(&rekeyed, to, &recipient));

@@ -108,7 +108,8 @@ impl Ground<'_> {
     fn attributes(&self, wanted: &Wanted, branch: &Branch, matches: &[Match]) -> Value {
         let candidate = self.program.resources.get(&wanted.address).and_then(|resource| resource.candidates.first());
         let Wanted { address, kind, .. } = wanted;
-        let whole = compose::Wanted { address, kind, spec: &branch.spec, scope: &branch.scope, candidate };
+        let (spec, scope) = (&branch.spec, &branch.scope);
+        let whole = compose::Wanted { address, kind, spec, scope, candidate, validate: None };
         let composer = self.estate.composer(&branch.scope, kind);
         let Some(arranged) = composer.and_then(|composer| composer.compose(&whole).ok()) else {
             return Value::Map(Map::new());

@@ -131,6 +131,7 @@ impl Builder<'_> {
             spec: &branch.spec,
             scope: &branch.scope,
             candidate: branch.candidate.as_ref(),
+            validate: resource.validate.as_ref(),
         };
         composer.compose(&wanted).map_err(|problems| {
             self.problems.extend(described(problems, resource));

@@ -10,7 +10,7 @@ use trueup_engine::provider::ProviderError;
 use trueup_state::Clock;
 
 /// The most pieces that are under way at once.
-const MOST: usize = 16;
+const MOST: usize = 12;
 /// With how many it begins: what a slow line gets through in time.
 const FIRST: usize = 2;
 /// A piece that takes less leaves room for one more; one that takes longer than the second, for half as many.

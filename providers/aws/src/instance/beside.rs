@@ -10,6 +10,7 @@ use trueup_state::{FieldPath, KindName, Scope, Value};
 
 use super::OPTIONS;
 use super::key_pair;
+use super::user_data::is_block;
 
 /// The type of a security group.
 const GROUP: &str = "AWS::EC2::SecurityGroup";
@@ -52,13 +53,13 @@ fn firewall(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
         let message = "which network it is in does not tell whose groups it may have: say `options.aws.vpc` or `options.aws.security_groups`";
         return Err(vec![Problem::new(FieldPath::parse("network.subnet"), message)]);
     }
-    let (from, ports) = asked(wanted.spec)?;
+    let rules = asked(wanted)?;
     let part = Part {
         name: NAME.to_owned(),
         kind: GROUP.into(),
         scope: wanted.scope.clone(),
-        shared: Some(Shared { name: NAME.to_owned(), key: key(wanted, is_in_subnet, vpc, &from, &ports) }),
-        spec: Value::Map([("properties".to_owned(), properties(vpc, &from, &ports))].into()),
+        shared: Some(Shared { name: NAME.to_owned(), key: key(wanted, is_in_subnet, vpc, &rules) }),
+        spec: Value::Map([("properties".to_owned(), properties(vpc, &rules))].into()),
         reads: BTreeMap::new(),
         after: [].into(),
         create_first: Some(true),
@@ -67,8 +68,17 @@ fn firewall(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
     Ok(Companions { parts: vec![part], reads: [(at, Read::of(NAME, "GroupId"))].into() })
 }
 
+/// Who may connect, and to which ports.
+struct Rules {
+    from: BTreeSet<String>,
+    ports: BTreeSet<u64>,
+    /// Who may connect to SSH alone, for checks.
+    checks_from: Option<String>,
+}
+
 /// Who may connect, and to which ports. It has to be known when a plan is made: a group is known by it.
-fn asked(spec: &Value) -> Result<(BTreeSet<String>, BTreeSet<u64>), Vec<Problem>> {
+fn asked(wanted: &Wanted<'_>) -> Result<Rules, Vec<Problem>> {
+    let spec = wanted.spec;
     let list = |path: &str| {
         let path = FieldPath::parse(path);
         let there = spec.at(&path).map(Value::revealed);
@@ -88,8 +98,15 @@ fn asked(spec: &Value) -> Result<(BTreeSet<String>, BTreeSet<u64>), Vec<Problem>
         _ => None,
     };
     let ports: BTreeSet<u64> = list("network.ports")?.iter().filter_map(port).chain([SSH]).collect();
+    let checks_from = wanted.validate.and_then(|validate| validate.get("from")).and_then(|from| from.revealed().as_str());
+    if let Some(block) = checks_from.filter(|block| !is_block(block)) {
+        let message = format!("the addresses that may connect for a check are a CIDR block, as `203.0.113.7/32`, and not `{block}`");
+        return Err(vec![Problem::new(FieldPath::parse("validate.from"), message)]);
+    }
+    let checks_from = checks_from.filter(|block| !from.contains(*block)).map(str::to_owned);
     // Where nobody may connect, no port is open.
-    Ok(if from.is_empty() { (from, BTreeSet::new()) } else { (from, ports) })
+    let ports = if from.is_empty() { BTreeSet::new() } else { ports };
+    Ok(Rules { from, ports, checks_from })
 }
 
 /// Which of a stack's groups it is: where it is, and whom it lets in. Which network a subnet is in may be known later: a machine in one has
@@ -98,21 +115,23 @@ fn key(
     wanted: &Wanted<'_>,
     is_in_subnet: bool,
     vpc: Option<&Value>,
-    from: &BTreeSet<String>,
-    ports: &BTreeSet<u64>,
+    rules: &Rules,
 ) -> String {
     let whose = match vpc.and_then(|vpc| vpc.revealed().as_str()) {
         _ if is_in_subnet => format!(" of {}", wanted.address.to_string().replace('"', "")),
         Some(vpc) => format!(" {vpc}"),
         None => String::new(),
     };
-    let place = place(wanted.scope) + &whose;
-    if from.is_empty() {
-        return place;
+    let mut key = place(wanted.scope) + &whose;
+    if !rules.from.is_empty() {
+        let ports: Vec<String> = rules.ports.iter().map(ToString::to_string).collect();
+        let from: Vec<&str> = rules.from.iter().map(String::as_str).collect();
+        key.push_str(&format!(" {} from {}", ports.join(","), from.join(",")));
     }
-    let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
-    let from: Vec<&str> = from.iter().map(String::as_str).collect();
-    format!("{place} {} from {}", ports.join(","), from.join(","))
+    if let Some(from) = &rules.checks_from {
+        key.push_str(&format!(" checks from {from}"));
+    }
+    key
 }
 
 /// Where what machines share is, in words.
@@ -123,12 +142,13 @@ pub(super) fn place(scope: &Scope) -> String {
     region.into_iter().chain(access).collect::<Vec<_>>().join(" ")
 }
 
-fn properties(vpc: Option<&Value>, from: &BTreeSet<String>, ports: &BTreeSet<u64>) -> Value {
+fn properties(vpc: Option<&Value>, rules: &Rules) -> Value {
     let rule = |block: &String, port: &u64| {
         let family = if block.contains(':') { "CidrIpv6" } else { "CidrIp" };
         json!({ "IpProtocol": "tcp", "FromPort": port, "ToPort": port, family: block })
     };
-    let ingress: Vec<Json> = from.iter().flat_map(|block| ports.iter().map(move |port| rule(block, port))).collect();
+    let asked = rules.from.iter().flat_map(|block| rules.ports.iter().map(move |port| rule(block, port)));
+    let ingress: Vec<Json> = asked.chain(rules.checks_from.iter().map(|block| rule(block, &SSH))).collect();
     let mut properties: Value = json!({
         "GroupDescription": "Machines made by Trueup, and who may connect to them",
         "SecurityGroupIngress": ingress,
@@ -152,9 +172,13 @@ mod tests {
     }
 
     fn with(spec: &Value) -> Result<Companions, Vec<Problem>> {
+        checked(spec, None)
+    }
+
+    fn checked(spec: &Value, validate: Option<&Value>) -> Result<Companions, Vec<Problem>> {
         let scope = Scope::at("aws", [("region".to_owned(), "us-east-1".into())]);
         let (address, kind) = (Address::root("m"), KindName::from("gpu_instance"));
-        companions(&Wanted { address: &address, kind: &kind, spec, scope: &scope, candidate: None })
+        companions(&Wanted { address: &address, kind: &kind, spec, scope: &scope, candidate: None, validate })
     }
 
     fn key_of(spec: Json) -> String {
@@ -173,6 +197,24 @@ mod tests {
         assert_eq!(rules.as_list().map(<[Value]>::len), Some(4));
         assert_eq!(rules.at(&FieldPath::root().index(0).field("FromPort")), Some(&22.into()));
         assert_eq!(rules.at(&FieldPath::root().index(2).field("CidrIpv6")), Some(&"fd00::/8".into()));
+    }
+
+    #[test]
+    fn for_a_check_one_block_may_reach_ssh_and_nothing_else() {
+        let spec: Value = json!({ "network": { "ports": [8080] } }).into();
+        let of = |from: &str| checked(&spec, Some(&json!({ "via": "ssh", "from": from }).into()));
+        let made = of("203.0.113.7/32").unwrap();
+        let rules = made.parts[0].spec.at(&FieldPath::parse("properties.SecurityGroupIngress")).cloned().unwrap();
+        let rule = json!({ "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIp": "203.0.113.7/32" });
+        assert_eq!(rules, json!([rule]).into());
+        let key = made.parts[0].shared.as_ref().map(|shared| shared.key.clone());
+        assert_eq!(key.as_deref(), Some("us-east-1 checks from 203.0.113.7/32"));
+        assert_eq!(of("anybody").unwrap_err()[0].path.to_string(), "validate.from");
+        // Who may connect anyway needs no rule of its own.
+        let open: Value = json!({ "ssh": { "ingress": ["203.0.113.7/32"] } }).into();
+        let both = checked(&open, Some(&json!({ "from": "203.0.113.7/32" }).into())).unwrap();
+        let rules = both.parts[0].spec.at(&FieldPath::parse("properties.SecurityGroupIngress")).cloned().unwrap();
+        assert_eq!(rules.as_list().map(<[Value]>::len), Some(1));
     }
 
     #[test]

@@ -78,7 +78,7 @@ mod tests {
     fn with(spec: &Value) -> Result<Companions, Vec<Problem>> {
         let scope = Scope::at("aws", [("region".to_owned(), "us-east-1".into())]);
         let (address, kind) = (Address::root("m"), KindName::from("gpu_instance"));
-        companions(&Wanted { address: &address, kind: &kind, spec, scope: &scope, candidate: None })
+        companions(&Wanted { address: &address, kind: &kind, spec, scope: &scope, candidate: None, validate: None })
     }
 
     fn of(keys: &[&str]) -> Companions {

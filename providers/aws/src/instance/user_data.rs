@@ -23,9 +23,9 @@ const ENV_OF_USER: &str = "/etc/trueup/env.login";
 /// How lists of two cloud-configs come together: one after the other.
 const MERGE: &str = "list(append)+dict(no_replace,recurse_list)+str()";
 
-/// The document; none where there is nothing to say.
-pub(super) fn document(spec: &Spec) -> Option<String> {
-    let ours = config(spec).map(|config| ("text/cloud-config", format!("#cloud-config\n{config}\n")));
+/// The document; none where there is nothing to say. `check`: what the machine is given so that it can be checked.
+pub(super) fn document(spec: &Spec, check: Option<&Value>) -> Option<String> {
+    let ours = config(spec, Way::of(check).as_ref()).map(|config| ("text/cloud-config", format!("#cloud-config\n{config}\n")));
     let theirs = spec.user_data.as_ref().map(Sealed::reveal).filter(|text| !text.is_empty());
     let theirs = theirs.map(|text| (media(text).unwrap_or("text/x-shellscript"), text.clone()));
     let parts: Vec<(&str, String)> = ours.into_iter().chain(theirs).collect();
@@ -40,10 +40,31 @@ fn media(text: &str) -> Option<&'static str> {
     text.starts_with("#!").then_some("text/x-shellscript")
 }
 
+/// The way in for checks: the key that logs in, and the key that the machine is known by.
+struct Way {
+    authorized: String,
+    host_private: String,
+    host_public: String,
+}
+
+impl Way {
+    fn of(check: Option<&Value>) -> Option<Self> {
+        let ssh = check?.get("ssh")?.revealed();
+        let text = |value: Option<&Value>| value.and_then(|text| text.revealed().as_str()).map(str::to_owned);
+        let host = ssh.get("host_key")?.revealed();
+        Some(Self {
+            authorized: text(ssh.get("authorized_key"))?,
+            host_private: text(host.get("private"))?,
+            host_public: text(host.get("public"))?,
+        })
+    }
+}
+
 /// Our part: who may log in, the environment, and when it stops; none where nothing of that is said.
-fn config(spec: &Spec) -> Option<Json> {
+fn config(spec: &Spec, way: Option<&Way>) -> Option<Json> {
     let mut files = Vec::new();
-    let has_login = !spec.ssh.public_keys.is_empty();
+    let keys: Vec<&String> = spec.ssh.public_keys.iter().chain(way.map(|way| &way.authorized)).collect();
+    let has_login = !keys.is_empty();
     if !spec.env.is_empty() {
         let text = environment(&spec.env);
         files.push(file(ENV, "root:root", "0600", &text));
@@ -59,7 +80,10 @@ fn config(spec: &Spec) -> Option<Json> {
     files.extend(spec.stop_after.as_ref().map(stop));
     let mut config = json!({});
     if has_login {
-        config["users"] = json!(["default", user(&spec.ssh)]);
+        config["users"] = json!(["default", user(&spec.ssh, &keys)]);
+    }
+    if let Some(way) = way {
+        config["ssh_keys"] = json!({ "ed25519_private": way.host_private, "ed25519_public": way.host_public });
     }
     if !files.is_empty() {
         config["write_files"] = files.into();
@@ -78,10 +102,10 @@ fn file(path: &str, owner: &str, permissions: &str, content: &str) -> Json {
     json!({ "path": path, "owner": owner, "permissions": permissions, "content": content })
 }
 
-fn user(ssh: &Ssh) -> Json {
+fn user(ssh: &Ssh, keys: &[&String]) -> Json {
     json!({
         "name": ssh.user, "groups": ["adm", "sudo"], "sudo": "ALL=(ALL) NOPASSWD:ALL", "shell": "/bin/bash", "lock_passwd": true,
-        "ssh_authorized_keys": ssh.public_keys,
+        "ssh_authorized_keys": keys,
     })
 }
 
@@ -144,7 +168,7 @@ pub(super) fn problems(spec: &Value) -> Vec<Problem> {
 }
 
 fn size_problem(spec: &Value) -> Option<Problem> {
-    let size = from_value::<Spec>(spec).ok().and_then(|spec| document(&spec)).map(|document| document.len())?;
+    let size = from_value::<Spec>(spec).ok().and_then(|spec| document(&spec, None)).map(|document| document.len())?;
     let message = format!(
         "what a machine is told at its start has at most {MOST} bytes: with `env` and `ssh` these are {size}. Fetch the rest from a bucket"
     );
@@ -207,7 +231,8 @@ fn is_public_key(text: &str) -> bool {
     !text.contains(char::is_control) && words.next().is_some_and(is_kind) && words.next().is_some_and(is_body)
 }
 
-fn is_block(text: &str) -> bool {
+/// Whether a text is a CIDR block.
+pub(super) fn is_block(text: &str) -> bool {
     let Some((address, length)) = text.split_once('/') else { return false };
     let Ok(length) = length.parse::<u8>() else { return false };
     match address.parse() {
@@ -230,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_machine_that_is_told_nothing_is_sent_nothing() {
-        assert_eq!(document(&spec(json!({}))), None);
+        assert_eq!(document(&spec(json!({})), None), None);
     }
 
     #[test]
@@ -239,7 +264,7 @@ mod tests {
             "env": { "TOKEN": "it's" }, "ssh": { "public_keys": ["ssh-ed25519 AAAAC3 ada"], "user": "ada" }, "stop_after": "90m",
             "user_data": "#!/bin/sh\necho hi\n",
         });
-        let (first, again) = (document(&spec(all.clone())).unwrap(), document(&spec(all)).unwrap());
+        let (first, again) = (document(&spec(all.clone()), None).unwrap(), document(&spec(all), None).unwrap());
         assert_eq!(first, again);
         for part in [
             "multipart/mixed",
@@ -260,8 +285,19 @@ mod tests {
 
     #[test]
     fn letters_that_cloud_init_can_not_read_are_encoded() {
-        let document = document(&spec(json!({ "user_data": "#!/bin/sh\necho größer\n" }))).unwrap();
+        let document = document(&spec(json!({ "user_data": "#!/bin/sh\necho größer\n" })), None).unwrap();
         assert!(document.is_ascii() && document.contains("base64"), "{document}");
+    }
+
+    #[test]
+    fn a_machine_that_is_to_be_checked_knows_its_host_key_and_who_logs_in() {
+        let host = json!({ "private": "-----BEGIN\nKEY\n", "public": "ssh-ed25519 AAAAhost trueup" });
+        let check = json!({ "ssh": { "user": "ada", "authorized_key": "ssh-ed25519 AAAAlogin trueup", "host_key": host } });
+        let told = document(&spec(json!({ "ssh": { "user": "ada" } })), Some(&check.into())).unwrap();
+        for part in ["\"name\":\"ada\"", "AAAAlogin", "\"ed25519_private\":\"-----BEGIN\\nKEY\\n\"", "AAAAhost"] {
+            assert!(told.contains(part), "{part} is not in\n{told}");
+        }
+        assert_eq!(document(&spec(json!({})), Some(&json!({}).into())), None);
     }
 
     #[test]
