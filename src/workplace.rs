@@ -9,8 +9,8 @@ use trueup_engine::Engine;
 use trueup_engine::blueprint::{Catalog, Inputs, Program, ProviderEntry, expand};
 use trueup_engine::estate::Providers;
 use trueup_engine::kinds::{self, Kind};
-use trueup_engine::provider::Check;
 use trueup_engine::plan::{Plan, saved};
+use trueup_engine::provider::Check;
 use trueup_engine::tree;
 use trueup_state::clock::{SystemClock, SystemEntropy};
 use trueup_state::codec::VaultError;
@@ -75,7 +75,8 @@ impl Workplace {
 
     /// Has the GPUs of machines measured by a program: by the one beside this where none is named.
     pub(crate) fn measure_by(&mut self, named: Option<&Path>) -> Arc<GpuCheck> {
-        let check = Arc::new(GpuCheck::new(Measurer::at(measurer(named)), self.desk.clone(), self.engine.clock.clone()));
+        let (program, providers) = (Measurer::at(measurer(named)), self.engine.providers.clone());
+        let check = Arc::new(GpuCheck::new(program, providers, self.desk.clone(), self.engine.clock.clone()));
         let checks = BTreeMap::from([(kinds::GpuInstance::NAME.into(), check.clone() as Arc<dyn Check>)]);
         self.engine.checks = checks;
         check

@@ -58,6 +58,8 @@ pub enum Via {
     Here,
     /// By SSH.
     Ssh,
+    /// Not at all: it checks itself at its first start.
+    Startup,
 }
 
 impl Default for Asked {
@@ -86,9 +88,9 @@ impl Asked {
         request.check.as_ref().map(Self::of).unwrap_or_default()
     }
 
-    /// How a machine of a provider is reached.
+    /// How a machine of a provider is reached. Clouds run what they are told at a start, and need not be reachable for that.
     pub(crate) fn via(&self, provider: &str) -> Via {
-        self.via.unwrap_or(if provider == "local" { Via::Here } else { Via::Ssh })
+        self.via.unwrap_or(if provider == "local" { Via::Here } else { Via::Startup })
     }
 
     /// How many machines are tried in one apply: one, where a failure replaces none.
@@ -157,7 +159,7 @@ mod tests {
     fn what_is_left_out_is_filled_in() {
         let asked = Asked::of(&json!({}).into());
         assert_eq!(asked, Asked::default());
-        assert_eq!((asked.tries(), asked.via("local"), asked.via("aws")), (2, Via::Here, Via::Ssh));
+        assert_eq!((asked.tries(), asked.via("local"), asked.via("aws")), (2, Via::Here, Via::Startup));
         let fails = Asked::of(&json!({ "on_failure": "fail", "attempts": 5, "via": "here" }).into());
         assert_eq!((fails.tries(), fails.via("aws")), (1, Via::Here));
     }

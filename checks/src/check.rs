@@ -1,11 +1,12 @@
 //! The check of a `gpu_instance`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
+use trueup_engine::estate::Providers;
 use trueup_engine::naming::TAG_TOKEN;
 use trueup_engine::provider::{Amount, Check, Progress, ProviderError, Unit};
 use trueup_state::{Class, Clock, Entropy, Handle, Record, Request, Timestamp, Token, Value};
@@ -16,6 +17,7 @@ use crate::doing::Doing;
 use crate::here::Here;
 use crate::machine::{Machine, Unreachable};
 use crate::program::Program;
+use crate::startup::{self, left};
 use crate::steps::{Far, Unbrought, bring, look, start};
 use crate::verdict::{Found, found};
 
@@ -31,14 +33,15 @@ const ASK: Duration = Duration::from_secs(1);
 /// Has the GPUs of machines measured, and judges them.
 pub struct GpuCheck {
     program: Program,
+    providers: Providers,
     desk: Arc<Desk>,
     clock: Arc<dyn Clock>,
 }
 
 impl GpuCheck {
-    /// A check by a program, which keeps its reports at a desk.
-    pub fn new(program: Program, desk: Arc<Desk>, clock: Arc<dyn Clock>) -> Self {
-        Self { program, desk, clock }
+    /// A check by a program, which keeps its reports at a desk. `providers`: who made the machines.
+    pub fn new(program: Program, providers: Providers, desk: Arc<Desk>, clock: Arc<dyn Clock>) -> Self {
+        Self { program, providers, desk, clock }
     }
 
     /// Checks what was made before, outside any apply: nothing is recorded of it but its report. `told`: what it is at.
@@ -50,6 +53,10 @@ impl GpuCheck {
         mut told: impl FnMut(&str) + Send,
     ) -> Result<Checked, ProviderError> {
         let object = record.current.as_ref().ok_or_else(|| unusable("it is not there".to_owned()))?;
+        if Asked::of(validate).via(object.scope.provider.provider()) == Via::Startup {
+            let message = "it checks itself at its start alone: `validate: { via: ssh }` makes one that can be reached";
+            return Err(unusable(message.to_owned()));
+        }
         let request = Request {
             token: Token::new(entropy),
             address: record.address.clone(),
@@ -94,11 +101,44 @@ impl GpuCheck {
             Via::Ssh => crate::ssh::reach(request, &self.desk).await,
             #[cfg(not(feature = "ssh"))]
             Via::Ssh => Err(Unreached::Never(no_ssh())),
+            Via::Startup => Err(Unreached::Never(unusable("it is not to be reached".to_owned()))),
         }
+    }
+
+    /// What a machine has left that checks itself.
+    async fn left(&self, request: &Request) -> Result<Option<Vec<u8>>, ProviderError> {
+        let gone = || unusable(format!("no provider makes a {} there", request.kind));
+        let provider = self.providers.get(request.scope.provider.provider()).ok_or_else(gone)?;
+        let managers = provider.prepare(&request.scope, &BTreeSet::from([request.kind.clone()])).await?;
+        managers.get(&request.kind).ok_or_else(gone)?.left(request).await
+    }
+
+    /// Waits for what a machine leaves that checks itself.
+    async fn await_left(&self, request: &Request, asked: &Asked, doing: Doing) -> Result<Progress, ProviderError> {
+        let Doing::Measure { since } = doing else {
+            return Ok(pending(
+                Doing::Measure { since: self.clock.now().0 },
+                AGAIN,
+                None,
+                "it checks itself".to_owned(),
+            ));
+        };
+        if let Some((code, text)) = self.left(request).await?.as_deref().and_then(left) {
+            let (found, printed) = found(code, &text);
+            return self.conclude(request, asked, found, printed).await;
+        }
+        if self.clock.now().since(Timestamp(since)) < BOOT + Duration::from_secs(asked.limit()) {
+            return Ok(pending(doing, AGAIN, None, "it checks itself".to_owned()));
+        }
+        let why = "it has left nothing of its check: it may have no way to the internet, or its image no `curl`";
+        self.conclude(request, asked, Found::Nothing(why.to_owned()), None).await
     }
 
     async fn go(&self, request: &Request, doing: Doing) -> Result<Progress, ProviderError> {
         let asked = Asked::by(request);
+        if asked.via(request.scope.provider.provider()) == Via::Startup {
+            return self.await_left(request, &asked, doing).await;
+        }
         let machine = match self.machine(request, &asked).await {
             Ok(machine) => machine,
             Err(Unreached::Never(error)) => return Err(error),
@@ -234,15 +274,19 @@ impl GpuCheck {
 impl Check for GpuCheck {
     async fn equip(&self, request: &Request) -> Result<Value, ProviderError> {
         let asked = Asked::by(request);
-        Gpus::of(&request.spec).ok_or_else(no_gpus)?;
+        let gpus = Gpus::of(&request.spec).ok_or_else(no_gpus)?;
         // What can't be carried anywhere is told before a machine is paid for.
-        self.program.carried().await.map_err(|error| unusable(error.to_string()))?;
+        let program = self.program.carried().await.map_err(|error| unusable(error.to_string()))?;
         match asked.via(request.scope.provider.provider()) {
             Via::Here => Ok(Value::Null),
             #[cfg(feature = "ssh")]
             Via::Ssh => crate::ssh::equipment(request, &asked, &self.desk).await,
             #[cfg(not(feature = "ssh"))]
             Via::Ssh => Err(no_ssh()),
+            Via::Startup => {
+                let path = self.program.path().display().to_string();
+                Ok(startup::equipment(&asked, &gpus, program, &path))
+            }
         }
     }
 

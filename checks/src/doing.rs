@@ -22,9 +22,8 @@ pub(crate) enum Doing {
 
 impl Doing {
     pub(crate) fn of(handle: &Handle) -> Result<Self, ProviderError> {
-        serde_json::from_value(handle.0.clone()).map_err(|error| {
-            ProviderError::new(Class::Internal, format!("what a check was at can't be read: {error}"))
-        })
+        serde_json::from_value(handle.0.clone())
+            .map_err(|error| ProviderError::new(Class::Internal, format!("what a check was at can't be read: {error}")))
     }
 
     pub(crate) fn handle(self) -> Handle {

@@ -13,6 +13,7 @@ mod machine;
 mod program;
 #[cfg(feature = "ssh")]
 mod ssh;
+mod startup;
 mod steps;
 mod verdict;
 

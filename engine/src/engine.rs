@@ -376,7 +376,15 @@ fn record_outcome(report: &mut Report, open: &OpenOperation, outcome: Outcome) {
         Outcome::Failed(error) => {
             let source = open.declared.source.clone();
             let message = error.to_string();
-            report.failed.push(Failure { address, verb, message, help: None, no_capacity: false, condemned: false, source });
+            report.failed.push(Failure {
+                address,
+                verb,
+                message,
+                help: None,
+                no_capacity: false,
+                condemned: false,
+                source,
+            });
         }
         Outcome::Unfinished(_) => report.unfinished.push(Done { address, verb }),
         Outcome::Stopped(error) => {

@@ -167,6 +167,13 @@ pub trait Manager: Send + Sync {
 
     /// Asks after pending work, in this process or a later one.
     async fn poll(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError>;
+
+    /// What an object has left where its stack can read it, as what it was given for its check told it to; none where nothing is there yet.
+    /// `request`: that of its check.
+    async fn left(&self, request: &Request) -> Result<Option<Vec<u8>>, ProviderError> {
+        let _ = request;
+        Ok(None)
+    }
 }
 
 /// Where a spec comes from that is compared with what is wanted.

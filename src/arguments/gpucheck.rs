@@ -63,7 +63,8 @@ impl GpucheckArgs {
     /// The same for the program that measures. Each is one word with its value, so that a value which begins with `-` is one there too.
     pub(crate) fn words(&self) -> Vec<OsString> {
         let measured = [("--level=", self.level.as_ref().map(OsString::from)), ("--seconds=", self.seconds.clone())];
-        let measured = measured.into_iter().filter_map(|(name, value)| Some([name.into(), value?].into_iter().collect()));
+        let measured =
+            measured.into_iter().filter_map(|(name, value)| Some([name.into(), value?].into_iter().collect()));
         measured.chain(self.judging_words()).collect()
     }
 

@@ -123,7 +123,8 @@ fn what_validate_can_not_say_is_an_error_at_its_place() {
 
 #[test]
 fn a_run_that_is_killed_finds_its_check_again() {
-    let script = format!("echo start >> $HOME/starts; while [ ! -e $HOME/go ]; do sleep 0.1; done; {}", says("pass", 0));
+    let script =
+        format!("echo start >> $HOME/starts; while [ ! -e $HOME/go ]; do sleep 0.1; done; {}", says("pass", 0));
     let place = place("", &script);
     let starts = place.path("../home/starts");
     let running = place.start(&["apply", "--yes", "--gpucheck-program", "measures"]);
@@ -137,7 +138,8 @@ fn a_run_that_is_killed_finds_its_check_again() {
 
 #[test]
 fn a_program_that_was_ended_by_something_is_run_again_by_the_next_apply() {
-    let script = format!("[ -e $HOME/once ] || {{ touch $HOME/once; kill -KILL $PPID; kill -KILL $$; }}; {}", says("pass", 0));
+    let script =
+        format!("[ -e $HOME/once ] || {{ touch $HOME/once; kill -KILL $PPID; kill -KILL $$; }}; {}", says("pass", 0));
     let place = place("", &script);
     apply(&place).exits(3).says("something ended gpucheck");
     assert_eq!(status(&place), "unverified");

@@ -314,6 +314,6 @@ fn foreign(name: &str) -> Request {
         spec,
         before: Value::Null,
         attributes: Value::Null,
-            check: None,
+        check: None,
     }
 }

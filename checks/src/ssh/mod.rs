@@ -3,8 +3,8 @@
 mod keys;
 mod session;
 
-use trueup_engine::provider::ProviderError;
 use trueup_engine::naming::TAG_TOKEN;
+use trueup_engine::provider::ProviderError;
 use trueup_state::{Request, Value};
 
 use self::keys::Keys;
@@ -106,8 +106,10 @@ fn user(spec: &Value) -> &str {
 
 /// Where a machine answers: what it says itself, else the usual port of its address.
 fn address(attributes: &Value) -> Result<(String, u16), Unreachable> {
-    let text = |name: &str| attributes.get(name).and_then(|text| text.revealed().as_str()).filter(|text| !text.is_empty());
-    let said = text("ssh").and_then(|said| said.rsplit_once(':')).and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let text =
+        |name: &str| attributes.get(name).and_then(|text| text.revealed().as_str()).filter(|text| !text.is_empty());
+    let said =
+        text("ssh").and_then(|said| said.rsplit_once(':')).and_then(|(host, port)| Some((host, port.parse().ok()?)));
     if let Some((host, port)) = said {
         return Ok((host.trim_matches(['[', ']']).to_owned(), port));
     }

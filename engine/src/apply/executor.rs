@@ -326,8 +326,9 @@ impl<'a> Walk<'a> {
 
     /// The positions of the candidates whose turn would come after one of a resource's.
     fn after(&self, operation: &'a Operation, candidate: &'a Candidate) -> impl Iterator<Item = usize> {
-        let positions =
-            self.branch_operations(&operation.address).filter_map(|(_, other)| Some(other.candidate.as_ref()?.position));
+        let positions = self
+            .branch_operations(&operation.address)
+            .filter_map(|(_, other)| Some(other.candidate.as_ref()?.position));
         positions.skip_while(|position| *position != candidate.position).filter(|other| *other != candidate.position)
     }
 

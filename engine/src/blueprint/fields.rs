@@ -167,11 +167,7 @@ pub(super) const DRIFT: [Field; 1] = [field(
 /// What may be said of `validate`.
 pub(super) const VALIDATE: [Field; 8] = [
     field("level", Evaluated(level), "How thorough the check is. Default: `quick`. Example: `standard`."),
-    field(
-        "seconds",
-        Evaluated(count),
-        "How long to burn, with `level: burn`. Default: 600. Example: `3600`.",
-    ),
+    field("seconds", Evaluated(count), "How long to burn, with `level: burn`. Default: 600. Example: `3600`."),
     field("minimum", Evaluated(share), "The share of its model's usual figures that it must reach. Example: `0.9`."),
     field(
         "require",
@@ -179,7 +175,11 @@ pub(super) const VALIDATE: [Field; 8] = [
         "What must have been looked at: what could not be fails then. Default: nothing in particular. Example: `[ecc, nvlink]`.",
     ),
     field("on_failure", Evaluated(on_failure), "What to do when it is not good. Default: `replace`. Example: `fail`."),
-    field("attempts", Evaluated(count), "How many are tried at most in one apply, the first included. Default: 2. Example: `3`."),
+    field(
+        "attempts",
+        Evaluated(count),
+        "How many are tried at most in one apply, the first included. Default: 2. Example: `3`.",
+    ),
     field("via", Evaluated(via), "How it is reached. Default: what its provider can. Example: `ssh`."),
     field(
         "from",
@@ -363,6 +363,10 @@ fn variable_type() -> Json {
 fn via() -> Json {
     json!({ "oneOf": [
         { "const": "here", "description": "It is this machine." },
+        {
+            "const": "startup",
+            "description": "It checks itself at its first start, and leaves what that says where Trueup can read it. The default in clouds."
+        },
         { "const": "ssh", "description": "Trueup logs in, with a key that it gave the machine when it made it." },
     ] })
 }

@@ -114,6 +114,7 @@ pub const PERMISSIONS: [Permissions; 5] = [
                 &["what `AWS::EC2::KeyPair` needs, as any native type does"],
             ),
             ("`network.subnet` by its name", &["ec2:DescribeSubnets"]),
+            ("`validate` without `via: ssh`", &["what `bucket` needs", "s3:GetObject", "s3:PutObject"]),
             (
                 "disks with a key of the account's own",
                 &["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext"],

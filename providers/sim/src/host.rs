@@ -10,6 +10,17 @@ use trueup_state::{Class, Request, Value, codec};
 
 use crate::settings::Hosts;
 
+/// What a machine leaves, beside its file: of each machine another one.
+fn left(file: &Path, id: &str) -> PathBuf {
+    let number = id.rsplit('/').next().unwrap_or(id);
+    file.with_extension(format!("{number}.left"))
+}
+
+/// What a machine has left; none where there is nothing yet.
+pub(crate) fn read_left(notes: &Json, id: &str) -> Option<Vec<u8>> {
+    std::fs::read(left(Path::new(notes["host_file"].as_str()?), id)).ok()
+}
+
 /// The address at which a machine of a number, from 1, answers, and its file.
 pub(crate) fn of(hosts: &Hosts, number: u64) -> Option<(String, PathBuf)> {
     let count = u64::try_from(hosts.ssh.len()).ok().filter(|count| *count > 0)?;
@@ -25,6 +36,7 @@ pub(crate) fn start(file: &Path, id: &str, request: &Request) -> Result<(), Prov
     let text = json!({
         "id": id, "name": name, "ssh": said(spec.get("ssh")), "env": said(spec.get("env")),
         "user_data": said(spec.get("user_data")), "check": said(request.check.as_ref()),
+        "left": left(file, id),
     })
     .to_string();
     let part = file.with_extension("part");
@@ -45,5 +57,6 @@ pub(crate) fn end(id: &str, notes: &Json) {
     if read.is_some_and(|read| read["id"] == id) {
         // One that is gone has ended.
         let _ = std::fs::remove_file(file);
+        let _ = std::fs::remove_file(left(Path::new(file), id));
     }
 }

@@ -157,4 +157,8 @@ impl Manager for Objects {
     async fn poll(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError> {
         self.cloud.poll(&self.place, request, handle).await
     }
+
+    async fn left(&self, request: &Request) -> Result<Option<Vec<u8>>, ProviderError> {
+        self.cloud.left(&self.place, request.id.as_deref().unwrap_or_default()).await
+    }
 }

@@ -72,12 +72,7 @@ pub(crate) struct Examined {
 }
 
 /// Checks one machine, and tells on the way what it is at.
-pub(crate) async fn examine(
-    check: &GpuCheck,
-    record: &Record,
-    asked: &Value,
-    json: bool,
-) -> Examined {
+pub(crate) async fn examine(check: &GpuCheck, record: &Record, asked: &Value, json: bool) -> Examined {
     let address = record.address.clone();
     let mut last = String::new();
     let told = |note: &str| {
@@ -147,10 +142,12 @@ async fn print(
 
 /// The words by which its `validate` asks for what it does; what a person says comes after, and wins.
 fn judging(record: &Record, asked: &Value) -> Vec<OsString> {
-    let text = |value: Option<&Value>| value.and_then(codec::reveal).map(|json| match json {
-        Json::String(text) => text,
-        other => other.to_string(),
-    });
+    let text = |value: Option<&Value>| {
+        value.and_then(codec::reveal).map(|json| match json {
+            Json::String(text) => text,
+            other => other.to_string(),
+        })
+    };
     let gpu = record.current.as_ref().and_then(|object| object.sent.get("gpu"));
     let named = [
         ("--count=", text(gpu.and_then(|gpu| gpu.revealed().get("count")))),
@@ -158,7 +155,12 @@ fn judging(record: &Record, asked: &Value) -> Vec<OsString> {
         ("--minimum=", text(asked.get("minimum"))),
     ];
     let names = asked.get("require").and_then(codec::reveal).unwrap_or_default();
-    let names = names.as_array().into_iter().flatten().filter_map(Json::as_str).map(|name| ("--require=", Some(name.to_owned())));
+    let names = names
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_str)
+        .map(|name| ("--require=", Some(name.to_owned())));
     let words = named.into_iter().chain(names).filter_map(|(name, value)| Some(format!("{name}{}", value?).into()));
     words.collect()
 }

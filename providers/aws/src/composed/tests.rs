@@ -41,7 +41,8 @@ fn composed_of(kind: &str, spec: Value) -> Result<Composition, Vec<Problem>> {
     schema.complete(&mut spec);
     let (address, kind, scope) = (Address::root("it"), KindName::from(kind), scope());
     assert_eq!(schema.problems(&spec), [], "{kind}");
-    compose(&Wanted { address: &address, kind: &kind, spec: &spec, scope: &scope, candidate: None, validate: None }).unwrap()
+    compose(&Wanted { address: &address, kind: &kind, spec: &spec, scope: &scope, candidate: None, validate: None })
+        .unwrap()
 }
 
 fn parts(kind: &str, spec: &Json) -> Vec<Part> {

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 use trueup_engine::compose::{Companions, Part, Read, Shared, Wanted};
+use trueup_engine::kinds::{Bucket, Kind};
 use trueup_engine::schema::Problem;
 use trueup_state::{FieldPath, KindName, Scope, Value};
 
 use super::OPTIONS;
 use super::key_pair;
+use super::own_check;
 use super::user_data::is_block;
 
 /// The type of a security group.
@@ -21,15 +23,17 @@ const SSH: u64 = 22;
 
 /// The kinds of what machines may need in a scope.
 pub(crate) fn kinds(scope: &Scope) -> BTreeSet<(Scope, KindName)> {
-    [GROUP, key_pair::PAIR].into_iter().map(|kind| (scope.clone(), KindName::from(kind))).collect()
+    [GROUP, key_pair::PAIR, Bucket::NAME].into_iter().map(|kind| (scope.clone(), KindName::from(kind))).collect()
 }
 
 /// What a machine needs beside it. The problems of both are told.
 pub(crate) fn companions(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
     match (firewall(wanted), key_pair::companions(wanted)) {
         (Ok(mut both), Ok(pair)) => {
-            both.parts.extend(pair.parts);
-            both.reads.extend(pair.reads);
+            for more in [pair, own_check::companions(wanted)] {
+                both.parts.extend(more.parts);
+                both.reads.extend(more.reads);
+            }
             Ok(both)
         }
         (group, pair) => Err([group.err(), pair.err()].into_iter().flatten().flatten().collect()),
@@ -98,9 +102,12 @@ fn asked(wanted: &Wanted<'_>) -> Result<Rules, Vec<Problem>> {
         _ => None,
     };
     let ports: BTreeSet<u64> = list("network.ports")?.iter().filter_map(port).chain([SSH]).collect();
-    let checks_from = wanted.validate.and_then(|validate| validate.get("from")).and_then(|from| from.revealed().as_str());
+    let checks_from =
+        wanted.validate.and_then(|validate| validate.get("from")).and_then(|from| from.revealed().as_str());
     if let Some(block) = checks_from.filter(|block| !is_block(block)) {
-        let message = format!("the addresses that may connect for a check are a CIDR block, as `203.0.113.7/32`, and not `{block}`");
+        let message = format!(
+            "the addresses that may connect for a check are a CIDR block, as `203.0.113.7/32`, and not `{block}`"
+        );
         return Err(vec![Problem::new(FieldPath::parse("validate.from"), message)]);
     }
     let checks_from = checks_from.filter(|block| !from.contains(*block)).map(str::to_owned);
@@ -111,12 +118,7 @@ fn asked(wanted: &Wanted<'_>) -> Result<Rules, Vec<Problem>> {
 
 /// Which of a stack's groups it is: where it is, and whom it lets in. Which network a subnet is in may be known later: a machine in one has
 /// a group of its own.
-fn key(
-    wanted: &Wanted<'_>,
-    is_in_subnet: bool,
-    vpc: Option<&Value>,
-    rules: &Rules,
-) -> String {
+fn key(wanted: &Wanted<'_>, is_in_subnet: bool, vpc: Option<&Value>, rules: &Rules) -> String {
     let whose = match vpc.and_then(|vpc| vpc.revealed().as_str()) {
         _ if is_in_subnet => format!(" of {}", wanted.address.to_string().replace('"', "")),
         Some(vpc) => format!(" {vpc}"),

@@ -9,10 +9,10 @@ use super::{NAME, OPTIONS, choose, disk, image, user_data};
 use crate::tags;
 
 /// What AWS alone has for a machine.
-const KNOWN_OPTIONS: [&str; 7] =
-    ["hop_limit", "key_name", "placement_group", "root_device", "security_groups", "vpc", "zone"];
+const KNOWN_OPTIONS: [&str; 8] =
+    ["checks_bucket", "hop_limit", "key_name", "placement_group", "root_device", "security_groups", "vpc", "zone"];
 /// Those of them that are text.
-const TEXTS: [&str; 5] = ["key_name", "placement_group", "root_device", "vpc", "zone"];
+const TEXTS: [&str; 6] = ["checks_bucket", "key_name", "placement_group", "root_device", "vpc", "zone"];
 
 /// All of it.
 pub(super) fn problems(spec: &Value) -> Vec<Problem> {

@@ -52,7 +52,9 @@ fn change(path: &FieldPath, before: &Value, after: &Value) -> Change {
         ["disk", "size_gb"] => of_size(before, after),
         ["max_price_per_hour"] if !is(before, "market", "spot") => Change::Nothing,
         // What the security group is, and what a machine is launched with and keeps.
-        ["ssh", "ingress"] | ["network", "ports"] | ["options", "aws", "root_device"] => Change::Nothing,
+        ["ssh", "ingress"] | ["network", "ports"] | ["options", "aws", "root_device" | "checks_bucket"] => {
+            Change::Nothing
+        }
         ["ssh", "user"] if has_no_keys(before) && has_no_keys(after) => Change::Nothing,
         ["options", other, ..] if other != "aws" => Change::Nothing,
         // The same of one that is not known yet.

@@ -155,6 +155,8 @@ fn options(machine: &Instance, sent: Option<&Value>) -> Value {
         ("hop_limit", hops.map_or(Value::Null, |hops| i64::from(hops).into())),
         ("root_device", text(machine.root_device_name())),
         ("vpc", text(machine.vpc_id())),
+        // No machine tells it: it is as it was said.
+        ("checks_bucket", text(sent.and_then(|sent| text_option(sent, "checks_bucket")))),
     ];
     let is_said = |name: &str| sent.is_none_or(|sent| sent.at(&OPTIONS.field(name)).is_some());
     let said = all.into_iter().filter(|(name, value)| is_said(name) && *value != Value::Null);

@@ -16,6 +16,7 @@ mod key_pair;
 mod launch;
 mod level;
 mod look;
+mod own_check;
 mod resize;
 mod user_data;
 
@@ -431,5 +432,9 @@ impl Manager for Instances {
             Doing::Resize { since, resize } => self.resized(request, resize, since).await,
             Doing::Terminate { since } => self.terminated(request, since).await,
         }
+    }
+
+    async fn left(&self, request: &Request) -> Result<Option<Vec<u8>>, ProviderError> {
+        own_check::left(&self.clients, request).await
     }
 }

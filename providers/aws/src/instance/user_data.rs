@@ -14,21 +14,29 @@ use trueup_engine::schema::Problem;
 use trueup_engine::typed::{Sealed, from_value};
 use trueup_state::{FieldPath, Value};
 
+use super::own_check::Told;
+
 /// The most bytes that EC2 takes, before they are encoded for the wire.
 pub(super) const MOST: usize = 16 * 1024;
 /// Where the environment is, for root alone.
 const ENV: &str = "/etc/trueup/env";
 /// The same for who may log in, and nobody else.
 const ENV_OF_USER: &str = "/etc/trueup/env.login";
+/// Where the script of a machine that checks itself finds what it needs.
+const TOLD: &str = "/etc/trueup/check";
 /// How lists of two cloud-configs come together: one after the other.
 const MERGE: &str = "list(append)+dict(no_replace,recurse_list)+str()";
 
 /// The document; none where there is nothing to say. `check`: what the machine is given so that it can be checked.
-pub(super) fn document(spec: &Spec, check: Option<&Value>) -> Option<String> {
-    let ours = config(spec, Way::of(check).as_ref()).map(|config| ("text/cloud-config", format!("#cloud-config\n{config}\n")));
+/// `told`: what it is told of its own check.
+pub(super) fn document(spec: &Spec, check: Option<&Value>, told: Option<&Told>) -> Option<String> {
+    let ours = config(spec, Way::of(check).as_ref(), told);
+    let ours = ours.map(|config| ("text/cloud-config", format!("#cloud-config\n{config}\n")));
     let theirs = spec.user_data.as_ref().map(Sealed::reveal).filter(|text| !text.is_empty());
     let theirs = theirs.map(|text| (media(text).unwrap_or("text/x-shellscript"), text.clone()));
-    let parts: Vec<(&str, String)> = ours.into_iter().chain(theirs).collect();
+    // Our script comes after the user's own: what that does for the GPUs is done then.
+    let check = told.map(|told| ("text/x-shellscript", format!("#!/bin/sh\nset -- {TOLD}\n{}", told.script)));
+    let parts: Vec<(&str, String)> = ours.into_iter().chain(theirs).chain(check).collect();
     (!parts.is_empty()).then(|| multipart(&parts))
 }
 
@@ -61,8 +69,8 @@ impl Way {
 }
 
 /// Our part: who may log in, the environment, and when it stops; none where nothing of that is said.
-fn config(spec: &Spec, way: Option<&Way>) -> Option<Json> {
-    let mut files = Vec::new();
+fn config(spec: &Spec, way: Option<&Way>, told: Option<&Told>) -> Option<Json> {
+    let mut files: Vec<Json> = told.map(|told| file(TOLD, "root:root", "0600", &told.lines)).into_iter().collect();
     let keys: Vec<&String> = spec.ssh.public_keys.iter().chain(way.map(|way| &way.authorized)).collect();
     let has_login = !keys.is_empty();
     if !spec.env.is_empty() {
@@ -168,7 +176,8 @@ pub(super) fn problems(spec: &Value) -> Vec<Problem> {
 }
 
 fn size_problem(spec: &Value) -> Option<Problem> {
-    let size = from_value::<Spec>(spec).ok().and_then(|spec| document(&spec, None)).map(|document| document.len())?;
+    let size =
+        from_value::<Spec>(spec).ok().and_then(|spec| document(&spec, None, None)).map(|document| document.len())?;
     let message = format!(
         "what a machine is told at its start has at most {MOST} bytes: with `env` and `ssh` these are {size}. Fetch the rest from a bucket"
     );
@@ -255,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_machine_that_is_told_nothing_is_sent_nothing() {
-        assert_eq!(document(&spec(json!({})), None), None);
+        assert_eq!(document(&spec(json!({})), None, None), None);
     }
 
     #[test]
@@ -264,7 +273,8 @@ mod tests {
             "env": { "TOKEN": "it's" }, "ssh": { "public_keys": ["ssh-ed25519 AAAAC3 ada"], "user": "ada" }, "stop_after": "90m",
             "user_data": "#!/bin/sh\necho hi\n",
         });
-        let (first, again) = (document(&spec(all.clone()), None).unwrap(), document(&spec(all), None).unwrap());
+        let (first, again) =
+            (document(&spec(all.clone()), None, None).unwrap(), document(&spec(all), None, None).unwrap());
         assert_eq!(first, again);
         for part in [
             "multipart/mixed",
@@ -285,19 +295,30 @@ mod tests {
 
     #[test]
     fn letters_that_cloud_init_can_not_read_are_encoded() {
-        let document = document(&spec(json!({ "user_data": "#!/bin/sh\necho größer\n" })), None).unwrap();
+        let document = document(&spec(json!({ "user_data": "#!/bin/sh\necho größer\n" })), None, None).unwrap();
         assert!(document.is_ascii() && document.contains("base64"), "{document}");
     }
 
     #[test]
     fn a_machine_that_is_to_be_checked_knows_its_host_key_and_who_logs_in() {
         let host = json!({ "private": "-----BEGIN\nKEY\n", "public": "ssh-ed25519 AAAAhost trueup" });
-        let check = json!({ "ssh": { "user": "ada", "authorized_key": "ssh-ed25519 AAAAlogin trueup", "host_key": host } });
-        let told = document(&spec(json!({ "ssh": { "user": "ada" } })), Some(&check.into())).unwrap();
+        let check =
+            json!({ "ssh": { "user": "ada", "authorized_key": "ssh-ed25519 AAAAlogin trueup", "host_key": host } });
+        let told = document(&spec(json!({ "ssh": { "user": "ada" } })), Some(&check.into()), None).unwrap();
         for part in ["\"name\":\"ada\"", "AAAAlogin", "\"ed25519_private\":\"-----BEGIN\\nKEY\\n\"", "AAAAhost"] {
             assert!(told.contains(part), "{part} is not in\n{told}");
         }
-        assert_eq!(document(&spec(json!({})), Some(&json!({}).into())), None);
+        assert_eq!(document(&spec(json!({})), Some(&json!({}).into()), None), None);
+    }
+
+    #[test]
+    fn a_machine_that_checks_itself_does_so_after_all_else() {
+        let told = Told { script: "# check\n".to_owned(), lines: "digest\nhttps://get\n".to_owned() };
+        let user_data = json!({ "user_data": "#!/bin/sh\necho theirs\n" });
+        let text = document(&spec(user_data), None, Some(&told)).unwrap();
+        let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part} is not in\n{text}"));
+        assert!(at("echo theirs") < at("set -- /etc/trueup/check\n# check"));
+        assert!(text.contains("\"path\":\"/etc/trueup/check\"") && text.contains("digest\\nhttps://get"));
     }
 
     #[test]

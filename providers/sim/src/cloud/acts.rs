@@ -161,7 +161,10 @@ fn new_object(session: &Session<'_>, request: &Request, spec: Json, number: u64)
 async fn give_host(session: &mut Session<'_>, object: &mut Object, request: &Request) -> Result<(), ProviderError> {
     let is_machine = object.kind == kinds::GpuInstance::NAME;
     let settings = session.place.settings.clone();
-    let Some(hosts) = settings.hosts.as_ref().filter(|_| is_machine) else { return Ok(()) };
+    let Some(hosts) = settings.hosts.as_ref().filter(|_| is_machine) else {
+        let message = "no machine stands for it that could be checked: say `hosts` of `sim`, or leave out `validate`";
+        return if is_machine && request.check.is_some() { Err(invalid(None, "NoHost", message)) } else { Ok(()) };
+    };
     let number = session.rows.next("host").await.map_err(unavailable)?;
     if let (Some((ssh, file)), Some(notes)) = (host::of(hosts, number), object.notes.as_object_mut()) {
         notes.insert("ssh".to_owned(), ssh.into());
@@ -252,6 +255,12 @@ pub(super) async fn delete(session: &mut Session<'_>, request: &Request) -> Answ
     }
     write(session, &object).await?;
     Ok(progress(session, &object, request))
+}
+
+/// What a machine has left where its stack can read it.
+pub(super) async fn left(session: &mut Session<'_>, id: &str) -> Result<Option<Vec<u8>>, ProviderError> {
+    let object = live(session, id).await?;
+    Ok(object.and_then(|object| host::read_left(&object.notes, &object.id)))
 }
 
 /// Asks after the work that a handle stands for.

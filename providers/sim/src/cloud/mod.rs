@@ -150,6 +150,13 @@ impl Cloud {
         self.answer(session, answer, 1).await
     }
 
+    /// Asks for what a machine has left for its check.
+    pub(crate) async fn left(&self, place: &Place, id: &str) -> Result<Option<Vec<u8>>, ProviderError> {
+        let mut session = self.arrive(place, CallName::Describe, None).await?;
+        let answer = acts::left(&mut session, id).await;
+        self.answer(session, answer, 1).await
+    }
+
     /// Asks for objects, at most a page of them. One that is not there is none.
     pub(crate) async fn describe(
         &self,

@@ -1,0 +1,32 @@
+# What a machine runs at its first start so that it is checked. $1: a file with the program's digest, where it is had, where what it says
+# goes, then the program's words, one a line.
+umask 077
+work=$(mktemp -d) || exit 1
+exec < "$1" || exit 1
+read -r digest
+read -r get
+read -r put
+set --
+while IFS= read -r word; do
+  set -- "$@" "$word"
+done
+carry() {
+  curl --fail --silent --show-error --location --retry 60 --retry-delay 5 --retry-all-errors --max-time 600 "$@" < /dev/null
+}
+: > "$work/report"
+if ! carry --output "$work/gpucheck" "$get" 2> "$work/progress"; then
+  code=1
+elif ! printf '%s  %s\n' "$digest" "$work/gpucheck" | sha256sum -c --status; then
+  echo "the program that came is not the one that was sent" > "$work/progress"
+  code=1
+else
+  chmod 700 "$work/gpucheck"
+  "$work/gpucheck" "$@" > "$work/report" 2> "$work/progress" < /dev/null
+  code=$?
+fi
+{
+  echo "$code"
+  case "$code" in 0 | 2) cat "$work/report" ;; *) tail -n 5 "$work/progress" ;; esac
+} > "$work/left"
+carry --upload-file "$work/left" "$put" > /dev/null 2>&1
+rm -rf "$work"
