@@ -21,6 +21,7 @@ mod natives;
 mod natives_adopt;
 mod natives_all;
 mod natives_terraform;
+mod own_check;
 mod placed;
 #[path = "../support/python.rs"]
 mod python;

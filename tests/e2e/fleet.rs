@@ -105,6 +105,29 @@ fn an_ill_machine_of_a_fleet_is_replaced_on_the_next_candidate_before_anything_r
 }
 
 #[test]
+fn a_machine_that_checks_itself_needs_nobody_to_reach_it() {
+    let Some(fleet) = Fleet::of(&[false, true]) else { return };
+    // That is what clouds do where nothing is said.
+    let fleet = fleet.one("minimum: 0.9");
+    fleet.apply().exits(0).says("the driver reported XID 79").says("it checks itself");
+    let shown = fleet.shown("trainer");
+    let passed: Vec<&Json> = shown["checks"].as_array().unwrap().iter().map(|check| &check["passed"]).collect();
+    assert_eq!((passed, &shown["status"]), (vec![&json!(true), &json!(false)], &json!("ready")));
+    assert!(!fleet.hosts.path(0, "sshd.pid").exists() && !fleet.hosts.path(1, "sshd.pid").exists());
+    fleet.place.run(&["plan"]).exits(0);
+    fleet.place.run(&["gpucheck", "trainer"]).exits(1).complains("it checks itself at its start alone");
+}
+
+#[test]
+fn without_a_machine_that_stands_for_it_nothing_is_made_that_is_to_be_checked() {
+    let Some(fleet) = Fleet::of(&[]) else { return };
+    let fleet = fleet.one("level: quick");
+    let hosts = format!("hosts: {}", fleet.hosts.settings());
+    fleet.place.edit(&hosts, "");
+    fleet.apply().exits(3).says("say `hosts` of `sim`, or leave out `validate`");
+}
+
+#[test]
 fn a_machine_is_known_by_a_key_that_it_gets_in_private_and_no_secret_is_kept_in_clear() {
     let Some(fleet) = Fleet::of(&[true]) else { return };
     let fleet = fleet.one("via: ssh");

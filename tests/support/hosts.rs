@@ -127,8 +127,11 @@ impl Host {
 
     /// Does what cloud-init does: the host key and who may log in are as the machine is told.
     fn boot(&mut self, told: &Json) {
-        let ssh = &told["check"]["ssh"];
         fs::create_dir_all(&self.home).unwrap();
+        if told["check"]["startup"].is_object() {
+            return self.check_itself(told);
+        }
+        let ssh = &told["check"]["ssh"];
         // As root it looks for a directory that its package makes at its start.
         let _ = fs::create_dir_all("/run/sshd");
         let key = self.home.join("ssh_host_ed25519_key");
@@ -143,6 +146,21 @@ impl Host {
         command.args(["-D", "-e", "-f"]).arg(self.home.join("sshd_config"));
         let log = fs::File::create(self.home.join("sshd.log")).unwrap();
         self.server = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
+    }
+
+    /// Runs what a machine runs that checks itself. What it fetches and leaves are files here.
+    fn check_itself(&mut self, told: &Json) {
+        let startup = &told["check"]["startup"];
+        let text = |value: &Json| value.as_str().unwrap().to_owned();
+        let places = [&startup["program"], &told["left"]].map(|path| format!("file://{}", text(path)));
+        let words = startup["words"].as_array().unwrap().iter().map(text);
+        let lines: Vec<String> = [text(&startup["digest"])].into_iter().chain(places).chain(words).collect();
+        let file = self.home.join("check");
+        fs::write(&file, lines.join("\n") + "\n").unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", &text(&startup["script"]), "sh"]).arg(&file).current_dir(&self.home);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        self.server = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap());
     }
 
     fn config(&self, key: &Path) -> String {

@@ -1,0 +1,133 @@
+//! Machines that check themselves at their first start, as EC2 would run what they are told; and those that are to be reached for it.
+
+use std::process::Command;
+
+use rustix::process::Signal;
+use serde_json::{Value as Json, json};
+
+use crate::fleet::Fleet;
+use crate::natives::all;
+use crate::support::{Running, eventually};
+
+/// A machine that is checked by a script in the place of the program that measures.
+fn fleet(validate: &str, script: &str) -> Option<Fleet> {
+    let fleet = Fleet::start()?;
+    fleet.write(&format!("validate: {{ {validate} }},"));
+    let place = &fleet.rig.place;
+    place.write("text", &format!("#!/bin/sh\n{script}\n"));
+    assert!(place.shell("cp text measures && chmod +x measures").status().unwrap().success());
+    Some(fleet)
+}
+
+fn printed(verdict: &str, code: i32) -> String {
+    let finding = json!({ "subject": { "gpu": 0 }, "what": "fp8", "verdict": verdict, "reason": "half of it" });
+    let printed = json!({ "judgement": { "verdict": verdict, "findings": [finding] }, "report": {} });
+    format!("echo '{printed}'; exit {code}")
+}
+
+fn start(fleet: &Fleet) -> Running {
+    let running = fleet.rig.start(&["apply", "--yes", "--gpucheck-program", "measures"]);
+    eventually("a machine is launched", || running.has_ended() || !fleet.machines().is_empty());
+    running
+}
+
+/// Does what cloud-init does with the part of the only machine's document that checks it.
+fn boot(fleet: &Fleet) {
+    let told = fleet.told();
+    let config = told.lines().find(|line| line.starts_with("{\"")).expect("there is a cloud-config");
+    let config: Json = serde_json::from_str(config).unwrap();
+    let files = config["write_files"].as_array().unwrap();
+    let file = files.iter().find(|file| file["path"] == "/etc/trueup/check").unwrap();
+    assert_eq!((&file["permissions"], &file["owner"]), (&json!("0600"), &json!("root:root")));
+    let (_, script) = told.split_once("#!/bin/sh\nset -- /etc/trueup/check\n").unwrap();
+    let (script, _) = script.split_once("\n--trueup-").unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("check");
+    std::fs::write(&path, file["content"].as_str().unwrap()).unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh"]).arg(&path).current_dir(home.path()).env("TMPDIR", home.path());
+    assert!(command.status().unwrap().success());
+    let left: Vec<_> = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["check"], "it leaves something on the machine");
+}
+
+fn shown(fleet: &Fleet) -> Json {
+    fleet.rig.run(&["state", "show", "m", "--json"]).exits(0).json()
+}
+
+#[test]
+fn a_machine_fetches_the_program_and_leaves_its_report_where_the_stack_reads_it() {
+    let Some(fleet) = fleet(
+        "",
+        &format!("[ \"$*\" = '--json --level quick --count 1 --model A10G' ] || exit 1; {}", printed("pass", 0)),
+    ) else {
+        return;
+    };
+    let running = start(&fleet);
+    boot(&fleet);
+    let ran = running.wait().exits(0);
+    assert!(ran.out.contains("it checks itself"), "{}", ran.out);
+    fleet.rig.is_level();
+    let shown = shown(&fleet);
+    assert_eq!((&shown["status"], &shown["checks"][0]["passed"]), (&json!("ready"), &json!(true)));
+    // The bucket is closed and empties itself; the machine needs no permission.
+    let buckets = fleet.rig.buckets();
+    assert_eq!(buckets.len(), 1, "{buckets:?}");
+    let listed = fleet.rig.s3("list_objects_v2", json!({ "Bucket": buckets[0] }));
+    assert_eq!(listed["Contents"].as_array().map(Vec::len), Some(2), "{listed}");
+    let rules = fleet.rig.s3("get_bucket_lifecycle_configuration", json!({ "Bucket": buckets[0] }));
+    assert_eq!(rules["Rules"][0]["Expiration"]["Days"], 7, "{rules}");
+    assert_eq!(fleet.only()["IamInstanceProfile"], Json::Null);
+    // It is checked this once.
+    fleet.rig.run(&["gpucheck", "m"]).exits(1).complains("it checks itself at its start alone");
+    fleet.rig.run(&["destroy", "--yes"]).exits(0);
+    assert!(fleet.rig.buckets().is_empty());
+}
+
+#[test]
+fn a_machine_that_fails_its_own_check_is_tainted() {
+    let Some(fleet) = fleet("attempts: 1", &printed("fail", 2)) else { return };
+    let running = start(&fleet);
+    boot(&fleet);
+    running.wait().exits(3).says("GPU 0: fp8: half of it");
+    assert_eq!(shown(&fleet)["status"], "tainted");
+}
+
+#[test]
+fn a_program_that_is_not_the_one_that_was_sent_is_not_run() {
+    let Some(fleet) = fleet("", &printed("pass", 0)) else { return };
+    let running = start(&fleet);
+    let bucket = fleet.rig.buckets().remove(0);
+    let listed = fleet.rig.s3("list_objects_v2", json!({ "Bucket": bucket, "Prefix": "gpucheck/" }));
+    let key = listed["Contents"][0]["Key"].clone();
+    fleet.rig.s3("put_object", json!({ "Bucket": bucket, "Key": key, "Body": "#!/bin/sh\nexit 0\n" }));
+    boot(&fleet);
+    running.wait().exits(3).says("the program that came is not the one that was sent");
+    assert_eq!(shown(&fleet)["status"], "unverified");
+}
+
+#[test]
+fn a_machine_that_is_to_be_reached_lets_in_who_checks_it_and_knows_its_host_key() {
+    let Some(fleet) = Fleet::start() else { return };
+    fleet
+        .rig
+        .write("  m: { kind: gpu_instance, gpu: { model: A10G }, validate: { via: ssh, from: 203.0.113.7/32 } }\n");
+    fleet.rig.place.write("measures", "#!/bin/sh\n");
+    let running = start(&fleet);
+    let told = fleet.told();
+    running.signal(Signal::KILL);
+    running.wait();
+    for part in ["\"ed25519_private\":\"-----BEGIN OPENSSH PRIVATE KEY-----", "\"name\":\"trueup\"", "ssh-ed25519 AAAA"]
+    {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+    let [group] = &all(&fleet.rig, "AWS::EC2::SecurityGroup")[..] else { panic!("there is one group") };
+    let asked = json!({ "TypeName": "AWS::EC2::SecurityGroup", "Identifier": group });
+    let got = fleet.rig.types("get_resource", asked);
+    let group: Json = serde_json::from_str(got["ResourceDescription"]["Properties"].as_str().unwrap()).unwrap();
+    let rule = json!({ "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIp": "203.0.113.7/32" });
+    assert_eq!(group["SecurityGroupIngress"], json!([rule]));
+    assert!(fleet.rig.buckets().is_empty());
+    fleet.rig.place.edit("203.0.113.7/32", "anybody");
+    fleet.rig.run(&["plan"]).exits(1).complains("validate.from");
+}
