@@ -188,6 +188,7 @@ impl Play<'_> {
         // What a dead process sent arrives, and its lease runs out.
         tokio::time::sleep(Duration::from_mins(3)).await;
         let text = model.text(&self.providers_at("50ms", &[], false));
+        self.clear_up();
         self.free_names().await;
         self.unstick().await;
         if let Err(error) = self.settle(&text).await {
@@ -207,6 +208,16 @@ impl Play<'_> {
         self.is_level(&text).await;
         let differing = laws::differing(&self.world).await;
         self.outcome.wrongs.extend(differing.into_iter().map(|wrong| format!("in the end, {wrong}")));
+    }
+
+    /// A new process knows nothing of an earlier one's weather, which one block's cloud would have still where nothing is wanted there.
+    fn clear_up(&self) {
+        let provider = self.world.provider();
+        for (name, region) in [("sim", "us-east-1"), ("sim.west", "us-west-2")] {
+            let settings = format!("{{ region: {region}, latency: 50ms, {}, faults: [] }}", self.script.nature);
+            let settings: serde_json::Value = serde_yaml::from_str(&settings).expect("they are settings");
+            provider.scope(&name.into(), &settings.into(), None).expect("they are good");
+        }
     }
 
     /// A further plan is empty.

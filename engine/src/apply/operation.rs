@@ -23,6 +23,10 @@ use crate::plan::diff::broken_promise;
 use crate::plan::echo::{mark_secrets, scrub};
 use crate::provider::{Amount, Api, Check, Found, Manager, Progress, ProviderError, RetrySafety};
 
+/// How long what was made may be missing from what a search by its name shows. That a name is taken tells of it before; that there is no
+/// capacity for another says nothing of the first.
+const LAG: Duration = Duration::from_mins(2);
+
 /// Who carries an operation out.
 #[derive(Clone)]
 pub enum Actor {
@@ -275,10 +279,14 @@ impl<'a> Drive<'a> {
         Err(self.fail(error).await)
     }
 
-    /// For how long an earlier call of a create may arrive still. Until then no other's failure tells what becomes of it.
+    /// For how long an earlier call of a create may arrive still, or what it made not be shown yet. Until then no other's failure tells
+    /// what becomes of it.
     fn on_its_way(&self) -> Option<Duration> {
         let doubt = self.doubt.filter(|_| self.work.verb == Verb::Create && Rule::Quiet.holds())?;
-        Some(CALL_TIMEOUT.saturating_sub(self.run.clock.now().since(doubt))).filter(|left| !left.is_zero())
+        let named =
+            matches!(&self.work.actor, Actor::Manager(manager) if manager.retry_safety() == RetrySafety::NamedByCaller);
+        let until = if named { CALL_TIMEOUT + LAG } else { CALL_TIMEOUT };
+        Some(until.saturating_sub(self.run.clock.now().since(doubt))).filter(|left| !left.is_zero())
     }
 
     /// The operation as it is in the journal.

@@ -2,6 +2,7 @@
 
 mod all;
 
+use serde_json::json;
 use trueup_checks::GpuCheck;
 use trueup_engine::plan::Mode;
 use trueup_engine::{PlanOptions, Planned};
@@ -31,13 +32,23 @@ pub(super) async fn run(arguments: &DriftArgs, json: bool) -> Result<Exit, Failu
         let options = PlanOptions { asked: arguments.part.asked(&[]), ..PlanOptions::new(Mode::Correct) };
         let task = Task { workplace: &workplace, run: &arguments.run, json, name: "drift --correct", options };
         let exit = task.plan_and_carry_out(&loaded).await?;
-        let checked = validate(arguments, &workplace, &check, &loaded, json).await?;
-        return Ok(if exit == Exit::Done { checked } else { exit });
+        let examined = validate(arguments, &workplace, &check, &loaded, json).await?;
+        if json && arguments.validate {
+            draw::json_line(&json!({ "checks": checks_json(&examined) }));
+        }
+        return Ok(if exit == Exit::Done { exit_of_checks(&examined) } else { exit });
     }
     let planned = look(&workplace, &loaded).await?;
     if json {
-        draw::json(&draw::terraform::plan(&planned.plan, Some(&planned.program)));
-    } else if arguments.markdown {
+        let mut drift = json!(draw::terraform::plan(&planned.plan, Some(&planned.program)));
+        let examined = validate(arguments, &workplace, &check, &loaded, json).await?;
+        if arguments.validate {
+            drift["checks"] = checks_json(&examined);
+        }
+        draw::json(&drift);
+        return Ok(worse(exit_of(&planned), exit_of_checks(&examined)));
+    }
+    if arguments.markdown {
         draw::put_value(&draw::markdown::one(&Looked {
             stack: loaded.stack.to_string(),
             file: arguments.stack.blueprint.clone(),
@@ -48,8 +59,8 @@ pub(super) async fn run(arguments: &DriftArgs, json: bool) -> Result<Exit, Failu
     } else {
         draw::put(&draw::plan::drift(&shown(&planned, arguments)));
     }
-    let checked = validate(arguments, &workplace, &check, &loaded, json).await?;
-    Ok(if exit_of(&planned) == Exit::Done { checked } else { Exit::Changes })
+    let examined = validate(arguments, &workplace, &check, &loaded, json).await?;
+    Ok(worse(exit_of(&planned), exit_of_checks(&examined)))
 }
 
 /// Checks every machine again whose block has a `validate`, if that is asked for, all at once. What fails is only told.
@@ -59,9 +70,9 @@ async fn validate(
     check: &GpuCheck,
     loaded: &Loaded,
     json: bool,
-) -> Result<Exit, Failure> {
+) -> Result<Vec<Examined>, Failure> {
     if !arguments.validate {
-        return Ok(Exit::Done);
+        return Ok(Vec::new());
     }
     let (state, _) = state_of(workplace, &loaded.stack).await?;
     let machines = loaded.program.resources.values().filter_map(|resource| {
@@ -70,12 +81,28 @@ async fn validate(
     });
     let checks = machines.map(|(record, asked)| examine(check, record, asked, json));
     let examined: Vec<Examined> = futures::future::join_all(checks).await;
-    if json {
-        draw::json_line(&serde_json::json!({ "checks": examined.iter().map(Examined::json).collect::<Vec<_>>() }));
-    } else {
+    if !json {
         examined.iter().for_each(|examined| draw::put(&format!("{}\n", examined.line())));
     }
-    Ok(examined.iter().map(Examined::exit).find(|exit| *exit != Exit::Done).unwrap_or(Exit::Done))
+    Ok(examined)
+}
+
+fn checks_json(examined: &[Examined]) -> serde_json::Value {
+    examined.iter().map(Examined::json).collect()
+}
+
+fn exit_of_checks(examined: &[Examined]) -> Exit {
+    examined.iter().map(Examined::exit).fold(Exit::Done, worse)
+}
+
+/// Of two ends the one that says more: an error before a finding, a finding before none.
+fn worse(one: Exit, other: Exit) -> Exit {
+    let weight = |exit: Exit| match exit {
+        Exit::Done => 0,
+        Exit::Changes => 1,
+        _ => 2,
+    };
+    if weight(other) > weight(one) { other } else { one }
 }
 
 /// What is different outside. Nothing is brought back.
