@@ -128,6 +128,11 @@ fn a_machine_that_is_to_be_reached_lets_in_who_checks_it_and_knows_its_host_key(
     let rule = json!({ "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIp": "203.0.113.7/32" });
     assert_eq!(group["SecurityGroupIngress"], json!([rule]));
     assert!(fleet.rig.buckets().is_empty());
-    fleet.rig.place.edit("203.0.113.7/32", "anybody");
-    fleet.rig.run(&["plan"]).exits(1).complains("validate.from");
+}
+
+#[test]
+fn who_may_connect_for_a_check_is_a_block_of_addresses() {
+    let Some(fleet) = Fleet::start() else { return };
+    fleet.rig.write("  m: { kind: gpu_instance, gpu: { model: A10G }, validate: { via: ssh, from: anybody } }\n");
+    fleet.rig.run(&["plan"]).exits(1).complains("are a CIDR block, as `203.0.113.7/32`, and not `anybody`");
 }

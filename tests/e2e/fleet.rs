@@ -143,6 +143,12 @@ fn a_machine_is_known_by_a_key_that_it_gets_in_private_and_no_secret_is_kept_in_
     // It is known again by that key.
     fleet.place.run(&["gpucheck", "trainer"]).exits(0).says("GPU 0 · NVIDIA H100 HBM3");
     assert_eq!(fleet.starts(0), 2);
+    // Sealed for another key, the secret of its keys is the same.
+    fleet.place.run(&["state", "rekey", "--to", "another", "--generate"]).exits(0);
+    let key = fleet.place.path("another");
+    let with_key = [("TRUEUP_KEY", key.to_str().unwrap())];
+    fleet.place.run_with(&["gpucheck", "trainer"], &with_key).exits(0);
+    fleet.place.run(&["gpucheck", "trainer"]).exits(1).complains("sealed for another key");
 }
 
 #[test]

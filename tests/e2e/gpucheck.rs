@@ -167,7 +167,8 @@ fn arguments_that_mean_nothing_are_errors() {
         (&["--seconds", "0"], "invalid value '0'"),
         (&["--baseline", "none.json"], "none.json can't be read"),
         (&["--model"], "a value is required"),
-        (&["judge"], "unexpected argument 'judge'"),
+        (&["judge"], "the blueprint `blueprint.yaml` can't be read"),
+        (&["no address]"], "is no address"),
         (&["--format", "dot"], "only `trueup graph` draws"),
     ] {
         let ran = node.check(arguments).exits(1).complains(said);

@@ -101,6 +101,9 @@ pub(crate) struct Hosts {
     pub(crate) ssh: Vec<String>,
 }
 
+/// The longest that the long tail of a call is, in milliseconds: by then a cloud's front has let go of it, and it arrives no more.
+const LONGEST_MS: f64 = 60_000.0;
+
 /// How long a call takes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -109,7 +112,7 @@ pub(crate) enum Latency {
     Fixed(Span),
     /// Evenly spread.
     Uniform(Uniform),
-    /// Most near the median, few far above.
+    /// Most near the median, few far above; none takes longer than a minute.
     Tailed(Tailed),
 }
 
@@ -306,7 +309,7 @@ impl Latency {
                 // A log-normal spread: 2.326 deviations above the middle lies one in a hundred.
                 let deviation = (millis(p99) / millis(median).max(1e-9)).max(1.0).ln() / 2.326;
                 let normal = (-2.0 * first.max(1e-12).ln()).sqrt() * (std::f64::consts::TAU * second).cos();
-                millis(median) * (deviation * normal).exp()
+                (millis(median) * (deviation * normal).exp()).min(LONGEST_MS)
             }
         }
     }
@@ -337,6 +340,8 @@ mod tests {
         let tailed = samples(json!({ "median": "20ms", "p99": "2s" }));
         assert!((tailed[5_000] / 20.0 - 1.0).abs() < 0.1, "{}", tailed[5_000]);
         assert!((tailed[9_900] / 2_000.0 - 1.0).abs() < 0.3, "{}", tailed[9_900]);
+        let slow = samples(json!({ "median": "100ms", "p99": "50s" }));
+        assert!((slow[9_999] - LONGEST_MS).abs() < 1e-9, "{}", slow[9_999]);
     }
 
     #[test]
