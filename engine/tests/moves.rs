@@ -4,9 +4,11 @@
 
 mod support;
 
+use support::cloud::Fault;
 use support::{House, action, address, blueprint, change, done, moved, operations, pointed, using, with_moves};
 use trueup_engine::EngineError;
 use trueup_engine::plan::{Action, Mode, Reason};
+use trueup_state::entry::Class;
 
 const MODULE: &str = "blueprint: m\nresources:\n  x: { kind: box }\n  y: { kind: named, host: '{{ x.id }}' }\n";
 
@@ -54,6 +56,25 @@ async fn all_of_a_for_each_moves_and_keeps_its_keys() {
     let lines = ["b: { kind: box, for_each: [x, y] }", "m: { kind: box, for_each: [1, 2] }"];
     let moves = [r#"a["x"] -> b["x"]"#, r#"a["y"] -> b["y"]"#, "n[1] -> m[1]", "n[2] -> m[2]"];
     only_moves(&house, &moved(&["a -> b", "n -> m"], &lines), &moves).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_unfinished_apply_left_of_a_blocks_former_shape_goes_and_the_rest_moves() {
+    let house = House::new();
+    house.up(&blueprint(&["a: { kind: box, for_each: [x] }"])).await;
+    house.cloud.fail(r#"delete a["x"]"#, Fault::Fails(Class::Denied));
+    let report = house.run(&blueprint(&["a: { kind: box }"])).await;
+    assert_eq!((done(&report), report.failed.len()), (vec!["create a".to_owned()], 1));
+    let text = moved(&["a -> b"], &["b: { kind: box }"]);
+    let plan = house.plan(&text).await;
+    assert_eq!((action(&plan, r#"a["x"]"#), action(&plan, "b")), (Action::Delete, Action::Record));
+    house.up(&text).await;
+    house.settled(&text).await;
+    // A block that has one shape only is no such thing.
+    let other = House::new();
+    other.up(&blueprint(&["a: { kind: box, for_each: [x] }"])).await;
+    let Err(EngineError::Blueprint(problems)) = other.try_plan(&text, Mode::Apply).await else { panic!("{text}") };
+    assert!(problems.list[0].message.contains("no `for_each` that could have it"), "{problems:#?}");
 }
 
 #[tokio::test(start_paused = true)]

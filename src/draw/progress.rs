@@ -64,7 +64,11 @@ impl Progress {
                 // The report has the rest of it.
                 let (first, more) = error.split_once('\n').map_or((error.as_str(), ""), |(first, _)| (first, " …"));
                 let (address, first) = (safe::line(address), safe::line(first));
-                self.line(&format!("  {} {address}  could not {}: {first}{more}", "✗".red(), verb.as_str()));
+                let failed = match verb {
+                    Verb::Check => "its check failed".to_owned(),
+                    _ => format!("could not {}", verb.as_str()),
+                };
+                self.line(&format!("  {} {address}  {failed}: {first}{more}", "✗".red()));
             }
         }
     }

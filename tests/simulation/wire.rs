@@ -109,7 +109,9 @@ impl Wire {
             return false;
         };
         let found = self.world.inspector().await.object(&id).await.expect("memory can be read");
-        found.is_some_and(|found| found.status == "active") || self.world.ledger().touched.contains(&id)
+        // What is being changed works meanwhile.
+        found.is_some_and(|found| matches!(found.status.as_str(), "active" | "updating"))
+            || self.world.ledger().touched.contains(&id)
     }
 }
 

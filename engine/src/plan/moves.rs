@@ -35,7 +35,10 @@ impl Moves {
         for from in state.records.keys().chain(begun) {
             let Some((to, by)) = program.moves.target(from) else { continue };
             if !program.has_shape_of(&to) {
-                list.push(misshapen(from, &to, by));
+                // What an unfinished apply has left of the block's former shape goes where it is.
+                if !is_left_over(from, state, &open) {
+                    list.push(misshapen(from, &to, by));
+                }
             } else if open.contains(from) || open.contains(&to) {
                 moves.wait(from, to);
             } else if state.records.contains_key(&to) {
@@ -101,6 +104,13 @@ pub(super) fn deferral<'a>(program: &'a Program, address: &Address) -> Option<(&
     }
     let outer = |length: usize| Address::from_segments(address.segments()[..length].to_vec());
     (1..=address.segments().len()).filter_map(outer).find_map(|outer| program.deferred.get_key_value(&outer.block()))
+}
+
+/// Whether something of the same block is recorded, or is being made, in the other shape: with a key where this has none, or without.
+fn is_left_over(from: &Address, state: &State, open: &BTreeSet<&Address>) -> bool {
+    let mut all = state.records.keys().chain(open.iter().copied());
+    let is_of_block = |address: &Address| address.block() == from.block();
+    all.any(|address| is_of_block(address) && address.key().is_some() != from.key().is_some())
 }
 
 /// What is recorded has a key and what is declared has none, or the other way about.

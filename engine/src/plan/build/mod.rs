@@ -378,7 +378,7 @@ impl<'a> Builder<'a> {
         if matches!(decision.verdict, Verdict::Create | Verdict::Update | Verdict::Replace | Verdict::Check) {
             self.changing.insert(resource.address.clone());
         }
-        let change = self.change(resource, &wanted.scope, &decision, order, attributes.clone());
+        let mut change = self.change(resource, &wanted.scope, &decision, order, attributes.clone());
         // What was here and has moved away since has the names of its generations still.
         let former = self.input.state.and_then(|state| state.former.get(&resource.address)).copied();
         let next = former.map_or(0, |former| former + 1);
@@ -400,7 +400,12 @@ impl<'a> Builder<'a> {
         let branches = match decision.verdict {
             Verdict::Create | Verdict::Replace => {
                 let failed = options.standing.as_ref().filter(|_| decision.tainted && wanted.declared.verify);
-                elsewhere_first(options.branches, failed)
+                let branches = elsewhere_first(options.branches, failed);
+                if let (Some(_), Some(first)) = (failed, branches.first()) {
+                    change.scope.clone_from(&first.scope);
+                    change.candidates = branches.iter().filter_map(|branch| branch.candidate.clone()).collect();
+                }
+                branches
             }
             _ => Vec::new(),
         };
