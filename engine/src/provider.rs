@@ -136,6 +136,11 @@ pub trait Manager: Send + Sync {
     /// How a create whose outcome is not known can be settled.
     fn retry_safety(&self) -> RetrySafety;
 
+    /// How long what was made under a name may be missing from what a search by that name shows.
+    fn lag(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// What the provider allows in a name.
     fn name_rule(&self) -> NameRule {
         NameRule::default()

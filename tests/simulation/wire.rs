@@ -218,6 +218,10 @@ impl Manager for Wired {
         self.inner.retry_safety()
     }
 
+    fn lag(&self) -> Duration {
+        self.inner.lag()
+    }
+
     fn name_rule(&self) -> NameRule {
         self.inner.name_rule()
     }

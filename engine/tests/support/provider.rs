@@ -142,6 +142,10 @@ impl Manager for ToyManager {
         self.kind.safety
     }
 
+    fn lag(&self) -> Duration {
+        self.cloud.manners().lag
+    }
+
     async fn observe(&self, targets: &[Target<'_>]) -> Result<Observed, ProviderError> {
         match self.cloud.observing(&self.scope) {
             Some(Fault::Fails(class)) => return Err(ProviderError::new(class, "the list can't be had")),

@@ -118,8 +118,12 @@ impl Manager for Objects {
         } else if self.is(&settings.untaggable) {
             RetrySafety::None
         } else {
-            RetrySafety::OwnerTag { grace: settings.list_lag.as_ref().map(Span::duration).unwrap_or_default() }
+            RetrySafety::OwnerTag { grace: self.lag() }
         }
+    }
+
+    fn lag(&self) -> Duration {
+        self.place.settings.list_lag.as_ref().map(Span::duration).unwrap_or_default()
     }
 
     async fn observe(&self, targets: &[Target<'_>]) -> Result<Observed, ProviderError> {
