@@ -22,7 +22,7 @@ use crate::steps::{Far, Unbrought, bring, look, start};
 use crate::verdict::{Found, found};
 
 /// How long a new machine may take until it can be reached: the largest boot for a quarter of an hour.
-const BOOT: Duration = Duration::from_secs(20 * 60);
+const BOOT: Duration = Duration::from_mins(20);
 /// How long one that was made before may take.
 const HERE_ALREADY: Duration = Duration::from_secs(30);
 /// When to try again to reach it.
@@ -74,7 +74,7 @@ impl GpuCheck {
         };
         let since = self.clock.now();
         // It was there for long: who can't be reached now is not waited for as for a boot.
-        let patience = i64::try_from((BOOT - HERE_ALREADY).as_millis()).unwrap_or_default();
+        let patience = i64::try_from(BOOT.saturating_sub(HERE_ALREADY).as_millis()).unwrap_or_default();
         let mut progress = self.go(&request, Doing::Reach { since: since.0 - patience }).await?;
         let failed = loop {
             match progress {

@@ -94,38 +94,38 @@ mod tests {
 
     use super::*;
 
-    fn report(findings: Json) -> String {
+    fn report(findings: &Json) -> String {
         json!({ "judgement": { "verdict": "fail", "findings": findings }, "report": {} }).to_string()
     }
 
-    fn finding(subject: Json, verdict: &str) -> Json {
+    fn finding(subject: &Json, verdict: &str) -> Json {
         json!({ "subject": subject, "what": "fp8", "verdict": verdict, "reason": "half of it" })
     }
 
     #[test]
     fn what_fails_is_told_in_a_line() {
         let findings = [
-            finding(json!("node"), "pass"),
-            finding(json!({ "gpu": 3 }), "fail"),
-            finding(json!({ "pair": [0, 1] }), "fail"),
+            finding(&json!("node"), "pass"),
+            finding(&json!({ "gpu": 3 }), "fail"),
+            finding(&json!({ "pair": [0, 1] }), "fail"),
         ];
-        let (found, kept) = found(FAILED, &report(json!(findings)));
+        let (found, kept) = found(FAILED, &report(&json!(findings)));
         assert_eq!(found, Found::Bad("GPU 3: fp8: half of it; GPU 0 → 1: fp8: half of it".to_owned()));
         assert!(kept.is_some());
     }
 
     #[test]
     fn of_many_only_the_number_is_told() {
-        let findings: Vec<Json> = (0..5).map(|gpu| finding(json!({ "gpu": gpu }), "fail")).collect();
-        let (Found::Bad(why), _) = found(FAILED, &report(json!(findings))) else { panic!("it is not good") };
+        let findings: Vec<Json> = (0..5).map(|gpu| finding(&json!({ "gpu": gpu }), "fail")).collect();
+        let (Found::Bad(why), _) = found(FAILED, &report(&json!(findings))) else { panic!("it is not good") };
         assert!(why.ends_with("; and 2 more"), "{why}");
     }
 
     #[test]
     fn a_warning_is_good_and_a_failure_of_the_program_says_nothing() {
-        let warned = report(json!([finding(json!({ "gpu": 0 }), "warn")]));
+        let warned = report(&json!([finding(&json!({ "gpu": 0 }), "warn")]));
         assert_eq!(found(0, &warned).0, Found::Good(Some("GPU 0: fp8: half of it".to_owned())));
-        assert_eq!(found(0, &report(json!([]))).0, Found::Good(None));
+        assert_eq!(found(0, &report(&json!([]))).0, Found::Good(None));
         assert!(matches!(found(1, "gpucheck: no such level").0, Found::Nothing(why) if why.contains("no such level")));
         assert!(matches!(found(0, "{").0, Found::Nothing(_)));
         assert_eq!(

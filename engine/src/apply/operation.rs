@@ -191,6 +191,94 @@ impl<'a> Drive<'a> {
 
     /// Whether a name may be taken by what an earlier call of this operation made, and lists did not show yet.
     fn may_be_ours(&self, error: &ProviderError) -> bool {
+        let named = match &self.work.actor {
+            Actor::Manager(manager) => manager.retry_safety() == RetrySafety::NamedByCaller,
+            Actor::Check(_) => false,
+        };
+        let taken = named && self.work.verb == Verb::Create && error.class == Class::AlreadyExists;
+        self.doubt.is_some() && taken && Rule::MayBeOurs.holds()
+    }
+
+    async fn send(&self, next: &Next, time: Duration) -> Result<Progress, ProviderError> {
+        let request = &self.work.request;
+        let call = async {
+            match (&self.work.actor, next, self.work.verb) {
+                (Actor::Manager(manager), Next::Poll(handle), _) => manager.poll(request, handle).await,
+                (Actor::Manager(manager), _, Verb::Create) => manager.create(request).await,
+                (Actor::Manager(manager), _, Verb::Update) => manager.update(request).await,
+                (Actor::Manager(manager), _, Verb::Delete) => manager.delete(request).await,
+                (Actor::Manager(_), _, Verb::Check) => {
+                    Err(ProviderError::new(Class::Internal, "a check needs a check to carry it out"))
+                }
+                (Actor::Check(check), Next::Poll(handle), _) => check.poll(request, handle).await,
+                (Actor::Check(check), _, _) => check.start(request).await,
+            }
+        };
+        let sent = self.run.clock.uptime();
+        let answer = tokio::select! {
+            biased;
+            answer = call => answer,
+            () = self.run.clock.sleep(time) => {
+                let message = format!("no answer within {} s", time.as_secs());
+                Err(ProviderError::new(Class::Transient, message).outcome_unknown())
+            }
+        };
+        self.lane.answered(self.run.clock.uptime(), sent, answer.as_ref().err());
+        answer
+    }
+
+    /// The provider goes on with it: what to ask after is made durable, and the slot is given back.
+    async fn pending(
+        &mut self,
+        id: Option<String>,
+        handle: Handle,
+        poll_after: Duration,
+        amount: Option<Amount>,
+        note: Option<String>,
+    ) -> Result<Next, Outcome> {
+        let (address, verb) = (self.work.request.address.clone(), self.work.verb);
+        if self.handle.as_ref() != Some(&handle) {
+            let event = Event::Submitted { token: self.work.request.token.clone(), id, handle: handle.clone() };
+            self.run.append(&address, event).await.map_err(Outcome::Stopped)?;
+            self.handle = Some(handle.clone());
+        }
+        self.tries = Tries::default();
+        self.slot = None;
+        let note = note.map(|note| self.scrubbed(&note));
+        self.run.tell(ApplyEvent::Progress { address, verb, amount, note });
+        if self.run.wait(poll_after).await && !self.run.is_cancelled() {
+            Ok(Next::Poll(handle))
+        } else {
+            Err(Outcome::Unfinished("the provider goes on with it".to_owned()))
+        }
+    }
+
+    /// It failed, and what that left behind is known: it is tried again where that may help.
+    async fn failed(&mut self, error: ProviderError, next: Next) -> Result<Next, Outcome> {
+        if error.applied == Applied::No && self.wait_to_try_again(&error).await && self.take_turn().await {
+            return Ok(next);
+        }
+        if !next.ends_with(&error, self.doubt.is_some()) {
+            return Err(Outcome::Unfinished(self.scrubbed(&error.to_string())));
+        }
+        self.over(error).await
+    }
+
+    /// It failed for good, unless an earlier call of it may arrive still.
+    async fn over(&mut self, error: ProviderError) -> Result<Next, Outcome> {
+        if let (Some(left), Some(open)) = (self.on_its_way(), self.open()) {
+            if !self.run.wait(left).await {
+                return Err(Outcome::Unfinished(self.scrubbed(&error.to_string())));
+            }
+            return self.look_into(&open).await;
+        }
+        Err(self.fail(error).await)
+    }
+
+    /// For how long an earlier call of a create may arrive still, or what it made not be shown yet. Until then no other's failure tells
+    /// what becomes of it.
+    fn on_its_way(&self) -> Option<Duration> {
+        let doubt = self.doubt.filter(|_| self.work.verb == Verb::Create && Rule::Quiet.holds())?;
         // That a name is taken would tell of it before; that there is no capacity for another says nothing of the first.
         let lag = match &self.work.actor {
             Actor::Manager(manager) if manager.retry_safety() == RetrySafety::NamedByCaller => manager.lag(),

@@ -142,7 +142,7 @@ impl Manager for ToyManager {
         self.kind.safety
     }
 
-    fn lag(&self) -> Duration {
+    fn lag(&self) -> std::time::Duration {
         self.cloud.manners().lag
     }
 

@@ -142,27 +142,18 @@ async fn print(
 
 /// The words by which its `validate` asks for what it does; what a person says comes after, and wins.
 fn judging(record: &Record, asked: &Value) -> Vec<OsString> {
-    let text = |value: Option<&Value>| {
-        value.and_then(codec::reveal).map(|json| match json {
-            Json::String(text) => text,
-            other => other.to_string(),
-        })
-    };
+    let known = |value: Option<&Value>| value.and_then(codec::reveal).filter(|known| !known.is_null());
     let gpu = record.current.as_ref().and_then(|object| object.sent.get("gpu"));
-    let named = [
-        ("--count=", text(gpu.and_then(|gpu| gpu.revealed().get("count")))),
-        ("--model=", text(gpu.and_then(|gpu| gpu.revealed().get("model")))),
-        ("--minimum=", text(asked.get("minimum"))),
-    ];
-    let names = asked.get("require").and_then(codec::reveal).unwrap_or_default();
-    let names = names
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Json::as_str)
-        .map(|name| ("--require=", Some(name.to_owned())));
-    let words = named.into_iter().chain(names).filter_map(|(name, value)| Some(format!("{name}{}", value?).into()));
-    words.collect()
+    let of_gpu = |field: &str| known(gpu.and_then(|gpu| gpu.revealed().get(field)));
+    let single = [("count", of_gpu("count")), ("model", of_gpu("model")), ("minimum", known(asked.get("minimum")))];
+    let single = single.into_iter().filter_map(|(word, value)| Some((word, value?)));
+    let required = known(asked.get("require")).and_then(|required| required.as_array().cloned()).unwrap_or_default();
+    let all = single.chain(required.into_iter().map(|what| ("require", what)));
+    all.map(|(word, value)| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!("--{word}={value}").into()
+    })
+    .collect()
 }
 
 async fn judge(program: &Path, words: &[OsString], report: &[u8]) -> std::io::Result<std::process::ExitStatus> {

@@ -51,7 +51,7 @@ fn findings(checked: &Checked) -> impl Iterator<Item = &Json> {
 
 /// What it is about, what was looked at, what was measured, what was expected, and the verdict.
 fn row(finding: &Json) -> [String; 5] {
-    let text = |name: &str| safe::line(finding[name].as_str().unwrap_or_default()).to_string();
+    let text = |name: &str| safe::line(finding[name].as_str().unwrap_or_default());
     let subject = match &finding["subject"] {
         Json::String(subject) => subject.clone(),
         subject if subject["gpu"].is_number() => format!("GPU {}", subject["gpu"]),
@@ -59,5 +59,5 @@ fn row(finding: &Json) -> [String; 5] {
     };
     let expected = text("expected");
     let expected = if expected.is_empty() { expected } else { format!("of {expected}") };
-    [safe::line(&subject).to_string(), text("what"), text("measured"), expected, text("verdict").replace('_', " ")]
+    [safe::line(&subject), text("what"), text("measured"), expected, text("verdict").replace('_', " ")]
 }
