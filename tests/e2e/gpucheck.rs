@@ -51,6 +51,17 @@ impl Node {
         self.place.run_with(&[&["gpucheck"], arguments].concat(), &environment)
     }
 
+    /// The same with something of it set: a path in its GPU, or with a slash before it in the node.
+    pub(crate) fn set(mut self, path: &str, value: Json) -> Self {
+        let pointer = path.strip_prefix('/').map_or_else(|| format!("/gpus/0/{path}"), |path| format!("/{path}"));
+        let (whole, last) = pointer.rsplit_once('/').unwrap();
+        if self.settings.pointer(whole).is_none() {
+            self.settings["gpus"][0]["ill"] = json!({});
+        }
+        self.settings.pointer_mut(whole).unwrap()[last] = value;
+        self
+    }
+
     /// What has programs find this node's GPUs.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let libraries = self.place.path("driver").display().to_string();

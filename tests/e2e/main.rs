@@ -22,6 +22,7 @@ mod gpucheck;
 mod graph;
 #[path = "../support/hosts.rs"]
 mod hosts;
+mod ill;
 mod init;
 mod interrupt;
 mod journey;
