@@ -55,6 +55,14 @@ fn a_registry_a_disk_and_a_budget() {
 }
 
 #[test]
+fn a_network_by_its_vpc_with_all_that_is_in_it() {
+    let closed = "  net: { kind: network, zones: [us-east-1a, us-east-1b] }\n";
+    adopts(closed, "net", |rig| text(rig, "AWS::EC2::VPC", "VpcId"));
+    let open = "  net: { kind: network, zones: [us-east-1c], internet: true }\n";
+    adopts(open, "net", |rig| text(rig, "AWS::EC2::VPC", "VpcId"));
+}
+
+#[test]
 fn what_others_made_is_read_and_stays() {
     let Some(rig) = Rig::with("") else { return };
     let trust = json!({ "Version": "2012-10-17", "Statement": [

@@ -129,7 +129,16 @@ impl Provider for AwsProvider {
     async fn locate(&self, scope: &Scope, kind: &KindName, id: &str) -> Result<Option<Located>, ProviderError> {
         let parts = self.composes(scope, kind).into_iter().flat_map(|composed| composed.parts);
         let managers = self.prepare(scope, &parts.map(|(_, part)| part).collect()).await?;
-        composed::locate(scope, &managers, kind, id).await
+        // What is in a network names it, and not the other way about.
+        let mut there = BTreeMap::new();
+        if kind.as_str() == kinds::Network::NAME {
+            let clients = self.pool.of(scope).await?;
+            for name in composed::IN_A_NETWORK {
+                let of = self.archive.get(std::future::ready(Ok(clients.clone())), name).await?;
+                there.insert(name, native::all(&clients, &self.clock, name, of).await?);
+            }
+        }
+        composed::locate(scope, &managers, kind, id, &there).await
     }
 
     fn accompanies(&self, scope: &Scope, kind: &KindName) -> BTreeSet<(Scope, KindName)> {

@@ -18,7 +18,9 @@ async fn every_kind_is_made_looked_at_changed_and_removed() {
     let reference = |kind: &str, attributes: serde_json::Value| json!({ "address": "x", "kind": kind, "provider": "sim", "attributes": attributes });
     let bucket = reference("bucket", json!({ "uri": "sim://b" }));
     let registry = reference("registry", json!({ "uri": "us-east-1.sim.invalid/r" }));
-    let house = House::new(json!({ "prices": { "H100": 4 } }));
+    let hosts = tempfile::tempdir().unwrap();
+    let ssh = json!({ "directory": hosts.path(), "ssh": ["127.0.0.1:2201", "127.0.0.1:2202"] });
+    let house = House::new(json!({ "prices": { "H100": 4 }, "hosts": ssh }));
     for (kind, spec, edited) in [
         ("bucket", json!({}), json!({ "versioning": true })),
         ("registry", json!({}), json!({ "tags": { "a": "b" } })),
@@ -57,6 +59,9 @@ async fn every_kind_is_made_looked_at_changed_and_removed() {
     }
     let machine = house.make("gpu_instance", "m", json!({ "gpu": { "model": "H100", "count": 2 } })).await.unwrap();
     assert_eq!(machine.attributes.get("price_per_hour"), Some(&json!(8.0).into()));
+    // It is the second host; who was the first is gone, and so is what that was told.
+    assert_eq!(machine.attributes.get("ssh"), Some(&"127.0.0.1:2202".into()));
+    assert!(hosts.path().join("1.json").is_file() && !hosts.path().join("0.json").exists());
 }
 
 #[tokio::test]

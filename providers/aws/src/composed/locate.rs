@@ -24,7 +24,6 @@ fn main_part(kind: &str, id: &str) -> Option<(&'static str, &'static str, String
         kinds::Budget::NAME => ("budget", budget::BUDGET, id.to_owned(), attributes(budget::KNOWN)),
         kinds::Function::NAME => ("function", function::FUNCTION, name(":function:"), attributes(function::KNOWN)),
         kinds::Identity::NAME => ("role", policy::ROLE, role_name(id), attributes(identity::KNOWN)),
-        kinds::Network::NAME => ("vpc", network::VPC, id.to_owned(), attributes(network::KNOWN)),
         kinds::Registry::NAME if id.contains(":sagemaker:") => {
             ("group", registry::GROUP, id.to_owned(), attributes(registry::KNOWN_OF_MODELS))
         }
@@ -73,13 +72,17 @@ fn further(kind: &str, main: &Found) -> Vec<(&'static str, &'static str, String)
     }
 }
 
-/// What is found of a resource by its id; none where its main part is not there.
+/// What is found of a resource by its id; none where its main part is not there. `there`: everything of the types that a network is found by.
 pub(crate) async fn locate(
     scope: &Scope,
     managers: &Managers,
     kind: &KindName,
     id: &str,
+    there: &BTreeMap<&str, Vec<Found>>,
 ) -> Result<Option<Located>, ProviderError> {
+    if kind.as_str() == kinds::Network::NAME {
+        return network::locate(scope, managers, id, there).await;
+    }
     if kind.as_str() == kinds::Endpoint::NAME {
         return endpoint::locate(scope, managers, id).await;
     }

@@ -18,6 +18,7 @@ mod volume;
 mod whole;
 
 pub(crate) use locate::locate;
+pub(crate) use network::LISTED as IN_A_NETWORK;
 
 use std::collections::BTreeMap;
 

@@ -394,6 +394,19 @@ pub(crate) fn manager(
     }
 }
 
+/// Everything of a type that is there, whoever's; nothing of one that can't be managed.
+pub(crate) async fn all(
+    clients: &Arc<Clients>,
+    clock: &Arc<dyn Clock>,
+    name: &str,
+    of: Option<Arc<Type>>,
+) -> Result<Vec<Found>, ProviderError> {
+    match usable(name, of) {
+        Ok(of) => Natives { clients: clients.clone(), clock: clock.clone(), of }.all().await,
+        Err(_) => Ok(Vec::new()),
+    }
+}
+
 /// A type that can be managed, or why it can't be.
 fn usable(name: &str, of: Option<Arc<Type>>) -> Result<Arc<Type>, String> {
     let of = of.ok_or_else(|| format!("AWS publishes no type `{name}` in this region"))?;

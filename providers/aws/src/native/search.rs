@@ -101,7 +101,7 @@ impl Natives {
             .collect();
         let mut ids = BTreeSet::new();
         for place in places {
-            ids.extend(self.list(&place).await?);
+            ids.extend(self.list(&place, |shown| self.may_be_owned(shown)).await?);
         }
         targets.iter().for_each(|target| {
             if let By::Id(id) = target.by {
@@ -113,8 +113,16 @@ impl Natives {
         Ok(found.into_iter().flatten().filter(|found| found.owner.contains_key(TAG_STACK)).collect())
     }
 
-    /// The identifiers of all things in a place, but of those that a list shows to bear no owner tags.
-    async fn list(&self, place: &str) -> Result<Vec<String>, ProviderError> {
+    /// Everything of the type, whoever's.
+    pub(super) async fn all(&self) -> Result<Vec<Found>, ProviderError> {
+        let ids = self.list("{}", |_| true).await?;
+        let looks: Vec<_> = ids.iter().map(|id| self.look(id)).collect();
+        let found: Vec<Option<Found>> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// The identifiers of the things in a place that are wanted, by what a list shows of each.
+    async fn list(&self, place: &str, is_wanted: impl Fn(Option<&str>) -> bool) -> Result<Vec<String>, ProviderError> {
         let call = self.clients.cloud_control.reads.list_resources().type_name(self.name());
         let call = call.set_resource_model((place != "{}").then(|| place.to_owned()));
         let mut pages = call.into_paginator().send();
@@ -127,8 +135,8 @@ impl Natives {
                 Err(error) => return Err(error),
             };
             let listed = page.resource_descriptions().iter();
-            let may_be_owned = listed.filter(|described| self.may_be_owned(described.properties()));
-            ids.extend(may_be_owned.filter_map(|described| described.identifier().map(str::to_owned)));
+            let wanted = listed.filter(|described| is_wanted(described.properties()));
+            ids.extend(wanted.filter_map(|described| described.identifier().map(str::to_owned)));
         }
         Ok(ids)
     }

@@ -2,6 +2,8 @@
 //!
 //! A machine reaches the internet by an address of its own: nothing comes in by that which its security group does not let in.
 
+mod locate;
+
 use std::net::Ipv4Addr;
 
 use trueup_engine::compose::{Composition, Part, Read, Wanted};
@@ -13,7 +15,10 @@ use super::whole::changed;
 use super::{Known, attributes};
 use crate::settings::Settings;
 
-pub(super) const VPC: &str = "AWS::EC2::VPC";
+pub(crate) use locate::LISTED;
+pub(super) use locate::locate;
+
+const VPC: &str = "AWS::EC2::VPC";
 const SUBNET: &str = "AWS::EC2::Subnet";
 const GATEWAY: &str = "AWS::EC2::InternetGateway";
 const ATTACHMENT: &str = "AWS::EC2::VPCGatewayAttachment";
@@ -25,6 +30,9 @@ pub(super) const PARTS: [&str; 8] = [VPC, SUBNET, GATEWAY, ATTACHMENT, TABLE, RO
 
 /// What is known of it, each as it is of a part.
 pub(super) const KNOWN: Known<1> = [("resource_id", "vpc", ID)];
+
+/// The whole internet.
+const EVERYWHERE: &str = "0.0.0.0/0";
 
 /// How many bits of an address tell the subnets apart: one for each of sixteen letters.
 const BITS: u32 = 4;
@@ -99,7 +107,7 @@ fn way_out(wanted: &Wanted<'_>) -> [Part; 3] {
     );
     let route = Native::new(wanted, "route", ROUTE)
         .reads("RouteTableId", "routes", "RouteTableId")
-        .with("DestinationCidrBlock", "0.0.0.0/0")
+        .with("DestinationCidrBlock", EVERYWHERE)
         .reads("GatewayId", "gateway", "InternetGatewayId");
     [gateway, attachment, route].map(Native::part)
 }
