@@ -33,8 +33,6 @@ pub enum Rule {
     SilenceIsNoAbsence,
     /// A reply that was lost is looked into within the run.
     LookIntoLost,
-    /// A name that is taken may be taken by what an earlier call of the same operation made.
-    MayBeOurs,
     /// Where only the asking failed, the operation stays open.
     AskingEndsNothing,
     /// A stack has one lease at a time.
@@ -53,7 +51,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 21] = [
+    pub const ALL: [Rule; 20] = [
         Rule::Poll,
         Rule::RepeatWithToken,
         Rule::TokenLapses,
@@ -67,7 +65,6 @@ impl Rule {
         Rule::LookAfterDelete,
         Rule::SilenceIsNoAbsence,
         Rule::LookIntoLost,
-        Rule::MayBeOurs,
         Rule::AskingEndsNothing,
         Rule::OneHolder,
         Rule::Fencing,

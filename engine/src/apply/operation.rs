@@ -186,17 +186,7 @@ impl<'a> Drive<'a> {
 
     /// Whether a call that was answered so may have taken effect.
     fn is_doubtful(&self, error: &ProviderError) -> bool {
-        error.applied == Applied::Unknown && Rule::LookIntoLost.holds() || self.may_be_ours(error)
-    }
-
-    /// Whether a name may be taken by what an earlier call of this operation made, and lists did not show yet.
-    fn may_be_ours(&self, error: &ProviderError) -> bool {
-        let named = match &self.work.actor {
-            Actor::Manager(manager) => manager.retry_safety() == RetrySafety::NamedByCaller,
-            Actor::Check(_) => false,
-        };
-        let taken = named && self.work.verb == Verb::Create && error.class == Class::AlreadyExists;
-        self.doubt.is_some() && taken && Rule::MayBeOurs.holds()
+        error.applied == Applied::Unknown && Rule::LookIntoLost.holds()
     }
 
     async fn send(&self, next: &Next, time: Duration) -> Result<Progress, ProviderError> {
