@@ -186,7 +186,17 @@ impl<'a> Drive<'a> {
 
     /// Whether a call that was answered so may have taken effect.
     fn is_doubtful(&self, error: &ProviderError) -> bool {
-        error.applied == Applied::Unknown && Rule::LookIntoLost.holds()
+        error.applied == Applied::Unknown && Rule::LookIntoLost.holds() || self.may_be_ours(error)
+    }
+
+    /// Whether a name may be taken by what an earlier call of this operation made, and lists did not show yet: that is looked into at once,
+    /// and not only when whatever was sent has arrived.
+    fn may_be_ours(&self, error: &ProviderError) -> bool {
+        let named = match &self.work.actor {
+            Actor::Manager(manager) => manager.retry_safety() == RetrySafety::NamedByCaller,
+            Actor::Check(_) => false,
+        };
+        self.doubt.is_some() && named && self.work.verb == Verb::Create && error.class == Class::AlreadyExists
     }
 
     async fn send(&self, next: &Next, time: Duration) -> Result<Progress, ProviderError> {
