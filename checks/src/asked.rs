@@ -20,8 +20,8 @@ pub struct Asked {
     pub on_failure: OnFailure,
     /// How many machines are tried at most in one apply.
     pub attempts: u32,
-    /// How the machine is reached; none for what its provider can.
-    pub via: Option<Via>,
+    /// How the machine is reached.
+    pub via: Via,
     /// Who may connect for the check, as a CIDR block.
     pub from: Option<String>,
 }
@@ -71,26 +71,26 @@ impl Default for Asked {
             require: Vec::new(),
             on_failure: OnFailure::Replace,
             attempts: 2,
-            via: None,
+            via: Via::Startup,
             from: None,
         }
     }
 }
 
 impl Asked {
-    /// What a value of `validate` says. The language has checked it: what can't be read is as if it were left out.
-    pub fn of(validate: &Value) -> Self {
-        from_value(validate).unwrap_or_default()
+    /// What a value of `validate` says of a provider's machine. The language has checked it: what can't be read is as if it were left out.
+    pub fn of(validate: &Value, provider: &str) -> Self {
+        let mut asked: Self = from_value(validate).unwrap_or_default();
+        // Clouds run what they are told at a start, and need not be reachable for that.
+        if validate.get("via").is_none() && provider == "local" {
+            asked.via = Via::Here;
+        }
+        asked
     }
 
     /// What the request of a check says.
     pub(crate) fn by(request: &Request) -> Self {
-        request.check.as_ref().map(Self::of).unwrap_or_default()
-    }
-
-    /// How a machine of a provider is reached. Clouds run what they are told at a start, and need not be reachable for that.
-    pub(crate) fn via(&self, provider: &str) -> Via {
-        self.via.unwrap_or(if provider == "local" { Via::Here } else { Via::Startup })
+        Self::of(request.check.as_ref().unwrap_or(&Value::Null), request.scope.provider.provider())
     }
 
     /// How many machines are tried in one apply: one, where a failure replaces none.
@@ -157,17 +157,19 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_filled_in() {
-        let asked = Asked::of(&json!({}).into());
-        assert_eq!(asked, Asked::default());
-        assert_eq!((asked.tries(), asked.via("local"), asked.via("aws")), (2, Via::Here, Via::Startup));
-        let fails = Asked::of(&json!({ "on_failure": "fail", "attempts": 5, "via": "here" }).into());
-        assert_eq!((fails.tries(), fails.via("aws")), (1, Via::Here));
+        let of = |validate: serde_json::Value, provider| Asked::of(&validate.into(), provider);
+        assert_eq!(of(json!({}), "aws"), Asked::default());
+        assert_eq!((of(json!({}), "aws").tries(), of(json!({}), "aws").via), (2, Via::Startup));
+        assert_eq!(of(json!({}), "local").via, Via::Here);
+        assert_eq!(of(json!({ "via": "ssh" }), "local").via, Via::Ssh);
+        let fails = of(json!({ "on_failure": "fail", "attempts": 5, "via": "here" }), "aws");
+        assert_eq!((fails.tries(), fails.via), (1, Via::Here));
     }
 
     #[test]
     fn the_program_is_told_all_that_is_asked_for() {
         let gpus = Gpus::of(&json!({ "gpu": { "model": "H100", "count": 8 } }).into()).unwrap();
-        let words = |validate: serde_json::Value| Asked::of(&validate.into()).words(&gpus).join(" ");
+        let words = |validate: serde_json::Value| Asked::of(&validate.into(), "aws").words(&gpus).join(" ");
         assert_eq!(words(json!({})), "--json --level quick --count 8 --model H100");
         let all = json!({ "level": "burn", "seconds": 60, "minimum": 0.9, "require": ["ecc", "nvlink"] });
         assert_eq!(

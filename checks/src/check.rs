@@ -53,7 +53,7 @@ impl GpuCheck {
         mut told: impl FnMut(&str) + Send,
     ) -> Result<Checked, ProviderError> {
         let object = record.current.as_ref().ok_or_else(|| unusable("it is not there".to_owned()))?;
-        if Asked::of(validate).via(object.scope.provider.provider()) == Via::Startup {
+        if Asked::of(validate, object.scope.provider.provider()).via == Via::Startup {
             let message = "it checks itself at its start alone: `validate: { via: ssh }` makes one that can be reached";
             return Err(unusable(message.to_owned()));
         }
@@ -93,18 +93,6 @@ impl GpuCheck {
         checked.ok_or_else(|| failed.unwrap_or_else(|| unusable("its report was not kept".to_owned())))
     }
 
-    /// The machine of a request.
-    async fn machine(&self, request: &Request, asked: &Asked) -> Result<Box<dyn Machine>, Unreached> {
-        match asked.via(request.scope.provider.provider()) {
-            Via::Here => Ok(Box::new(Here)),
-            #[cfg(feature = "ssh")]
-            Via::Ssh => crate::ssh::reach(request, &self.desk).await,
-            #[cfg(not(feature = "ssh"))]
-            Via::Ssh => Err(Unreached::Never(no_ssh())),
-            Via::Startup => Err(Unreached::Never(unusable("it is not to be reached".to_owned()))),
-        }
-    }
-
     /// What a machine has left that checks itself.
     async fn left(&self, request: &Request) -> Result<Option<Vec<u8>>, ProviderError> {
         let gone = || unusable(format!("no provider makes a {} there", request.kind));
@@ -124,8 +112,7 @@ impl GpuCheck {
             ));
         };
         if let Some((code, text)) = self.left(request).await?.as_deref().and_then(left) {
-            let (found, printed) = found(code, &text);
-            return self.conclude(request, asked, found, printed).await;
+            return self.ended(request, asked, code, &text).await;
         }
         if self.clock.now().since(Timestamp(since)) < BOOT + Duration::from_secs(asked.limit()) {
             return Ok(pending(doing, AGAIN, None, "it checks itself".to_owned()));
@@ -136,13 +123,18 @@ impl GpuCheck {
 
     async fn go(&self, request: &Request, doing: Doing) -> Result<Progress, ProviderError> {
         let asked = Asked::by(request);
-        if asked.via(request.scope.provider.provider()) == Via::Startup {
-            return self.await_left(request, &asked, doing).await;
-        }
-        let machine = match self.machine(request, &asked).await {
+        let reached = match asked.via {
+            Via::Startup => return self.await_left(request, &asked, doing).await,
+            Via::Here => Ok(Box::new(Here) as Box<dyn Machine>),
+            #[cfg(feature = "ssh")]
+            Via::Ssh => crate::ssh::reach(request, &self.desk).await,
+            #[cfg(not(feature = "ssh"))]
+            Via::Ssh => Err(Unreached::Never(no_ssh())),
+        };
+        let machine = match reached {
             Ok(machine) => machine,
             Err(Unreached::Never(error)) => return Err(error),
-            Err(Unreached::NotNow(why)) => return Ok(self.later(doing, &asked, &why)),
+            Err(Unreached::NotNow(why)) => return self.later(request, &asked, doing, &why).await,
         };
         match doing {
             Doing::Reach { .. } => self.begin(request, &asked, machine.as_ref(), doing).await,
@@ -162,7 +154,7 @@ impl GpuCheck {
         let program = self.program.carried().await.map_err(|error| unusable(error.to_string()))?;
         let brought = match bring(machine, program, self.clock.as_ref()).await {
             Ok(brought) => brought,
-            Err(Unbrought::Unreachable(why)) => return Ok(self.later(doing, asked, &why)),
+            Err(Unbrought::Unreachable(why)) => return self.later(request, asked, doing, &why).await,
             Err(Unbrought::Strange(sort)) => {
                 let path = self.program.path().display();
                 let help = "build it for that, and name it by `--gpucheck-program FILE`";
@@ -174,14 +166,14 @@ impl GpuCheck {
             let amount = Amount { done: count(there), total: count(program.bytes.len()), unit: Unit::Bytes };
             return Ok(pending(doing, Duration::ZERO, Some(amount), "gpucheck is on its way".to_owned()));
         }
-        let visible = (asked.via(request.scope.provider.provider()) == Via::Here).then(|| visible(&request.attributes));
+        let visible = (asked.via == Via::Here).then(|| visible(&request.attributes));
         let (token, words) = (request.token.as_str(), asked.words(&gpus));
         match start(machine, token, program, visible.flatten(), &words).await {
             Ok(()) => {
                 let measuring = Doing::Measure { since: self.clock.now().0 };
                 Ok(pending(measuring, ASK, None, "measuring starts".to_owned()))
             }
-            Err(why) => Ok(self.later(doing, asked, &why)),
+            Err(why) => self.later(request, asked, doing, &why).await,
         }
     }
 
@@ -198,10 +190,7 @@ impl GpuCheck {
             Ok(Far::Running(what)) => {
                 self.conclude(request, asked, Found::Bad(format!("it does not come to an end: {what}")), None).await
             }
-            Ok(Far::Ended(code, text)) => {
-                let (found, printed) = found(code, &text);
-                self.conclude(request, asked, found, printed).await
-            }
+            Ok(Far::Ended(code, text)) => self.ended(request, asked, code, &text).await,
             // It was started anew since, perhaps: so is the check.
             Ok(Far::Absent) => {
                 let again = Doing::Reach { since: self.clock.now().0 };
@@ -211,22 +200,25 @@ impl GpuCheck {
                 let why = format!("something ended gpucheck before it was done: {what}");
                 self.conclude(request, asked, Found::Nothing(why), None).await
             }
-            Err(why) if self.time_left(doing, asked) => Ok(self.later(doing, asked, &why)),
-            Err(why) => self.conclude(request, asked, Found::Bad(silent(&why)), None).await,
+            Err(why) => self.later(request, asked, doing, &why).await,
         }
     }
 
     /// Tries again later, for as long as that is of use.
-    fn later(&self, doing: Doing, asked: &Asked, why: &Unreachable) -> Progress {
-        if self.time_left(doing, asked) {
-            return pending(doing, AGAIN, None, why.to_string());
-        }
-        let class = match doing {
+    async fn later(
+        &self,
+        request: &Request,
+        asked: &Asked,
+        doing: Doing,
+        why: &Unreachable,
+    ) -> Result<Progress, ProviderError> {
+        let silent = format!("the machine does not answer: {why}");
+        match doing {
+            _ if self.time_left(doing, asked) => Ok(pending(doing, AGAIN, None, why.to_string())),
             // That nobody comes through may be a firewall's doing.
-            Doing::Reach { .. } => Class::Transient,
-            Doing::Measure { .. } => Class::Invalid { field: None },
-        };
-        Progress::Failed(Box::new(ProviderError::new(class, silent(why))))
+            Doing::Reach { .. } => Ok(Progress::Failed(Box::new(ProviderError::new(Class::Transient, silent)))),
+            Doing::Measure { .. } => self.conclude(request, asked, Found::Bad(silent), None).await,
+        }
     }
 
     fn time_left(&self, doing: Doing, asked: &Asked) -> bool {
@@ -235,6 +227,12 @@ impl GpuCheck {
             Doing::Measure { since } => (since, Duration::from_secs(asked.limit())),
         };
         self.clock.now().since(Timestamp(since)) < most
+    }
+
+    /// Concludes from what the program said.
+    async fn ended(&self, request: &Request, asked: &Asked, code: i32, text: &str) -> Result<Progress, ProviderError> {
+        let (found, printed) = found(code, text);
+        self.conclude(request, asked, found, printed).await
     }
 
     /// Keeps what was found, and says what becomes of the machine.
@@ -277,7 +275,7 @@ impl Check for GpuCheck {
         let gpus = Gpus::of(&request.spec).ok_or_else(no_gpus)?;
         // What can't be carried anywhere is told before a machine is paid for.
         let program = self.program.carried().await.map_err(|error| unusable(error.to_string()))?;
-        match asked.via(request.scope.provider.provider()) {
+        match asked.via {
             Via::Here => Ok(Value::Null),
             #[cfg(feature = "ssh")]
             Via::Ssh => crate::ssh::equipment(request, &asked, &self.desk).await,
@@ -315,10 +313,6 @@ fn pending(doing: Doing, poll_after: Duration, amount: Option<Amount>, note: Str
 /// What says which GPUs a machine's programs see, where it has only some of them.
 fn visible(attributes: &Value) -> Option<&str> {
     attributes.get("environment")?.revealed().get("CUDA_VISIBLE_DEVICES")?.revealed().as_str()
-}
-
-fn silent(why: &Unreachable) -> String {
-    format!("the machine does not answer: {why}")
 }
 
 fn unusable(message: String) -> ProviderError {

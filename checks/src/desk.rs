@@ -8,6 +8,8 @@ use trueup_state::codec::Seal;
 use trueup_state::vault::Vault;
 use trueup_state::{Address, Entropy, Generation, Stack, Store, StoreError, Timestamp};
 
+use crate::verdict::{Finding, findings};
+
 /// So many checks of a resource are remembered.
 const MOST: usize = 8;
 
@@ -55,6 +57,13 @@ pub struct Checked {
     pub message: Option<String>,
     /// What the program printed: `{judgement, report}`; null where it could not measure.
     pub printed: Json,
+}
+
+impl Checked {
+    /// What the program judged, one by one.
+    pub fn findings(&self) -> Vec<Finding> {
+        findings(&self.printed)
+    }
 }
 
 impl Desk {

@@ -21,3 +21,4 @@ pub use asked::{Asked, OnFailure, Via};
 pub use check::GpuCheck;
 pub use desk::{Checked, Desk, DeskError};
 pub use program::{Program, ProgramError};
+pub use verdict::Finding;

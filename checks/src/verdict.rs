@@ -1,6 +1,6 @@
 //! What to make of what the program says: its exit code and the report that it prints.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 
 /// The exit code of GPUs that fail, and that of there being no driver or no GPU.
@@ -32,12 +32,29 @@ struct Judgement {
     findings: Vec<Finding>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Finding {
-    subject: Json,
-    what: String,
-    verdict: String,
-    reason: String,
+/// One thing that the program judged.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Finding {
+    /// What it is about: `node`, `GPU 3`, `GPU 0 → 1`.
+    #[serde(deserialize_with = "subject")]
+    pub subject: String,
+    /// What was looked at, by the program's name for it.
+    pub what: String,
+    /// What was measured, in words; none where it was not.
+    #[serde(default)]
+    pub measured: Option<String>,
+    /// What was expected, in words.
+    #[serde(default)]
+    pub expected: Option<String>,
+    /// `pass`, `not_checked`, `warn` or `fail`.
+    pub verdict: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The findings of what the program printed; none where it printed nothing that can be read.
+pub(crate) fn findings(printed: &Json) -> Vec<Finding> {
+    Printed::deserialize(printed).map_or_else(|_| Vec::new(), |printed| printed.judgement.findings)
 }
 
 /// What the program's end says, and its report.
@@ -71,21 +88,22 @@ fn told(findings: &[Finding], verdict: &str) -> Option<String> {
     let words: Vec<String> = all
         .iter()
         .take(TOLD)
-        .map(|finding| format!("{}: {}: {}", subject(&finding.subject), finding.what, finding.reason))
+        .map(|finding| format!("{}: {}: {}", finding.subject, finding.what, finding.reason))
         .collect();
     let more = all.len().saturating_sub(TOLD);
     let more = if more == 0 { String::new() } else { format!("; and {more} more") };
     (!words.is_empty()).then(|| format!("{}{more}", words.join("; ")))
 }
 
-/// What a finding is about: `node`, `GPU 3`, `GPU 0 → 1`.
-fn subject(subject: &Json) -> String {
-    match (subject.as_str(), subject.get("gpu"), subject.get("pair").and_then(Json::as_array)) {
+/// What a finding is about, in words.
+fn subject<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let subject = Json::deserialize(deserializer)?;
+    Ok(match (subject.as_str(), subject.get("gpu"), subject.get("pair").and_then(Json::as_array)) {
         (_, Some(gpu), _) => format!("GPU {gpu}"),
         (_, _, Some(pair)) if pair.len() == 2 => format!("GPU {} → {}", pair[0], pair[1]),
         (Some(text), _, _) => text.to_owned(),
         _ => "machine".to_owned(),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -278,8 +278,8 @@ fn to_try_again(report: &Report, program: &Program, tried: &mut Tried) -> Option
     }
     let mut again = BTreeSet::new();
     for failure in &report.failed {
-        let asked = program.resources.get(&failure.address).and_then(|resource| resource.validate.as_ref());
-        let asked = asked.map(Asked::of).filter(|_| failure.condemned)?;
+        let resource = program.resources.get(&failure.address).filter(|_| failure.condemned)?;
+        let asked = Asked::of(resource.validate.as_ref()?, resource.provider.provider());
         let count = tried.entry(failure.address.clone()).or_default();
         *count += 1;
         if *count >= asked.tries() {

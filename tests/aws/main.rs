@@ -7,6 +7,7 @@ mod artifacts;
 #[path = "../support/aws/mod.rs"]
 mod aws;
 mod buckets;
+mod checked;
 mod composed;
 mod composed_adopt;
 mod composed_identity;
@@ -21,7 +22,6 @@ mod natives;
 mod natives_adopt;
 mod natives_all;
 mod natives_terraform;
-mod own_check;
 mod placed;
 #[path = "../support/python.rs"]
 mod python;

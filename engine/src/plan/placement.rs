@@ -2,6 +2,7 @@
 
 use trueup_state::{Object, Scope, Value};
 
+use super::operations::Branch;
 use crate::provider::Candidate;
 
 /// The candidate that a recorded object stands in: a recorded placement stays while one of the candidates is what it was made in,
@@ -31,6 +32,16 @@ fn holds(sent: &Value, said: &Value) -> bool {
         }
         (sent, said) => sent.same(said),
     }
+}
+
+/// Branches in the order in which they are tried: those after the candidate of what failed its check first, and that one last.
+pub fn elsewhere_first(mut branches: Vec<Branch>, failed: Option<&Candidate>) -> Vec<Branch> {
+    let is_it = |branch: &Branch| branch.candidate.as_ref().map(|candidate| candidate.position);
+    let failed = failed.and_then(|failed| branches.iter().position(|branch| is_it(branch) == Some(failed.position)));
+    if let Some(failed) = failed {
+        branches.rotate_left(failed + 1);
+    }
+    branches
 }
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ fn machine(object: &Object, now: Timestamp) -> Json {
     let visible: Vec<String> = (0..count).map(|index| index.to_string()).collect();
     let mut attributes = json!({
         "ip": in_network("198.18"),
-        "ssh": object.notes.get("ssh"),
+        "ssh": object.host.as_ref().map(|host| &host.ssh),
         "private_ip": in_network("10.0"),
         "hostname": object.name,
         "zone": format!("{}a", object.region),

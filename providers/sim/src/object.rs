@@ -7,6 +7,8 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 use trueup_state::{Map, Timestamp, Value, Verb};
 
+use crate::host::Host;
+
 /// One object.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Object {
@@ -25,6 +27,9 @@ pub(crate) struct Object {
     pub(crate) owner: BTreeMap<String, String>,
     /// The token of the call that made it.
     pub(crate) token: String,
+    /// The machine that stands for it, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) host: Option<Host>,
     pub(crate) made_at: Timestamp,
     /// The work that goes on with it, or went on last.
     pub(crate) work: Option<Work>,

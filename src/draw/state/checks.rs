@@ -2,7 +2,7 @@
 
 use owo_colors::OwoColorize;
 use serde_json::{Value as Json, json};
-use trueup_checks::Checked;
+use trueup_checks::{Checked, Finding};
 
 use super::super::{safe, time};
 
@@ -20,7 +20,7 @@ pub(crate) fn text(checks: &[Checked]) -> String {
             why.unwrap_or_default()
         ));
     }
-    let rows: Vec<[String; 5]> = findings(last).map(row).collect();
+    let rows: Vec<[String; 5]> = last.findings().iter().map(row).collect();
     if rows.is_empty() {
         return text;
     }
@@ -45,19 +45,11 @@ pub(crate) fn json(checks: &[Checked]) -> Json {
     checks.iter().enumerate().map(one).collect()
 }
 
-fn findings(checked: &Checked) -> impl Iterator<Item = &Json> {
-    checked.printed["judgement"]["findings"].as_array().into_iter().flatten()
-}
-
 /// What it is about, what was looked at, what was measured, what was expected, and the verdict.
-fn row(finding: &Json) -> [String; 5] {
-    let text = |name: &str| safe::line(finding[name].as_str().unwrap_or_default());
-    let subject = match &finding["subject"] {
-        Json::String(subject) => subject.clone(),
-        subject if subject["gpu"].is_number() => format!("GPU {}", subject["gpu"]),
-        subject => format!("GPU {} → {}", subject["pair"][0], subject["pair"][1]),
-    };
-    let expected = text("expected");
-    let expected = if expected.is_empty() { expected } else { format!("of {expected}") };
-    [safe::line(&subject), text("what"), text("measured"), expected, text("verdict").replace('_', " ")]
+fn row(finding: &Finding) -> [String; 5] {
+    let measured = finding.measured.as_ref().map_or_else(String::new, safe::line);
+    let expected =
+        finding.expected.as_ref().map_or_else(String::new, |expected| format!("of {}", safe::line(expected)));
+    let verdict = safe::line(&finding.verdict).replace('_', " ");
+    [safe::line(&finding.subject), safe::line(&finding.what), measured, expected, verdict]
 }

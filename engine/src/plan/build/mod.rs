@@ -400,7 +400,7 @@ impl<'a> Builder<'a> {
         let branches = match decision.verdict {
             Verdict::Create | Verdict::Replace => {
                 let failed = options.standing.as_ref().filter(|_| decision.tainted && wanted.declared.verify);
-                let branches = elsewhere_first(options.branches, failed);
+                let branches = placement::elsewhere_first(options.branches, failed);
                 if let (Some(_), Some(first)) = (failed, branches.first()) {
                     change.scope.clone_from(&first.scope);
                     change.candidates = branches.iter().filter_map(|branch| branch.candidate.clone()).collect();
@@ -499,16 +499,6 @@ impl<'a> Builder<'a> {
         self.plan.changes = self.planned.into_iter().map(|planned| planned.change).collect();
         Ok(self.plan)
     }
-}
-
-/// Branches in the order in which they are tried: those after the candidate of what failed its check first, and that one last.
-fn elsewhere_first(mut branches: Vec<Branch>, failed: Option<&Candidate>) -> Vec<Branch> {
-    let is_it = |branch: &Branch| branch.candidate.as_ref().map(|candidate| candidate.position);
-    let failed = failed.and_then(|failed| branches.iter().position(|branch| is_it(branch) == Some(failed.position)));
-    if let Some(failed) = failed {
-        branches.rotate_left(failed + 1);
-    }
-    branches
 }
 
 /// What a resource wants at each of its candidates.

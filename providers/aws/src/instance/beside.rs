@@ -11,7 +11,7 @@ use trueup_state::{FieldPath, KindName, Scope, Value};
 
 use super::OPTIONS;
 use super::key_pair;
-use super::own_check;
+use super::startup;
 use super::user_data::is_block;
 
 /// The type of a security group.
@@ -30,7 +30,7 @@ pub(crate) fn kinds(scope: &Scope) -> BTreeSet<(Scope, KindName)> {
 pub(crate) fn companions(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
     match (firewall(wanted), key_pair::companions(wanted)) {
         (Ok(mut both), Ok(pair)) => {
-            for more in [pair, own_check::companions(wanted)] {
+            for more in [pair, startup::companions(wanted)] {
                 both.parts.extend(more.parts);
                 both.reads.extend(more.reads);
             }

@@ -21,7 +21,7 @@ use trueup_state::{Class, Request, Token};
 use super::disk::Wanted;
 use super::found::{said_groups, said_hops, text_option};
 use super::look::{filter, list, literal};
-use super::{NAME, choose, image, own_check, user_data};
+use super::{NAME, choose, image, startup, user_data};
 use crate::clients::Clients;
 use crate::error::failed;
 use crate::tags;
@@ -70,7 +70,7 @@ async fn call(clients: &Clients, request: &Request) -> Result<RunInstancesFluent
     let device = text_option(&request.spec, "root_device");
     let image = image::find(ec2, spec.image.as_ref(), machine_type, device).await?;
     let disk = BlockDeviceMapping::builder().device_name(&image.root).ebs(Wanted::of(&spec.disk).device()).build();
-    let told = user_data::document(&spec, request.check.as_ref(), own_check::prepare(clients, request).await?.as_ref());
+    let told = user_data::document(&spec, request.check.as_ref(), startup::prepare(clients, request).await?.as_ref());
     if told.as_ref().is_some_and(|told| told.len() > user_data::MOST) {
         return Err(invalid("user_data", format!("EC2 takes at most {} bytes of it, with `env`", user_data::MOST)));
     }

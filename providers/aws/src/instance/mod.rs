@@ -16,8 +16,8 @@ mod key_pair;
 mod launch;
 mod level;
 mod look;
-mod own_check;
 mod resize;
+mod startup;
 mod user_data;
 
 pub(crate) use beside::{companions, kinds as beside};
@@ -435,6 +435,6 @@ impl Manager for Instances {
     }
 
     async fn left(&self, request: &Request) -> Result<Option<Vec<u8>>, ProviderError> {
-        own_check::left(&self.clients, request).await
+        startup::left(&self.clients, request).await
     }
 }

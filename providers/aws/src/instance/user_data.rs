@@ -14,7 +14,7 @@ use trueup_engine::schema::Problem;
 use trueup_engine::typed::{Sealed, from_value};
 use trueup_state::{FieldPath, Value};
 
-use super::own_check::Told;
+use super::startup::Told;
 
 /// The most bytes that EC2 takes, before they are encoded for the wire.
 pub(super) const MOST: usize = 16 * 1024;

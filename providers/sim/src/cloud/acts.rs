@@ -14,7 +14,7 @@ use trueup_state::{Class, Handle, Request, Timestamp, Value, Verb};
 use super::rows::Use;
 use super::{Asked, Key, Page, Session, internal, unavailable};
 use crate::attributes::{self, attributes, gpus, normalise, notes};
-use crate::host;
+use crate::host::Host;
 use crate::manager::VALID_FOR;
 use crate::object::{Object, Work, shown, stored};
 use crate::settings::What;
@@ -150,6 +150,7 @@ fn new_object(session: &Session<'_>, request: &Request, spec: Json, number: u64)
         spec,
         owner: if taggable { request.owner.clone() } else { BTreeMap::new() },
         token: request.token.to_string(),
+        host: None,
         made_at: session.now,
         work: work(session, Verb::Create),
         whole: session.fault != Some(What::Partly),
@@ -166,12 +167,8 @@ async fn give_host(session: &mut Session<'_>, object: &mut Object, request: &Req
         return if is_machine && request.check.is_some() { Err(invalid(None, "NoHost", message)) } else { Ok(()) };
     };
     let number = session.rows.next("host").await.map_err(unavailable)?;
-    if let (Some((ssh, file)), Some(notes)) = (host::of(hosts, number), object.notes.as_object_mut()) {
-        notes.insert("ssh".to_owned(), ssh.into());
-        notes.insert("host_file".to_owned(), file.display().to_string().into());
-        host::start(&file, &object.id, request)?;
-    }
-    Ok(())
+    object.host = Host::of(hosts, number);
+    object.host.as_ref().map_or(Ok(()), |host| host.start(&object.id, request))
 }
 
 /// What the ids of an owner's objects begin with.
@@ -221,13 +218,7 @@ pub(super) async fn update(session: &mut Session<'_>, request: &Request) -> Answ
         return Err(invalid(field, "ImmutableField", "this can't be changed in place"));
     }
     let number = object.notes["host"].as_u64().unwrap_or_default();
-    let mut noted = notes(&object.kind, &spec, number, &session.place.settings);
-    for name in ["ssh", "host_file"] {
-        if let (Some(kept), Some(map)) = (object.notes.get(name), noted.as_object_mut()) {
-            map.insert(name.to_owned(), kept.clone());
-        }
-    }
-    object.notes = noted;
+    object.notes = notes(&object.kind, &spec, number, &session.place.settings);
     object.spec = spec;
     if !object.owner.is_empty() {
         object.owner.clone_from(&request.owner);
@@ -245,7 +236,9 @@ pub(super) async fn delete(session: &mut Session<'_>, request: &Request) -> Answ
     let Some(mut object) = live(session, id).await? else { return Ok(Progress::Done(None)) };
     let going = object.work.is_some_and(|work| work.verb == Verb::Delete);
     if !going {
-        host::end(&object.id, &object.notes);
+        if let Some(host) = &object.host {
+            host.end(&object.id);
+        }
         object.work = work(session, Verb::Delete);
         session.rows.count(&object, -1).await.map_err(unavailable)?;
     }
@@ -260,7 +253,7 @@ pub(super) async fn delete(session: &mut Session<'_>, request: &Request) -> Answ
 /// What a machine has left where its stack can read it.
 pub(super) async fn left(session: &mut Session<'_>, id: &str) -> Result<Option<Vec<u8>>, ProviderError> {
     let object = live(session, id).await?;
-    Ok(object.and_then(|object| host::read_left(&object.notes, &object.id)))
+    Ok(object.and_then(|object| object.host?.read_left(&object.id)))
 }
 
 /// Asks after the work that a handle stands for.

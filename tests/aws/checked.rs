@@ -85,7 +85,7 @@ fn a_machine_fetches_the_program_and_leaves_its_report_where_the_stack_reads_it(
 }
 
 #[test]
-fn a_machine_that_fails_its_own_check_is_tainted() {
+fn a_machine_that_fails_its_startup_is_tainted() {
     let Some(fleet) = fleet("attempts: 1", &printed("fail", 2)) else { return };
     let running = start(&fleet);
     boot(&fleet);
