@@ -17,7 +17,7 @@ use crate::doing::Doing;
 use crate::here::Here;
 use crate::machine::{Machine, Unreachable};
 use crate::program::Program;
-use crate::startup::{self, left};
+use crate::startup;
 use crate::steps::{Far, Unbrought, bring, look, start};
 use crate::verdict::{Found, found};
 
@@ -111,14 +111,20 @@ impl GpuCheck {
                 "it checks itself".to_owned(),
             ));
         };
-        if let Some((code, text)) = self.left(request).await?.as_deref().and_then(left) {
-            return self.ended(request, asked, code, &text).await;
+        let left = self.left(request).await?.unwrap_or_default();
+        let far = Far::told(&String::from_utf8_lossy(&left));
+        let is_late = self.clock.now().since(Timestamp(since)) >= BOOT + Duration::from_secs(asked.limit());
+        match far {
+            Some(Far::Ended(code, text)) => self.ended(request, asked, code, &text).await,
+            Some(Far::Running(what)) if is_late => self.endless(request, asked, &what).await,
+            Some(Far::Running(what)) => Ok(pending(doing, AGAIN, None, what)),
+            _ if is_late => {
+                let why =
+                    "it has left nothing of its check: it may have no way to the internet, or its image no `curl`";
+                self.conclude(request, asked, Found::Nothing(why.to_owned()), None).await
+            }
+            _ => Ok(pending(doing, AGAIN, None, "it checks itself".to_owned())),
         }
-        if self.clock.now().since(Timestamp(since)) < BOOT + Duration::from_secs(asked.limit()) {
-            return Ok(pending(doing, AGAIN, None, "it checks itself".to_owned()));
-        }
-        let why = "it has left nothing of its check: it may have no way to the internet, or its image no `curl`";
-        self.conclude(request, asked, Found::Nothing(why.to_owned()), None).await
     }
 
     async fn go(&self, request: &Request, doing: Doing) -> Result<Progress, ProviderError> {
@@ -187,9 +193,7 @@ impl GpuCheck {
     ) -> Result<Progress, ProviderError> {
         match look(machine, request.token.as_str()).await {
             Ok(Far::Running(what)) if self.time_left(doing, asked) => Ok(pending(doing, ASK, None, what)),
-            Ok(Far::Running(what)) => {
-                self.conclude(request, asked, Found::Bad(format!("it does not come to an end: {what}")), None).await
-            }
+            Ok(Far::Running(what)) => self.endless(request, asked, &what).await,
             Ok(Far::Ended(code, text)) => self.ended(request, asked, code, &text).await,
             // It was started anew since, perhaps: so is the check.
             Ok(Far::Absent) => {
@@ -227,6 +231,11 @@ impl GpuCheck {
             Doing::Measure { since } => (since, Duration::from_secs(asked.limit())),
         };
         self.clock.now().since(Timestamp(since)) < most
+    }
+
+    /// Concludes from that it is still at something.
+    async fn endless(&self, request: &Request, asked: &Asked, what: &str) -> Result<Progress, ProviderError> {
+        self.conclude(request, asked, Found::Bad(format!("it does not come to an end: {what}")), None).await
     }
 
     /// Concludes from what the program said.

@@ -20,23 +20,3 @@ pub(crate) fn equipment(asked: &Asked, gpus: &Gpus, program: &Carried, path: &st
     ];
     Value::Map([("startup".to_owned(), Value::Map(startup.into()))].into())
 }
-
-/// What a machine has left: the program's exit code in its first line, then what it says.
-pub(crate) fn left(bytes: &[u8]) -> Option<(i32, String)> {
-    let text = String::from_utf8_lossy(bytes);
-    let (code, rest) = text.split_once('\n')?;
-    Some((code.trim().parse().ok()?, rest.trim().to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_left_is_a_code_and_words() {
-        assert_eq!(left(b"2\n{}\n"), Some((2, "{}".to_owned())));
-        assert_eq!(left(b"1\n"), Some((1, String::new())));
-        assert_eq!(left(b"half"), None);
-        assert_eq!(left(b"x\ny"), None);
-    }
-}

@@ -93,20 +93,45 @@ pub(crate) enum Far {
     Ended(i32, String),
 }
 
+impl Far {
+    /// What a machine tells: how far it is in the first line, then what it is at or what it says. None where that makes no sense.
+    pub(crate) fn told(said: &str) -> Option<Self> {
+        let (first, rest) = said.split_once('\n')?;
+        let rest = rest.trim().to_owned();
+        match first.split_once(' ').unwrap_or((first, "")) {
+            ("ended", code) => Some(Self::Ended(code.trim().parse().ok()?, rest)),
+            ("absent", "") => Some(Self::Absent),
+            ("running", "") => Some(Self::Running(rest)),
+            ("died", "") => Some(Self::Died(rest)),
+            _ => None,
+        }
+    }
+}
+
 /// Asks how far a check is.
 pub(crate) async fn look(machine: &dyn Machine, token: &str) -> Result<Far, Unreachable> {
     let output = machine.run(LOOK, format!("{token}\n").as_bytes()).await?;
     let said = output.good("be asked how far it is")?;
-    let (first, rest) = said.split_once('\n').unwrap_or((&said, ""));
-    let rest = rest.trim().to_owned();
-    match first.split_once(' ') {
-        Some(("ended", code)) => {
-            let code = code.trim().parse().map_err(|_| Unreachable(format!("it ended with `{code}`")))?;
-            Ok(Far::Ended(code, rest))
+    Far::told(&said).ok_or_else(|| Unreachable(format!("it says what makes no sense: {said}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_far_it_is_comes_before_what_it_says() {
+        assert_eq!(Far::told("ended 2\n{}\n"), Some(Far::Ended(2, "{}".to_owned())));
+        assert_eq!(Far::told("ended 1\n"), Some(Far::Ended(1, String::new())));
+        assert_eq!(Far::told("running\nmemory of GPU 0\n"), Some(Far::Running("memory of GPU 0".to_owned())));
+        assert_eq!(Far::told("died\n"), Some(Far::Died(String::new())));
+        assert_eq!(Far::told("absent\n"), Some(Far::Absent));
+    }
+
+    #[test]
+    fn what_makes_no_sense_says_nothing() {
+        for said in ["", "ended 2", "ended\n", "ended x\n{}", "running far\n", "2\n{}\n"] {
+            assert_eq!(Far::told(said), None, "{said:?}");
         }
-        _ if first == "absent" => Ok(Far::Absent),
-        _ if first == "running" => Ok(Far::Running(rest)),
-        _ if first == "died" => Ok(Far::Died(rest)),
-        _ => Err(Unreachable(format!("it says what makes no sense: {first}"))),
     }
 }

@@ -12,11 +12,15 @@ use crate::support::{Running, eventually};
 /// A machine that is checked by a script in the place of the program that measures.
 fn fleet(validate: &str, script: &str) -> Option<Fleet> {
     let fleet = Fleet::start()?;
+    measured_by(&fleet, validate, script);
+    Some(fleet)
+}
+
+fn measured_by(fleet: &Fleet, validate: &str, script: &str) {
     fleet.write(&format!("validate: {{ {validate} }},"));
     let place = &fleet.rig.place;
     place.write("text", &format!("#!/bin/sh\n{script}\n"));
     assert!(place.shell("cp text measures && chmod +x measures").status().unwrap().success());
-    Some(fleet)
 }
 
 fn printed(verdict: &str, code: i32) -> String {
@@ -91,6 +95,29 @@ fn a_machine_that_fails_its_startup_is_tainted() {
     boot(&fleet);
     running.wait().exits(3).says("GPU 0: fp8: half of it");
     assert_eq!(shown(&fleet)["status"], "tainted");
+}
+
+#[test]
+fn what_a_machine_that_checks_itself_is_at_is_shown() {
+    let Some(fleet) = Fleet::start() else { return };
+    let gate = fleet.rig.place.path("gate");
+    let waits = format!("echo 'memory of GPU 0' >&2; until [ -e '{}' ]; do sleep 0.1; done", gate.display());
+    measured_by(&fleet, "", &format!("{waits}; {}", printed("pass", 0)));
+    let running = start(&fleet);
+    let bucket = fleet.rig.buckets().remove(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| boot(&fleet));
+        let asked = json!({ "Bucket": bucket, "Prefix": "left/" });
+        eventually("it tells", || fleet.rig.s3("list_objects_v2", asked.clone())["KeyCount"] == 1);
+        fleet.calls();
+        let mut times = 0;
+        eventually("it is asked", || {
+            times += fleet.calls().get("s3:GetObject").copied().unwrap_or_default();
+            times > 1
+        });
+        fleet.rig.place.write("gate", "");
+    });
+    running.wait().exits(0).says("memory of GPU 0");
 }
 
 #[test]
