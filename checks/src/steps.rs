@@ -117,7 +117,46 @@ pub(crate) async fn look(machine: &dyn Machine, token: &str) -> Result<Far, Unre
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
+    use async_trait::async_trait;
+    use trueup_state::clock::SystemClock;
+
     use super::*;
+    use crate::machine::Output;
+    use crate::program::Program;
+
+    /// This machine, with a place of its own for what is brought there.
+    struct Apart(PathBuf);
+
+    #[async_trait]
+    impl Machine for Apart {
+        async fn run(&self, script: &str, input: &[u8]) -> Result<Output, Unreachable> {
+            let script = format!("export XDG_CACHE_HOME='{}'\n{script}", self.0.display());
+            crate::here::Here.run(&script, input).await
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_started_twice_with_one_token_runs_once() {
+        let place = tempfile::tempdir().unwrap();
+        let (runs, file) = (place.path().join("runs"), place.path().join("measures"));
+        std::fs::write(&file, format!("#!/bin/sh\necho run >> '{}'\n", runs.display())).unwrap();
+        let program = Program::at(file);
+        let (machine, program) = (Apart(place.path().to_owned()), program.carried().await.unwrap());
+        assert_eq!(bring(&machine, program, &SystemClock).await, Ok(None));
+        for _ in 0..2 {
+            start(&machine, "t", program, None, &[]).await.unwrap();
+            while look(&machine, "t").await.unwrap() != Far::Ended(0, String::new()) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        start(&machine, "another", program, None, &[]).await.unwrap();
+        while look(&machine, "another").await.unwrap() != Far::Ended(0, String::new()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(std::fs::read_to_string(runs).unwrap(), "run\nrun\n");
+    }
 
     #[test]
     fn how_far_it_is_comes_before_what_it_says() {

@@ -86,6 +86,15 @@ impl Model {
         self.blocks.iter_mut().find(|block| block.name == name)
     }
 
+    /// Takes out what is said to have moved to a name, at once or over others: nothing may have moved to what is not there.
+    pub(crate) fn nothing_moved_to(&mut self, name: &str) {
+        let mut gone = vec![name.to_owned()];
+        while let Some(name) = gone.pop() {
+            gone.extend(self.moved.iter().filter(|(_, to)| *to == name).map(|(from, _)| from.clone()));
+            self.moved.retain(|(_, to)| *to != name);
+        }
+    }
+
     /// The blueprint and its module, as one text with marks between its files.
     pub(crate) fn text(&self, providers: &str) -> String {
         let mut text = format!("blueprint: sim\ntags: {{ round: r{} }}\nproviders:\n{providers}", self.tag);

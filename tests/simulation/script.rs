@@ -366,12 +366,7 @@ impl Edit {
             Edit::Shape(name) => change(model, name, |block| block.shape += 1),
             Edit::Drop(name) => {
                 model.blocks.retain(|block| block.name != *name);
-                // Nothing may be said to have moved to what is not there.
-                let mut gone = vec![name.clone()];
-                while let Some(name) = gone.pop() {
-                    gone.extend(model.moved.iter().filter(|(_, to)| *to == name).map(|(from, _)| from.clone()));
-                    model.moved.retain(|(_, to)| *to != name);
-                }
+                model.nothing_moved_to(name);
             }
             Edit::Add(block) => model.blocks.push(block.clone()),
             Edit::Keys(name, keys) => change(model, name, |block| block.keys.clone_from(keys)),

@@ -180,7 +180,9 @@ impl Play<'_> {
             .flat_map(|state| state.records.keys().chain(state.open.values().map(|open| &open.request.address)))
             .map(|address| address.block().to_string())
             .collect();
-        model.moved.retain(|(from, to)| !(names.contains(from) && names.contains(to)));
+        let at_odds = model.moved.iter().filter(|(from, to)| names.contains(from) && names.contains(to));
+        let at_odds: Vec<String> = at_odds.map(|(_, to)| to.clone()).collect();
+        at_odds.iter().for_each(|to| model.nothing_moved_to(to));
     }
 
     /// Nothing goes wrong any more: one apply does the rest.
