@@ -13,6 +13,8 @@ mod aws;
 mod buckets;
 #[path = "../../tests/support/python.rs"]
 mod python;
+#[path = "../../tests/support/script.rs"]
+mod script;
 
 use std::path::Path;
 use std::process::{Command, Output};

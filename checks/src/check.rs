@@ -18,7 +18,7 @@ use crate::here::Here;
 use crate::machine::{Machine, Unreachable};
 use crate::program::Program;
 use crate::startup;
-use crate::steps::{Far, Unbrought, bring, look, start};
+use crate::steps::{Far, Unbrought, bring, look, start, stop};
 use crate::verdict::{Found, found};
 
 /// How long a new machine may take until it can be reached: the largest boot for a quarter of an hour.
@@ -91,6 +91,11 @@ impl GpuCheck {
         let checked = checks.into_iter().next().filter(|checked| checked.at >= since);
         // What could not be carried out has no report.
         checked.ok_or_else(|| failed.unwrap_or_else(|| unusable("its report was not kept".to_owned())))
+    }
+
+    /// Whether a provider's machine with a `validate` can be checked once more: not one that does so itself, at its first start.
+    pub fn is_repeatable(validate: &Value, provider: &str) -> bool {
+        Asked::of(validate, provider).via != Via::Startup
     }
 
     /// What a machine has left that checks itself.
@@ -286,6 +291,9 @@ impl Check for GpuCheck {
         let program = self.program.carried().await.map_err(|error| unusable(error.to_string()))?;
         match asked.via {
             Via::Here => Ok(Value::Null),
+            _ if request.scope.provider.provider() == "local" => {
+                Err(unusable("the provider `local` is this machine: leave `via` of `validate` out".to_owned()))
+            }
             #[cfg(feature = "ssh")]
             Via::Ssh => crate::ssh::equipment(request, &asked, &self.desk).await,
             #[cfg(not(feature = "ssh"))]
@@ -303,6 +311,22 @@ impl Check for GpuCheck {
 
     async fn poll(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError> {
         self.go(request, Doing::of(handle)?).await
+    }
+
+    /// What checks itself, or can't be reached, ends with its machine.
+    async fn stop(&self, request: &Request) {
+        let machine = match Asked::by(request).via {
+            Via::Here => Box::new(Here) as Box<dyn Machine>,
+            #[cfg(feature = "ssh")]
+            Via::Ssh => match crate::ssh::reach(request, &self.desk).await {
+                Ok(machine) => machine,
+                Err(_) => return,
+            },
+            _ => return,
+        };
+        if let Err(why) = stop(machine.as_ref(), request.token.as_str()).await {
+            tracing::debug!(%why, "the check goes on until its machine goes");
+        }
     }
 }
 

@@ -11,6 +11,7 @@ const PREPARE: &str = include_str!("scripts/prepare.sh");
 const UPLOAD: &str = include_str!("scripts/upload.sh");
 const START: &str = include_str!("scripts/start.sh");
 const LOOK: &str = include_str!("scripts/look.sh");
+const STOP: &str = include_str!("scripts/stop.sh");
 
 /// How long the program may be on its way within one call: what is left goes on with the next.
 const A_WHILE: Duration = Duration::from_secs(15);
@@ -106,6 +107,11 @@ impl Far {
             _ => None,
         }
     }
+}
+
+/// Ends a check that goes on still.
+pub(crate) async fn stop(machine: &dyn Machine, token: &str) -> Result<(), Unreachable> {
+    machine.run(STOP, format!("{token}\n").as_bytes()).await?.good("end the check").map(drop)
 }
 
 /// Asks how far a check is.

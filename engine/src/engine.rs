@@ -14,7 +14,7 @@ use trueup_state::{
 
 use crate::apply::durations::{Durations, worth_reading};
 use crate::apply::lanes::Lanes;
-use crate::apply::operation::{Actor, Outcome, Work, resume};
+use crate::apply::operation::{Actor, Outcome, Work, give_up, resume};
 use crate::apply::run::Run;
 use crate::apply::{ApplyEvent, Done, Events, Failure, Report, executor};
 use crate::asking::Asker;
@@ -113,10 +113,11 @@ impl From<EstateError> for EngineError {
 }
 
 impl Engine {
-    /// Settles what a dead run left open, before anything else in a run. Takes the lease only if there is something to settle.
+    /// Settles what a dead run left open, before anything else in a run for a purpose. Takes the lease only if there is something to settle.
     pub async fn recover(
         &self,
         stack: &Stack,
+        mode: Mode,
         holder: &Holder,
         events: &Events,
         cancel: &watch::Receiver<bool>,
@@ -126,7 +127,7 @@ impl Engine {
             return Ok(Report::default());
         }
         let lease = self.store.lease(stack, holder).await?;
-        let recovered = self.recover_leased(stack, &lease, events, cancel).await;
+        let recovered = self.recover_leased((stack, mode), &lease, events, cancel).await;
         self.give_back(lease, recovered).await
     }
 
@@ -142,7 +143,7 @@ impl Engine {
 
     async fn recover_leased(
         &self,
-        stack: &Stack,
+        (stack, mode): (&Stack, Mode),
         lease: &Lease,
         events: &Events,
         cancel: &watch::Receiver<bool>,
@@ -153,7 +154,7 @@ impl Engine {
         let run = self.run(lease, state.clone(), events, cancel);
         let settle = async {
             let estate = Estate::prepare(&self.providers, None, Some(&state)).await?;
-            let settled = open.iter().map(|open| self.settle(&run, &estate, open));
+            let settled = open.iter().map(|open| self.settle(&run, &estate, open, mode));
             Ok::<_, EngineError>(futures::future::join_all(settled).await)
         };
         let outcomes = with_lease(&run, settle).await?;
@@ -165,7 +166,7 @@ impl Engine {
         Ok(report)
     }
 
-    async fn settle(&self, run: &Run, estate: &Estate, open: &OpenOperation) -> Outcome {
+    async fn settle(&self, run: &Run, estate: &Estate, open: &OpenOperation, mode: Mode) -> Outcome {
         let request = open.request.clone();
         run.tell(ApplyEvent::Resuming { address: request.address.clone(), verb: open.verb });
         let actor = match open.verb {
@@ -174,7 +175,11 @@ impl Engine {
         };
         let Some(actor) = actor else { return Outcome::Unfinished(format!("nobody here knows a {}", request.kind)) };
         let promised = trueup_state::Value::Unknown;
-        resume(run, &Work { verb: open.verb, request, declared: open.declared.clone(), actor, promised }, open).await
+        let work = Work { verb: open.verb, request, declared: open.declared.clone(), actor, promised };
+        match (mode, open.verb) {
+            (Mode::Destroy, Verb::Check) => give_up(run, &work).await,
+            _ => resume(run, &work, open).await,
+        }
     }
 
     /// Logs how long a phase took since a moment of the clock's uptime, and begins the next.

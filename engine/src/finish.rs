@@ -209,7 +209,7 @@ impl<'a> Finisher<'a> {
         self.change(operation)
             .reasons
             .iter()
-            .any(|reason| matches!(reason, Reason::Tainted | Reason::Asked | Reason::Moved { .. }))
+            .any(|reason| matches!(reason, Reason::Tainted | Reason::Partial | Reason::Asked | Reason::Moved { .. }))
     }
 
     /// The API that an operation calls. One that can't be carried out calls none, and may take any.

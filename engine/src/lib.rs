@@ -19,6 +19,7 @@ pub mod finish;
 pub mod graph;
 pub mod help;
 pub mod kinds;
+pub mod missing;
 pub mod naming;
 pub mod native;
 mod obstacles;

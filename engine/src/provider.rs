@@ -28,14 +28,14 @@ pub trait Provider: Send + Sync {
     /// The kinds it makes. A native kind need not be named: [`Provider::makes`] answers for it.
     fn kinds(&self) -> BTreeSet<KindName>;
 
-    /// What the names of its native kinds begin with: `AWS::`.
-    fn natives(&self) -> &'static [&'static str] {
-        &[]
+    /// Whether a name is one of its native kinds', by how it is written: `AWS::SQS::Queue`.
+    fn natives(&self) -> fn(&str) -> bool {
+        |_| false
     }
 
     /// Whether it makes a kind.
     fn makes(&self, kind: &KindName) -> bool {
-        self.kinds().contains(kind)
+        self.kinds().contains(kind) || self.natives()(kind.as_str())
     }
 
     /// How many of its calls may be under way at once, whatever APIs they go to.
@@ -133,6 +133,16 @@ pub trait Manager: Send + Sync {
         Api::default()
     }
 
+    /// Whether two objects can't have one name at once: so it is where a name settles what became of a create.
+    fn is_alone_of_its_name(&self) -> bool {
+        self.retry_safety() == RetrySafety::NamedByCaller
+    }
+
+    /// Whether what a create left partly made is brought level by an update. If not, it is made anew.
+    fn finishes(&self) -> bool {
+        false
+    }
+
     /// How a create whose outcome is not known can be settled.
     fn retry_safety(&self) -> RetrySafety;
 
@@ -223,6 +233,11 @@ pub trait Check: Send + Sync {
 
     /// Asks after it, in this process or a later one.
     async fn poll(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError>;
+
+    /// Ends it where it goes on still, as well as that can be done: nobody asks after it any more.
+    async fn stop(&self, request: &Request) {
+        let _ = request;
+    }
 }
 
 /// Calls of one provider that share a limit: one service, in one region or project, or however the provider counts. How fast it may be
@@ -360,6 +375,9 @@ pub enum Identity {
     Name,
     /// This name, which the spec says in fields of the cloud's own.
     Is(String),
+    /// This name, which the spec says in fields of the cloud's own, and which its provider does not know it by: it is found among all that
+    /// are there.
+    Called(String),
     /// The owner tags on it. Nothing has a name that [`By::Name`] could lead to, but whoever asks by one is shown orphans.
     Tags,
     /// Its id alone.
@@ -422,12 +440,22 @@ pub struct ProviderError {
     pub request_id: Option<String>,
     /// What to do about it, where the provider can say more than its class does.
     pub help: Option<String>,
+    /// For how long it is of use to try again, where what is in the way goes by itself; zero where nothing says so.
+    pub patience: Duration,
 }
 
 impl ProviderError {
     /// A failure that left nothing behind.
     pub fn new(class: Class, message: impl Into<String>) -> Self {
-        Self { class, applied: Applied::No, code: String::new(), message: message.into(), request_id: None, help: None }
+        Self {
+            class,
+            applied: Applied::No,
+            code: String::new(),
+            message: message.into(),
+            request_id: None,
+            help: None,
+            patience: Duration::ZERO,
+        }
     }
 
     /// The same failure with what to do about it.

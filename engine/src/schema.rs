@@ -8,7 +8,8 @@
 //! its fields show in what is made, but for those that are `x-secret` or `x-may-be-secret`), `x-computed` (a field that the engine
 //! fills in), `x-volatile` (an attribute that may change without a replace), `x-at-most` (the field that a number may not exceed: one beside it, or beside what it stands
 //! in), `x-on-delete` (a field of the spec itself that matters only when the thing is deleted: a change of it is recorded without a
-//! call, and a delete goes by what the blueprint says then). `x-free` marks a map whose keys are the user's own.
+//! call, and a delete goes by what the blueprint says then). `x-free` marks a map whose keys are the user's own;
+//! `x-instead` says of names that are no fields what to say in their place.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;

@@ -220,8 +220,7 @@ fn describe(error: &ValidationError<'_>, schema: &Json, root: &Json) -> Vec<Prob
     match kind {
         ValidationErrorKind::AdditionalProperties { unexpected }
         | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-            let known = here.map(schema::properties).unwrap_or_default();
-            unexpected.iter().map(|name| unknown_field(name, path, &known)).collect()
+            unexpected.iter().map(|name| unknown_field(name, path, here)).collect()
         }
         ValidationErrorKind::Required { property } => {
             say(format!("the field `{}` is missing", property.as_str().unwrap_or_default()))
@@ -235,10 +234,15 @@ fn describe(error: &ValidationError<'_>, schema: &Json, root: &Json) -> Vec<Prob
         ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::OneOfMultipleValid { .. }
             if here.is_some_and(|here| given(here, found).is_some_and(|given| given != 1)) =>
         {
-            say(format!(
-                "exactly one of {} must be given",
-                here.map(|here| alternatives(here, true)).unwrap_or_default().join(", ")
-            ))
+            let names = here.map(|here| alternatives(here, true)).unwrap_or_default();
+            let known = here.map(schema::properties).unwrap_or_default();
+            // A word that is none of them is meant as one.
+            let strange = found.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+            let strange: Vec<&str> = strange.filter(|name| !known.contains(name)).collect();
+            if given(here.unwrap_or(&Json::Null), found) == Some(0) && !strange.is_empty() && !known.is_empty() {
+                return strange.into_iter().map(|name| unknown_field(name, path, here)).collect();
+            }
+            say(format!("exactly one of {} must be given", names.join(", ")))
         }
         ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context }
             if meant(context, path, root).is_some() =>
@@ -286,7 +290,12 @@ fn given(schema: &Json, found: &Json) -> Option<usize> {
     (!names.is_empty()).then_some(count)
 }
 
-fn unknown_field(name: &str, path: &FieldPath, known: &[&str]) -> Problem {
+/// A field that a schema does not have. `x-instead` in it says of some what to say in their place.
+fn unknown_field(name: &str, path: &FieldPath, here: Option<&Json>) -> Problem {
+    if let Some(instead) = here.and_then(|here| here.get("x-instead")?.get(name)?.as_str()) {
+        return Problem::new(path.field(name), format!("there is no field `{name}` here: {instead}"));
+    }
+    let known = here.map(schema::properties).unwrap_or_default();
     let suggestion = crate::diagnostic::closest(name, known.iter().copied());
     let message = format!("there is no field `{name}` here; there are: {}", known.join(", "));
     Problem { path: path.field(name), message, suggestion }

@@ -326,7 +326,7 @@ async fn what_was_left_partly_made_is_replaced() {
     assert_eq!(house.state().await.records.values().next().unwrap().status, Status::Tainted);
     let plan = house.plan(&text).await;
     assert_eq!(action(&plan, "a"), Action::Replace(Order::DestroyFirst));
-    assert!(change(&plan, "a").reasons.contains(&Reason::Tainted));
+    assert!(change(&plan, "a").reasons.contains(&Reason::Partial));
     house.up(&text).await;
     house.cloud.one("a");
     house.settled(&text).await;
@@ -570,6 +570,29 @@ async fn a_failed_check_condemns_and_the_good_one_goes_last() {
     let calls = house.cloud.take_calls();
     assert_eq!(calls[..2], ["create a", "check a"]);
     assert_eq!(house.state().await.records.into_values().next().unwrap().generation, 2);
+    house.cloud.one("a");
+    house.settled(&text("flat")).await;
+}
+
+/// Found by seed 69586 of the simulation.
+#[tokio::test(start_paused = true)]
+async fn what_is_deposed_stays_while_nothing_is_in_its_place_also_in_a_correction() {
+    let house = House::new();
+    let text =
+        |shape: &str| blueprint(&[&format!("a: {{ kind: scarce, shape: {shape}, validate: {{ level: quick }} }}")]);
+    house.up(&text("round")).await;
+    house.cloud.fail("check a", condemned());
+    house.run(&text("flat")).await;
+    // The new one is deleted by hand, and there is room for no other.
+    let record = house.state().await.records.into_values().next().unwrap();
+    house.cloud.remove_id(record.current.unwrap().id.as_deref().unwrap());
+    house.cloud.fail("create a", Fault::Fails(Class::NoCapacity));
+    house.run(&text("flat")).await;
+    house.cloud.take_calls();
+    house.run_for(&text("flat"), Mode::Correct).await;
+    assert_eq!(house.cloud.take_calls(), [""; 0]);
+    house.cloud.one("a");
+    house.up(&text("flat")).await;
     house.cloud.one("a");
     house.settled(&text("flat")).await;
 }

@@ -47,6 +47,12 @@ fn main() -> ExitCode {
 /// Measures in a process of its own, judges and prints.
 fn check(arguments: &Arguments) -> Result<u8, String> {
     let rules = arguments.required.rules()?;
+    for path in arguments.output.svg.iter().chain(&arguments.output.store_baseline) {
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !directory.is_dir() {
+            return Err(format!("{} can't be written: there is no directory {}", path.display(), directory.display()));
+        }
+    }
     let program = std::env::current_exe().map_err(|error| format!("where this program is can't be told: {error}"))?;
     let mut command = Command::new(program);
     command.arg("child").args(arguments.measure.again());
@@ -90,10 +96,10 @@ fn conclude(report: &Report, rules: &Rules, output: &Output) -> Result<u8, Strin
     let write = |path: &Path, text: &str| {
         std::fs::write(path, text).map_err(|error| format!("{} can't be written: {error}", path.display()))
     };
+    print(report, &judgement, output.json)?;
     if let Some(path) = &output.svg {
         write(path, &svg::svg(report, &judgement))?;
     }
-    print(report, &judgement, output.json)?;
     if let Some(path) = &output.store_baseline {
         let baseline = Baseline::of(report, &judgement).map_err(|error| error.to_string())?;
         write(path, &(serde_json::to_string_pretty(&baseline).map_err(|error| error.to_string())? + "\n"))?;

@@ -5,13 +5,14 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use trueup_checks::Asked;
 use trueup_engine::apply::{Events, Report};
 use trueup_engine::blueprint::Program;
 use trueup_engine::plan::{Action, Change, Mode, Plan};
 use trueup_engine::{EngineError, PlanOptions, Planned};
-use trueup_state::{Address, Holder, Stack, State, StoreError};
+use trueup_state::{Address, Holder, Stack, State, StoreError, Verb};
 
 use super::ask::confirmed;
 use super::plan::show_plan;
@@ -139,7 +140,9 @@ impl Task<'_> {
 
     async fn recover(&self, stack: &Stack, holder: &Holder, watch: &Watch) -> Result<(), Failure> {
         let engine = &self.workplace.engine;
-        let recovered = self.waiting(watch, || engine.recover(stack, holder, &watch.events, &watch.cancel)).await?;
+        let recovered = self
+            .waiting(watch, || engine.recover(stack, self.options.mode, holder, &watch.events, &watch.cancel))
+            .await?;
         watch.settle().await;
         for failure in recovered.failed.iter().filter(|_| !self.json) {
             let (address, message) = (draw::safe::line(&failure.address), draw::safe::lines(&failure.message));
@@ -186,9 +189,29 @@ impl Task<'_> {
         watch.settle().await;
         let report = applied?;
         draw::report(&report, self.json);
+        self.show_checks(&report).await?;
         self.show_outputs(&plan.stack).await?;
         let exit = if report.is_complete() && !is_anything_open(plan) { Exit::Done } else { Exit::Failed };
         Ok((exit, Some(report)))
+    }
+
+    /// What checks found that went on all the same: warnings, and failures of which their `validate` says to be told alone.
+    async fn show_checks(&self, report: &Report) -> Result<(), Failure> {
+        for done in report.done.iter().filter(|done| done.verb == Verb::Check) {
+            let checks =
+                self.workplace.desk.checks(&done.address).await.map_err(|error| Failure::new(error.to_string()))?;
+            let Some(last) = checks.first().filter(|last| last.message.is_some()) else { continue };
+            let message = last.message.clone().unwrap_or_default();
+            if self.json {
+                let check = json!({ "address": done.address, "passed": last.passed, "message": message });
+                draw::json_line(&json!({ "checks": [check] }));
+                continue;
+            }
+            let verdict = if last.passed { "passes its check, with a warning" } else { "fails its check, and goes on" };
+            let (address, message) = (draw::safe::line(&done.address), draw::safe::line(&message));
+            draw::put(&format!("{address} {verdict}: {message}\n"));
+        }
+        Ok(())
     }
 
     /// Whether the plan was said yes to beforehand.

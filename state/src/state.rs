@@ -276,6 +276,10 @@ impl<V: Clone> State<V> {
                 record.schema_version = open.request.schema_version;
                 record.declared = open.declared.clone();
                 record.current = Some(object);
+                // What was left partly made is whole now.
+                if record.status == Status::Tainted {
+                    record.status = if open.declared.verify { Status::Unverified } else { Status::Ready };
+                }
                 Ok(())
             }
             (Verb::Delete, None) => self.remove_object(address, open.request.generation),

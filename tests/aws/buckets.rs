@@ -274,6 +274,39 @@ fn a_log_goes_where_it_is_sent() {
     let off = json!({ "Bucket": named("demo-data-"), "BucketLoggingStatus": {} });
     rig.s3("put_bucket_logging", off);
     rig.corrects("logging");
+    // That S3 may put it there is a part of that.
+    rig.s3("delete_bucket_policy", json!({ "Bucket": named("demo-logs-") }));
+    rig.corrects("logging");
+    let policy = rig.s3("get_bucket_policy", json!({ "Bucket": named("demo-logs-") }));
+    assert!(policy["Policy"].as_str().unwrap().contains("TrueupTakesLogs"), "{policy}");
+}
+
+#[test]
+fn a_bucket_that_takes_several_logs_is_asked_once() {
+    let Some(rig) = Rig::with(
+        "  logs: { kind: bucket }\n  data: { kind: bucket, for_each: [a, b, c], logging: { bucket: \"{{ logs }}\" } }\n",
+    ) else {
+        return;
+    };
+    rig.up();
+    rig.aws.proxy.take_operations();
+    rig.run(&["drift"]).exits(0);
+    let asked = rig.aws.proxy.take_operations();
+    assert_eq!(asked.iter().filter(|call| *call == "s3:GetBucketPolicy").count(), 1, "{asked:?}");
+}
+
+#[test]
+fn a_bucket_that_was_left_partly_made_is_made_whole_and_stays() {
+    let Some(rig) = Rig::with("  data: { kind: bucket, name: acme-half, versioning: true }\n") else { return };
+    rig.aws.proxy.misbehave("s3:PutBucketVersioning", Fault::Refuses(403, "AccessDenied"), 1, 1);
+    rig.run(&["apply", "--yes"]).exits(3).says("AccessDenied");
+    rig.run(&["plan"]).exits(2).says("it was left partly made: the rest is done now").says("1 to change");
+    rig.aws.proxy.take_operations();
+    rig.up();
+    let called = rig.aws.proxy.take_operations();
+    assert!(!called.iter().any(|call| ["s3:DeleteBucket", "s3:CreateBucket"].contains(&call.as_str())), "{called:?}");
+    assert_eq!(rig.s3("get_bucket_versioning", json!({ "Bucket": "acme-half" }))["Status"], "Enabled");
+    assert_eq!(rig.run(&["state", "show", "data", "--json"]).exits(0).json()["status"], "ready");
 }
 
 #[test]

@@ -123,6 +123,49 @@ fn what_a_schema_refuses_is_told_at_plan_with_its_line() {
 }
 
 #[test]
+fn what_must_keep_its_name_can_not_be_replaced_before_it_goes() {
+    let text = |by: &str| {
+        format!(
+            "  images:\n    kind: \"AWS::ECR::Repository\"\n    replace: create_first\n    properties: {{ RepositoryName: chat, EncryptionConfiguration: {{ EncryptionType: {by} }} }}\n"
+        )
+    };
+    let Some(rig) = Rig::with(&text("AES256")) else { return };
+    rig.up();
+    rig.write(&text("KMS"));
+    rig.run(&["plan"])
+        .exits(1)
+        .complains("images can't be replaced create-first under the same name")
+        .complains("destroy_first");
+}
+
+#[test]
+fn a_field_that_is_elsewhere_is_told_where() {
+    let Some(rig) = Rig::with(&format!("  events: {{ kind: {QUEUE}, properties: {{ Tags: [], QueueUrl: x }} }}\n"))
+    else {
+        return;
+    };
+    let ran = rig.run(&["plan"]).exits(1);
+    ran.complains("say `tags` beside `properties`").complains("`QueueUrl` here: AWS alone says it");
+}
+
+#[test]
+fn what_something_else_is_changing_is_waited_for() {
+    let Some(rig) = Rig::with(&format!("  events: {{ kind: {QUEUE}, properties: {{ DelaySeconds: 5 }} }}\n")) else {
+        return;
+    };
+    rig.up();
+    rig.write(&format!("  events: {{ kind: {QUEUE}, properties: {{ DelaySeconds: 6 }} }}\n"));
+    rig.aws.proxy.misbehave(
+        "cloudcontrolapi:UpdateResource",
+        Fault::Refuses(400, "ConcurrentOperationException"),
+        1,
+        4,
+    );
+    rig.run(&["apply", "--yes"]).exits(0);
+    rig.is_level();
+}
+
+#[test]
 fn what_is_made_of_another_reads_its_attributes() {
     let Some(rig) = Rig::with(&format!(
         "  dead: {{ kind: {QUEUE} }}\n  events:\n    kind: {QUEUE}\n    properties:\n      RedrivePolicy: {{ deadLetterTargetArn: \"{{{{ dead.Arn }}}}\", maxReceiveCount: 3 }}\n"

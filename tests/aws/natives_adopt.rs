@@ -198,3 +198,17 @@ fn what_is_listed_under_one_of_two_parents_is_looked_for_by_the_one_that_is_said
     rig.is_level();
     rig.run(&["explain", kind]).exits(0).says("those of one `ListenerArn`, or of one `RuleArns`");
 }
+
+#[test]
+fn what_others_made_is_found_by_the_name_that_a_blueprint_gives_it() {
+    let queue = |name: &str| format!("  events: {{ kind: {QUEUE}, properties: {{ QueueName: {name} }} }}\n");
+    let Some(rig) = Rig::with(&queue("none")) else { return };
+    let id = made(&rig, QUEUE, &json!({ "QueueName": "jobs", "DelaySeconds": 3 }));
+    made(&rig, QUEUE, &json!({ "QueueName": "other" }));
+    rig.run(&["adopt", "events", "--yes"]).exits(1).complains("with the name `none`");
+    rig.write(&queue("jobs"));
+    rig.run(&["adopt", "--yes"]).exits(0).says("by its name").says(&id);
+    rig.is_level();
+    rig.run(&["destroy", "--yes"]).exits(0);
+    assert_eq!(all(&rig, QUEUE).len(), 1, "what is called otherwise stays");
+}

@@ -58,10 +58,67 @@ fn the_program_is_asked_for_what_validate_says_of_what_the_machine_is_to_be() {
 #[test]
 fn a_warning_passes_and_is_remembered() {
     let place = place("", &says("warn", 0));
-    apply(&place).exits(0);
+    apply(&place).exits(0).says("trainer passes its check, with a warning: GPU 0: fp8: half of it");
     let shown = place.run(&["state", "show", "trainer", "--json"]).exits(0).json();
     assert_eq!((&shown["status"], &shown["checks"][0]["passed"]), (&json!("ready"), &json!(true)));
     assert_eq!(shown["checks"][0]["message"], "GPU 0: fp8: half of it");
+}
+
+#[test]
+fn a_failure_that_is_only_to_be_told_is_told() {
+    let place = place("on_failure: warn", &says("fail", 2));
+    apply(&place).exits(0).says("trainer fails its check, and goes on: GPU 0: fp8: half of it");
+    place.run(&["destroy", "--yes"]).exits(0);
+    let told = place.run(&["apply", "--yes", "--json", "--gpucheck-program", "measures"]).exits(0).json_lines();
+    let told = told.iter().find(|line| line["checks"].is_array()).expect("it is told");
+    assert_eq!((&told["checks"][0]["address"], &told["checks"][0]["passed"]), (&json!("trainer"), &json!(false)));
+}
+
+#[test]
+fn a_machine_that_is_to_go_is_not_waited_for_and_its_check_ends() {
+    let place = place("", "echo $$ > $HOME/pid; sleep 3600; exit 0");
+    let pid = place.path("../home/pid");
+    let running = place.start(&["apply", "--yes", "--gpucheck-program", "measures"]);
+    eventually("it is begun", || fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n')));
+    running.signal(Signal::KILL);
+    running.wait();
+    place.run(&["destroy", "--yes"]).exits(0);
+    let process = format!("/proc/{}", fs::read_to_string(&pid).unwrap().trim());
+    eventually("its process is gone", || !std::path::Path::new(&process).exists());
+    assert_eq!(place.run(&["state", "list", "--json"]).exits(0).json()["resources"], json!([]));
+}
+
+#[test]
+fn what_can_be_required_is_what_the_program_looks_at() {
+    let place = with_script("exit 0");
+    let schema = place.run(&["schema"]).exits(0).json();
+    let names = find(&schema, "require").and_then(any_enum).expect("they are told");
+    let names: Vec<String> = names.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect();
+    let said = place.run(&["gpucheck", "--require", "luck"]);
+    let (_, known) = said.err.split_once("there are ").unwrap_or_else(|| panic!("{}", said.err));
+    let known: Vec<&str> = known.trim().split(", ").collect();
+    assert_eq!(names, known);
+}
+
+/// The first list of choices in a schema.
+fn any_enum(json: &Json) -> Option<&Json> {
+    match json {
+        Json::Object(map) => map.get("enum").or_else(|| map.values().find_map(any_enum)),
+        Json::Array(items) => items.iter().find_map(any_enum),
+        _ => None,
+    }
+}
+
+/// The first schema of a property, wherever it stands.
+fn find<'a>(json: &'a Json, name: &str) -> Option<&'a Json> {
+    match json {
+        Json::Object(map) => {
+            let here = map.get("properties").and_then(|properties| properties.get(name));
+            here.filter(|found| any_enum(found).is_some()).or_else(|| map.values().find_map(|inner| find(inner, name)))
+        }
+        Json::Array(items) => items.iter().find_map(|inner| find(inner, name)),
+        _ => None,
+    }
 }
 
 #[test]
@@ -115,6 +172,14 @@ fn what_validate_can_not_say_is_an_error_at_its_place() {
         ("require: ecc", "require"),
         ("luck: good", "luck"),
         ("seconds: 0", "seconds"),
+        ("require: [luck]", "luck"),
+        ("level: burn, seconds: 604801", "seconds"),
+        ("seconds: 60", "`seconds` goes with `level: burn`"),
+        ("from: 203.0.113.7/32", "`from` goes with `via: ssh`"),
+        ("from: me", "are a CIDR block, as `203.0.113.7/32`, and not `me`"),
+        ("from: 203.0.113.7/33", "are a CIDR block"),
+        ("from: 203.0.113.7", "are a CIDR block"),
+        ("require: [ecc, burn]", "`level: quick` burns nothing"),
     ] {
         let place = place(wrong, "exit 0");
         place.run(&["validate"]).exits(1).complains(said).complains("blueprint.yaml:7");

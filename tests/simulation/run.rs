@@ -139,12 +139,12 @@ impl Run {
         let program = load(world, &self.text)?;
         let (events, told) = mpsc::unbounded_channel();
         world.listen(told);
-        patient(cancel, || engine.recover(stack, holder, &events, cancel)).await?;
         let mode = match self.what {
             What::Apply => Mode::Apply,
             What::Destroy => Mode::Destroy,
             What::Correct => Mode::Correct,
         };
+        patient(cancel, || engine.recover(stack, mode, holder, &events, cancel)).await?;
         let mut reports: Vec<Report> = Vec::new();
         loop {
             let Planned { program, plan, .. } = engine.plan(&program, stack, PlanOptions::new(mode)).await?;

@@ -194,9 +194,17 @@ impl Play<'_> {
         self.unstick().await;
         let (mut model, providers) = (model.clone(), self.providers_at("50ms", &[], false));
         let mut settled = self.settle(&model.text(&providers)).await;
-        if settled.as_ref().is_err_and(|error| error.to_string().contains("would move to")) {
+        let says = |settled: &Result<(), EngineError>, what: &str| {
+            settled.as_ref().is_err_and(|error| error.to_string().contains(what))
+        };
+        if says(&settled, "would move to") {
             // What has another shape than what is recorded can't be said to have moved: a person takes that out.
             model.moved.clear();
+            settled = self.settle(&model.text(&providers)).await;
+        }
+        if says(&settled, "under the same name") {
+            // Two can't have one name: a person gives the new ones another.
+            model.blocks.iter_mut().filter_map(|block| block.own_name.as_mut()).for_each(|name| name.push('x'));
             settled = self.settle(&model.text(&providers)).await;
         }
         let (model, text) = (&model, model.text(&providers));
@@ -254,7 +262,7 @@ impl Play<'_> {
         let ((events, _kept), (_cancel, cancelled)) = (mpsc::unbounded_channel(), watch::channel(false));
         // A plan tells the cloud how it is to behave from now on.
         engine.plan(&load(&self.world, text)?, &stack(), PlanOptions::new(Mode::Apply)).await?;
-        engine.recover(&stack(), &wire.holder, &events, &cancelled).await?;
+        engine.recover(&stack(), Mode::Apply, &wire.holder, &events, &cancelled).await?;
         let Some(state) = self.world.state().await else { return Ok(()) };
         let objects = self.world.inspector().await.objects().await.expect("memory can be read");
         // Where a rule can, it has.

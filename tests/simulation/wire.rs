@@ -132,7 +132,7 @@ impl Provider for WiredProvider {
         self.0.kinds()
     }
 
-    fn natives(&self) -> &'static [&'static str] {
+    fn natives(&self) -> fn(&str) -> bool {
         self.0.natives()
     }
 
@@ -216,6 +216,14 @@ impl Manager for Wired {
 
     fn retry_safety(&self) -> RetrySafety {
         self.inner.retry_safety()
+    }
+
+    fn is_alone_of_its_name(&self) -> bool {
+        self.inner.is_alone_of_its_name()
+    }
+
+    fn finishes(&self) -> bool {
+        self.inner.finishes()
     }
 
     fn lag(&self) -> Duration {

@@ -134,6 +134,18 @@ pub async fn resume(run: &Run, work: &Work, open: &OpenOperation) -> Outcome {
     }
 }
 
+/// Gives up a check that an earlier run began: what it is of is to go.
+pub async fn give_up(run: &Run, work: &Work) -> Outcome {
+    if let (Actor::Check(check), Some(time)) = (&work.actor, run.time_for_a_call()) {
+        tokio::select! {
+            () = check.stop(&work.request) => {}
+            () = run.clock.sleep(time) => {}
+        }
+    }
+    let error = ProviderError::new(Class::Transient, "it was given up: what it is of is to go");
+    Drive::new(run, work).fail(error).await
+}
+
 /// One operation under way.
 struct Drive<'a> {
     run: &'a Run,

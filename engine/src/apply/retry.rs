@@ -21,6 +21,8 @@ pub struct Tries {
     failures: u32,
     /// How often it was refused because there were too many calls. That is no fault of its own, and no try of it.
     refusals: u32,
+    /// How long it has waited for what is in its way.
+    waited: Duration,
 }
 
 impl Tries {
@@ -39,10 +41,13 @@ impl Tries {
         self.failures += 1;
         let most = match error.class {
             Class::Transient | Class::Internal => ATTEMPTS,
+            Class::Conflict if self.waited < error.patience => u32::MAX,
             Class::Conflict => ATTEMPTS_IN_CONFLICT,
             _ => 0,
         };
-        (self.failures < most).then(|| delay(self.failures, entropy))
+        let after = (self.failures < most).then(|| delay(self.failures, entropy));
+        self.waited += after.unwrap_or_default();
+        after
     }
 }
 
@@ -78,6 +83,16 @@ mod tests {
         let mut tries = Tries::default();
         let conflicts = (0..9).map_while(|_| again(&mut tries, Class::Conflict)).count();
         assert_eq!(conflicts + 1, 3);
+    }
+
+    #[test]
+    fn what_goes_by_itself_is_waited_for_as_long_as_its_provider_says() {
+        let patience = Duration::from_mins(2);
+        let error = ProviderError { patience, ..ProviderError::new(Class::Conflict, "x") };
+        let (mut tries, entropy) = (Tries::default(), SeededEntropy::new(1));
+        let waits: Vec<Duration> = (0..99).map_while(|_| tries.again(&error, &entropy)).collect();
+        let waited: Duration = waits.iter().sum();
+        assert!(waited >= patience && waited < patience + LONGEST_DELAY, "{waits:?}");
     }
 
     #[test]

@@ -231,8 +231,11 @@ mod tests {
     fn catalog() -> Catalog {
         let kinds: BTreeMap<KindName, _> =
             kinds::portable().into_iter().map(|kind| (kind.name.into(), kind.schema)).collect();
-        let entry =
-            |needed: &[&str]| ProviderEntry { kinds: BTreeSet::new(), natives: &[], settings: settings_of(needed) };
+        let entry = |needed: &[&str]| ProviderEntry {
+            kinds: BTreeSet::new(),
+            natives: |_| false,
+            settings: settings_of(needed),
+        };
         let providers = BTreeMap::from([("here".to_owned(), entry(&[])), ("there".to_owned(), entry(&["region"]))]);
         Catalog { kinds, providers, ..Catalog::default() }
     }

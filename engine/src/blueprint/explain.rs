@@ -122,18 +122,32 @@ fn of_any(name: &str) -> Option<Topic> {
 
 /// The native kind that a name names, or a field of which, and the provider that makes it; none where no provider here does.
 pub fn native_kind<'c>(catalog: &'c Catalog, name: &str) -> Option<(KindName, &'c str)> {
-    let first = name.split('.').next().filter(|first| is_native(first))?;
-    let kind = KindName::from(first);
-    let (maker, _) = catalog.providers.iter().find(|(_, entry)| entry.makes(&kind))?;
-    Some((kind, maker))
+    let kind = name_of_kind(name);
+    let (maker, _) = catalog.providers.iter().find(|(_, entry)| (entry.natives)(kind))?;
+    Some((KindName::from(kind), maker))
+}
+
+/// The name of a native kind at the beginning of a path. It may have points of its own: then it ends where a field of native kinds is named.
+fn name_of_kind(path: &str) -> &str {
+    const FIELDS: [&str; 6] = [PROPERTIES, "tags", "name", "parent", "location", "resource_id"];
+    let first = path.split('.').next().unwrap_or_default();
+    if is_native(first) {
+        return first;
+    }
+    let fields = FIELDS.iter().filter_map(|field| {
+        let at = path.find(&format!(".{field}"))?;
+        path[at + 1 + field.len()..].chars().next().is_none_or(|next| next == '.' || next == '[').then_some(at)
+    });
+    fields.min().map_or(path, |at| &path[..at])
 }
 
 /// What the name of a native kind means, or that of a field of one: `AWS::SQS::Queue.properties.RedrivePolicy`.
 pub fn explain_native(catalog: &Catalog, name: &str, maker: &str, native: Native) -> Result<Topic, Unknown> {
-    let mut words = name.split('.').filter(|word| !word.is_empty());
+    let kind = name_of_kind(name);
+    let words = name[kind.len()..].split('.').filter(|word| !word.is_empty());
     let schema = native.spec.clone();
     let role = Role::Native { maker: maker.to_owned(), native: Box::new(native) };
-    let name = words.next().unwrap_or_default().to_owned();
+    let name = kind.to_owned();
     let mut topic = Topic { name, role, schema, required: false, choice: false };
     for word in words {
         topic = below(&topic, word.split('[').next().unwrap_or(word), catalog)?;

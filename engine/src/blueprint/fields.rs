@@ -167,11 +167,11 @@ pub(super) const DRIFT: [Field; 1] = [field(
 /// What may be said of `validate`.
 pub(super) const VALIDATE: [Field; 8] = [
     field("level", Evaluated(level), "How thorough the check is. Default: `quick`. Example: `standard`."),
-    field("seconds", Evaluated(count), "How long to burn, with `level: burn`. Default: 600. Example: `3600`."),
+    field("seconds", Evaluated(burning), "How long to burn, with `level: burn`. Default: 600. Example: `3600`."),
     field("minimum", Evaluated(share), "The share of its model's usual figures that it must reach. Example: `0.9`."),
     field(
         "require",
-        Evaluated(names_list),
+        Evaluated(measures),
         "What must have been looked at: what could not be fails then. Default: nothing in particular. Example: `[ecc, nvlink]`.",
     ),
     field("on_failure", Evaluated(on_failure), "What to do when it is not good. Default: `replace`. Example: `fail`."),
@@ -308,8 +308,18 @@ fn list_or_map() -> Json {
     json!({ "type": ["array", "object"], "items": {}, "additionalProperties": {} })
 }
 
-fn names_list() -> Json {
-    json!({ "type": "array", "items": { "type": "string", "minLength": 1 } })
+/// What `gpucheck` looks at, by its own names.
+fn measures() -> Json {
+    json!({ "type": "array", "items": { "enum": [
+        "copy_bandwidth", "triad_bandwidth", "host_to_device", "device_to_host", "fp32_rate", "fp16_rate", "bf16_rate", "tf32_rate",
+        "fp8_rate", "library_fp16_rate", "library_bf16_rate", "library_tf32_rate", "library_fp8_rate", "identity", "pcie", "memory",
+        "answers", "burn", "ecc", "row_remap", "xid", "nvlink", "throttle", "direct", "staged",
+    ] } })
+}
+
+/// For how long GPUs are burned: at most a week.
+fn burning() -> Json {
+    json!({ "type": "integer", "minimum": 1, "maximum": 604_800 })
 }
 
 fn no() -> Json {

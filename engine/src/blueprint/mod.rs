@@ -124,8 +124,8 @@ pub struct Catalog {
 pub struct ProviderEntry {
     /// The portable kinds that it makes.
     pub kinds: BTreeSet<KindName>,
-    /// What the names of its native kinds begin with: `AWS::`.
-    pub natives: &'static [&'static str],
+    /// Whether a name is one of its native kinds', by how it is written.
+    pub natives: fn(&str) -> bool,
     /// What may stand under it in `providers`.
     pub settings: &'static Schema,
 }
@@ -133,7 +133,7 @@ pub struct ProviderEntry {
 impl ProviderEntry {
     /// Whether it makes a kind.
     pub fn makes(&self, kind: &KindName) -> bool {
-        self.kinds.contains(kind) || self.natives.iter().any(|prefix| kind.as_str().starts_with(prefix))
+        self.kinds.contains(kind) || (self.natives)(kind.as_str())
     }
 }
 

@@ -277,6 +277,7 @@ impl<'a> Expander<'a, '_> {
         let (what, sources) = ("`validate`".to_owned(), &self.blueprint.sources);
         let subject = Subject { schema: &VALIDATE_SCHEMA, node, span: node.span, what, general: &[], sources };
         self.problems.extend(subject.problems(&value, scope));
+        self.problems.extend(at_odds(node, &value));
         Ok(value)
     }
 
@@ -368,4 +369,42 @@ fn unseen(block: &Block, provider: &ProviderName) -> Visible {
     let attributes = block.schema.map_or(Value::Unknown, Schema::unknown_attributes);
     let stable = block.schema.map_or(Value::Unknown, |schema| schema.stable_attributes(&attributes));
     Visible { kind: block.kind.clone(), provider: provider.clone(), attributes, stable }
+}
+
+/// Whether a text is a block of addresses: `203.0.113.7/32`.
+fn is_block(text: &str) -> bool {
+    let Some((address, bits)) = text.split_once('/') else { return false };
+    let most = match address.parse() {
+        Ok(std::net::IpAddr::V4(_)) => 32,
+        Ok(std::net::IpAddr::V6(_)) => 128,
+        Err(_) => return false,
+    };
+    bits.parse::<u8>().is_ok_and(|bits| bits <= most)
+}
+
+/// What a `validate` says that the rest of it makes meaningless.
+fn at_odds(node: &Node, value: &Value) -> Option<Diagnostic> {
+    let text = |field: &str| value.get(field).and_then(Value::as_str);
+    let said = |field: &str| value.get(field).and(node.get(field));
+    let is_burnt = |name: &Value| matches!(name.as_str(), Some("burn" | "throttle"));
+    let burnt = value.get("require").and_then(Value::as_list).into_iter().flatten().find(|name| is_burnt(name));
+    let level = text("level").unwrap_or("quick");
+    if let (Some(from), Some(node)) = (text("from").filter(|from| !is_block(from)), said("from")) {
+        let message =
+            format!("those who may connect for a check are a CIDR block, as `203.0.113.7/32`, and not `{from}`");
+        return Some(Diagnostic::error(message).at(node.span, "this is no block of addresses"));
+    }
+    let (field, message, help) = match level {
+        _ if said("from").is_some() && text("via") != Some("ssh") => {
+            ("from", "nobody connects for this check".to_owned(), "`from` goes with `via: ssh`")
+        }
+        "quick" | "standard" if said("seconds").is_some() => {
+            ("seconds", format!("`level: {level}` takes as long as it takes"), "`seconds` goes with `level: burn`")
+        }
+        "quick" if burnt.is_some() => {
+            ("require", "`level: quick` burns nothing".to_owned(), "say `level: standard` or `burn`, or leave it out")
+        }
+        _ => return None,
+    };
+    Some(Diagnostic::error(message).at(said(field)?.span, "this is of no use").help(help))
 }

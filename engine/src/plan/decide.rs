@@ -40,6 +40,17 @@ pub enum Verdict {
     Record,
 }
 
+/// What becomes of what was left partly made, or failed its check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Partial {
+    /// It is whole.
+    No,
+    /// It is made anew.
+    Anew,
+    /// It is brought level as it is.
+    Finished,
+}
+
 /// What was found of a resource, and what is to be done.
 #[derive(Clone, Debug)]
 pub struct Decision {
@@ -71,8 +82,8 @@ pub struct Decision {
     pub moved: Option<String>,
     /// What of the record differs from what is declared and there.
     pub record: Option<String>,
-    /// Whether it was left partly made, or its check failed.
-    pub tainted: bool,
+    /// Whether it was left partly made, or its check failed, and what becomes of that.
+    pub partial: Partial,
     /// Whether what is recorded under its address is of another kind.
     pub other_kind: bool,
 }
@@ -94,7 +105,7 @@ impl Decision {
             ended: None,
             moved: None,
             record: None,
-            tainted: false,
+            partial: Partial::No,
             other_kind: false,
         }
     }
@@ -136,13 +147,21 @@ pub fn decide(
     if schema.has_write_only() {
         sent = revived(&sent, &wanted.spec);
     }
+    decision.partial = match record.status {
+        Status::Tainted if manager.finishes() && !wanted.declared.verify => Partial::Finished,
+        Status::Tainted => Partial::Anew,
+        _ => Partial::No,
+    };
+    if decision.partial == Partial::Finished {
+        // Of what was sent, what is there is all that came of it.
+        sent = object.seen.clone();
+    }
     let compared = (sent != object.sent).then(|| Object { sent, ..object.clone() });
     let object = compared.as_ref().unwrap_or(object);
     look(&mut decision, record, object, observation, schema);
     let ignore = &wanted.declared.ignore;
     keep_ignored(&mut decision, ignore, object, schema);
     compare(&mut decision, object, ignore, schema);
-    decision.tainted = record.status == Status::Tainted;
     decision.moved = object.scope.apart_from(&wanted.scope);
     decision.record = record_differs(&decision, record, object, &wanted.declared);
     judge(&mut decision, record, wanted.declared.verify, manager);
@@ -269,7 +288,8 @@ fn judge(decision: &mut Decision, record: &Record, verify: bool, manager: &dyn M
             decision.immutable = paths;
             Verdict::Replace
         }
-        _ if decision.tainted || decision.moved.is_some() => Verdict::Replace,
+        _ if decision.partial == Partial::Anew || decision.moved.is_some() => Verdict::Replace,
+        Effect::None if decision.partial == Partial::Finished => Verdict::Update,
         Effect::InPlace => Verdict::Update,
         Effect::None if record.status == Status::Unverified && verify => Verdict::Check,
         Effect::None if decision.record.is_some() => Verdict::Record,

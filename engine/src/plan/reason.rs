@@ -61,8 +61,14 @@ pub enum Reason {
     Released,
     /// A person asked for its replacement.
     Asked,
+    /// It is checked once it is made, before anything relies on it.
+    Checked,
     /// An earlier run left it partly made, or its check failed.
     Tainted,
+    /// An earlier run left it partly made.
+    Partial,
+    /// An earlier run left it partly made, and it is brought level as it is.
+    Unfinished,
     /// Its check has not passed yet.
     Unverified,
     /// Its block is no longer in the blueprint.
@@ -133,7 +139,10 @@ impl fmt::Display for Reason {
             Reason::Renamed { from, .. } => write!(f, "its address was {from}"),
             Reason::Released => f.write_str("it is read from now on, and no longer managed"),
             Reason::Asked => f.write_str("replacement was asked for"),
+            Reason::Checked => f.write_str("it is checked before anything relies on it"),
             Reason::Tainted => f.write_str("it was left partly made, or its check failed"),
+            Reason::Partial => f.write_str("it was left partly made"),
+            Reason::Unfinished => f.write_str("it was left partly made: the rest is done now"),
             Reason::Unverified => f.write_str("its check has not passed yet"),
             Reason::Removed => f.write_str("its block is no longer in the blueprint"),
             Reason::Left { block, .. } => write!(f, "{block} no longer has it: its `for_each` or its `when` changed"),

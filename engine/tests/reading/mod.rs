@@ -92,10 +92,10 @@ static SETTINGS: LazyLock<BTreeMap<&str, Schema>> = LazyLock::new(|| {
 pub(crate) fn catalog() -> Catalog {
     let kinds = |names: &[&str]| -> BTreeSet<KindName> { names.iter().map(KindName::from).collect() };
     let entry =
-        |name: &str, kinds, natives: &'static [&str]| ProviderEntry { kinds, natives, settings: &SETTINGS[name] };
-    let local = entry("local", kinds(&["bucket", "file", "artifact"]), &[]);
-    let sim = entry("sim", KINDS.keys().map(KindName::from).collect(), &["Sim::"]);
-    let gcp = entry("gcp", kinds(&["bucket", "registry"]), &[]);
+        |name: &str, kinds, natives: fn(&str) -> bool| ProviderEntry { kinds, natives, settings: &SETTINGS[name] };
+    let local = entry("local", kinds(&["bucket", "file", "artifact"]), |_| false);
+    let sim = entry("sim", KINDS.keys().map(KindName::from).collect(), |name| name.starts_with("Sim::"));
+    let gcp = entry("gcp", kinds(&["bucket", "registry"]), |_| false);
     Catalog {
         kinds: KINDS.iter().map(|(name, schema)| (KindName::from(name), schema)).collect(),
         providers: BTreeMap::from([("local".to_owned(), local), ("sim".to_owned(), sim), ("gcp".to_owned(), gcp)]),
@@ -151,9 +151,14 @@ pub(crate) fn load_from(shelf: Shelf, text: &[u8], inputs: &Inputs) -> Result<Pr
         let kinds: BTreeMap<KindName, &'static Schema> =
             portable.map(|kind| (KindName::from(kind.name), kind.schema)).collect();
         let made: BTreeSet<KindName> = kinds.keys().cloned().collect();
-        let local = ProviderEntry { kinds: made.clone(), natives: &[], settings: &SETTINGS["local"] };
-        let aws = ProviderEntry { kinds: made.clone(), natives: &["AWS::"], settings: &SETTINGS["cloud"] };
-        let sim = ProviderEntry { kinds: made, natives: &["Sim::"], settings: &SETTINGS["cloud"] };
+        let local = ProviderEntry { kinds: made.clone(), natives: |_| false, settings: &SETTINGS["local"] };
+        let aws = ProviderEntry {
+            kinds: made.clone(),
+            natives: |name| name.starts_with("AWS::"),
+            settings: &SETTINGS["cloud"],
+        };
+        let sim =
+            ProviderEntry { kinds: made, natives: |name| name.starts_with("Sim::"), settings: &SETTINGS["cloud"] };
         let planned = BTreeSet::from(["azure".to_owned()]);
         let providers = BTreeMap::from([("aws".to_owned(), aws), ("local".to_owned(), local), ("sim".to_owned(), sim)]);
         Arc::new(Catalog { kinds, providers, planned, ..Catalog::default() })

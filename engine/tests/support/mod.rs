@@ -154,8 +154,11 @@ impl House {
             .chain([(kinds::GUEST.name, true)])
             .map(|(name, create_first)| (name.into(), kinds::schema(create_first)))
             .collect();
-        let entry =
-            || ProviderEntry { kinds: kinds.keys().cloned().collect(), natives: &[], settings: kinds::settings() };
+        let entry = || ProviderEntry {
+            kinds: kinds.keys().cloned().collect(),
+            natives: |_| false,
+            settings: kinds::settings(),
+        };
         let providers = self.providers().into_keys().map(|name| (name, entry())).collect();
         let catalog = Catalog { kinds: kinds.clone(), providers, ..Catalog::default() };
         let path = Path::new("toy.yaml");
@@ -272,7 +275,7 @@ impl House {
     ) -> Result<Report, EngineError> {
         let program = self.load(text);
         let holder = self.holder();
-        engine.recover(&stack(), &holder, events, cancel).await?;
+        engine.recover(&stack(), Mode::Apply, &holder, events, cancel).await?;
         let Planned { program, plan, .. } = engine.plan(&program, &stack(), PlanOptions::new(mode)).await?;
         if plan.is_empty() {
             return Ok(Report::default());
@@ -290,7 +293,7 @@ impl House {
         cancel: &watch::Receiver<bool>,
     ) -> Result<Vec<Report>, EngineError> {
         let ((events, _kept), program, holder) = (events(), self.load(text), self.holder());
-        engine.recover(&stack(), &holder, &events, cancel).await?;
+        engine.recover(&stack(), Mode::Apply, &holder, &events, cancel).await?;
         let mut reports: Vec<Report> = Vec::new();
         loop {
             // What waited in the phase before may have drifted.

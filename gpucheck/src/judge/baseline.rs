@@ -39,6 +39,9 @@ pub enum BaselineError {
     /// A figure in it is none.
     #[error("the baseline's `{0}` is no positive number")]
     Figure(String),
+    /// Nothing that is measured has this name.
+    #[error("the baseline has a figure `{0}`, and nothing that is measured has that name")]
+    Name(String),
     /// The GPUs are not of one known model.
     #[error("a baseline is of one model, and these GPUs are not of one that is known")]
     Mixed,
@@ -53,6 +56,10 @@ impl Baseline {
         let baseline: Self = serde_json::from_str(text)?;
         if baseline.format != FORMAT {
             return Err(BaselineError::Form(baseline.format));
+        }
+        let is_known = |name: &str| name.parse::<Quantity>().is_ok() || ["direct", "staged"].contains(&name);
+        if let Some(name) = baseline.figures.keys().find(|name| !is_known(name)) {
+            return Err(BaselineError::Name(name.clone()));
         }
         match baseline.figures.iter().find(|(_, figure)| !figure.is_finite() || **figure <= 0.0) {
             Some((name, _)) => Err(BaselineError::Figure(name.clone())),

@@ -218,10 +218,19 @@ pub fn judge(report: &Report, rules: &Rules) -> Judgement {
         }
     }
     findings.extend(unmet(rules, &findings));
+    findings.extend(unused(rules, &known));
     findings.sort_by_key(|finding| finding.subject);
     let worst = findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Fail);
     let verdict = if worst == Verdict::NotChecked { Verdict::Warn } else { worst };
     Judgement { verdict, calibrated: CALIBRATED, findings }
+}
+
+/// A baseline that is of no GPU here: nothing was held against it.
+fn unused(rules: &Rules, known: &[Known<'_>]) -> Option<Finding> {
+    let baseline = rules.baseline.as_ref()?;
+    let is_its = |known: &Known<'_>| known.model.is_some_and(|model| model.name == baseline.model);
+    let reason = format!("it is of {}, which no GPU here is: nothing was held against it", baseline.model);
+    (!known.iter().any(is_its)).then(|| Finding::new(Subject::Node, "baseline", Verdict::Warn, reason))
 }
 
 /// What is required and of which there is no finding: a chip without FP8, a single GPU without a pair.

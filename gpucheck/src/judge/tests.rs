@@ -65,6 +65,11 @@ fn a_baseline_of_the_model_goes_before_its_specification() {
     let judgement = judge(&report, &rules(&baseline));
     assert_eq!(judgement.verdict, Verdict::Pass);
     assert_eq!(about(&judgement, ONE, "fp16_rate").1, "enough by a stored baseline");
+    let other = Baseline { model: "H9000".into(), ..baseline.clone() };
+    let unused = judge(&report, &rules(&other));
+    let (verdict, reason) = about(&unused, Subject::Node, "baseline");
+    assert_eq!(verdict, Verdict::Warn);
+    assert!(reason.contains("nothing was held against it"), "{reason}");
     let mut faster = baseline.clone();
     faster.figures.insert("fp16_rate".into(), baseline.figures["fp16_rate"] / 0.89);
     let (verdict, reason) = (judge(&report, &rules(&faster)).of("fp16_rate"), judge(&report, &rules(&faster)));
@@ -344,6 +349,9 @@ fn a_baseline_that_is_none_is_refused() {
     let mut zero = whole.clone();
     zero.figures.insert("fp32_rate".into(), 0.0);
     assert!(matches!(Baseline::read(&text(&zero)), Err(BaselineError::Figure(name)) if name == "fp32_rate"));
+    let mut misspelt = whole.clone();
+    misspelt.figures.insert("fp16_rte".into(), 1.0);
+    assert!(matches!(Baseline::read(&text(&misspelt)), Err(BaselineError::Name(name)) if name == "fp16_rte"));
     let mut mixed = healthy("L4", 2);
     mixed.gpus[1] = healthy("L40S", 2).gpus.remove(1);
     assert!(matches!(Baseline::of(&mixed, &judge(&healthy("L4", 2), &Rules::default())), Err(BaselineError::Mixed)));

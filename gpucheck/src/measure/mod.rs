@@ -68,15 +68,12 @@ fn measure(asked: Asked, count: u32, report: &mut Report, listener: &dyn Listene
     report.seen_by_nvml = library.as_ref().ok().and_then(Library::count);
     steps.tell(report);
 
+    // What is known is told after each step: a crash or a hang in the next takes nothing of it away.
     correctness(&devices, report, &effort, &steps);
-    steps.tell(report);
     rates_of(&devices, report, &effort, &steps);
     library_of(&devices, report, &effort, &steps);
-    steps.tell(report);
     copies_of(&devices, report, &effort, &steps, &watch);
-    steps.tell(report);
     pairs_of(&devices, report, &effort, &steps);
-    steps.tell(report);
     if let Some(seconds) = effort.burn {
         let burns = steps.at_once(&devices, "burn", |device| {
             let step = Steps::named("burn", device.index);
@@ -120,9 +117,11 @@ fn correctness(devices: &[Device], report: &mut Report, effort: &Effort, steps: 
         for (index, outcome) in outcomes {
             report.gpus[index as usize].answers.insert(what.clone(), outcome);
         }
+        steps.tell(report);
     }
     let outcomes = steps.at_once(devices, "memory", |device| memory::measure(device, effort));
     outcomes.into_iter().for_each(|(index, outcome)| report.gpus[index as usize].memory = outcome);
+    steps.tell(report);
 }
 
 /// Bandwidth of memory, and rates: all GPUs at once, since that is how they will be used.
@@ -133,6 +132,7 @@ fn rates_of(devices: &[Device], report: &mut Report, effort: &Effort, steps: &St
         gpu.figures.insert(Quantity::TriadBandwidth, part(&outcome, |found| found.triad.clone()));
         gpu.answers.insert("bandwidth".into(), part(&outcome, |found| found.answers.clone()));
     }
+    steps.tell(report);
     for kind in [None].into_iter().chain(TensorType::ALL.map(Some)) {
         let quantity = kind.map_or(Quantity::Fp32Rate, Quantity::rate);
         let able = devices.iter().filter(|device| kind.is_none_or(|kind| has(device, kind)));
@@ -145,6 +145,7 @@ fn rates_of(devices: &[Device], report: &mut Report, effort: &Effort, steps: &St
             gpu.figures.insert(quantity, part(&outcome, |(figures, _)| figures.clone()));
             gpu.answers.insert(quantity.name().into(), part(&outcome, |(_, answers)| answers.clone()));
         }
+        steps.tell(report);
     }
 }
 
@@ -159,6 +160,7 @@ fn library_of(devices: &[Device], report: &mut Report, effort: &Effort, steps: &
         for (index, outcome) in steps.at_once(able, quantity.name(), |device| library::measure(device, kind, effort)) {
             report.gpus[index as usize].figures.insert(quantity, outcome);
         }
+        steps.tell(report);
     }
 }
 
@@ -178,6 +180,7 @@ fn copies_of(devices: &[Device], report: &mut Report, effort: &Effort, steps: &S
         gpu.figures.insert(Quantity::DeviceToHost, part(&outcome, |found| found.back.clone()));
         gpu.answers.insert("copies".into(), part(&outcome, |found| found.answers.clone()));
         gpu.pcie = link.into_inner().unwrap_or_else(PoisonError::into_inner);
+        steps.tell(report);
     }
 }
 
@@ -192,6 +195,7 @@ fn pairs_of(devices: &[Device], report: &mut Report, effort: &Effort, steps: &St
         let came = part(&staged, |(_, answers)| answers.clone());
         let staged = part(&staged, |(figures, _)| figures.clone());
         report.pairs.push(Pair { from: from.index, to: to.index, direct, staged, intact: both(sent, came) });
+        steps.tell(report);
     }
 }
 

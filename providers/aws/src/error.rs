@@ -184,6 +184,22 @@ const CODES: &[(Class, &[&str])] = &[
     (Class::Invalid { field: None }, &["ClientTokenConflictException", "IdempotentParameterMismatch"]),
 ];
 
+/// What stands in the way of a call and goes by itself: another change of the same thing, or something that is being removed.
+const PASSING: &[&str] = &[
+    "ConcurrentModificationException",
+    "ConcurrentOperationException",
+    "DependencyViolation",
+    "IncorrectInstanceState",
+    "IncorrectModificationState",
+    "IncorrectState",
+    "OperationAborted",
+    "ResourceConflictException",
+    "ResourceInUse",
+    "ResourceInUseException",
+];
+/// For how long that may take: network interfaces of what is deleted go within minutes.
+const PATIENCE: Duration = Duration::from_mins(5);
+
 /// The class of a code, where the table has it; EC2's `InvalidVolume.NotFound` and its like by their ends.
 pub(crate) fn class_of(code: &str) -> Option<Class> {
     let listed = CODES.iter().find(|(_, codes)| codes.contains(&code)).map(|(class, _)| class.clone());
@@ -244,6 +260,9 @@ fn refused(doing: &str, meta: &ErrorMetadata, response: &HttpResponse) -> Provid
     let says = meta.message().map(str::trim).filter(|message| !message.is_empty()).map_or_else(bare, str::to_owned);
     let mut error = ProviderError::new(class, format!("{doing}: {says}")).code(code);
     error.request_id = request_id(response);
+    if PASSING.contains(&code) {
+        error.patience = PATIENCE;
+    }
     if unknown { error.outcome_unknown() } else { error }
 }
 
@@ -345,6 +364,14 @@ mod tests {
         let error = answered(503, "RequestLimitExceeded", &[("x-amzn-requestid", "r-1"), ("retry-after", "7")]);
         assert_eq!(error.class, Class::Throttled { retry_after: Some(Duration::from_secs(7)) });
         assert_eq!(error.to_string(), "list buckets: said so (RequestLimitExceeded) [request r-1]");
+    }
+
+    #[test]
+    fn what_goes_by_itself_is_waited_for() {
+        assert_eq!(answered(409, "OperationAborted", &[]).patience, PATIENCE);
+        assert_eq!(answered(400, "DependencyViolation", &[]).patience, PATIENCE);
+        assert_eq!(answered(409, "BucketNotEmpty", &[]).patience, Duration::ZERO);
+        assert!(PASSING.iter().all(|code| class_of(code) == Some(Class::Conflict)));
     }
 
     #[test]

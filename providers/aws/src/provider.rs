@@ -95,12 +95,8 @@ impl Provider for AwsProvider {
             .collect()
     }
 
-    fn natives(&self) -> &'static [&'static str] {
-        &[NATIVE]
-    }
-
-    fn makes(&self, kind: &KindName) -> bool {
-        self.kinds().contains(kind) || kind.as_str().starts_with(NATIVE)
+    fn natives(&self) -> fn(&str) -> bool {
+        |name| name.starts_with(NATIVE)
     }
 
     fn scope(&self, name: &ProviderName, settings: &Value, candidate: Option<&Candidate>) -> Result<Scope, Invalid> {

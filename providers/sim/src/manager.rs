@@ -122,6 +122,12 @@ impl Manager for Objects {
         }
     }
 
+    /// This cloud knows names wherever it takes tokens.
+    fn is_alone_of_its_name(&self) -> bool {
+        let settings = &self.place.settings;
+        self.is(&settings.named_by_caller) || !self.is(&settings.tokenless)
+    }
+
     fn lag(&self) -> Duration {
         self.place.settings.list_lag.as_ref().map(Span::duration).unwrap_or_default()
     }

@@ -140,8 +140,8 @@ impl Provider for SimProvider {
         kinds::portable().into_iter().map(|kind| kind.name.into()).chain([THING.into()]).collect()
     }
 
-    fn natives(&self) -> &'static [&'static str] {
-        &["Sim::"]
+    fn natives(&self) -> fn(&str) -> bool {
+        |name| name.starts_with("Sim::")
     }
 
     fn scope(&self, name: &ProviderName, settings: &Value, candidate: Option<&Candidate>) -> Result<Scope, Invalid> {

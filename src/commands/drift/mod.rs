@@ -6,6 +6,7 @@ use serde_json::json;
 use trueup_checks::GpuCheck;
 use trueup_engine::plan::Mode;
 use trueup_engine::{PlanOptions, Planned};
+use trueup_state::Record;
 
 use super::apply::Task;
 use super::gpucheck::{Examined, examine};
@@ -63,7 +64,8 @@ pub(super) async fn run(arguments: &DriftArgs, json: bool) -> Result<Exit, Failu
     Ok(worse(exit_of(&planned), exit_of_checks(&examined)))
 }
 
-/// Checks every machine again whose block has a `validate`, if that is asked for, all at once. What fails is only told.
+/// Checks every machine again whose block has a `validate`, if that is asked for, all at once, but for those that check themselves at their
+/// first start. What fails is only told.
 async fn validate(
     arguments: &DriftArgs,
     workplace: &Workplace,
@@ -79,12 +81,23 @@ async fn validate(
         let record = state.records.get(&resource.address).filter(|record| record.current.is_some());
         record.zip(resource.validate.as_ref())
     });
-    let checks = machines.map(|(record, asked)| examine(check, record, asked, json));
+    let (again, once): (Vec<_>, Vec<_>) =
+        machines.partition(|(record, asked)| GpuCheck::is_repeatable(asked, provider(record)));
+    for (record, _) in once.iter().filter(|_| !json) {
+        let address = draw::safe::line(&record.address);
+        draw::note(&format!("{address} is not checked again: it checks itself, at its first start alone"));
+    }
+    let checks = again.into_iter().map(|(record, asked)| examine(check, record, asked, json));
     let examined: Vec<Examined> = futures::future::join_all(checks).await;
     if !json {
         examined.iter().for_each(|examined| draw::put(&format!("{}\n", examined.line())));
     }
     Ok(examined)
+}
+
+/// Who made a machine.
+fn provider(record: &Record) -> &str {
+    record.current.as_ref().map_or("", |object| object.scope.provider.provider())
 }
 
 fn checks_json(examined: &[Examined]) -> serde_json::Value {

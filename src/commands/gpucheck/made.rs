@@ -93,7 +93,12 @@ impl Examined {
             Ok(Checked { passed, message, .. }) => {
                 let verdict = if *passed { "passes its check" } else { "fails its check" };
                 let more = message.as_ref().map(|message| format!(": {}", draw::safe::line(message)));
-                format!("{address} {verdict}{}", more.unwrap_or_default())
+                let next = if *passed {
+                    String::new()
+                } else {
+                    format!("\n  `trueup apply --replace '{address}'` makes another")
+                };
+                format!("{address} {verdict}{}{next}", more.unwrap_or_default())
             }
             Err(error) => format!("{address} could not be checked: {}", draw::safe::line(error)),
         }

@@ -72,6 +72,7 @@ pub(crate) fn list(topics: &[Topic]) -> String {
 
 fn summary(topic: &Topic) -> String {
     match &topic.role {
+        Role::Provider { kinds } if kinds.is_empty() => "Makes native kinds alone.".to_owned(),
         Role::Provider { kinds } => format!("Makes {}.", kinds.join(", ")),
         _ => Help::of(&topic.schema).summary().to_owned(),
     }

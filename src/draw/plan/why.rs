@@ -108,7 +108,9 @@ impl<'a> Whys<'a> {
         };
         causes.sort_by_key(|cause| match cause.because {
             Because::Itself(Reason::CreateFirstFor { .. }) => 3,
-            Because::Itself(Reason::Asked | Reason::Tainted | Reason::Moved { .. }) => 0,
+            Because::Itself(
+                Reason::Asked | Reason::Tainted | Reason::Partial | Reason::Unfinished | Reason::Moved { .. },
+            ) => 0,
             _ if replaces(cause) => 1,
             _ => 2,
         });

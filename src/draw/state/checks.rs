@@ -1,4 +1,4 @@
-//! The checks that were made of a machine, and what the last of them found.
+//! The checks that were made of a machine, and what the last of them found, and the last that failed.
 
 use owo_colors::OwoColorize;
 use serde_json::{Value as Json, json};
@@ -6,9 +6,11 @@ use trueup_checks::{Checked, Finding};
 
 use super::super::{safe, time};
 
-/// All of them, the latest first, and that one's findings.
+/// All of them, the latest first, and the findings of that one and of the latest that failed.
 pub(crate) fn text(checks: &[Checked]) -> String {
-    let Some(last) = checks.first() else { return String::new() };
+    if checks.is_empty() {
+        return String::new();
+    }
     let mut text = format!("\n  {}\n", "checks".bold());
     for checked in checks {
         let verdict = if checked.passed { "passed" } else { "FAILED" };
@@ -20,13 +22,21 @@ pub(crate) fn text(checks: &[Checked]) -> String {
             why.unwrap_or_default()
         ));
     }
-    let rows: Vec<[String; 5]> = last.findings().iter().map(row).collect();
+    let ill = checks.iter().skip(1).find(|checked| !checked.passed);
+    text.extend(checks.first().map(|last| findings(last, "what the last of them found")));
+    text.extend(ill.map(|ill| findings(ill, &format!("what that of {} found", time(ill.at)))));
+    text
+}
+
+/// What a check found, in a table.
+fn findings(checked: &Checked, title: &str) -> String {
+    let rows: Vec<[String; 5]> = checked.findings().iter().map(row).collect();
     if rows.is_empty() {
-        return text;
+        return String::new();
     }
     let wide = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..4).map(wide).collect();
-    text.push_str(&format!("\n  {}\n", "what the last of them found".bold()));
+    let mut text = format!("\n  {}\n", title.bold());
     for row in &rows {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
         text.push_str(&format!("    {}  {}\n", cells.collect::<Vec<_>>().join("  "), row[4]));
@@ -34,15 +44,15 @@ pub(crate) fn text(checks: &[Checked]) -> String {
     text
 }
 
-/// The same for machines: the last one with its whole report.
+/// The same for machines, each with its whole report.
 pub(crate) fn json(checks: &[Checked]) -> Json {
-    let one = |(position, checked): (usize, &Checked)| {
+    let one = |checked: &Checked| {
         json!({
             "at": time(checked.at), "generation": checked.generation, "id": checked.id, "passed": checked.passed,
-            "message": checked.message, "printed": if position == 0 { checked.printed.clone() } else { Json::Null },
+            "message": checked.message, "printed": checked.printed,
         })
     };
-    checks.iter().enumerate().map(one).collect()
+    checks.iter().map(one).collect()
 }
 
 /// What it is about, what was looked at, what was measured, what was expected, and the verdict.

@@ -107,7 +107,7 @@ fn actions(action: Action) -> &'static [&'static str] {
 fn action_reason(change: &Change) -> Option<&'static str> {
     change.reasons.iter().find_map(|reason| match (change.action, reason) {
         (Action::Replace(_), Reason::Asked) => Some("replace_by_request"),
-        (Action::Replace(_), Reason::Tainted) => Some("replace_because_tainted"),
+        (Action::Replace(_), Reason::Tainted | Reason::Partial) => Some("replace_because_tainted"),
         (Action::Replace(_), Reason::Immutable { .. } | Reason::Moved { .. }) => Some("replace_because_cannot_update"),
         (Action::Delete, Reason::Removed) => Some("delete_because_no_resource_config"),
         (Action::Delete, Reason::Left { block, .. }) => Some(match change.address.key() {

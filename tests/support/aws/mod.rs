@@ -3,43 +3,19 @@
 
 pub(crate) mod proxy;
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::io::Write;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use serde_json::{Value as Json, json};
 
 use crate::python::python;
+use crate::script::Script;
 use proxy::Proxy;
 
 /// The region where a test says no other.
 pub(crate) const REGION: &str = "us-east-1";
-
-/// A Python program that lives as long as this process.
-struct Script {
-    _child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Script {
-    fn start(python: &Path, name: &str, arguments: &[String]) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/aws").join(name);
-        let mut command = Command::new(python);
-        command.arg(script).args(arguments).env_clear().env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true");
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        Self { _child: child, input, output }
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        line
-    }
-}
 
 /// What all tests of this process share: who serves, at which ports, and the observer.
 struct Shared {
@@ -58,10 +34,10 @@ pub(crate) fn tools() -> Option<PathBuf> {
 static SHARED: LazyLock<Option<Shared>> = LazyLock::new(|| {
     let python = tools()?;
     let port = |server: &mut Script| server.line().trim().parse::<u16>().expect("it says its port");
-    let boto = Mutex::new(Script::start(&python, "observe.py", &[]));
-    let mut moto = Script::start(&python, "serve_moto.py", &[]);
+    let boto = Mutex::new(Script::start(&python, "aws/observe.py", &[]));
+    let mut moto = Script::start(&python, "aws/serve_moto.py", &[]);
     let moto_port = port(&mut moto);
-    let mut types = Script::start(&python, "serve_cloudcontrol.py", &[moto_port.to_string()]);
+    let mut types = Script::start(&python, "aws/serve_cloudcontrol.py", &[moto_port.to_string()]);
     Some(Shared { moto: moto_port, cloud_control: port(&mut types), servers: Mutex::new([moto, types]), boto })
 });
 

@@ -111,7 +111,7 @@ impl Finder<'_> {
     fn identity(&self, wanted: &Wanted, branch: &Branch) -> Option<MatchedBy> {
         match branch.manager.identity(&branch.spec) {
             Identity::Name => self.name(wanted, branch).map(MatchedBy::Name),
-            Identity::Is(name) => Some(MatchedBy::Name(name)),
+            Identity::Is(name) | Identity::Called(name) => Some(MatchedBy::Name(name)),
             // Which one that is, it is asked for.
             Identity::Tags => (!self.state.lineage.is_empty()).then(|| MatchedBy::Tags(String::new())),
             Identity::Id => None,

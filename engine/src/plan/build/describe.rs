@@ -3,7 +3,7 @@
 use super::Builder;
 use crate::blueprint::Resource;
 use crate::diagnostic::Diagnostic;
-use crate::plan::decide::{Decision, Verdict};
+use crate::plan::decide::{Decision, Partial, Verdict};
 use crate::plan::{Action, Change, Drift, FieldChange, Order, Reason};
 use std::collections::{BTreeMap, BTreeSet};
 use trueup_state::{FieldPath, Scope, Value};
@@ -125,9 +125,12 @@ impl Builder<'_> {
         if self.is_asked(&resource.address, decision) {
             reasons.push(Reason::Asked);
         }
-        if decision.tainted {
-            reasons.push(Reason::Tainted);
-        }
+        reasons.extend(match decision.partial {
+            Partial::No => None,
+            Partial::Anew if resource.validate.is_some() => Some(Reason::Tainted),
+            Partial::Anew => Some(Reason::Partial),
+            Partial::Finished => Some(Reason::Unfinished),
+        });
         if let Some(what) = decision.moved.clone() {
             reasons.push(Reason::Moved { what });
         }
@@ -143,6 +146,8 @@ impl Builder<'_> {
             reasons.extend(self.parts_change(&resource.address));
         }
         reasons.extend(decision.immutable.iter().map(|path| Reason::Immutable { path: path.clone() }));
+        let is_new = matches!(decision.verdict, Verdict::Create | Verdict::Replace);
+        reasons.extend((is_new && resource.validate.is_some()).then_some(Reason::Checked));
         reasons
     }
 }

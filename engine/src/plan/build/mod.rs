@@ -24,7 +24,7 @@ use trueup_state::{
 };
 
 use self::wants::Wants;
-use super::decide::{Decision, Verdict, Wanted, decide};
+use super::decide::{Decision, Partial, Verdict, Wanted, decide};
 use super::echo::scrub;
 use super::moves::Moves;
 use super::operations::{self, Branch, Planned};
@@ -372,7 +372,7 @@ impl<'a> Builder<'a> {
         // A record's objects are of one kind: one that changes its kind can't have both at once.
         let create_first = wanted.declared.create_first && !decision.other_kind;
         let order = if create_first { Order::CreateFirst } else { Order::DestroyFirst };
-        self.protect(resource, &decision, options.manager.retry_safety());
+        self.protect(resource, &decision, options.manager.as_ref());
         self.drift(resource, &decision);
         self.entries(&resource.address, record, &wanted, &decision);
         if matches!(decision.verdict, Verdict::Create | Verdict::Update | Verdict::Replace | Verdict::Check) {
@@ -399,7 +399,8 @@ impl<'a> Builder<'a> {
         });
         let branches = match decision.verdict {
             Verdict::Create | Verdict::Replace => {
-                let failed = options.standing.as_ref().filter(|_| decision.tainted && wanted.declared.verify);
+                let failed =
+                    options.standing.as_ref().filter(|_| decision.partial == Partial::Anew && wanted.declared.verify);
                 let branches = placement::elsewhere_first(options.branches, failed);
                 if let (Some(_), Some(first)) = (failed, branches.first()) {
                     change.scope.clone_from(&first.scope);

@@ -6,14 +6,14 @@ use super::super::decide::Wanted;
 use super::Builder;
 use crate::blueprint::Resource;
 use crate::diagnostic::Diagnostic;
-use crate::provider::{Identity, Manager, RetrySafety};
+use crate::provider::{Identity, Manager};
 
 impl Builder<'_> {
     /// Refuses two resources that would be one thing: what one of them says of it, the other would undo.
     pub(super) fn named_once(&mut self, resource: &Resource, wanted: &Wanted, manager: &dyn Manager) {
         let name = match manager.identity(&wanted.spec) {
             Identity::Is(name) => name,
-            Identity::Name if manager.retry_safety() == RetrySafety::NamedByCaller => match wanted.spec.get("name") {
+            Identity::Name if manager.is_alone_of_its_name() => match wanted.spec.get("name") {
                 Some(Value::String(name)) => name.clone(),
                 _ => return,
             },

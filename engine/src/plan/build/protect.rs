@@ -6,12 +6,12 @@ use crate::diagnostic::Diagnostic;
 use crate::plan::decide::{Decision, Verdict};
 use crate::plan::operations::Planned;
 use crate::plan::{Action, Order, Reason, Refusal};
-use crate::provider::RetrySafety;
+use crate::provider::{Identity, Manager};
 use trueup_state::{FieldPath, Value};
 
 impl Builder<'_> {
     /// Refuses what protection forbids, and remembers what can't have two objects of one name.
-    pub(super) fn protect(&mut self, resource: &Resource, decision: &Decision, safety: RetrySafety) {
+    pub(super) fn protect(&mut self, resource: &Resource, decision: &Decision, manager: &dyn Manager) {
         if decision.verdict != Verdict::Replace {
             return;
         }
@@ -31,8 +31,13 @@ impl Builder<'_> {
         let name = FieldPath::parse("name");
         let named = decision.desired.at(&name).filter(|name| **name != Value::Null);
         let same = named.is_some_and(|named| decision.base.at(&name).is_some_and(|base| base.same(named)));
-        if same && safety == RetrySafety::NamedByCaller {
+        if same && manager.is_alone_of_its_name() {
             self.keeps_name.insert(resource.address.clone(), resource.span_of(&name));
+        }
+        // A cloud's own kind may have its name in fields of its own.
+        let (before, after) = (manager.identity(&decision.base), manager.identity(&decision.desired));
+        if before == after && matches!(after, Identity::Is(_)) {
+            self.keeps_name.insert(resource.address.clone(), resource.span_of(&FieldPath::parse("properties")));
         }
     }
 
@@ -48,9 +53,9 @@ impl Builder<'_> {
                 _ => None,
             });
             let help = match shared {
-                None => "change `name` too, leave it out, or say `replace: destroy_first`".to_owned(),
+                None => "change its name too, leave it out, or say `replace: destroy_first`".to_owned(),
                 Some(dependant) => {
-                    format!("change `name` too, leave it out, or say `replace: destroy_first` for {dependant}")
+                    format!("change its name too, leave it out, or say `replace: destroy_first` for {dependant}")
                 }
             };
             self.problems.push(Diagnostic::error(message).at(*span, "two objects can't both have it").help(help));

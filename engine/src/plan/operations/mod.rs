@@ -112,6 +112,13 @@ fn keeps_old(planned: &Planned) -> bool {
     }
 }
 
+/// Whether deposed objects stay though nothing is done: what is to be in their place is not there, or not known to be good.
+fn keeps_deposed(planned: &Planned) -> bool {
+    let is_ready = |record: &Record| record.current.is_some() && record.status == Status::Ready;
+    let quiet = matches!(planned.verdict, Some(Verdict::None | Verdict::Record));
+    quiet && planned.order == Order::CreateFirst && !planned.record.as_deref().is_some_and(is_ready)
+}
+
 /// The operations of resources, and what waits for what.
 #[derive(Debug, Default)]
 pub struct OperationGraph {
@@ -202,7 +209,7 @@ impl Builder {
         {
             self.delete_current(planned, object, &mut nodes);
         }
-        for object in record.into_iter().flat_map(|record| &record.deposed) {
+        for object in record.filter(|_| !keeps_deposed(planned)).into_iter().flat_map(|record| &record.deposed) {
             let delete = self.push(delete(planned, object, object.seen.clone()));
             if planned.order == Order::CreateFirst {
                 self.edges.extend(nodes.ready.iter().map(|ready| (*ready, delete)));

@@ -120,6 +120,16 @@ impl Policy {
     }
 }
 
+/// Whether S3 may put logs into a bucket, as far as these credentials can tell: of another account's bucket they can't.
+pub(super) async fn takes_logs(s3: &Client, name: &str) -> Result<bool, ProviderError> {
+    match Policy::read(s3, name).await {
+        Ok(policy) => Ok(policy.logs.is_some()),
+        Err(error) if error.code == "NoSuchBucket" => Ok(false),
+        Err(error) if error.class == Class::Denied => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 /// Lets S3 put the logs of an account's buckets into a bucket, if it may not yet.
 pub(super) async fn take_logs(s3: &Client, name: &str, account: &str) -> Result<(), ProviderError> {
     let policy = Policy::read(s3, name).await?;

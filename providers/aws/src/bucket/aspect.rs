@@ -1,6 +1,9 @@
 //! The aspects of a bucket that S3 keeps apart: each is read by a call of its own and written by another, and is one or two fields of a
 //! spec.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{
     BucketLifecycleConfiguration, BucketLoggingStatus, BucketVersioningStatus, CorsConfiguration, CorsRule,
@@ -11,6 +14,7 @@ use aws_sdk_s3::types::{
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use tokio::sync::OnceCell;
 use trueup_engine::kinds::bucket::{self, Encryption, Spec};
 use trueup_engine::provider::ProviderError;
 use trueup_engine::typed::to_value;
@@ -84,7 +88,8 @@ impl Aspect {
     }
 
     /// What is there of it.
-    pub(super) async fn read(self, s3: &Client, name: &str, sent: Option<&Value>) -> Result<Part, ProviderError> {
+    pub(super) async fn read(self, look: &Look<'_>, name: &str, sent: Option<&Value>) -> Result<Part, ProviderError> {
+        let s3 = look.s3;
         match self {
             Self::Access => access::read(s3, name, sent).await,
             Self::Versioning => read_versioning(s3, name).await,
@@ -93,7 +98,7 @@ impl Aspect {
             Self::Ownership => read_ownership(s3, name).await,
             Self::Lifecycle => read_lifecycle(s3, name).await,
             Self::Cors => read_cors(s3, name).await,
-            Self::Logging => read_logging(s3, name, sent).await,
+            Self::Logging => read_logging(look, name, sent).await,
         }
     }
 
@@ -315,14 +320,39 @@ async fn write_cors(s3: &Client, name: &str, spec: &Spec) -> Result<(), Provider
     written.map(drop).map_err(|error| failed("set its CORS rules", &error))
 }
 
-/// The bucket that takes the log is seen as the resource that was sent, while it is that one still.
-async fn read_logging(s3: &Client, name: &str, sent: Option<&Value>) -> Result<Part, ProviderError> {
-    let there = s3.get_bucket_logging().bucket(name).send().await;
+/// One look at buckets, in which nothing is asked twice.
+pub(super) struct Look<'a> {
+    pub(super) s3: &'a Client,
+    /// Whether S3 may put logs into a bucket, by its name.
+    takes_logs: Mutex<BTreeMap<String, Arc<OnceCell<bool>>>>,
+}
+
+impl<'a> Look<'a> {
+    pub(super) fn new(s3: &'a Client) -> Self {
+        Self { s3, takes_logs: Mutex::default() }
+    }
+
+    async fn takes_logs(&self, bucket: &str) -> Result<bool, ProviderError> {
+        let cell = {
+            let mut known = self.takes_logs.lock().unwrap_or_else(PoisonError::into_inner);
+            known.entry(bucket.to_owned()).or_default().clone()
+        };
+        cell.get_or_try_init(|| access::takes_logs(self.s3, bucket)).await.copied()
+    }
+}
+
+/// The bucket that takes the log is seen as the resource that was sent, while it is that one still. Where S3 may not put the log there any
+/// more, there is none.
+async fn read_logging(look: &Look<'_>, name: &str, sent: Option<&Value>) -> Result<Part, ProviderError> {
+    let there = look.s3.get_bucket_logging().bucket(name).send().await;
     let there = there.map_err(|error| failed("read where its log goes", &error))?;
     let Some(log) = there.logging_enabled() else { return Ok(Part::of("logging", Value::Null)) };
     let sent = sent.and_then(|sent| sent.get("logging")?.get("bucket"));
     let sent_name = sent.and_then(|bucket| bucket.get("attributes")?.get("name")?.as_str());
     let bucket = match sent {
+        Some(_) if sent_name == Some(log.target_bucket()) && !look.takes_logs(log.target_bucket()).await? => {
+            return Ok(Part::of("logging", Value::Null));
+        }
         Some(bucket) if sent_name == Some(log.target_bucket()) => bucket.clone(),
         _ => Value::from(log.target_bucket()),
     };

@@ -12,7 +12,7 @@ use trueup_state::map::Map;
 use trueup_state::{Class, FieldPath, Request, Value};
 
 use super::OPTIONS;
-use super::aspect::{self, Aspect, Part};
+use super::aspect::{self, Aspect, Look, Part};
 use crate::clients::Clients;
 use crate::tags;
 
@@ -28,10 +28,10 @@ pub(super) struct Seen {
 
 impl Seen {
     /// What is there, in what a spec says something of.
-    pub(super) async fn read(s3: &Client, name: &str, sent: Option<&Value>) -> Result<Self, ProviderError> {
+    pub(super) async fn read(look: &Look<'_>, name: &str, sent: Option<&Value>) -> Result<Self, ProviderError> {
         let aspects = Aspect::ALL.into_iter().filter(|aspect| aspect.is_asked(sent));
-        let parts = aspects.map(|aspect| async move { Ok((aspect, aspect.read(s3, name, sent).await?)) });
-        let (parts, tags) = futures::try_join!(futures::future::try_join_all(parts), aspect::read_tags(s3, name))?;
+        let parts = aspects.map(|aspect| async move { Ok((aspect, aspect.read(look, name, sent).await?)) });
+        let (parts, tags) = futures::try_join!(futures::future::try_join_all(parts), aspect::read_tags(look.s3, name))?;
         Ok(Self { parts: parts.into_iter().collect(), tags })
     }
 
@@ -79,7 +79,7 @@ pub(super) async fn level(
 ) -> Result<(), ProviderError> {
     let spec = unset(from_value(&request.spec)?, &request.before);
     let wanted = wanted(&spec, &request.before);
-    *seen = Seen::read(&clients.s3.reads, name, Some(&wanted)).await?;
+    *seen = Seen::read(&Look::new(&clients.s3.reads), name, Some(&wanted)).await?;
     // One after the other: S3 refuses two changes of one bucket at once.
     for (aspect, part) in &mut seen.parts {
         if !part.is(&wanted) {
@@ -99,7 +99,7 @@ pub(super) async fn level(
 async fn after(aspect: Aspect, before: &Part, s3: &Client, name: &str, wanted: &Value) -> Result<Part, ProviderError> {
     let (mut tries, pause) = LAGS;
     loop {
-        let now = aspect.read(s3, name, Some(wanted)).await?;
+        let now = aspect.read(&Look::new(s3), name, Some(wanted)).await?;
         if now != *before || !aspect.is_exact() || now.is(wanted) {
             return Ok(now);
         }

@@ -31,6 +31,7 @@ use trueup_state::{Class, FieldPath, Handle, Request, Value};
 
 use crate::clients::{AT_ONCE, Clients};
 use crate::error::failed;
+use aspect::Look;
 use level::Seen;
 
 /// Where what AWS alone has stands in a spec.
@@ -66,7 +67,7 @@ impl Buckets {
 
     /// What is there of a bucket, which is gone if it is not among the names. One that is found by its name may be half-made: then it is
     /// to be asked after further.
-    async fn look(&self, names: &BTreeSet<String>, target: &Target<'_>) -> Observation {
+    async fn look(&self, look: &Look<'_>, names: &BTreeSet<String>, target: &Target<'_>) -> Observation {
         let (By::Id(name) | By::Name(name)) = target.by else {
             return Observation::Indeterminate("S3 can't be asked for a token".to_owned());
         };
@@ -82,7 +83,7 @@ impl Buckets {
                 Err(error) => return Observation::Indeterminate(error.to_string()),
             }
         }
-        let seen = match Seen::read(&self.clients.s3.reads, name, target.sent).await {
+        let seen = match Seen::read(look, name, target.sent).await {
             Ok(seen) => seen,
             Err(error) if error.code == "NoSuchBucket" => return Observation::Absent,
             Err(error) => return Observation::Indeterminate(error.to_string()),
@@ -246,6 +247,11 @@ impl Manager for Buckets {
         self.clients.api("s3")
     }
 
+    /// S3 keeps what makes up a bucket apart, so that what is missing is added; and a name that was free is soon another's.
+    fn finishes(&self) -> bool {
+        true
+    }
+
     fn retry_safety(&self) -> RetrySafety {
         RetrySafety::NamedByCaller
     }
@@ -256,7 +262,8 @@ impl Manager for Buckets {
 
     async fn observe(&self, targets: &[Target<'_>]) -> Result<Observed, ProviderError> {
         let names = self.names().await?;
-        let looks: Vec<_> = targets.iter().map(|target| self.look(&names, target)).collect();
+        let look = Look::new(&self.clients.s3.reads);
+        let looks: Vec<_> = targets.iter().map(|target| self.look(&look, &names, target)).collect();
         let observations = stream::iter(looks).buffered(AT_ONCE).collect().await;
         Ok(Observed { observations, orphans: Vec::new() })
     }

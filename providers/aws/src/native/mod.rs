@@ -2,7 +2,6 @@
 
 mod archive;
 mod describe;
-mod missing;
 mod patch;
 mod progress;
 mod published;
@@ -13,7 +12,6 @@ mod spelling;
 
 pub(crate) use archive::{Archive, Type};
 pub(crate) use describe::described;
-use missing::Missing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +20,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_cloudcontrol::types::{Operation, ProgressEvent};
 use serde_json::{Map as Object, Value as Json};
-use trueup_engine::naming::TAG_TOKEN;
+use trueup_engine::missing::Missing;
+use trueup_engine::naming::{TAG_ADDRESS, TAG_GENERATION, TAG_STACK, TAG_TOKEN};
 use trueup_engine::provider::{
     Api, Found, Identity, Manager, Observed, Progress, ProviderError, RetrySafety, Source, Target,
 };
@@ -151,7 +150,11 @@ impl Natives {
             Step::Done(_) if is_delete => Progress::Done(None),
             Step::Failed(error, _) if is_delete && error.class == Class::NotFound => Progress::Done(None),
             Step::Done(id) => self.made(request, &event, &id.or_else(|| request.id.clone()).unwrap_or_default()).await,
-            Step::Failed(error, Some(id)) if request.id.is_none() && error.class != Class::AlreadyExists => {
+            Step::Failed(error, id) if request.id.is_none() && error.class == Class::AlreadyExists => {
+                let ours = self.ours(request, id).await;
+                Progress::Failed(Box::new(ours.map_or(error.clone(), |found| error.partly(request, found))))
+            }
+            Step::Failed(error, Some(id)) if request.id.is_none() => {
                 Progress::Failed(Box::new(self.left(request, &id, error).await))
             }
             Step::Failed(error, _) => Progress::Failed(Box::new(error)),
@@ -191,6 +194,21 @@ impl Natives {
         let error = ProviderError::new(Class::Conflict, undone).code("NotServed");
         let is_new = request.id.is_none();
         Progress::Failed(Box::new(if is_new { error.partly(request, found) } else { error }))
+    }
+
+    /// What has the name of what was to be made, if this stack's own tags say that an earlier call made it for the same address: a token may
+    /// be lost or have lapsed.
+    async fn ours(&self, request: &Request, id: Option<String>) -> Option<Found> {
+        let named = match search::identity(&self.of.published, &request.spec) {
+            Identity::Is(name) => Some(name),
+            _ => schema::named(self.name())
+                .filter(|_| self.of.published.primary_identifier.len() == 1)
+                .map(|_| request.name.clone()),
+        };
+        let found = self.look(&id.or(named)?).await.ok()??;
+        let owner = tags::owner(request);
+        let is_same = |tag: &&str| owner.contains_key(*tag) && found.owner.get(*tag) == owner.get(*tag);
+        [TAG_STACK, TAG_ADDRESS, TAG_GENERATION].iter().all(is_same).then_some(found)
     }
 
     /// A create that failed and named what it was making: it is there, and ours, or it is not. Where nothing tells whose it is, only what

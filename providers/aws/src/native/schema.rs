@@ -70,6 +70,10 @@ pub(crate) fn of(published: &Published) -> Schema {
     for (_, property) in ON_DELETE.iter().filter(|(name, _)| *name == published.type_name) {
         set(&mut body, &[*property], "x-on-delete");
     }
+    let only = "AWS alone says it, of what is there: it is an attribute";
+    let instead = hidden.iter().map(|name| ((*name).to_owned(), Json::from(only)));
+    let labels = tags.iter().map(|tags| (tags.property.clone(), Json::from("say `tags` beside `properties`")));
+    body["x-instead"] = instead.chain(labels).collect::<Map<_, _>>().into();
     for key in ["oneOf", "anyOf", "allOf"] {
         if let Some(alternatives) = published.rest.get(key) {
             body[key] = expanding.expand(alternatives);
@@ -120,6 +124,12 @@ fn attributes(published: &Published, properties: &Map<String, Json>) -> Json {
     }
     attributes.insert(ID.to_owned(), json!({ "type": "string", "description": "AWS's identifier of it." }));
     json!({ "type": "object", "properties": attributes })
+}
+
+/// The property that is a type's own name, and stays as it is.
+pub(super) fn name(published: &Published) -> Option<&Pointer> {
+    let mut fixed = published.create_only_properties.iter().filter(|pointer| pointer.steps().len() == 1);
+    fixed.find(|pointer| is_name(&published.type_name, pointer.top()))
 }
 
 /// Whether a property is a type's own name: `Name`, or `QueueName` of a queue.

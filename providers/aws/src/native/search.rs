@@ -18,11 +18,15 @@ use crate::tags;
 
 /// By what a thing of a type is known: its identifier, where its spec says all of that; else the tags on it.
 pub(super) fn identity(published: &Published, spec: &Value) -> Identity {
-    let said = published.primary_identifier.iter().map(|pointer| said(spec, pointer));
-    match said.collect::<Option<Vec<_>>>().filter(|parts| !parts.is_empty()) {
+    let parts = published.primary_identifier.iter().map(|pointer| said(spec, pointer));
+    let name = || schema::name(published).and_then(|pointer| said(spec, pointer));
+    match parts.collect::<Option<Vec<_>>>().filter(|parts| !parts.is_empty()) {
         Some(parts) => Identity::Is(parts.join(schema::BETWEEN)),
-        None if is_searched(published) => Identity::Tags,
-        None => Identity::Id,
+        None => match name().filter(|_| published.can(Handler::List)) {
+            Some(name) => Identity::Called(name),
+            None if is_searched(published) => Identity::Tags,
+            None => Identity::Id,
+        },
     }
 }
 
@@ -56,16 +60,22 @@ impl Natives {
     pub(super) async fn look_at(&self, targets: &[Target<'_>]) -> Observed {
         let looks: Vec<_> = targets.iter().map(|target| self.look_at_one(target)).collect();
         let mut observations: Vec<Observation> = stream::iter(looks).buffered(AT_ONCE).collect().await;
-        let mut orphans = Vec::new();
-        if targets.iter().any(|target| self.is_by_tags(target)) {
-            match self.search(targets).await {
-                Ok(found) => orphans = found,
-                Err(error) => {
-                    let by_tags = targets.iter().zip(&mut observations).filter(|(target, _)| self.is_by_tags(target));
-                    by_tags.for_each(|(_, observation)| *observation = Observation::Indeterminate(error.to_string()));
-                }
+        if !targets.iter().any(|target| self.is_searched_for(target)) {
+            return Observed { observations, orphans: Vec::new() };
+        }
+        let found = self.search(targets).await;
+        for (target, observation) in targets.iter().zip(&mut observations).filter(|(one, _)| self.is_searched_for(one))
+        {
+            match (&found, self.called(target)) {
+                (Ok(found), Some(name)) => *observation = self.of_name(name, found),
+                (Ok(_), None) => {}
+                (Err(error), _) => *observation = Observation::Indeterminate(error.to_string()),
             }
         }
+        let is_seen =
+            |id: &str| observations.iter().any(|one| matches!(one, Observation::Present(there) if there.id == id));
+        let found = found.unwrap_or_default().into_iter();
+        let orphans = found.filter(|found| found.owner.contains_key(TAG_STACK) && !is_seen(&found.id)).collect();
         Observed { observations, orphans }
     }
 
@@ -87,21 +97,43 @@ impl Natives {
         identity(&self.of.published, spec) == Identity::Is(name.to_owned())
     }
 
-    fn is_by_tags(&self, target: &Target<'_>) -> bool {
-        let of = &self.of.published;
-        matches!(target.by, By::Name(_)) && target.sent.is_some_and(|spec| identity(of, spec) == Identity::Tags)
+    /// Whether a target takes a list of all that is there.
+    fn is_searched_for(&self, target: &Target<'_>) -> bool {
+        let by_tags = |spec| identity(&self.of.published, spec) == Identity::Tags;
+        matches!(target.by, By::Name(_)) && (target.sent.is_some_and(by_tags) || self.called(target).is_some())
     }
 
-    /// What bears owner tags, anybody's, where targets are looked for by theirs.
+    /// The name that a target is looked for by, where its spec says so and AWS does not know it by that.
+    fn called<'a>(&self, target: &Target<'a>) -> Option<&'a str> {
+        let By::Name(name) = target.by else { return None };
+        (identity(&self.of.published, target.sent?) == Identity::Called(name.to_owned())).then_some(name)
+    }
+
+    /// What has a name.
+    fn of_name(&self, name: &str, found: &[Found]) -> Observation {
+        let has_it = |found: &&Found| matches!(identity(&self.of.published, &found.spec), Identity::Called(other) if other == name);
+        let named: Vec<&Found> = found.iter().filter(has_it).collect();
+        match named[..] {
+            [] => Observation::Absent,
+            [one] => Observation::Present(Box::new(one.clone())),
+            [..] => {
+                let ids: Vec<&str> = named.iter().map(|found| found.id.as_str()).collect();
+                Observation::Indeterminate(format!("several are called `{name}`: {}", ids.join(", ")))
+            }
+        }
+    }
+
+    /// What bears owner tags, anybody's, or has a name that is looked for, in all that targets may be in.
     async fn search(&self, targets: &[Target<'_>]) -> Result<Vec<Found>, ProviderError> {
-        let specs = targets.iter().filter(|target| self.is_by_tags(target)).filter_map(|target| target.sent);
+        let specs = targets.iter().filter(|target| self.is_searched_for(target)).filter_map(|target| target.sent);
         let places: BTreeSet<String> = specs
             .filter_map(|spec| place(&self.of.published, spec))
             .map(|place| Json::Object(place).to_string())
             .collect();
+        let names: BTreeSet<&str> = targets.iter().filter_map(|target| self.called(target)).collect();
         let mut ids = BTreeSet::new();
         for place in places {
-            ids.extend(self.list(&place, |shown| self.may_be_owned(shown)).await?);
+            ids.extend(self.list(&place, |shown| self.may_be_owned(shown) || self.may_be_called(shown, &names)).await?);
         }
         targets.iter().for_each(|target| {
             if let By::Id(id) = target.by {
@@ -110,7 +142,7 @@ impl Natives {
         });
         let looks: Vec<_> = ids.iter().map(|id| self.look(id)).collect();
         let found: Vec<Option<Found>> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
-        Ok(found.into_iter().flatten().filter(|found| found.owner.contains_key(TAG_STACK)).collect())
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// Everything of the type, whoever's.
@@ -139,6 +171,13 @@ impl Natives {
             ids.extend(wanted.filter_map(|described| described.identifier().map(str::to_owned)));
         }
         Ok(ids)
+    }
+
+    /// Whether a thing has one of some names, or may have, as far as a list shows it.
+    fn may_be_called(&self, shown: Option<&str>, names: &BTreeSet<&str>) -> bool {
+        let shown: Option<Json> = shown.and_then(|text| serde_json::from_str(text).ok());
+        let name = schema::name(&self.of.published).and_then(|pointer| shown.as_ref()?.get(pointer.top())?.as_str());
+        !names.is_empty() && name.is_none_or(|name| names.contains(name))
     }
 
     /// Whether owner tags are on a thing, or may be, as far as a list shows it: most show little more than the identifier.
@@ -188,6 +227,18 @@ mod tests {
             identity(&published(&json!(["/properties/Name"]), &json!({})), &Value::Map(spec.into())),
             Identity::Id
         );
+    }
+
+    #[test]
+    fn what_is_known_otherwise_may_be_called_something() {
+        let of = |handlers: Json, properties: Json| {
+            let mut published = published(&json!(["/properties/Id"]), &handlers);
+            published.create_only_properties = serde_json::from_value(json!(["/properties/Name"])).unwrap();
+            identity(&published, &json!({ "properties": properties }).into())
+        };
+        assert_eq!(of(json!({ "list": {} }), json!({ "Name": "a" })), Identity::Called("a".to_owned()));
+        assert_eq!(of(json!({ "list": {} }), json!({ "Port": 1 })), Identity::Tags);
+        assert_eq!(of(json!({}), json!({ "Name": "a" })), Identity::Id);
     }
 
     #[test]

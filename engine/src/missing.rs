@@ -1,25 +1,27 @@
-//! A type that can't be managed: what says so, with the line that names it.
+//! A native kind that can't be managed: what says so, with the line that names it.
 
 use async_trait::async_trait;
 use serde_json::json;
-use trueup_engine::provider::{Manager, Observed, Progress, ProviderError, RetrySafety, Target};
-use trueup_engine::schema::{Problem, Schema};
 use trueup_state::{Class, FieldPath, Handle, Request, Value};
 
-/// Refuses everything.
-pub(crate) struct Missing {
+use crate::provider::{Manager, Observed, Progress, ProviderError, RetrySafety, Target};
+use crate::schema::{Problem, Schema};
+
+/// The manager of such a kind: it refuses everything.
+pub struct Missing {
     why: String,
     schema: Schema,
 }
 
 impl Missing {
-    pub(crate) fn new(why: String) -> Self {
+    /// The manager, and why there is no other.
+    pub fn new(why: String) -> Self {
         let anything = json!({ "type": "object" });
         Self { why, schema: Schema::new(1, anything.clone(), anything, false) }
     }
 
     fn error(&self) -> ProviderError {
-        ProviderError::new(Class::Invalid { field: None }, self.why.clone()).code("UnsupportedActionException")
+        ProviderError::new(Class::Invalid { field: None }, self.why.clone()).code("UnsupportedKind")
     }
 }
 
