@@ -29,10 +29,10 @@ const HOME: &str = ".trueup";
 const KEY: &str = "TRUEUP_KEY";
 
 /// The providers that a build may leave out.
-const LEFT_OUT: [&str; 3] = ["local", "sim", "aws"];
+const LEFT_OUT: [&str; 4] = ["local", "sim", "aws", "gcp"];
 
 /// The providers that are yet to be written.
-const PLANNED: [&str; 1] = ["gcp"];
+const PLANNED: [&str; 1] = ["azure"];
 
 /// Whether what is kept of clouds' own schemas has to do.
 static OFFLINE: OnceLock<bool> = OnceLock::new();
@@ -188,6 +188,12 @@ fn providers(clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Result<Provi
         let aws = trueup_provider_aws::AwsProvider::new(cache_home()?.join("aws-types"), is_offline, clock.clone());
         providers.insert("aws".to_owned(), Arc::new(aws));
     }
+    #[cfg(feature = "gcp")]
+    {
+        let is_offline = OFFLINE.get().copied().unwrap_or_default();
+        let gcp = trueup_provider_gcp::GcpProvider::new(cache_home()?.join("gcp-apis"), is_offline, clock.clone());
+        providers.insert("gcp".to_owned(), Arc::new(gcp));
+    }
     Ok(providers)
 }
 
@@ -212,7 +218,7 @@ fn machine_home() -> Result<PathBuf, Failure> {
 }
 
 /// Where what can be had again is kept, for all stacks of this user.
-#[cfg(feature = "aws")]
+#[cfg(any(feature = "aws", feature = "gcp"))]
 fn cache_home() -> Result<PathBuf, Failure> {
     let path = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|home| home.join(".cache")));

@@ -76,23 +76,17 @@ fn a_directory_that_cannot_be_is_told() {
 }
 
 #[test]
-fn a_cloud_that_is_not_in_this_program_is_said_so() {
+fn a_cloud_is_begun_with_or_what_builds_it_in_is_said() {
     let place = Place::new();
-    let (provider, given) = ("gcp", ["--var", "project=p"]);
-    let at = format!("{provider}/blueprint.yaml");
-    let validate = [&["validate", &at], &given[..]].concat();
-    place.run(&["init", provider, "--provider", provider]).exits(0).says(&format!("no provider `{provider}`"));
-    place.run(&validate).exits(1).complains(&format!("this version has no provider `{provider}` yet"));
-    let elsewhere = format!("{provider}-2");
-    let told = place.run(&["init", &elsewhere, "--provider", provider, "--json"]).exits(0).json();
-    assert!(told["missing"].as_str().unwrap().contains(provider), "{told}");
-
-    // But for who makes it, all of it is right.
-    let text = uncommented(&fs::read_to_string(place.path(&at)).unwrap());
-    let (settings, other) = (format!("\n  {provider}: {{"), format!("provider: {provider}"));
-    let start = text.find(&settings).unwrap() + 1;
-    let end = start + text[start..].find('\n').unwrap();
-    let text = format!("{}  local: {{}}{}", &text[..start], &text[end..]);
-    fs::write(place.path(&at), text.replace(&other, "provider: local")).unwrap();
-    place.run(&validate).exits(0).says("4 resources");
+    let validate = ["validate", "gcp/blueprint.yaml", "--var", "project=acme-research"];
+    let ran = place.run(&["init", "gcp", "--provider", "gcp"]).exits(0);
+    if cfg!(feature = "gcp") {
+        ran.says_not("not built into this program");
+        place.run(&validate).exits(0).says("3 resources");
+    } else {
+        ran.says("Build it in: cargo install --path . --features gcp");
+        place.run(&validate).exits(1).complains("is not built into this program");
+        let told = place.run(&["init", "gcp-2", "--provider", "gcp", "--json"]).exits(0).json();
+        assert!(told["missing"].as_str().unwrap().contains("gcp"), "{told}");
+    }
 }

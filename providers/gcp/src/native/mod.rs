@@ -1,0 +1,556 @@
+//! Native kinds: whatever a REST API of Google's can make, read and delete, by the discovery document that Google publishes of it.
+
+mod archive;
+mod change;
+mod collection;
+mod describe;
+mod document;
+mod operation;
+mod prose;
+mod schema;
+mod search;
+mod template;
+
+pub(crate) use archive::{Archive, Type};
+pub(crate) use describe::described;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::Method;
+use serde_json::{Map as Object, Value as Json};
+use trueup_engine::missing::Missing;
+use trueup_engine::naming::{NameRule, TAG_TOKEN};
+use trueup_engine::provider::{Api, Found, Identity, Manager, Observed, Progress, ProviderError, RetrySafety, Target};
+use trueup_engine::schema::{Effect, Problem, Schema};
+use trueup_state::map::Map;
+use trueup_state::{Class, Clock, FieldPath, Handle, Request, Value, codec};
+
+use crate::clients::{Call, Clients};
+use crate::labels;
+use collection::{Mask, Named, Update};
+use operation::{Step, Work, is_operation, step};
+use template::Template;
+
+/// For how many seconds what was made may not be seen yet.
+const LAG: i64 = 120;
+
+/// How long what was made may be missing from lists.
+const GRACE: Duration = Duration::from_mins(2);
+
+/// Whether a name is a native kind's, by how it is written: an API, its version, and a collection.
+pub(crate) fn is_native(name: &str) -> bool {
+    let version = name.split('.').nth(1).and_then(|version| version.strip_prefix('v'));
+    version.is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// The API, the version and the collection of a native kind: `pubsub`, `v1` (or `v1.4`), `projects.topics`.
+fn parts(kind: &str) -> Option<(&str, &str, &str)> {
+    let (api, rest) = kind.split_once('.')?;
+    let is_number = |step: &str| step.chars().all(|c| c.is_ascii_digit());
+    let (mut end, mut steps) = (0, rest.split('.').enumerate());
+    while let Some((place, step)) = steps.next().filter(|(place, step)| *place == 0 || is_number(step)) {
+        end += step.len() + usize::from(place > 0);
+    }
+    Some((api, &rest[..end], rest.get(end + 1..).filter(|way| !way.is_empty())?))
+}
+
+/// Whether kinds of an API can be managed, by the API's discovery document; why one can't be. All that would be done with each is made
+/// ready.
+pub fn manageable(document: &Json, kinds: &[String]) -> Vec<Result<(), String>> {
+    let document: document::Document = match serde_json::from_value(document.clone()) {
+        Ok(document) => document,
+        Err(error) => return kinds.iter().map(|_| Err(error.to_string())).collect(),
+    };
+    let is_it = |kind: &String| {
+        let (_, _, way) = parts(kind).ok_or_else(|| format!("`{kind}` names no collection"))?;
+        let collection = collection::Collection::of(kind, &document, way)?;
+        let schema = schema::of(&document, &collection);
+        let problems = schema.problems(&serde_json::json!({ "no_such_field": 1 }).into());
+        if problems.is_empty() { Err(format!("the schema of {kind} takes anything")) } else { Ok(()) }
+    };
+    kinds.iter().map(is_it).collect()
+}
+
+/// What a call is told in its query, and what it sends.
+type Told = (Vec<(String, String)>, Json);
+
+/// The manager of one kind in one project and place.
+struct Natives {
+    clients: Arc<Clients>,
+    clock: Arc<dyn Clock>,
+    of: Arc<Type>,
+}
+
+impl Natives {
+    fn name(&self) -> &str {
+        &self.of.collection.kind
+    }
+
+    /// Seconds since 1970.
+    fn now(&self) -> i64 {
+        self.clock.now().0 / 1000
+    }
+
+    /// What a thing is in, by its spec and where its provider is. The error says what to say.
+    fn parent(&self, spec: &Value) -> Result<String, String> {
+        let text = |name: &str| spec.get(name).and_then(|text| text.revealed().as_str()).map(str::to_owned);
+        if let Some(parent) = text("parent") {
+            return Ok(parent.trim_matches('/').to_owned());
+        }
+        let template = self.of.collection.parent();
+        let place = |_, name: &str| match name.trim_end_matches("Id").trim_end_matches('s') {
+            "project" => Some(self.clients.project.clone()),
+            "location" | "region" => text("location").or_else(|| self.clients.region.clone()),
+            "zone" => text("location").or_else(|| self.clients.zone.clone()),
+            _ => None,
+        };
+        template.fill(place).map_err(|name| match name.trim_end_matches("Id").trim_end_matches('s') {
+            "location" | "region" => "there is no region: say `region` of its provider, or `location`".to_owned(),
+            "zone" => "there is no zone: say `zone` of its provider".to_owned(),
+            _ => format!("say `parent`: what it is in, as `{template}`"),
+        })
+    }
+
+    /// The id of what has a name, or would have it.
+    fn id_of(&self, name: &str, spec: &Value) -> Result<String, String> {
+        let of = &self.of.collection;
+        let parent = self.parent(spec)?;
+        let word = of.shape.word(of.shape.len().saturating_sub(2)).unwrap_or_default();
+        let last = prose::last(&of.kind, name, &self.clients.project);
+        let segments = [parent.as_str(), word, &last].into_iter().filter(|segment| !segment.is_empty());
+        Ok(segments.collect::<Vec<_>>().join("/"))
+    }
+
+    /// The id of a thing, by what Google says of it.
+    fn named(&self, shown: &Json) -> Option<String> {
+        let of = &self.of.collection;
+        let text = |name: &str| shown.get(name).and_then(Json::as_str);
+        let whole = text("name").filter(|name| of.shape.read(name).is_some());
+        let link = || {
+            let (_, path) = text("selfLink")?.split_once(&format!("/{}/", of.prefix))?;
+            of.shape.read(path).map(|_| path)
+        };
+        whole.or_else(link).map(str::to_owned)
+    }
+
+    /// A path of the API's, for an id or what it begins with.
+    fn path(&self, template: &Template, id: &str) -> Result<String, ProviderError> {
+        let of = &self.of.collection;
+        let parts: Vec<&str> = id.split('/').collect();
+        let named: BTreeMap<&str, &str> = of.shape.read(id).into_iter().flatten().collect();
+        let is_same = template.leads(&of.shape);
+        let value = |place: usize, name: &str| {
+            let value = if is_same { parts.get(place).copied() } else { named.get(name).copied() };
+            value.map(str::to_owned)
+        };
+        let path = template.fill(value).map_err(|name| {
+            ProviderError::new(
+                Class::Invalid { field: None },
+                format!("{id} does not say the `{name}` of {}", self.name()),
+            )
+        })?;
+        Ok(if of.prefix.is_empty() { path } else { format!("{}/{path}", of.prefix) })
+    }
+
+    /// What a call must be told in its query.
+    fn demanded(&self, method: &document::Method) -> Vec<(String, String)> {
+        let is_needed = method.parameters.get("project").is_some_and(|told| told.required && told.location == "query");
+        if is_needed { vec![("project".to_owned(), self.clients.project.clone())] } else { Vec::new() }
+    }
+
+    fn call<'a>(
+        &'a self,
+        doing: &'a str,
+        method: Method,
+        path: String,
+        query: Vec<(String, String)>,
+        body: Option<Json>,
+    ) -> Call<'a> {
+        let of = &self.of.collection;
+        Call { doing, method, api: (&of.api, &of.root), path, query, body }
+    }
+
+    /// What Google says of a thing, all of it; none where it is gone.
+    async fn model(&self, id: &str) -> Result<Option<Json>, ProviderError> {
+        let doing = format!("read {} {id}", self.name());
+        let path = self.path(&self.of.collection.shape, id)?;
+        match self.clients.read(&self.call(&doing, Method::GET, path, Vec::new(), None)).await {
+            Ok(model) => Ok(Some(model)),
+            Err(error) if error.class == Class::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn look(&self, id: &str) -> Result<Option<Found>, ProviderError> {
+        Ok(self.model(id).await?.map(|model| self.found(id, &model)))
+    }
+
+    /// A thing by what Google says of it.
+    fn found(&self, id: &str, model: &Json) -> Found {
+        let of = &self.of.collection;
+        let fields = model.as_object().cloned().unwrap_or_default();
+        let names = self.of.schema.attribute_names();
+        let attributes = fields.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        let mut attributes: Map = attributes.map(|(name, value)| (name.clone(), sealed(name, value))).collect();
+        attributes.insert(schema::ID.to_owned(), id.into());
+        let (owner, theirs) = labels::apart(self.labels(&fields));
+        let parts: Vec<&str> = id.split('/').collect();
+        let (parent, last) =
+            (parts[..parts.len().saturating_sub(2)].join("/"), parts.last().copied().unwrap_or_default());
+        let mut spec = vec![("parent".to_owned(), parent.into()), ("tags".to_owned(), Value::Map(theirs))];
+        if of.is_named() {
+            spec.push(("name".to_owned(), last.split('@').next().unwrap_or_default().into()));
+        }
+        let place = of.shape.read(id).into_iter().flatten().find(|(name, _)| name.starts_with("location"));
+        spec.extend(place.map(|(_, place)| ("location".to_owned(), place.into())));
+        let settable =
+            |name: &String| self.of.schema.field(&FieldPath::from_iter(["properties", name.as_str()])).is_some();
+        let body: Object<_, _> = fields.into_iter().filter(|(name, _)| settable(name)).collect();
+        spec.push(("properties".to_owned(), Json::Object(body).into()));
+        Found {
+            id: id.to_owned(),
+            spec: Value::Map(spec.into_iter().collect()),
+            attributes: Value::Map(attributes),
+            owner,
+            pending: None,
+        }
+    }
+
+    /// The labels on a thing.
+    fn labels(&self, fields: &Object<String, Json>) -> Vec<(String, String)> {
+        let there = self.of.collection.labels.as_ref().and_then(|name| fields.get(name)?.as_object());
+        let label = |(key, value): (&String, &Json)| Some((key.clone(), value.as_str()?.to_owned()));
+        there.into_iter().flatten().filter_map(label).collect()
+    }
+
+    /// The fields that a request asks for. `there`: those of the thing as it is, if there is one.
+    fn wanted(
+        &self,
+        request: &Request,
+        there: Option<&Object<String, Json>>,
+    ) -> Result<Object<String, Json>, ProviderError> {
+        let mut wanted = said(&request.spec)?;
+        let Some(field) = &self.of.collection.labels else { return Ok(wanted) };
+        let tags = request.spec.get("tags").and_then(codec::reveal).unwrap_or_default();
+        let tags = tags.as_object().cloned().unwrap_or_default();
+        let is_new = there.is_none();
+        // What a thing was made by stays: it is no change of it.
+        let owner = labels::owner(request).into_iter().filter(|(key, _)| is_new || !labels::is_kept(key));
+        let kept = there.map(|there| self.labels(there)).unwrap_or_default();
+        let kept = kept.into_iter().filter(|(key, _)| labels::is_kept(key));
+        let labels: Object<_, _> =
+            tags.into_iter().chain(owner.chain(kept).map(|(key, value)| (key, value.into()))).collect();
+        if !(labels.is_empty() && is_new) {
+            wanted.insert(field.clone(), labels.into());
+        }
+        Ok(wanted)
+    }
+
+    /// What a create sends, and what stands in its query.
+    fn made_of(&self, request: &Request, id: &str) -> Result<Told, ProviderError> {
+        let create = &self.of.collection.create;
+        let mut body = Json::Object(self.wanted(request, None)?);
+        let (mut query, mut beside) = (self.demanded(&create.method), None);
+        match &create.named {
+            Named::Path | Named::Server => {}
+            Named::Query(name) => query.push((name.clone(), request.name.clone())),
+            Named::Beside(name) => beside = Some((name.clone(), request.name.clone())),
+            Named::Last(field) => put(&mut body, field, request.name.as_str()),
+            Named::Whole(field) => put(&mut body, field, id),
+        }
+        if create.method.takes("requestId") {
+            query.push(("requestId".to_owned(), request.token.to_string()));
+        }
+        let Some(inside) = &create.inside else { return Ok((query, body)) };
+        let mut whole = Object::from_iter([(inside.clone(), body)]);
+        whole.extend(beside.map(|(name, id)| (name, Json::from(id))));
+        Ok((query, whole.into()))
+    }
+
+    /// What comes of an answer.
+    async fn after(
+        &self,
+        doing: &str,
+        request: &Request,
+        work: Work,
+        answer: &Json,
+    ) -> Result<Progress, ProviderError> {
+        if !is_operation(answer) {
+            let id = work.id.clone().or_else(|| self.named(answer));
+            return self.finished(request, Work { id, ..work }).await;
+        }
+        match step(doing, &self.of.collection, &work, answer) {
+            Step::Goes(work) => Ok(work.pending(None)),
+            Step::Over(name) => {
+                let named = name.filter(|name| self.of.collection.shape.read(name).is_some());
+                let id = work.id.clone().or(named);
+                self.finished(request, Work { id, ..work }).await
+            }
+            Step::Failed(error) if work.verb == "delete" && error.class == Class::NotFound => Ok(Progress::Done(None)),
+            Step::Failed(error) => Ok(Progress::Failed(Box::new(self.left(request, &work, error).await))),
+        }
+    }
+
+    /// What is there after work that is over. Its read may lag behind, and it can't be said that nothing was made.
+    async fn finished(&self, request: &Request, work: Work) -> Result<Progress, ProviderError> {
+        if work.verb == "delete" {
+            return Ok(Progress::Done(None));
+        }
+        let silent = || ProviderError::new(Class::Internal, format!("{}: Google does not say its name", self.name()));
+        let id = work.id.clone().ok_or_else(|| silent().outcome_unknown())?;
+        let error = match self.look(&id).await {
+            Ok(Some(found)) => return Ok(Progress::Done(Some(Box::new(found)))),
+            Ok(None) => ProviderError::new(Class::NotFound, format!("{} {id} is gone", self.name())),
+            Err(error) => error,
+        };
+        let since = if work.since == 0 { self.now() } else { work.since };
+        if self.now() - since < LAG {
+            return Ok(Work { at: None, since, ..work }.pending(Some(error.message)));
+        }
+        if error.class == Class::NotFound {
+            return Ok(Progress::Failed(Box::new(error)));
+        }
+        let blind = self.found(&id, &Json::Object(Object::new()));
+        let seen = Found { spec: request.spec.clone(), ..blind };
+        Ok(Progress::Failed(Box::new(error.partly(request, seen))))
+    }
+
+    /// A create that failed: what it left is ours, or nothing is there.
+    async fn left(&self, request: &Request, work: &Work, error: ProviderError) -> ProviderError {
+        if work.verb != "create" || error.class == Class::AlreadyExists {
+            return error;
+        }
+        let Some(id) = &work.id else { return error };
+        let Ok(Some(found)) = self.look(id).await else { return error };
+        let is_ours = match &self.of.collection.labels {
+            Some(_) => found.owner.get(TAG_TOKEN) == request.owner.get(TAG_TOKEN),
+            // It was taken, so the name was free.
+            None => true,
+        };
+        if is_ours { error.partly(request, found) } else { error }
+    }
+
+    /// What an update sends, to what is there; none where nothing changes.
+    fn changed(
+        &self,
+        update: &Update,
+        request: &Request,
+        there: &Object<String, Json>,
+    ) -> Result<Option<Told>, ProviderError> {
+        let (wanted, mut before) = (self.wanted(request, Some(there))?, said(&request.before)?);
+        let labels = self.of.collection.labels.as_ref();
+        before.extend(labels.and_then(|name| Some((name.clone(), there.get(name)?.clone()))));
+        let is_map = |path: &str| {
+            let schema = self.of.schema.field(&FieldPath::parse(&format!("properties.{path}")));
+            labels.is_some_and(|labels| labels == path)
+                || schema.is_some_and(|schema| schema.get("properties").is_none())
+        };
+        let change = change::change(&before, there, &wanted, (update.mask, &is_map));
+        if change.paths.is_empty() {
+            return Ok(None);
+        }
+        let mask = change.paths.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+        let mut query = self.demanded(&update.method);
+        let mut body = Json::Object(change.body);
+        if let Some(inside) = &update.inside {
+            body = Json::Object(Object::from_iter([(inside.clone(), body)]));
+        }
+        match update.mask {
+            Mask::Query => query.push(("updateMask".to_owned(), mask)),
+            Mask::Body => body["updateMask"] = mask.into(),
+            Mask::Merge | Mask::All => {}
+        }
+        if update.method.takes("requestId") {
+            query.push(("requestId".to_owned(), request.token.to_string()));
+        }
+        Ok(Some((query, body)))
+    }
+}
+
+/// The properties of a spec, all of which are known.
+fn said(spec: &Value) -> Result<Object<String, Json>, ProviderError> {
+    let unknown = || ProviderError::new(Class::Internal, "a part of the spec is not known");
+    let body = spec.get("properties").cloned().unwrap_or_default();
+    match codec::reveal(&body).ok_or_else(unknown)? {
+        Json::Object(map) => Ok(map),
+        _ => Ok(Object::new()),
+    }
+}
+
+/// Puts a text where a path leads to.
+fn put(body: &mut Json, path: &str, text: &str) {
+    let target = path.split('.').fold(body, |at, step| &mut at[step]);
+    *target = text.into();
+}
+
+/// A value of Google's, in which what is called a secret is one.
+fn sealed(name: &str, value: &Json) -> Value {
+    if schema::is_secret(name) && !value.is_null() {
+        return Value::secret(value.clone().into());
+    }
+    match value {
+        Json::Object(map) => Value::Map(map.iter().map(|(name, inner)| (name.clone(), sealed(name, inner))).collect()),
+        Json::Array(items) => Value::List(items.iter().map(|item| sealed("", item)).collect()),
+        other => other.clone().into(),
+    }
+}
+
+/// The method of a call, as documents write it.
+fn verb(method: &document::Method) -> Method {
+    method.verb.parse().unwrap_or(Method::POST)
+}
+
+#[async_trait]
+impl Manager for Natives {
+    fn schema(&self) -> &Schema {
+        &self.of.schema
+    }
+
+    /// What has no update is made anew for any change.
+    fn effect(&self, before: &Value, after: &Value) -> Effect {
+        match self.schema().effect(before, after) {
+            Effect::InPlace if self.of.collection.update.is_none() => {
+                let is_other = |field: &&str| before.get(field) != after.get(field);
+                Effect::Replace(
+                    ["properties", "tags"]
+                        .iter()
+                        .filter(|field| is_other(field))
+                        .map(|field| FieldPath::parse(field))
+                        .collect(),
+                )
+            }
+            other => other,
+        }
+    }
+
+    fn check(&self, spec: &Value) -> Vec<Problem> {
+        let mut problems = labels::problems(spec);
+        let is_known = !["parent", "location"].iter().any(|field| spec.get(field).is_some_and(Value::has_unknown));
+        if is_known && let Err(why) = self.parent(spec) {
+            problems.push(Problem::new(FieldPath::root(), why));
+        }
+        problems
+    }
+
+    fn api(&self) -> Api {
+        self.clients.api(&self.of.collection.api)
+    }
+
+    fn retry_safety(&self) -> RetrySafety {
+        match self.known_by() {
+            Identity::Name => RetrySafety::NamedByCaller,
+            Identity::Tags => RetrySafety::OwnerTag { grace: GRACE },
+            _ => RetrySafety::None,
+        }
+    }
+
+    fn name_rule(&self) -> NameRule {
+        let usual = NameRule::default();
+        prose::name_rule(self.name()).map_or(usual, |(longest, separator)| NameRule { longest, separator, ..usual })
+    }
+
+    fn identity(&self, _spec: &Value) -> Identity {
+        self.known_by()
+    }
+
+    async fn observe(&self, targets: &[Target<'_>]) -> Result<Observed, ProviderError> {
+        Ok(self.look_at(targets).await)
+    }
+
+    async fn create(&self, request: &Request) -> Result<Progress, ProviderError> {
+        let (doing, of) = (format!("create {}", self.name()), &self.of.collection);
+        let invalid = |why: String| ProviderError::new(Class::Invalid { field: None }, format!("{doing}: {why}"));
+        let id = if of.is_named() { Some(self.id_of(&request.name, &request.spec).map_err(invalid)?) } else { None };
+        let place = match &id {
+            Some(id) => id.clone(),
+            None => self.parent(&request.spec).map_err(invalid)?,
+        };
+        let (query, body) = self.made_of(request, &place)?;
+        let path = self.path(&of.create.path, &place)?;
+        let call = self.call(&doing, verb(&of.create.method), path, query, Some(body));
+        let answer = self.clients.send(&call).await?;
+        let work = Work { verb: "create".to_owned(), id, at: None, since: 0 };
+        self.after(&doing, request, work, &answer).await
+    }
+
+    async fn update(&self, request: &Request) -> Result<Progress, ProviderError> {
+        let (doing, id) = (format!("update {}", self.name()), request.id.clone().unwrap_or_default());
+        let gone = || ProviderError::new(Class::NotFound, format!("{doing}: it is gone"));
+        let there = self.model(&id).await?.ok_or_else(gone)?;
+        let fields = there.as_object().cloned().unwrap_or_default();
+        let Some(update) = &self.of.collection.update else {
+            return Err(ProviderError::new(
+                Class::Invalid { field: None },
+                format!("{doing}: Google has no call for it"),
+            ));
+        };
+        let Some((query, body)) = self.changed(update, request, &fields)? else {
+            return Ok(Progress::Done(Some(Box::new(self.found(&id, &there)))));
+        };
+        let path = self.path(&self.of.collection.shape, &id)?;
+        let answer = self.clients.send(&self.call(&doing, verb(&update.method), path, query, Some(body))).await?;
+        let work = Work { verb: "update".to_owned(), id: Some(id), at: None, since: 0 };
+        self.after(&doing, request, work, &answer).await
+    }
+
+    async fn delete(&self, request: &Request) -> Result<Progress, ProviderError> {
+        let Some(id) = request.id.clone() else { return Ok(Progress::Done(None)) };
+        let (doing, of) = (format!("delete {}", self.name()), &self.of.collection);
+        let path = self.path(&of.shape, &id)?;
+        let query = if of.delete.takes("requestId") {
+            vec![("requestId".to_owned(), request.token.to_string())]
+        } else {
+            Vec::new()
+        };
+        let answer = match self.clients.send(&self.call(&doing, verb(&of.delete), path, query, None)).await {
+            Ok(answer) => answer,
+            Err(error) if error.class == Class::NotFound => return Ok(Progress::Done(None)),
+            Err(error) => return Err(error),
+        };
+        let work = Work { verb: "delete".to_owned(), id: Some(id), at: None, since: 0 };
+        self.after(&doing, request, work, &answer).await
+    }
+
+    async fn poll(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError> {
+        let work = Work::of(handle);
+        let doing = format!("{} {}", work.verb, self.name());
+        let Some(at) = work.at.clone() else { return self.finished(request, work).await };
+        let call = self.call(&doing, Method::GET, at, Vec::new(), None);
+        match self.clients.read(&call).await {
+            Ok(answer) => self.after(&doing, request, work, &answer).await,
+            // Google forgets what is long over: what is there tells what became of it.
+            Err(error) if error.class == Class::NotFound && work.id.is_some() => self.finished(request, work).await,
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The manager of a kind, or what says why there is none.
+pub(crate) fn manager(
+    clients: &Arc<Clients>,
+    clock: &Arc<dyn Clock>,
+    of: Result<Arc<Type>, String>,
+) -> Arc<dyn Manager> {
+    match of {
+        Ok(of) => Arc::new(Natives { clients: clients.clone(), clock: clock.clone(), of }),
+        Err(why) => Arc::new(Missing::new(why)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_an_api_its_version_and_a_collection() {
+        assert!(is_native("pubsub.v1.projects.topics") && is_native("x.v1beta1.y"));
+        assert!(!is_native("AWS::SQS::Queue") && !is_native("bucket") && !is_native("a.b.c") && !is_native("aws.very"));
+        assert_eq!(parts("pubsub.v1.projects.topics"), Some(("pubsub", "v1", "projects.topics")));
+        assert_eq!(parts("dfareporting.v3.3.eventTags"), Some(("dfareporting", "v3.3", "eventTags")));
+        assert_eq!(parts("pubsub.v1"), None);
+        assert_eq!(parts("pubsub.v1."), None);
+    }
+}

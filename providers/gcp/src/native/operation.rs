@@ -1,0 +1,121 @@
+//! Work that goes on at Google after it was asked for: what is kept of it, and what it says.
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use trueup_engine::provider::{Progress, ProviderError};
+use trueup_state::Handle;
+
+use super::collection::Collection;
+use crate::error::of_operation;
+
+/// When to ask again.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// What is known of work between two looks at it: plain data, and no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Work {
+    /// `create`, `update` or `delete`.
+    pub(crate) verb: String,
+    /// The id of the thing, where it is known.
+    pub(crate) id: Option<String>,
+    /// The path that it is asked after by, below the API's root; none where it is over, and what was made does not show yet.
+    pub(crate) at: Option<String>,
+    /// Since when it is waited for what was made to show, in seconds since 1970.
+    pub(crate) since: i64,
+}
+
+/// How work is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Step {
+    /// It goes on.
+    Goes(Work),
+    /// It is over; the name of what it was about, where it says so.
+    Over(Option<String>),
+    /// It failed.
+    Failed(ProviderError),
+}
+
+impl Work {
+    pub(crate) fn handle(&self) -> Handle {
+        Handle(json!({ "verb": self.verb, "id": self.id, "at": self.at, "since": self.since }))
+    }
+
+    pub(crate) fn of(handle: &Handle) -> Self {
+        let text = |name: &str| handle.0.get(name).and_then(Json::as_str).map(str::to_owned);
+        Self {
+            verb: text("verb").unwrap_or_default(),
+            id: text("id"),
+            at: text("at"),
+            since: handle.0.get("since").and_then(Json::as_i64).unwrap_or_default(),
+        }
+    }
+
+    pub(crate) fn pending(&self, note: Option<String>) -> Progress {
+        Progress::Pending { id: self.id.clone(), handle: self.handle(), poll_after: AGAIN, amount: None, note }
+    }
+}
+
+/// Whether an answer is work, and not a thing: what the two forms of operations have, and no thing has.
+pub(crate) fn is_operation(answer: &Json) -> bool {
+    let named = answer.get("name").and_then(Json::as_str).unwrap_or_default();
+    answer.get("kind").and_then(Json::as_str).is_some_and(|kind| kind.ends_with("#operation"))
+        || named.starts_with("operations/")
+        || named.contains("/operations/")
+        || answer.get("operationType").is_some()
+}
+
+/// How work is, by what is said of it.
+pub(crate) fn step(doing: &str, of: &Collection, work: &Work, said: &Json) -> Step {
+    let text = |name: &str| said.get(name).and_then(Json::as_str);
+    if let Some(error) = said.get("error").filter(|error| !error.is_null()) {
+        return Step::Failed(of_operation(doing, error, said.get("httpErrorStatusCode").and_then(Json::as_u64)));
+    }
+    let is_done = said.get("done") == Some(&Json::Bool(true)) || text("status") == Some("DONE");
+    if !is_done {
+        let at = match text("selfLink") {
+            Some(link) => below(link),
+            None => format!("{}/{}", of.prefix, text("name").unwrap_or_default()),
+        };
+        return Step::Goes(Work { at: Some(at), ..work.clone() });
+    }
+    let response = |name: &str| said.get("response")?.get(name)?.as_str().map(str::to_owned);
+    Step::Over(response("name"))
+}
+
+/// What is below the root of an API in an address.
+fn below(link: &str) -> String {
+    let path = link.split_once("://").map_or(link, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
+    path.trim_start_matches('/').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_work_outlives_the_process() {
+        let work = Work {
+            verb: "create".into(),
+            id: Some("projects/p/x/y".into()),
+            at: Some("v1/operations/o".into()),
+            since: 7,
+        };
+        assert_eq!(Work::of(&work.handle()), work);
+    }
+
+    #[test]
+    fn an_operation_is_told_from_a_thing() {
+        assert!(is_operation(&json!({ "kind": "compute#operation", "name": "operation-1" })));
+        assert!(is_operation(&json!({ "name": "projects/p/locations/l/operations/o" })));
+        assert!(is_operation(&json!({ "name": "operation-1", "operationType": "CREATE_CLUSTER" })));
+        assert!(!is_operation(&json!({ "name": "projects/p/topics/operations" })));
+        assert!(!is_operation(&json!({ "kind": "compute#network", "name": "n" })));
+    }
+
+    #[test]
+    fn an_address_is_known_below_its_root() {
+        assert_eq!(below("https://www.googleapis.com/compute/v1/projects/p/o"), "compute/v1/projects/p/o");
+        assert_eq!(below("https://compute.googleapis.com"), "");
+    }
+}

@@ -1,0 +1,88 @@
+//! The provider: its settings, its scope, its managers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use trueup_engine::native::Native;
+use trueup_engine::provider::{Candidate, Invalid, Manager, Provider, ProviderError};
+use trueup_engine::schema::Schema;
+use trueup_state::{Class, Clock, KindName, ProviderName, Scope, Value};
+
+use crate::clients::{Clients, Pool, usual};
+use crate::native::{self, Archive};
+use crate::settings::{self, Settings};
+
+/// The provider `gcp`.
+#[derive(Debug)]
+pub struct GcpProvider {
+    pool: Pool,
+    archive: Archive,
+    clock: Arc<dyn Clock>,
+}
+
+impl GcpProvider {
+    /// The provider. Nothing is read and nobody is called before a manager is asked for. `apis`: the directory that discovery documents are
+    /// kept in; `is_offline`: whether those that are not kept are an error.
+    pub fn new(apis: impl Into<PathBuf>, is_offline: bool, clock: Arc<dyn Clock>) -> Self {
+        Self { pool: Pool::default(), archive: Archive::new(apis.into(), is_offline, clock.clone()), clock }
+    }
+
+    /// The clients of where this machine usually is at Google.
+    async fn usual(&self) -> Result<Arc<Clients>, ProviderError> {
+        let invalid = |error: Invalid| ProviderError::new(Class::Invalid { field: None }, error.message);
+        let scope = self.scope(&ProviderName::from("gcp"), &Value::Map([].into()), None).map_err(invalid)?;
+        self.pool.of(&scope).await
+    }
+
+    async fn manager(&self, kind: &KindName, clients: &Arc<Clients>) -> Result<Arc<dyn Manager>, ProviderError> {
+        if native::is_native(kind.as_str()) {
+            let of = self.archive.get(std::future::ready(Ok(clients.clone())), kind.as_str()).await?;
+            return Ok(native::manager(clients, &self.clock, of));
+        }
+        let message = format!("`gcp` does not make the kind `{kind}`");
+        Err(ProviderError::new(Class::Invalid { field: None }, message).code("UnknownKind"))
+    }
+}
+
+#[async_trait]
+impl Provider for GcpProvider {
+    fn name(&self) -> &'static str {
+        "gcp"
+    }
+
+    fn settings_schema(&self) -> &'static Schema {
+        settings::schema()
+    }
+
+    fn kinds(&self) -> BTreeSet<KindName> {
+        BTreeSet::new()
+    }
+
+    fn natives(&self) -> fn(&str) -> bool {
+        native::is_native
+    }
+
+    fn scope(&self, name: &ProviderName, settings: &Value, candidate: Option<&Candidate>) -> Result<Scope, Invalid> {
+        Settings::read(settings, candidate)?.scope(name, usual)
+    }
+
+    async fn prepare(
+        &self,
+        scope: &Scope,
+        kinds: &BTreeSet<KindName>,
+    ) -> Result<BTreeMap<KindName, Arc<dyn Manager>>, ProviderError> {
+        let clients = self.pool.of(scope).await?;
+        let managers = kinds.iter().map(|kind| async { Ok((kind.clone(), self.manager(kind, &clients).await?)) });
+        Ok(futures::future::try_join_all(managers).await?.into_iter().collect())
+    }
+
+    async fn describe(&self, kind: &KindName) -> Result<Option<Native>, ProviderError> {
+        if !native::is_native(kind.as_str()) {
+            return Ok(None);
+        }
+        let of = self.archive.get(Box::pin(self.usual()), kind.as_str()).await?;
+        native::described(of).map(Some)
+    }
+}

@@ -1,0 +1,18 @@
+//! Google Cloud as a user meets it: the built program, against a double of Google's APIs, and what Google's own client sees of it.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+#![allow(clippy::needless_pass_by_value, reason = "what is asked reads best where it stands")]
+
+#[path = "../support/gcp/mod.rs"]
+mod gcp;
+mod natives;
+mod natives_all;
+mod natives_lost;
+#[path = "../support/python.rs"]
+mod python;
+mod rig;
+#[path = "../support/script.rs"]
+mod script;
+#[path = "../e2e/support.rs"]
+#[allow(dead_code, reason = "each test program uses some of it")]
+mod support;

@@ -1,0 +1,105 @@
+//! A Google Cloud of one's own for each test: a project in a double of Google's APIs, made of their discovery documents, and an observer
+//! that asks it through Google's own Python client.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use serde_json::{Value as Json, json};
+
+use crate::python::python;
+use crate::script::Script;
+
+/// The region where a test says no other.
+pub(crate) const REGION: &str = "europe-west4";
+
+/// What all tests of this process share: who serves, where, and the observer.
+struct Shared {
+    url: String,
+    /// A service account's key.
+    key: PathBuf,
+    server: Mutex<Script>,
+    observer: Mutex<Script>,
+}
+
+static SHARED: LazyLock<Option<Shared>> = LazyLock::new(|| {
+    let python = python("gcp", include_str!("google.txt"))?;
+    let key = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("gcp-key-{}.json", std::process::id()));
+    let mut server = Script::start(&python, "gcp/serve.py", &[key.display().to_string()]);
+    let url = format!("http://127.0.0.1:{}", server.line().trim().parse::<u16>().expect("it says its port"));
+    let observer = Mutex::new(Script::start(&python, "gcp/observe.py", std::slice::from_ref(&url)));
+    Some(Shared { url, key, server: Mutex::new(server), observer })
+});
+
+/// A project of its own.
+pub(crate) struct Gcp {
+    shared: &'static Shared,
+    /// Its id.
+    pub(crate) project: String,
+}
+
+impl Gcp {
+    /// A new project, empty; none where it can't be had.
+    pub(crate) fn start() -> Option<Self> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let shared = SHARED.as_ref()?;
+        Some(Self { shared, project: format!("acme-{}", 1000 + COUNT.fetch_add(1, Ordering::Relaxed)) })
+    }
+
+    /// What a blueprint says of it.
+    pub(crate) fn settings(&self) -> String {
+        format!(
+            "{{ project: {}, region: {REGION}, zone: {REGION}-a, endpoint_url: \"{}\" }}",
+            self.project, self.shared.url
+        )
+    }
+
+    /// What the environment says of it.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        vec![("GOOGLE_APPLICATION_CREDENTIALS".to_owned(), self.shared.key.display().to_string())]
+    }
+
+    /// What Google's own client is answered, or `{"error": STATUS}`. `way`: an API, its version and a collection.
+    pub(crate) fn observe(&self, way: &str, call: &str, with: Json) -> Json {
+        let mut steps = way.splitn(3, '.');
+        let mut next = || steps.next().unwrap();
+        let asked = json!({ "api": next(), "version": next(), "way": next(), "call": call, "with": with });
+        let mut observer = self.shared.observer.lock().unwrap_or_else(PoisonError::into_inner);
+        writeln!(observer.input, "{asked}").unwrap();
+        serde_json::from_str(&observer.line()).unwrap()
+    }
+
+    fn tell(&self, mut line: Json) -> Json {
+        line["project"] = self.project.as_str().into();
+        let mut server = self.shared.server.lock().unwrap_or_else(PoisonError::into_inner);
+        writeln!(server.input, "{line}").unwrap();
+        serde_json::from_str(&server.line()).unwrap()
+    }
+
+    /// The calls since this was asked last: `pubsub.projects.topics.create`.
+    pub(crate) fn take_calls(&self) -> Vec<String> {
+        serde_json::from_value(self.tell(json!({ "calls": true }))).unwrap()
+    }
+
+    /// From now on the last of each `every` calls of a method (`*`: of any) goes wrong, `times` in all. `what`: `lost`, where the call goes
+    /// through and its answer never comes; or `{status, code, reason}`, with which it is refused.
+    pub(crate) fn misbehaves(&self, method: &str, what: Json, every: usize, times: usize) {
+        self.tell(json!({ "fault": { "method": method, "what": what, "every": every, "times": times } }));
+    }
+
+    /// From now on nothing goes wrong.
+    pub(crate) fn behaves(&self) {
+        self.tell(json!({ "behave": true }));
+    }
+
+    /// The next work is taken and fails with these codes.
+    pub(crate) fn fails_later(&self, codes: &[&str]) {
+        self.tell(json!({ "fails": codes }));
+    }
+
+    /// The paths of all that is there.
+    pub(crate) fn things(&self) -> Vec<String> {
+        serde_json::from_value(self.tell(json!({ "things": true }))).unwrap()
+    }
+}

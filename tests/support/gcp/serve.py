@@ -1,0 +1,171 @@
+"""Serves all of Google's APIs on one port of loopback, each below its host's name: `/pubsub.googleapis.com/v1/projects/…`.
+
+Its port is the first line that it prints; at the path that it is given it leaves a service account's key, which it knows who calls by. What is told on its input, a line of JSON each, is answered by a line.
+"""
+
+import base64
+import json
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from apis import Refused, document, versions
+from world import World
+
+ACCOUNT = "tester@acme.iam.gserviceaccount.com"
+
+WORLDS, LOCK = {}, threading.Lock()
+
+
+class Told:
+    """What goes wrong in a project, and what was called there."""
+
+    def __init__(self):
+        self.calls, self.faults = [], []
+
+
+TOLD = {}
+
+
+def world(project):
+    with LOCK:
+        TOLD.setdefault(project, Told())
+        return WORLDS.setdefault(project, World(project))
+
+
+def whose(host, path, query):
+    """The project that a request is about. A bucket is known without one."""
+    parts = path.split("/")
+    if "projects" in parts[:-1]:
+        return parts[parts.index("projects") + 1]
+    if "project" in query:
+        return query["project"]
+    with LOCK:
+        return next((project for project, there in WORLDS.items() if f"{host}/{path}" in there.things), "nobody")
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def serve(self):
+        split = urlsplit(self.path)
+        query = dict(parse_qsl(split.query, keep_blank_values=True))
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        host, _, path = unquote(split.path).lstrip("/").partition("/")
+        is_observer = host == "observer"
+        if is_observer:
+            host, _, path = path.partition("/")
+        try:
+            status, answer = 200, self.answer(host, path, query, body, is_observer)
+        except Refused as refused:
+            status, answer = refused.status, refused.body()
+        if answer is None:
+            # The request was carried out, and its answer is lost.
+            self.close_connection = True
+            self.connection.close()
+            return
+        text = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json; charset=UTF-8")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def answer(self, host, path, query, body, is_observer):
+        if path == "$discovery/rest":
+            found = document(host.split(".")[0], query.get("version", ""))
+            if found is None:
+                raise Refused(404, "NOT_FOUND", "Discovery document not found.", "notFound")
+            return found
+        if not is_observer and not is_known(self.headers.get("Authorization", "")):
+            raise Refused(401, "UNAUTHENTICATED", "Request is missing required authentication credential.")
+        found = next((found for api in versions(host) if (found := api.find(self.command, path))), None)
+        if found is None:
+            raise Refused(404, "NOT_FOUND", f"The requested URL /{path} was not found on this server.")
+        collection, method, values = found
+        project = whose(host, path, query)
+        there = world(project)
+        fault = None if is_observer else self.noted(project, method)
+        if isinstance(fault, dict):
+            raise Refused(fault["status"], fault.get("code", "UNAVAILABLE"), fault.get("message", "told to fail"), fault.get("reason"))
+        answer = there.carry_out(collection, method, values, path, query, json.loads(body) if body else None)
+        return None if fault == "lost" else answer
+
+    def noted(self, project, method):
+        """What goes wrong with a call, which is written down."""
+        with LOCK:
+            told = TOLD[project]
+            told.calls.append(method.id)
+            for fault in told.faults:
+                if fault["method"] not in ("*", method.id) or fault["times"] == 0:
+                    continue
+                fault["seen"] = fault.get("seen", 0) + 1
+                if fault["seen"] % fault.get("every", 1) == 0:
+                    fault["times"] -= 1
+                    return fault["what"]
+        return None
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = serve
+
+
+def is_known(authorization):
+    """Whether a call has a token that the account has signed for itself."""
+    parts = authorization.removeprefix("Bearer ").split(".")
+    if len(parts) != 3:
+        return False
+    claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=="))
+    return claims.get("iss") == ACCOUNT and "cloud-platform" in claims.get("scope", "")
+
+
+def leave_key(path):
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    said = {
+        "type": "service_account", "project_id": "acme", "private_key_id": "1", "private_key": pem.decode(),
+        "client_email": ACCOUNT, "client_id": "1", "token_uri": "https://oauth2.googleapis.com/token",
+    }
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(said, file)
+
+
+def told(line):
+    there = world(line["project"])
+    if "calls" in line:
+        with LOCK:
+            calls, TOLD[line["project"]].calls = TOLD[line["project"]].calls, []
+        return calls
+    if "fault" in line:
+        with LOCK:
+            TOLD[line["project"]].faults.append(line["fault"])
+    if "behave" in line:
+        with LOCK:
+            TOLD[line["project"]].faults.clear()
+    if "fails" in line:
+        with there.lock:
+            there.failures.extend(line["fails"])
+    if "things" in line:
+        with there.lock:
+            return sorted(there.things)
+    return None
+
+
+def main():
+    leave_key(sys.argv[1])
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.server_address[1], flush=True)
+    for line in sys.stdin:
+        print(json.dumps(told(json.loads(line))), flush=True)
+
+
+main()
