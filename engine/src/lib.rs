@@ -18,6 +18,7 @@ pub mod estate;
 pub mod finish;
 pub mod graph;
 pub mod help;
+pub mod kept;
 pub mod kinds;
 pub mod missing;
 pub mod naming;

@@ -208,8 +208,9 @@ impl Natives {
         spec.extend(place.map(|(_, place)| ("location".to_owned(), place.into())));
         let settable =
             |name: &String| self.of.schema.field(&FieldPath::from_iter(["properties", name.as_str()])).is_some();
-        let body: Object<_, _> = fields.into_iter().filter(|(name, _)| settable(name)).collect();
-        spec.push(("properties".to_owned(), Json::Object(body).into()));
+        let body = fields.iter().filter(|(name, _)| settable(name));
+        let body: Map = body.map(|(name, value)| (name.clone(), sealed(name, value))).collect();
+        spec.push(("properties".to_owned(), Value::Map(body)));
         Found {
             id: id.to_owned(),
             spec: Value::Map(spec.into_iter().collect()),
