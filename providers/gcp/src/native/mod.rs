@@ -546,6 +546,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_google_shows_under_a_secrets_name_is_sealed_however_deep() {
+        let shown = serde_json::json!({ "user": "a", "rootPassword": "b", "list": [{ "clientSecret": "c", "id": 1 }] });
+        let sealed = sealed("", &shown);
+        let at = |path: &str| sealed.at(&FieldPath::parse(path)).cloned();
+        let is_secret = |path: &str| matches!(at(path), Some(Value::Secret(_)));
+        assert!(is_secret("rootPassword") && is_secret("list[0].clientSecret"));
+        assert_eq!((at("user"), at("list[0].id")), (Some("a".into()), Some(1.into())));
+    }
+
+    #[test]
     fn a_kind_is_an_api_its_version_and_a_collection() {
         assert!(is_native("pubsub.v1.projects.topics") && is_native("x.v1beta1.y"));
         assert!(!is_native("AWS::SQS::Queue") && !is_native("bucket") && !is_native("a.b.c") && !is_native("aws.very"));
