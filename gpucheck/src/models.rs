@@ -1,14 +1,11 @@
 //! The models of GPUs that are known, and what each can do by its specification.
 //!
 //! The figures are the vendor's peaks for dense matrices, as `stas00/ml-engineering` (2026-08-22, which cites the vendor's page
-//! in each row), Lightning's `throughput.py` and NVIDIA's datasheets give them. What a kernel of ours reaches of them has not
-//! been run on hardware yet ([`CALIBRATED`]).
+//! in each row), Lightning's `throughput.py` and NVIDIA's datasheets give them. What our kernels reach of them was measured for those that
+//! are [`Model::calibrated`].
 
 use crate::format::TensorType;
 use crate::report::Identity;
-
-/// Whether the expected fractions were run on hardware. They were not: they come from what others published.
-pub const CALIBRATED: bool = false;
 
 /// What memory a model has: stacked on the chip's package, or on the board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +61,9 @@ pub struct Model {
     /// Where the figures are from: V, the vendor's page by way of ml-engineering; L, Lightning's table; D, a datasheet from
     /// memory, to be read again.
     pub source: &'static str,
+    /// Whether what is expected of it was measured with these kernels, on a GPU whose report is kept (`gpucheck/reports`). Of the
+    /// others it comes from what others published.
+    pub calibrated: bool,
 }
 
 impl Model {
@@ -120,6 +120,7 @@ const BASE: Model = Model {
     fabric: Fabric::Pcie,
     watts: 0,
     source: "",
+    calibrated: false,
 };
 const VOLTA: Model =
     Model { capability: (7, 0), bandwidth: 900.0, fp32: 15.7, fp16: 125.0, pcie: 3, watts: 300, source: "D", ..BASE };
@@ -264,7 +265,14 @@ pub const MODELS: &[Model] = &[
         source: "V",
         ..ADA
     },
-    Model { name: "H100-SXM5-80GB", words: &["H100", "HBM3"], without: &["PCIe", "NVL"], memory: 80.0, ..HOPPER },
+    Model {
+        name: "H100-SXM5-80GB",
+        words: &["H100", "HBM3"],
+        without: &["PCIe", "NVL"],
+        memory: 80.0,
+        calibrated: true,
+        ..HOPPER
+    },
     Model {
         name: "H100-PCIE-80GB",
         words: &["H100 PCIe"],
@@ -298,6 +306,7 @@ pub const MODELS: &[Model] = &[
         without: &["NVL", "GH200"],
         memory: 141.0,
         bandwidth: 4800.0,
+        calibrated: true,
         ..HOPPER
     },
     Model {

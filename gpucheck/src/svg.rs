@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::judge::{Finding, Judgement, Subject, Verdict};
+use crate::judge::{Finding, Judgement, Subject, Verdict, uncalibrated};
 use crate::report::Report;
 
 const LEFT: usize = 190;
@@ -41,8 +41,9 @@ pub fn svg(report: &Report, judgement: &Judgement) -> String {
             found.into_iter().for_each(|found| cell(&mut text, found, LEFT + column * CELL.0, y));
         }
     }
-    if !judgement.calibrated {
-        let note = "What is expected has not been run on hardware.";
+    let names = uncalibrated(report).join(", ");
+    if !names.is_empty() {
+        let note = format!("What is expected of {names} has not been run on hardware.");
         let _ = writeln!(text, "<text x=\"12\" y=\"{}\" font-size=\"10\" fill=\"#555555\">{note}</text>", height - 14);
     }
     text.push_str("</svg>\n");

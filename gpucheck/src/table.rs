@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use owo_colors::OwoColorize;
 
-use crate::judge::{Finding, Judgement, Subject, Verdict};
+use crate::judge::{Finding, Judgement, Subject, Verdict, uncalibrated};
 use crate::report::Report;
 
 /// The table, with colours, which whoever prints it strips where there is no terminal.
@@ -32,10 +32,11 @@ pub fn table(report: &Report, judgement: &Judgement) -> String {
     }
     pairs(&mut text, judgement);
     let _ = writeln!(text, "\n{}: {}", coloured(judgement.verdict), summary(judgement));
-    if !judgement.calibrated {
+    let names = uncalibrated(report).join(", ");
+    if !names.is_empty() {
         let _ = writeln!(
             text,
-            "What is expected is from specifications and what others measured; it has not been run on hardware."
+            "What is expected of {names} is from specifications and what others measured; it has not been run on hardware."
         );
     }
     text

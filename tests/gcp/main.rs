@@ -5,6 +5,8 @@
 
 #[path = "../support/gcp/mod.rs"]
 mod gcp;
+mod machines;
+mod machines_lost;
 mod natives;
 mod natives_all;
 mod natives_lost;

@@ -74,6 +74,13 @@ impl Rig {
         assert_eq!(self.gcp.things(), [""; 0]);
     }
 
+    /// What a call of Google's own client is told, and where: in this project and its usual zone.
+    pub(crate) fn in_zone(&self, mut with: Json) -> Json {
+        with["project"] = self.gcp.project.as_str().into();
+        with["zone"] = format!("{}-a", crate::gcp::REGION).into();
+        with
+    }
+
     /// What Google's own client is answered.
     pub(crate) fn sees(&self, way: &str, call: &str, with: Json) -> Json {
         self.gcp.observe(way, call, with)

@@ -17,7 +17,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::baseline::{Baseline, BaselineError};
-use crate::models::{CALIBRATED, Model, identify, named};
+use crate::models::{Model, identify, named};
 use crate::report::{Gpu, Report};
 
 /// What is thought of one finding, or of all, from best to worst.
@@ -181,7 +181,7 @@ fn is_some_model(wanted: &str) -> bool {
 pub struct Judgement {
     /// Of all: the worst of the findings, and a warning where one was not checked.
     pub verdict: Verdict,
-    /// Whether what is expected was run on hardware with these kernels.
+    /// Whether all that is expected here was measured on hardware with these kernels.
     pub calibrated: bool,
     /// Everything that was judged: the node, then each GPU, then each pair.
     pub findings: Vec<Finding>,
@@ -222,7 +222,17 @@ pub fn judge(report: &Report, rules: &Rules) -> Judgement {
     findings.sort_by_key(|finding| finding.subject);
     let worst = findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Fail);
     let verdict = if worst == Verdict::NotChecked { Verdict::Warn } else { worst };
-    Judgement { verdict, calibrated: CALIBRATED, findings }
+    Judgement { verdict, calibrated: uncalibrated(report).is_empty(), findings }
+}
+
+/// The models here, and the pairs, of which what is expected was not measured with these kernels.
+pub fn uncalibrated(report: &Report) -> Vec<&'static str> {
+    let models = report.gpus.iter().filter_map(|gpu| gpu.identity.measured().and_then(identify));
+    let mut names: Vec<&str> = models.filter(|model| !model.calibrated).map(|model| model.name).collect();
+    names.extend((!report.pairs.is_empty()).then_some("pairs"));
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// A baseline that is of no GPU here: nothing was held against it.

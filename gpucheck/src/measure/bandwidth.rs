@@ -3,7 +3,7 @@
 use super::device::{Buffer, Device, DeviceError};
 use super::effort::Effort;
 use super::kernels::{self, Faults, Pattern};
-use super::repeat;
+use super::{repeat, warm_up};
 use crate::report::{Correctness, Figures, Unit};
 
 /// Copy and triad, and the answers of both.
@@ -26,6 +26,7 @@ pub(crate) fn measure(device: &Device, effort: &Effort) -> Result<Bandwidth, Dev
     let faults = Faults::new(device)?;
     let seed = 0x1cee_d00d ^ device.index;
     kernels::write(device, &left, 0, Pattern::Address(seed))?;
+    warm_up(device, effort.warm_up, &|| kernels::copy(device, &target, &left))?;
     let copy = figures(device, effort, 2 * bytes, || kernels::copy(device, &target, &left))?;
     kernels::verify(device, &target, 0, Pattern::Address(seed), &faults)?;
     let wanted = fill(device, &left, &right)?;

@@ -11,6 +11,8 @@ use crate::report::{Burn, Conditions, Correctness, Figures, Outcome, Unit, media
 
 /// How long one look at a GPU is apart from the next, in seconds by its clock.
 const ROUND: f64 = 0.5;
+/// How long what is told is apart, likewise.
+const TOLD: f64 = 5.0;
 /// Bytes of memory that are looked at meanwhile: more than any cache holds.
 const MEMORY: usize = 1 << 30;
 const SEED: u32 = 0xb0b0;
@@ -36,7 +38,7 @@ pub(crate) fn measure(
     let mut answers = Correctness { compared: 0, wrong: 0, first_wrong: None, seeds: 1, multiprocessors: None };
     let mut samples = Vec::new();
     let mut conditions = eye.map(|_| Conditions::default());
-    let mut burnt = 0.0;
+    let (mut burnt, mut told) = (0.0, 0.0);
     while burnt < seconds {
         let timer = device.start()?;
         for _ in 0..launches {
@@ -48,7 +50,10 @@ pub(crate) fn measure(
         burnt += took;
         samples.push(operations / took / 1e12);
         add(&mut answers, rates::compare_sums(device, &operands, &chains, pairs)?);
-        tick(burnt);
+        if burnt >= told + TOLD || burnt >= seconds {
+            tick(burnt);
+            told = burnt;
+        }
     }
     let (wrong_words, _) = faults.read(device)?;
     let thirds = thirds(&samples);

@@ -9,6 +9,9 @@ pub(crate) struct Effort {
     pub(crate) repetitions: u32,
     /// How long one repetition is to take, in seconds by the GPU's clock.
     pub(crate) sample: f64,
+    /// How long memory is warmed up, in seconds by the GPU's clock: of a GPU that was idle it is slower by a tenth for up to a third of a
+    /// second (H100 and H200, 2026-11-28).
+    pub(crate) warm_up: f64,
     /// Inputs of the exact products.
     pub(crate) seeds: u32,
     /// How often the patterns of memory are gone through, with other seeds.
@@ -30,6 +33,7 @@ impl Effort {
         let quick = Self {
             repetitions: 5,
             sample: 0.05,
+            warm_up: 0.5,
             seeds: 4,
             rounds: 1,
             bandwidth_bytes: 1 << 30,

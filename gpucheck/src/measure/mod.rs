@@ -223,6 +223,15 @@ fn part<T, P>(outcome: &Outcome<T>, of: impl FnOnce(&T) -> P) -> Outcome<P> {
     }
 }
 
+/// Does work over and over for so many seconds by the GPU's clock.
+fn warm_up(device: &Device, seconds: f64, work: &dyn Fn() -> Result<(), DeviceError>) -> Result<(), DeviceError> {
+    let mut worked = 0.0;
+    while worked < seconds {
+        worked += device.timed(|| (0..16).try_for_each(|_| work()))?.max(1e-6);
+    }
+    Ok(())
+}
+
 /// Runs work once to warm up, and then as often as is asked, each time as often over as makes a sample long enough; the seconds
 /// that it takes once.
 fn repeat(

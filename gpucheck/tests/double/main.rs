@@ -38,7 +38,7 @@ fn gpus_that_pcie_alone_joins_need_not_reach_each_other() {
 
 #[test]
 fn what_is_measured_is_what_the_double_was_set_to() {
-    let node = Node::new("H100-SXM5-80GB", 1);
+    let node = Node::new("H100-SXM5-80GB", 1).set(0, "multiprocessors", serde_json::json!(40));
     let (_, report, _) = node.check(&[]);
     let gpu = &report.gpus[0];
     for (quantity, name) in [
@@ -55,7 +55,7 @@ fn what_is_measured_is_what_the_double_was_set_to() {
         let figures = gpu.figures[&quantity].measured().unwrap_or_else(|| panic!("{quantity} was not measured"));
         let scale = if quantity.unit().to_string() == "GB/s" { 1e9 } else { 1e12 };
         let share = figures.median * scale / node.settings["gpus"][0][name].as_f64().unwrap();
-        // To start a kernel takes 3 µs of the double's time, which short ones on its 20 multiprocessors feel.
+        // To start a kernel takes 3 µs of the double's time, which short ones on its 40 multiprocessors feel.
         assert!((0.97..1.01).contains(&share), "{quantity} is {share} of what it is");
         assert!(
             figures.repetitions == 5 && figures.least <= figures.median && figures.median <= figures.most,
@@ -65,7 +65,7 @@ fn what_is_measured_is_what_the_double_was_set_to() {
     let memory = gpu.memory.measured().unwrap();
     assert!(memory.bytes * 10 >= memory.of * 9, "{memory:?}");
     let answers = gpu.answers["product_fp16"].measured().unwrap();
-    assert_eq!((answers.seeds, answers.multiprocessors), (4, Some((20, 20))));
+    assert_eq!((answers.seeds, answers.multiprocessors), (4, Some((40, 40))));
     assert!(matches!(gpu.burn, Outcome::NotChecked { .. }));
 }
 
@@ -77,8 +77,8 @@ fn cublaslt_is_measured_where_it_is_and_held_to_what_it_can_do() {
     for (quantity, share) in [
         (Quantity::LibraryFp16Rate, 0.76 * 989.0),
         (Quantity::LibraryBf16Rate, 0.76 * 989.0),
-        (Quantity::LibraryTf32Rate, 0.76 * 494.5),
-        (Quantity::LibraryFp8Rate, 0.70 * 1979.0),
+        (Quantity::LibraryTf32Rate, 0.88 * 494.5),
+        (Quantity::LibraryFp8Rate, 0.68 * 1979.0),
     ] {
         let figures = report.gpus[0].figures[&quantity].measured().unwrap();
         assert!((0.99..1.01).contains(&(figures.median / share)), "{quantity}: {figures:?}");

@@ -15,11 +15,12 @@ use tokio::sync::OnceCell;
 use trueup_engine::provider::{Api, ProviderError};
 use trueup_state::{Class, Scope};
 
+use crate::compute::Compute;
 use crate::error::refused;
 use crate::settings::Settings;
 
 /// How long one call may take: less than any lease has left when it is sent.
-const CALL: Duration = Duration::from_secs(30);
+pub(crate) const CALL: Duration = Duration::from_secs(30);
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How often a read is tried, and how long it waits before the second time: twice as long before each that follows.
@@ -33,6 +34,8 @@ const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     clients: Mutex<BTreeMap<Scope, Arc<OnceCell<Arc<Clients>>>>>,
+    /// Of Compute Engine, which lists all places of a project at once, those of a project are shared.
+    compute: Mutex<BTreeMap<Scope, Arc<OnceCell<Compute>>>>,
 }
 
 /// Whom to call, and for what place.
@@ -44,6 +47,7 @@ pub(crate) struct Clients {
     endpoint: Option<String>,
     credentials: Credentials,
     http: reqwest::Client,
+    compute: Arc<OnceCell<Compute>>,
 }
 
 /// A call.
@@ -65,12 +69,18 @@ impl Pool {
     pub(crate) async fn of(&self, scope: &Scope) -> Result<Arc<Clients>, ProviderError> {
         let cell =
             self.clients.lock().unwrap_or_else(PoisonError::into_inner).entry(scope.clone()).or_default().clone();
-        cell.get_or_try_init(|| async { Clients::of(Settings::of(scope)).map(Arc::new) }).await.cloned()
+        let made = || async { Clients::of(Settings::of(scope), self.compute_of(scope)).map(Arc::new) };
+        cell.get_or_try_init(made).await.cloned()
+    }
+
+    fn compute_of(&self, scope: &Scope) -> Arc<OnceCell<Compute>> {
+        let mut compute = self.compute.lock().unwrap_or_else(PoisonError::into_inner);
+        compute.entry(everywhere(scope)).or_default().clone()
     }
 }
 
 impl Clients {
-    fn of(settings: Settings) -> Result<Self, ProviderError> {
+    fn of(settings: Settings, compute: Arc<OnceCell<Compute>>) -> Result<Self, ProviderError> {
         let http = reqwest::Client::builder().timeout(CALL).connect_timeout(CONNECT);
         let http = http.user_agent(concat!("trueup/", env!("CARGO_PKG_VERSION"))).build();
         let http = http.map_err(|error| ProviderError::new(Class::Internal, error.to_string()))?;
@@ -81,6 +91,7 @@ impl Clients {
             zone: settings.zone,
             endpoint: settings.endpoint_url,
             http,
+            compute,
         })
     }
 
@@ -89,23 +100,16 @@ impl Clients {
         Api { name: format!("{}/{name}", self.project), concurrency: AT_ONCE }
     }
 
+    /// Compute Engine's own clients.
+    pub(crate) async fn compute(&self) -> Result<&Compute, ProviderError> {
+        let root = "https://compute.googleapis.com/";
+        let made = || async { Compute::of(self.root("compute", root), self.credentials.clone()).await };
+        self.compute.get_or_try_init(made).await
+    }
+
     /// What a read is answered. It is tried again where that may help.
     pub(crate) async fn read(&self, call: &Call<'_>) -> Result<Json, ProviderError> {
-        let (mut tries, mut wait) = READS;
-        loop {
-            tries -= 1;
-            match self.send(call).await {
-                Err(error) if tries > 0 && matches!(error.class, Class::Throttled { .. } | Class::Transient) => {
-                    let asked = match error.class {
-                        Class::Throttled { retry_after } => retry_after,
-                        _ => None,
-                    };
-                    tokio::time::sleep(asked.unwrap_or_default().max(wait)).await;
-                    wait *= 2;
-                }
-                answer => return answer,
-            }
-        }
+        patiently(|| self.send(call)).await
     }
 
     /// What a call is answered. It is sent once.
@@ -125,16 +129,21 @@ impl Clients {
         if status >= 400 { Err(refused(call.doing, status, &body, after)) } else { Ok(body) }
     }
 
-    fn url(&self, call: &Call<'_>) -> Result<Url, ProviderError> {
-        let (api, root) = call.api;
-        let root = match (overridden(api), &self.endpoint) {
+    /// Where an API is.
+    fn root(&self, api: &str, root: &str) -> String {
+        match (overridden(api), &self.endpoint) {
             (Some(url), _) => url,
             (None, Some(endpoint)) => {
                 let host = root.trim_start_matches("https://").trim_end_matches('/');
                 format!("{}/{host}", endpoint.trim_end_matches('/'))
             }
             (None, None) => root.to_owned(),
-        };
+        }
+    }
+
+    fn url(&self, call: &Call<'_>) -> Result<Url, ProviderError> {
+        let (api, root) = call.api;
+        let root = self.root(api, root);
         let wrong = |what: &str| {
             ProviderError::new(
                 Class::Invalid { field: Some("endpoint_url".to_owned()) },
@@ -160,6 +169,34 @@ impl Clients {
     }
 }
 
+/// A scope without its region and zone: where what is in no place of a project is.
+pub(crate) fn everywhere(scope: &Scope) -> Scope {
+    let settings = scope.settings.iter().filter(|(name, _)| !matches!(name.as_str(), "region" | "zone"));
+    let settings: BTreeMap<String, Json> = settings.map(|(name, value)| (name.clone(), value.clone())).collect();
+    Scope { settings: settings.into(), ..scope.clone() }
+}
+
+/// What a read is answered. It is tried again where that may help.
+pub(crate) async fn patiently<T, F: Future<Output = Result<T, ProviderError>>>(
+    ask: impl Fn() -> F,
+) -> Result<T, ProviderError> {
+    let (mut tries, mut wait) = READS;
+    loop {
+        tries -= 1;
+        match ask().await {
+            Err(error) if tries > 0 && matches!(error.class, Class::Throttled { .. } | Class::Transient) => {
+                let asked = match error.class {
+                    Class::Throttled { retry_after } => retry_after,
+                    _ => None,
+                };
+                tokio::time::sleep(asked.unwrap_or_default().max(wait)).await;
+                wait *= 2;
+            }
+            answer => return answer,
+        }
+    }
+}
+
 /// An API's address, where the environment says another, as it does to `gcloud`.
 fn overridden(api: &str) -> Option<String> {
     let name = format!("CLOUDSDK_API_ENDPOINT_OVERRIDES_{}", api.to_uppercase());
@@ -180,7 +217,7 @@ fn lost(call: &Call<'_>, error: &reqwest::Error) -> ProviderError {
 }
 
 /// How long an answer asks to wait.
-fn after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::Value as Json;
+use google_cloud_gax::error::Error;
+use serde_json::{Value as Json, json};
 use trueup_engine::provider::ProviderError;
 use trueup_state::Class;
 
@@ -122,6 +123,34 @@ pub(crate) fn refused(doing: &str, status: u16, body: &Json, after: Option<Durat
     let error = ProviderError { class, ..said };
     // What failed on its side may have been done all the same.
     if status >= 500 { error.outcome_unknown() } else { error }
+}
+
+/// A call of Google's own clients that failed.
+pub(crate) fn failed(doing: &str, error: &Error) -> ProviderError {
+    let after = error.http_headers().and_then(crate::clients::after);
+    if let Some(said) = error.status() {
+        let details = serde_json::to_value(&said.details).unwrap_or_default();
+        let error_of = json!({ "status": said.code.name(), "message": said.message, "details": details });
+        return refused(doing, error.http_status_code().unwrap_or(500), &json!({ "error": error_of }), after);
+    }
+    if let (Some(status), Some(body)) = (error.http_status_code(), error.http_payload()) {
+        return refused(doing, status, &serde_json::from_slice(body).unwrap_or_default(), after);
+    }
+    let mut message = format!("{doing}: {error}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        message = format!("{message}: {error}");
+        cause = error.source();
+    }
+    if error.is_authentication() {
+        return ProviderError::new(Class::Denied, format!("the credentials can't be used: {message}"));
+    }
+    if error.is_binding() || error.is_serialization() {
+        return ProviderError::new(Class::Internal, message);
+    }
+    let error_of = ProviderError::new(Class::Transient, message);
+    // Where nobody was reached, nothing was done.
+    if error.is_connect() || error.is_transient_and_before_rpc() { error_of } else { error_of.outcome_unknown() }
 }
 
 /// Work that failed, as an operation tells it: the error is that of `google.rpc.Status`, or a list as Compute Engine has it.

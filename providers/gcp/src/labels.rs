@@ -17,12 +17,17 @@ const MOST: (usize, usize) = (64, 4);
 /// The most characters of a key and of a value.
 const LONGEST: usize = 63;
 
+/// The label that stands for an owner tag.
+pub(crate) fn key(tag: &str) -> String {
+    tag.replacen(OURS.0, OURS.1, 1)
+}
+
 /// The labels that say whose a new object is. An address that Google does not take in a label is there as its digest.
 pub(crate) fn owner(request: &Request) -> BTreeMap<String, String> {
     let label = |(key, value): (&String, &String)| {
         let value =
             if key == TAG_ADDRESS && !is_value(value) { address_digest(&request.address) } else { value.clone() };
-        (key.replacen(OURS.0, OURS.1, 1), value)
+        (self::key(key), value)
     };
     request.owner.iter().map(label).collect()
 }

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use trueup_engine::compose::{Companions, Wanted};
+use trueup_engine::kinds::{GpuInstance, Kind};
 use trueup_engine::native::Native;
 use trueup_engine::provider::{Candidate, Invalid, Manager, Provider, ProviderError};
-use trueup_engine::schema::Schema;
+use trueup_engine::schema::{Problem, Schema};
 use trueup_state::{Class, Clock, KindName, ProviderName, Scope, Value};
 
 use crate::clients::{Clients, Pool, usual};
+use crate::instance::{self, Machines};
 use crate::native::{self, Archive};
 use crate::settings::{self, Settings};
 
@@ -41,6 +44,9 @@ impl GcpProvider {
             let of = self.archive.get(std::future::ready(Ok(clients.clone())), kind.as_str()).await?;
             return Ok(native::manager(clients, &self.clock, of));
         }
+        if kind.as_str() == GpuInstance::NAME {
+            return Ok(Arc::new(Machines::new(clients.clone(), self.clock.clone())));
+        }
         let message = format!("`gcp` does not make the kind `{kind}`");
         Err(ProviderError::new(Class::Invalid { field: None }, message).code("UnknownKind"))
     }
@@ -57,7 +63,7 @@ impl Provider for GcpProvider {
     }
 
     fn kinds(&self) -> BTreeSet<KindName> {
-        BTreeSet::new()
+        [GpuInstance::NAME.into()].into()
     }
 
     fn natives(&self) -> fn(&str) -> bool {
@@ -76,6 +82,17 @@ impl Provider for GcpProvider {
         let clients = self.pool.of(scope).await?;
         let managers = kinds.iter().map(|kind| async { Ok((kind.clone(), self.manager(kind, &clients).await?)) });
         Ok(futures::future::try_join_all(managers).await?.into_iter().collect())
+    }
+
+    fn accompanies(&self, scope: &Scope, kind: &KindName) -> BTreeSet<(Scope, KindName)> {
+        if kind.as_str() == GpuInstance::NAME { instance::beside(scope) } else { BTreeSet::new() }
+    }
+
+    fn companions(&self, wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
+        match wanted.kind.as_str() {
+            GpuInstance::NAME => instance::companions(wanted),
+            _ => Ok(Companions::default()),
+        }
     }
 
     async fn describe(&self, kind: &KindName) -> Result<Option<Native>, ProviderError> {

@@ -98,6 +98,11 @@ impl Gcp {
         self.tell(json!({ "fails": codes }));
     }
 
+    /// From now on zones have no machine of types that begin so (`*`: of any).
+    pub(crate) fn is_out_of(&self, zones: Json) {
+        self.tell(json!({ "stockout": zones }));
+    }
+
     /// The paths of all that is there.
     pub(crate) fn things(&self) -> Vec<String> {
         serde_json::from_value(self.tell(json!({ "things": true }))).unwrap()

@@ -152,6 +152,9 @@ def told(line):
     if "fails" in line:
         with there.lock:
             there.failures.extend(line["fails"])
+    if "stockout" in line:
+        with there.lock:
+            there.compute.stockouts.update(line["stockout"])
     if "things" in line:
         with there.lock:
             return sorted(there.things)

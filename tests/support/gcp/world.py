@@ -5,6 +5,7 @@ import threading
 
 
 from apis import Refused, invalid, is_output
+from compute import Compute
 
 # Names that stand in what is sent, by the words of their APIs' references.
 LAST = {
@@ -37,6 +38,7 @@ class World:
         self.lock = threading.RLock()
         # What the next work fails with, one entry each; none for what does not fail.
         self.failures = []
+        self.compute = Compute(self)
 
     def host_path(self, api, path):
         return f"{api.said['rootUrl'].split('//')[1].rstrip('/')}/{path}"
@@ -46,6 +48,9 @@ class World:
     def carry_out(self, collection, method, values, path, query, body):
         with self.lock:
             name = method.name
+            own = self.compute.own(collection, method)
+            if own:
+                return own(collection, method, path, query, body or {})
             if name in ("create", "insert"):
                 return self.once(query, lambda: self.create(collection, method, values, path, query, body))
             if name == "get" and self.is_work(collection):
@@ -93,8 +98,9 @@ class World:
         if key in self.things:
             raise Refused(409, "ALREADY_EXISTS", f"The resource '{target}' already exists", "alreadyExists")
         self.fill(collection, thing, target)
+        failure = self.compute.completes(collection, thing, target)
         self.things[key] = {"body": thing, "shown": False, "collection": ".".join(collection.way), "api": api.said["name"]}
-        return self.answer(collection, method, key, thing, "create")
+        return self.answer(collection, method, key, thing, "create", failure)
 
     def inside(self, api, request, schema):
         if request == schema or request is None:
@@ -172,11 +178,11 @@ class World:
         if kind:
             thing["kind"] = kind
 
-    def answer(self, collection, method, key, thing, what):
+    def answer(self, collection, method, key, thing, what, failure=None):
         """A thing at once, or work that is asked after."""
         api = collection.api
         if method.response and "peration" in method.response and method.response != collection.schema:
-            return self.begin(collection, method, key, what)
+            return self.begin(collection, method, key, what, failure)
         self.settle(key, what)
         return {} if what == "delete" else thing
 
@@ -188,11 +194,11 @@ class World:
 
     # -- work
 
-    def begin(self, collection, method, key, what):
+    def begin(self, collection, method, key, what, failure=None):
         api, number = collection.api, next(self.count)
         fields = api.fields(method.response)
         path = key.split("/", 1)[1]
-        failure = self.failures.pop(0) if self.failures else None
+        failure = failure or (self.failures.pop(0) if self.failures else None)
         if "done" in fields:
             parts = path.split("/")
             base = "/".join(parts[:5]) if "locations" in parts else "/".join(parts[:3])
@@ -218,6 +224,7 @@ class World:
         if found["left"] > 0 or body.get("done") or body.get("status") == "DONE":
             return dict(body)
         failed = found["failure"]
+        self.compute.settled(found["key"], found["what"], failed)
         if failed:
             if found["what"] == "create":
                 self.things.pop(found["key"], None)

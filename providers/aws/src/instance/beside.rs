@@ -7,19 +7,19 @@ use serde_json::{Value as Json, json};
 use trueup_engine::compose::{Companions, Part, Read, Shared, Wanted};
 use trueup_engine::kinds::{Bucket, Kind};
 use trueup_engine::schema::Problem;
+use trueup_machines::{Rules, SSH};
 use trueup_state::{FieldPath, KindName, Scope, Value};
 
 use super::OPTIONS;
 use super::key_pair;
 use super::startup;
-use super::user_data::is_block;
 
 /// The type of a security group.
 const GROUP: &str = "AWS::EC2::SecurityGroup";
 /// Its name as a part.
 const NAME: &str = "firewall";
-/// The port of SSH.
-const SSH: u64 = 22;
+/// What says who may connect where that is known later.
+const INSTEAD: &str = "in a group of `options.aws.security_groups`";
 
 /// The kinds of what machines may need in a scope.
 pub(crate) fn kinds(scope: &Scope) -> BTreeSet<(Scope, KindName)> {
@@ -57,7 +57,7 @@ fn firewall(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
         let message = "which network it is in does not tell whose groups it may have: say `options.aws.vpc` or `options.aws.security_groups`";
         return Err(vec![Problem::new(FieldPath::parse("network.subnet"), message)]);
     }
-    let rules = asked(wanted)?;
+    let rules = Rules::of(wanted.spec, wanted.validate, INSTEAD)?;
     let part = Part {
         name: NAME.to_owned(),
         kind: GROUP.into(),
@@ -70,50 +70,6 @@ fn firewall(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
         origins: BTreeMap::new(),
     };
     Ok(Companions { parts: vec![part], reads: [(at, Read::of(NAME, "GroupId"))].into() })
-}
-
-/// Who may connect, and to which ports.
-struct Rules {
-    from: BTreeSet<String>,
-    ports: BTreeSet<u64>,
-    /// Who may connect to SSH alone, for checks.
-    checks_from: Option<String>,
-}
-
-/// Who may connect, and to which ports. It has to be known when a plan is made: a group is known by it.
-fn asked(wanted: &Wanted<'_>) -> Result<Rules, Vec<Problem>> {
-    let spec = wanted.spec;
-    let list = |path: &str| {
-        let path = FieldPath::parse(path);
-        let there = spec.at(&path).map(Value::revealed);
-        match there {
-            None | Some(Value::Null) => Ok(&[][..]),
-            Some(list) if !list.has_unknown() => Ok(list.as_list().unwrap_or_default()),
-            Some(_) => {
-                let message = "who may connect has to be known when a plan is made; what is known later stands in a group of `options.aws.security_groups`";
-                Err(vec![Problem::new(path, message)])
-            }
-        }
-    };
-    let from: BTreeSet<String> =
-        list("ssh.ingress")?.iter().filter_map(|block| block.revealed().as_str()).map(str::to_owned).collect();
-    let port = |port: &Value| match port.revealed() {
-        Value::Number(number) => number.as_u64(),
-        _ => None,
-    };
-    let ports: BTreeSet<u64> = list("network.ports")?.iter().filter_map(port).chain([SSH]).collect();
-    let checks_from =
-        wanted.validate.and_then(|validate| validate.get("from")).and_then(|from| from.revealed().as_str());
-    if let Some(block) = checks_from.filter(|block| !is_block(block)) {
-        let message = format!(
-            "the addresses that may connect for a check are a CIDR block, as `203.0.113.7/32`, and not `{block}`"
-        );
-        return Err(vec![Problem::new(FieldPath::parse("validate.from"), message)]);
-    }
-    let checks_from = checks_from.filter(|block| !from.contains(*block)).map(str::to_owned);
-    // Where nobody may connect, no port is open.
-    let ports = if from.is_empty() { BTreeSet::new() } else { ports };
-    Ok(Rules { from, ports, checks_from })
 }
 
 /// Which of a stack's groups it is: where it is, and whom it lets in. Which network a subnet is in may be known later: a machine in one has

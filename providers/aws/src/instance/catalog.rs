@@ -1,26 +1,16 @@
 //! What EC2's machine types have and cost: facts, and what follows from them alone.
 
-/// A machine type with whole GPUs of NVIDIA's.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Type {
-    /// EC2's name for it.
-    pub(super) name: &'static str,
-    /// The model of its GPUs.
-    pub(super) model: &'static str,
-    /// How many GPUs it has.
-    pub(super) count: u32,
-    /// The memory of one, in MiB.
-    pub(super) gpu_mib: u32,
-    vcpus: u32,
-    memory_gib: u32,
-    /// What it costs on demand in [`PRICED_IN`], in US dollars an hour; none where that is not published.
-    pub(super) price: Option<f64>,
-}
+use trueup_machines::{Catalog, MachineType};
 
-/// Where the table's prices are from, and of when.
-pub(super) const PRICED_IN: &str = "us-east-1";
-/// The day of the table's prices.
-pub(super) const PRICED_AT: &str = "2026-07-20";
+/// The machine types of EC2.
+pub(super) const EC2: Catalog = Catalog {
+    maker: "EC2",
+    types: TYPES,
+    without_gpu: "t3.medium",
+    priced_in: "us-east-1",
+    priced_at: "2026-07-20",
+    attaches: |_, _| false,
+};
 
 const fn row(
     name: &'static str,
@@ -30,15 +20,15 @@ const fn row(
     vcpus: u32,
     memory_gib: u32,
     price: Option<f64>,
-) -> Type {
-    Type { name, model, count, gpu_mib, vcpus, memory_gib, price }
+) -> MachineType {
+    MachineType { name, model, count, gpu_mib, vcpus, memory_gib, price }
 }
 
 /// All of them, by model; of each model and count the smallest first.
 ///
 /// From `docs/reference/instance-types.md` and `zz_generated.pricing_aws.go` of aws/karpenter-provider-aws, as they were on 2026-07-20. Types
 /// with a part of a GPU are left out: no count says them.
-const TYPES: &[Type] = &[
+const TYPES: &[MachineType] = &[
     row("p4d.24xlarge", "A100", 8, 40_960, 96, 1152, Some(21.9576)),
     row("p4de.24xlarge", "A100", 8, 81_920, 96, 1152, Some(27.4471)),
     row("g5.xlarge", "A10G", 1, 22_938, 4, 16, Some(1.006)),
@@ -104,89 +94,6 @@ const TYPES: &[Type] = &[
     row("p3dn.24xlarge", "V100", 8, 32_768, 96, 768, Some(31.212)),
 ];
 
-/// Words that a maker's or a driver's name of a GPU has besides the model.
-const BESIDES: [&str; 16] = [
-    "NVIDIA",
-    "TESLA",
-    "TENSOR",
-    "CORE",
-    "GPU",
-    "BLACKWELL",
-    "SERVER",
-    "EDITION",
-    "SXM",
-    "SXM2",
-    "SXM4",
-    "SXM5",
-    "PCIE",
-    "HBM2",
-    "HBM3",
-    "HBM3E",
-];
-
-/// A GPU as a blueprint names it: `A100`, `A100-80GB`, `NVIDIA RTX PRO 6000`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Named {
-    model: String,
-    memory_gb: Option<u32>,
-}
-
-impl Named {
-    fn of(text: &str) -> Self {
-        let upper = text.to_uppercase();
-        let (mut model, mut memory_gb) = (String::new(), None);
-        for word in upper.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !BESIDES.contains(word)) {
-            match word.strip_suffix("GB").and_then(|number| number.parse().ok()) {
-                Some(number) => memory_gb = Some(number),
-                None => model.push_str(word),
-            }
-        }
-        Self { model, memory_gb }
-    }
-
-    /// Whether a type has such GPUs. What is sold as so many GB shows some less.
-    fn is(&self, of: &Type) -> bool {
-        let fits = |gb: u32| gb.saturating_mul(1024).abs_diff(of.gpu_mib) <= of.gpu_mib / 8;
-        self.model == of.model && self.memory_gb.is_none_or(fits)
-    }
-}
-
-/// Whether a type's GPUs are what a blueprint calls so.
-pub(super) fn is_model(of: &Type, named: &str) -> bool {
-    Named::of(named).is(of)
-}
-
-/// A type by its name, where the table has it.
-pub(super) fn named(name: &str) -> Option<&'static Type> {
-    TYPES.iter().find(|one| one.name == name)
-}
-
-/// The types with GPUs of a model.
-pub(super) fn with(model: &str) -> impl Iterator<Item = &'static Type> {
-    let named = Named::of(model);
-    TYPES.iter().filter(move |one| named.is(one))
-}
-
-/// The smallest type that has exactly these GPUs.
-pub(super) fn smallest(model: &str, count: u32) -> Option<&'static Type> {
-    let size = |one: &&Type| (one.vcpus, one.memory_gib);
-    // Of types that are as large, the first in the table costs the least.
-    with(model).filter(|one| one.count == count).min_by_key(size)
-}
-
-/// The models that there are, as a blueprint may name them.
-pub(super) fn models() -> Vec<String> {
-    let mut models: Vec<String> = Vec::new();
-    for one in TYPES {
-        let alike = TYPES.iter().any(|other| other.model == one.model && other.gpu_mib != one.gpu_mib);
-        let name = if alike { format!("{}-{}GB", one.model, one.gpu_mib / 1024) } else { one.model.to_owned() };
-        if !models.contains(&name) {
-            models.push(name);
-        }
-    }
-    models
-}
-
 /// The architectures of processors that images are made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Architecture {
@@ -236,7 +143,7 @@ mod tests {
             ("RadeonProV520", 1, None),
             ("A100-60GB", 8, None),
         ] {
-            assert_eq!(smallest(model, count).map(|one| one.name), name, "{model} {count}");
+            assert_eq!(EC2.smallest(model, count).map(|one| one.name), name, "{model} {count}");
         }
     }
 
@@ -246,9 +153,9 @@ mod tests {
             assert_eq!(TYPES.iter().position(|other| other.name == one.name), Some(at));
             assert!(one.price.is_none_or(|price| price > 0.0));
         }
-        let models = models();
+        let models = EC2.models();
         assert!(models.contains(&"A100-80GB".to_owned()) && models.contains(&"L4".to_owned()), "{models:?}");
-        assert!(models.iter().all(|model| with(model).next().is_some()));
+        assert!(models.iter().all(|model| EC2.with(model).next().is_some()));
     }
 
     #[test]

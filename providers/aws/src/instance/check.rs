@@ -3,9 +3,12 @@
 use trueup_engine::kinds::{GpuInstance, Kind};
 use trueup_engine::provider::unknown_options;
 use trueup_engine::schema::Problem;
+use trueup_machines::told;
 use trueup_state::{FieldPath, Value};
 
-use super::{NAME, OPTIONS, choose, disk, image, user_data};
+use super::catalog::EC2;
+use super::launch::MOST_TOLD;
+use super::{NAME, OPTIONS, disk, image};
 use crate::tags;
 
 /// What AWS alone has for a machine.
@@ -17,10 +20,10 @@ const TEXTS: [&str; 6] = ["checks_bucket", "key_name", "placement_group", "root_
 /// All of it.
 pub(super) fn problems(spec: &Value) -> Vec<Problem> {
     let mut problems = unknown_options("aws", GpuInstance::NAME, &KNOWN_OPTIONS, spec);
-    problems.extend(choose::problems(spec));
+    problems.extend(EC2.problems(spec));
     problems.extend(image::problems(spec));
     problems.extend(disk::problems(spec));
-    problems.extend(user_data::problems(spec));
+    problems.extend(told::problems(spec, MOST_TOLD));
     problems.extend(option_problems(spec));
     problems.extend(tags::problems(spec));
     if spec.get("tags").and_then(|tags| tags.get(NAME)).is_some() {

@@ -6,8 +6,8 @@ use trueup_engine::plan::diff::changed_paths;
 use trueup_engine::schema::{Effect, Schema};
 use trueup_state::{FieldPath, Step, Value};
 
-use super::catalog::Architecture;
-use super::{OPTIONS, choose};
+use super::OPTIONS;
+use super::catalog::{Architecture, EC2};
 
 /// What a change of one field comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +103,7 @@ fn is(spec: &Value, field: &str, text: &str) -> bool {
 /// A type changes on a machine that is stopped meanwhile, where both have the same processors and it starts again where it will: what is
 /// bought in another way is not given back.
 fn of_type(before: &Value, after: &Value) -> Change {
-    match (choose::machine_type(before), choose::machine_type(after)) {
+    match (EC2.machine_type(before), EC2.machine_type(after)) {
         (Some(before), Some(after)) if before == after => Change::Nothing,
         (Some(was), Some(will)) => {
             let is_on_demand = is(before, "market", "on_demand") && is(after, "market", "on_demand");

@@ -6,12 +6,13 @@ use aws_sdk_ec2::types::{HttpTokensState, Instance, InstanceLifecycleType};
 use trueup_engine::kinds::gpu_instance::{AllottedGpu, Attributes};
 use trueup_engine::provider::Found;
 use trueup_engine::typed::to_value;
+use trueup_machines::{Gpus, MachineType, gpus};
 use trueup_state::Value;
 use trueup_state::map::Map;
 
-use super::catalog::{self, PRICED_IN, Type};
+use super::catalog::EC2;
 use super::look::{Seen, id, pairs};
-use super::{NAME, OPTIONS, choose, disk, ended};
+use super::{NAME, OPTIONS, disk, ended};
 use crate::tags;
 
 /// What is seen where a machine answers those who have no token: no spec's `options` are that.
@@ -54,12 +55,10 @@ pub(super) fn type_of(machine: &Instance) -> &str {
 
 /// The GPUs that its type has, by the name that the spec has for them.
 fn gpu(machine: &Instance, sent: Option<&Value>) -> Value {
-    let Some(Type { model, count, .. }) = catalog::named(type_of(machine)) else { return "none".into() };
-    let said = sent.and_then(choose::gpus).and_then(|gpus| match gpus {
-        choose::Gpus::Of { model, .. } => {
-            catalog::named(type_of(machine)).filter(|one| catalog::is_model(one, model)).map(|_| model)
-        }
-        choose::Gpus::None => None,
+    let Some(MachineType { model, count, .. }) = EC2.named(type_of(machine)) else { return "none".into() };
+    let said = sent.and_then(gpus).and_then(|gpus| match gpus {
+        Gpus::Of { model, .. } => EC2.named(type_of(machine)).filter(|one| EC2.is_model(one, model)).map(|_| model),
+        Gpus::None => None,
     });
     let model = ("model".to_owned(), said.unwrap_or(model).into());
     Value::Map([model, ("count".to_owned(), Value::from(i64::from(*count)))].into())
@@ -165,10 +164,13 @@ fn options(machine: &Instance, sent: Option<&Value>) -> Value {
 }
 
 fn attributes(region: &str, machine: &Instance) -> Attributes {
-    let one = catalog::named(type_of(machine));
+    let one = EC2.named(type_of(machine));
     let count = one.map_or(0, |one| one.count);
-    let gpu =
-        |one: &Type| AllottedGpu { uuid: String::new(), model: one.model.to_owned(), memory_mib: one.gpu_mib.into() };
+    let gpu = |one: &MachineType| AllottedGpu {
+        uuid: String::new(),
+        model: one.model.to_owned(),
+        memory_mib: one.gpu_mib.into(),
+    };
     let private = machine.private_ip_address().unwrap_or_default();
     let public = machine.public_ip_address().filter(|ip| !ip.is_empty());
     let is_on_demand = market(machine).as_str() == Some("on_demand");
@@ -182,7 +184,7 @@ fn attributes(region: &str, machine: &Instance) -> Attributes {
         zone: machine.placement().and_then(|placement| placement.availability_zone()).unwrap_or_default().to_owned(),
         instance_type: type_of(machine).to_owned(),
         gpus: one.into_iter().flat_map(|one| (0..one.count).map(move |_| gpu(one))).collect(),
-        price_per_hour: one.and_then(|one| one.price).filter(|_| is_on_demand && region == PRICED_IN),
+        price_per_hour: one.and_then(|one| one.price).filter(|_| is_on_demand && region == EC2.priced_in),
         status: ended::state(machine).map(aws_sdk_ec2::types::InstanceStateName::as_str).unwrap_or_default().to_owned(),
         environment: if count == 0 { BTreeMap::new() } else { environment },
     }

@@ -7,9 +7,9 @@ use trueup_engine::provider::ProviderError;
 use trueup_engine::schema::Problem;
 use trueup_state::{Class, FieldPath, Value};
 
-use super::catalog::{self, Architecture};
+use super::OPTIONS;
+use super::catalog::{Architecture, EC2};
 use super::look::filter;
-use super::{OPTIONS, choose};
 use crate::error::failed;
 
 /// An image to start from.
@@ -48,7 +48,7 @@ fn path(family: &str, machine_type: &str) -> String {
 
 /// The path where none is said: AWS's deep-learning base with NVIDIA's driver, and plain Ubuntu where there is no GPU.
 fn usual(machine_type: &str) -> String {
-    if catalog::named(machine_type).is_some() {
+    if EC2.named(machine_type).is_some() {
         return path("base-oss-nvidia-driver-gpu-ubuntu-22.04", machine_type);
     }
     let processor = match Architecture::of(machine_type) {
@@ -118,9 +118,9 @@ fn invalid(field: &str, message: String) -> ProviderError {
 /// What in a spec leads to no image.
 pub(super) fn problems(spec: &Value) -> Vec<Problem> {
     let image = spec.get("image").map(Value::revealed).filter(|image| **image != Value::Null);
-    let Some(machine_type) = choose::machine_type(spec) else { return Vec::new() };
+    let Some(machine_type) = EC2.machine_type(spec) else { return Vec::new() };
     let Some(image) = image else {
-        let is_old = catalog::named(machine_type).is_some_and(|one| one.model == "V100");
+        let is_old = EC2.named(machine_type).is_some_and(|one| one.model == "V100");
         let message = "the driver of the usual image knows no V100: say an `image` with NVIDIA's proprietary driver";
         return is_old.then(|| Problem::new(FieldPath::parse("gpu.model"), message)).into_iter().collect();
     };

@@ -16,16 +16,20 @@ use trueup_engine::kinds::gpu_instance::{Market, Spec};
 use trueup_engine::naming::TAG_TOKEN;
 use trueup_engine::provider::ProviderError;
 use trueup_engine::typed::from_value;
+use trueup_machines::told;
 use trueup_state::{Class, Request, Token};
 
+use super::catalog::EC2;
 use super::disk::Wanted;
 use super::found::{said_groups, said_hops, text_option};
 use super::look::{filter, list, literal};
-use super::{NAME, choose, image, startup, user_data};
+use super::{NAME, image, startup};
 use crate::clients::Clients;
 use crate::error::failed;
 use crate::tags;
 
+/// The most bytes that EC2 takes of what a machine is told, before they are encoded for the wire.
+pub(super) const MOST_TOLD: usize = 16 * 1024;
 /// The most characters of a token of EC2's.
 const LONGEST_TOKEN: usize = 64;
 
@@ -65,14 +69,14 @@ pub(super) async fn by_token(ec2: &Client, token: &Token) -> Result<Option<Insta
 async fn call(clients: &Clients, request: &Request) -> Result<RunInstancesFluentBuilder, ProviderError> {
     let spec: Spec = from_value(&request.spec)?;
     let machine_type =
-        choose::machine_type(&request.spec).ok_or_else(|| invalid("gpu", "no machine type of EC2's has these GPUs"))?;
+        EC2.machine_type(&request.spec).ok_or_else(|| invalid("gpu", "no machine type of EC2's has these GPUs"))?;
     let ec2 = &clients.ec2.reads;
     let device = text_option(&request.spec, "root_device");
     let image = image::find(ec2, spec.image.as_ref(), machine_type, device).await?;
     let disk = BlockDeviceMapping::builder().device_name(&image.root).ebs(Wanted::of(&spec.disk).device()).build();
-    let told = user_data::document(&spec, request.check.as_ref(), startup::prepare(clients, request).await?.as_ref());
-    if told.as_ref().is_some_and(|told| told.len() > user_data::MOST) {
-        return Err(invalid("user_data", format!("EC2 takes at most {} bytes of it, with `env`", user_data::MOST)));
+    let told = told::document(&spec, request.check.as_ref(), startup::prepare(clients, request).await?.as_ref());
+    if told.as_ref().is_some_and(|told| told.len() > MOST_TOLD) {
+        return Err(invalid("user_data", format!("EC2 takes at most {} bytes of it, with `env`", MOST_TOLD)));
     }
     let call = clients.ec2.writes.run_instances().min_count(1).max_count(1).client_token(client_token(&request.token));
     let call = call

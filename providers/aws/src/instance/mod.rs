@@ -6,7 +6,6 @@
 mod beside;
 mod catalog;
 mod check;
-mod choose;
 mod disk;
 mod effect;
 mod ended;
@@ -18,7 +17,6 @@ mod level;
 mod look;
 mod resize;
 mod startup;
-mod user_data;
 
 pub(crate) use beside::{companions, kinds as beside};
 
@@ -38,6 +36,7 @@ use trueup_state::{Class, Clock, FieldPath, Handle, Request, Value};
 
 use crate::clients::Clients;
 use crate::error::failed;
+use catalog::EC2;
 use ended::state;
 use found::{found, type_of};
 use launch::invalid;
@@ -179,7 +178,7 @@ impl Instances {
 
     /// A machine that is level but for its type, perhaps. What stops it is begun only once that is recorded.
     fn leveled(&self, request: &Request, seen: &Seen) -> Progress {
-        let is_wanted = choose::machine_type(&request.spec).is_none_or(|wanted| wanted == type_of(&seen.machine));
+        let is_wanted = EC2.machine_type(&request.spec).is_none_or(|wanted| wanted == type_of(&seen.machine));
         if is_wanted {
             return Progress::Done(Some(Box::new(self.found(seen, request))));
         }
@@ -192,7 +191,7 @@ impl Instances {
         let id = request.id.as_deref().unwrap_or_default();
         let seen = self.see(id).await?.filter(|seen| !ended::is_over(&seen.machine));
         let Some(seen) = seen else { return Ok(Progress::Failed(Box::new(gone(id)))) };
-        let wanted = choose::machine_type(&request.spec).unwrap_or(&resize.from);
+        let wanted = EC2.machine_type(&request.spec).unwrap_or(&resize.from);
         let at = state(&seen.machine).map(|state| state.as_str().to_owned());
         let step = resize.step(&self.clients, &seen.machine, wanted).await?;
         let was = &resize.from;

@@ -12,6 +12,7 @@ use trueup_engine::compose::{Companions, Part, Read, Shared, Wanted};
 use trueup_engine::kinds::{Bucket, Kind};
 use trueup_engine::naming::TAG_TOKEN;
 use trueup_engine::provider::ProviderError;
+use trueup_machines::told::Told;
 use trueup_state::{Class, Request, Value};
 
 use super::OPTIONS;
@@ -26,14 +27,6 @@ pub(super) const OPTION: &str = "checks_bucket";
 
 /// How long its addresses are good: a boot, the program's way, and the longest check but a burn of more than that.
 const GOOD_FOR: Duration = Duration::from_hours(6);
-
-/// What a machine is told of its own check.
-pub(super) struct Told {
-    /// The script that it runs.
-    pub(super) script: String,
-    /// What the script reads: a line each.
-    pub(super) lines: String,
-}
 
 /// A bucket for what machines of a region that check themselves fetch and leave, for a week.
 pub(super) fn companions(wanted: &Wanted<'_>) -> Companions {

@@ -1,10 +1,12 @@
 //! What a machine is told at its first start: one document of cloud-init's, of our part and the user's.
 //!
-//! It is the same to the last byte for the same spec, since EC2 compares a repeated request with the first. Whoever is on the machine, and
-//! whoever may `ec2:DescribeInstanceAttribute`, can read all of it.
+//! It is the same to the last byte for the same spec, since a cloud may compare a repeated request with the first. Whoever is on the
+//! machine, and whoever may read its description at the cloud (`ec2:DescribeInstanceAttribute`, `compute.instances.get`), can read all of it.
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hex::encode;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
@@ -14,10 +16,15 @@ use trueup_engine::schema::Problem;
 use trueup_engine::typed::{Sealed, from_value};
 use trueup_state::{FieldPath, Value};
 
-use super::startup::Told;
+/// What a machine is told of its own check.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The script that it runs.
+    pub script: String,
+    /// What the script reads: a line each.
+    pub lines: String,
+}
 
-/// The most bytes that EC2 takes, before they are encoded for the wire.
-pub(super) const MOST: usize = 16 * 1024;
 /// Where the environment is, for root alone.
 const ENV: &str = "/etc/trueup/env";
 /// The same for who may log in, and nobody else.
@@ -29,7 +36,7 @@ const MERGE: &str = "list(append)+dict(no_replace,recurse_list)+str()";
 
 /// The document; none where there is nothing to say. `check`: what the machine is given so that it can be checked.
 /// `told`: what it is told of its own check.
-pub(super) fn document(spec: &Spec, check: Option<&Value>, told: Option<&Told>) -> Option<String> {
+pub fn document(spec: &Spec, check: Option<&Value>, told: Option<&Told>) -> Option<String> {
     let ours = config(spec, Way::of(check).as_ref(), told);
     let ours = ours.map(|config| ("text/cloud-config", format!("#cloud-config\n{config}\n")));
     let theirs = spec.user_data.as_ref().map(Sealed::reveal).filter(|text| !text.is_empty());
@@ -141,11 +148,8 @@ fn multipart(parts: &[(&str, String)]) -> String {
     let mut document = format!("Content-Type: multipart/mixed; boundary=\"{boundary}\"\nMIME-Version: 1.0\n");
     for (media, text) in parts {
         // cloud-init reads no other letters as they are.
-        let (encoding, text) = if text.is_ascii() {
-            ("7bit", text.clone())
-        } else {
-            ("base64", wrapped(&aws_smithy_types::base64::encode(text)))
-        };
+        let (encoding, text) =
+            if text.is_ascii() { ("7bit", text.clone()) } else { ("base64", wrapped(&STANDARD.encode(text))) };
         document.push_str(&format!(
             "\n--{boundary}\nContent-Type: {media}; charset=\"utf-8\"\nContent-Transfer-Encoding: {encoding}\nMerge-Type: {MERGE}\n\n{text}"
         ));
@@ -160,8 +164,8 @@ fn wrapped(text: &str) -> String {
     lines.join("\n")
 }
 
-/// What can't be told to a machine of a spec.
-pub(super) fn problems(spec: &Value) -> Vec<Problem> {
+/// What can't be told to a machine of a spec. `most`: how many bytes a cloud takes of it.
+pub fn problems(spec: &Value, most: usize) -> Vec<Problem> {
     let mut problems = env_problems(spec);
     let said = spec.get("user_data").and_then(|said| said.revealed().as_str());
     if said.is_some_and(|text| !text.is_empty() && media(text).is_none()) {
@@ -170,19 +174,19 @@ pub(super) fn problems(spec: &Value) -> Vec<Problem> {
     }
     problems.extend(ssh_problems(spec));
     if problems.is_empty() && !spec.has_unknown() && !spec.has_locked() {
-        problems.extend(size_problem(spec));
+        problems.extend(size_problem(spec, most));
     }
     problems
 }
 
-fn size_problem(spec: &Value) -> Option<Problem> {
+fn size_problem(spec: &Value, most: usize) -> Option<Problem> {
     let size =
         from_value::<Spec>(spec).ok().and_then(|spec| document(&spec, None, None)).map(|document| document.len())?;
     let message = format!(
-        "what a machine is told at its start has at most {MOST} bytes: with `env` and `ssh` these are {size}. Fetch the rest from a bucket"
+        "what a machine is told at its start has at most {most} bytes: with `env` and `ssh` these are {size}. Fetch the rest from a bucket"
     );
     let at = if spec.get("user_data").is_some() { "user_data" } else { "env" };
-    (size > MOST).then(|| Problem::new(FieldPath::parse(at), message))
+    (size > most).then(|| Problem::new(FieldPath::parse(at), message))
 }
 
 fn env_problems(spec: &Value) -> Vec<Problem> {
@@ -194,7 +198,7 @@ fn env_problems(spec: &Value) -> Vec<Problem> {
         let value = value.revealed().as_str().unwrap_or_default();
         let message = match () {
             () if !is_name => "the name of a variable has letters, digits and `_`, and begins with no digit",
-            () if value.contains(['\n', '\r', '\0']) => "a variable of a machine of EC2 has one line",
+            () if value.contains(['\n', '\r', '\0']) => "a variable of a machine has one line",
             () => return None,
         };
         Some(Problem::new(at.field(name), message))
@@ -241,7 +245,7 @@ fn is_public_key(text: &str) -> bool {
 }
 
 /// Whether a text is a CIDR block.
-pub(super) fn is_block(text: &str) -> bool {
+pub fn is_block(text: &str) -> bool {
     let Some((address, length)) = text.split_once('/') else { return false };
     let Ok(length) = length.parse::<u8>() else { return false };
     match address.parse() {
@@ -254,6 +258,8 @@ pub(super) fn is_block(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const MOST: usize = 16 * 1024;
 
     #[allow(clippy::needless_pass_by_value, reason = "what is said reads best where it stands")]
     fn spec(more: Json) -> Spec {
@@ -326,7 +332,7 @@ mod tests {
         let paths = |more: Json| -> Vec<String> {
             let mut all = json!({ "gpu": "none" });
             all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            problems(&all.into()).iter().map(|problem| problem.path.to_string()).collect()
+            problems(&all.into(), MOST).iter().map(|problem| problem.path.to_string()).collect()
         };
         assert_eq!(paths(json!({ "env": { "A": "b" }, "user_data": "#!/bin/sh\n" })), [""; 0]);
         assert_eq!(paths(json!({ "env": { "A-B": "b", "C": "d\ne" } })), ["env.A-B", "env.C"]);

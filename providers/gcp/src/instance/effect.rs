@@ -1,0 +1,125 @@
+//! What of a machine changes in place, and what needs another one.
+
+use std::collections::BTreeSet;
+
+use trueup_engine::plan::diff::changed_paths;
+use trueup_engine::schema::{Effect, Schema};
+use trueup_state::{FieldPath, Step, Value};
+
+use super::catalog::COMPUTE;
+use super::disk::number;
+
+/// What a change of one field comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    /// Nothing of the machine.
+    Nothing,
+    InPlace,
+    Anew,
+}
+
+/// What a change from one spec to another comes to.
+pub(super) fn effect(schema: &Schema, before: &Value, after: &Value) -> Effect {
+    let changed = changed_paths(schema, before, after);
+    let all: Vec<(FieldPath, Change)> =
+        changed.into_iter().map(|path| (path.clone(), change(&path, before, after))).collect();
+    let anew: BTreeSet<FieldPath> =
+        all.iter().filter(|(_, change)| *change == Change::Anew).map(|(path, _)| path.clone()).collect();
+    if !anew.is_empty() {
+        Effect::Replace(anew)
+    } else if all.iter().any(|(_, change)| *change == Change::InPlace) {
+        Effect::InPlace
+    } else {
+        Effect::None
+    }
+}
+
+fn change(path: &FieldPath, before: &Value, after: &Value) -> Change {
+    let names: Vec<&str> = path
+        .steps()
+        .iter()
+        .filter_map(|step| match step {
+            Step::Field(name) => Some(name.as_str()),
+            Step::Index(_) => None,
+        })
+        .collect();
+    match names[..] {
+        ["gpu" | "machine_type", ..] => {
+            let types = (COMPUTE.machine_type(before), COMPUTE.machine_type(after));
+            let is_same = matches!(types, (Some(before), Some(after)) if before == after);
+            if is_same && trueup_machines::gpus(before) == trueup_machines::gpus(after) {
+                Change::Nothing
+            } else {
+                Change::Anew
+            }
+        }
+        ["disk", "size_gb"] => match (size(before), size(after)) {
+            (Some(before), Some(after)) if after < before => Change::Anew,
+            _ => Change::InPlace,
+        },
+        // What the rules of its network let in is said by the tags that it bears.
+        ["ssh", "ingress"] | ["network", "ports"] | ["tags", ..] | ["options", "gcp", "network_tags", ..] => {
+            Change::InPlace
+        }
+        ["max_price_per_hour"] => Change::Nothing,
+        ["ssh", "user"] if has_no_keys(before) && has_no_keys(after) => Change::Nothing,
+        ["options", other, ..] if other != "gcp" => Change::Nothing,
+        _ => Change::Anew,
+    }
+}
+
+/// The size of a spec's disk, in GB.
+pub(super) fn size(spec: &Value) -> Option<u32> {
+    number(spec, "size_gb")
+}
+
+fn has_no_keys(spec: &Value) -> bool {
+    let keys = spec.at(&FieldPath::parse("ssh.public_keys"));
+    keys.is_none_or(|keys| keys.revealed().as_list().is_some_and(<[Value]>::is_empty))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+    use trueup_engine::kinds::{GpuInstance, Kind};
+
+    use super::*;
+
+    #[allow(clippy::needless_pass_by_value, reason = "what is asked reads best where it stands")]
+    fn of(before: Json, after: Json) -> Effect {
+        let spec = |more: &Json| {
+            let mut all = json!({ "gpu": { "model": "L4", "count": 1 } });
+            all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let mut spec = Value::from(all);
+            GpuInstance::schema().complete(&mut spec);
+            spec
+        };
+        effect(GpuInstance::schema(), &spec(&before), &spec(&after))
+    }
+
+    fn replaces(path: &str) -> Effect {
+        Effect::Replace([FieldPath::parse(path)].into())
+    }
+
+    #[test]
+    fn labels_tags_and_who_may_connect_change_in_place() {
+        let gcp = |options: Json| json!({ "options": { "gcp": options } });
+        assert_eq!(of(json!({}), json!({ "tags": { "b": "c" } })), Effect::InPlace);
+        assert_eq!(of(json!({}), json!({ "ssh": { "ingress": ["10.0.0.0/8"] } })), Effect::InPlace);
+        assert_eq!(of(gcp(json!({ "network_tags": ["a"] })), gcp(json!({ "network_tags": ["b"] }))), Effect::InPlace);
+        assert_eq!(of(json!({}), json!({ "max_price_per_hour": 3 })), Effect::None);
+        assert_eq!(of(json!({}), json!({ "machine_type": "g2-standard-4" })), Effect::None);
+    }
+
+    #[test]
+    fn a_disk_grows_and_all_else_needs_another_machine() {
+        let disk = |size: u32, kind: &str| json!({ "disk": { "size_gb": size, "type": kind } });
+        assert_eq!(of(disk(100, "balanced"), disk(200, "balanced")), Effect::InPlace);
+        assert_eq!(of(disk(200, "balanced"), disk(100, "balanced")), replaces("disk.size_gb"));
+        assert_eq!(of(disk(100, "balanced"), disk(100, "fast")), replaces("disk.type"));
+        assert_eq!(of(json!({}), json!({ "machine_type": "g2-standard-8" })), replaces("machine_type"));
+        assert_eq!(of(json!({}), json!({ "identity": "a" })), replaces("identity"));
+        assert_eq!(of(json!({}), json!({ "env": { "A": "b" } })), replaces("env.A"));
+        assert_eq!(of(json!({}), json!({ "name": "a" })), replaces("name"));
+    }
+}

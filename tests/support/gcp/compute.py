@@ -1,0 +1,216 @@
+"""Compute Engine's own ways: what its documents don't say of machines, disks, labels and lists of all zones."""
+
+import base64
+import re
+
+from apis import Refused, invalid
+
+NAME = re.compile(r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")
+# Machine types with GPUs of their own, by the start of their names.
+WITH_GPUS = ("a2-", "a3-", "a4-", "a4x-", "g2-", "g4-")
+# The most things of one page of a list of all zones.
+PAGE = 500
+
+
+def state(number):
+    """A fingerprint: bytes, as Google has them."""
+    return base64.b64encode(f"f{number}".encode()).decode()
+
+
+def link(path):
+    return f"https://www.googleapis.com/{path}"
+
+
+class Compute:
+    """The machines of one world."""
+
+    def __init__(self, world):
+        self.world = world
+        # Zones without a machine of these types, by the start of their names.
+        self.stockouts = {}
+
+    def own(self, collection, method):
+        """What carries out a call of these ways; none for those that all APIs have."""
+        if collection.api.said["name"] != "compute":
+            return None
+        kind = collection.way[-1]
+        return {
+            ("instances", "aggregatedList"): self.all_zones,
+            ("instances", "setLabels"): self.label,
+            ("disks", "setLabels"): self.label,
+            ("instances", "setTags"): self.tag,
+            ("disks", "resize"): self.resize,
+            ("instances", "setMachineType"): self.field("machineType"),
+            ("instances", "setServiceAccount"): self.account,
+            ("instances", "deleteAccessConfig"): self.no_address,
+            ("instances", "stop"): self.become("TERMINATED"),
+        }.get((kind, method.name))
+
+    # -- a machine from its launch to its end
+
+    def completes(self, collection, thing, target):
+        """What Google adds to a new machine, and refuses of one."""
+        if collection.api.said["name"] != "compute" or collection.way[-1] not in ("instances", "firewalls", "disks"):
+            return None
+        if not NAME.match(thing.get("name") or ""):
+            raise invalid(f"Invalid value for field 'resource.name': '{thing.get('name')}'.")
+        if collection.way[-1] != "instances":
+            thing["labelFingerprint"] = state(next(self.world.count))
+            return None
+        parts = target.split("/")
+        project, zone = parts[parts.index("projects") + 1], parts[parts.index("zones") + 1]
+        number, base = next(self.world.count), target.rsplit("/", 2)[0]
+        kind = thing.get("machineType", "").rsplit("/", 1)[-1]
+        has_gpu = kind.startswith(WITH_GPUS) or thing.get("guestAccelerators")
+        scheduling = thing.setdefault("scheduling", {})
+        if has_gpu and scheduling.get("onHostMaintenance", "MIGRATE") != "TERMINATE":
+            raise invalid("Instances with guest accelerators do not support live migration.")
+        if thing.get("guestAccelerators") and not kind.startswith("n1-"):
+            raise invalid(f"[{kind}] features are not compatible for creating instance with accelerators.")
+        if scheduling.get("provisioningModel") == "FLEX_START" and "maxRunDuration" not in scheduling:
+            raise invalid("FLEX_START needs maxRunDuration.")
+        if not thing.get("disks") or not thing.get("networkInterfaces"):
+            raise invalid("a machine has a disk and a network")
+        scheduling.setdefault("provisioningModel", "STANDARD")
+        thing.update(status="STAGING", zone=link(base), machineType=link(f"{base}/machineTypes/{kind}"))
+        thing.update(labelFingerprint=state(number), fingerprint=state(number), canIpForward=False, deletionProtection=False)
+        thing.setdefault("tags", {})["fingerprint"] = state(number)
+        thing.setdefault("metadata", {})["fingerprint"] = state(number)
+        for accelerator in thing.get("guestAccelerators", []):
+            accelerator["acceleratorType"] = link(f"{base}/acceleratorTypes/{accelerator['acceleratorType'].rsplit('/', 1)[-1]}")
+        for place, interface in enumerate(thing["networkInterfaces"]):
+            # Nothing is sent of what a machine's name is behind the address.
+            interface.update(name=f"nic{place}", networkIP=f"10.164.{number // 250}.{number % 250 + 2}", fingerprint=state(number))
+            interface["network"] = link(f"compute/v1/{interface['network']}")
+            if "subnetwork" in interface:
+                interface["subnetwork"] = link(f"compute/v1/{interface['subnetwork']}")
+            for access in interface.get("accessConfigs", []):
+                access["natIP"] = f"34.90.{number // 250}.{number % 250 + 2}"
+        self.disks(collection, thing, base)
+        types = self.stockouts.get(zone, [])
+        if any(kind.startswith(one) or one == "*" for one in types):
+            return "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS"
+        return None
+
+    def disks(self, collection, thing, base):
+        """Its disks, which are things of their own. How one was made is not shown on the machine."""
+        for place, disk in enumerate(thing["disks"]):
+            made = disk.pop("initializeParams", {})
+            name = made.get("diskName") or (thing["name"] if place == 0 else f"{thing['name']}-{place}")
+            path = f"{base}/disks/{name}"
+            size = str(made.get("diskSizeGb", 10))
+            disk.update(source=link(path), deviceName=f"persistent-disk-{place}", index=place, diskSizeGb=size, type="PERSISTENT", mode="READ_WRITE")
+            number = next(self.world.count)
+            body = {"kind": "compute#disk", "name": name, "sizeGb": size, "type": link(f"{base}/diskTypes/{made.get('diskType', 'pd-standard').rsplit('/', 1)[-1]}"),
+                    "labels": made.get("labels", {}), "labelFingerprint": state(number), "selfLink": link(path), "zone": link(base),
+                    "sourceImage": link(f"compute/v1/{made.get('sourceImage')}"), "status": "READY", "users": [thing.get("selfLink")]}
+            if "provisionedIops" in made:
+                body["provisionedIops"] = made["provisionedIops"]
+            key = self.world.host_path(collection.api, path)
+            if key in self.world.things:
+                raise Refused(409, "ALREADY_EXISTS", f"The resource '{path}' already exists", "alreadyExists")
+            self.world.things[key] = {"body": body, "shown": True, "collection": "disks", "api": "compute"}
+
+    def settled(self, key, what, failed):
+        """What becomes of a machine's disks, and of its status, once work on it is over."""
+        found = self.world.things.get(key)
+        if found is None or found["api"] != "compute" or not found["collection"].endswith("instances"):
+            return
+        if what == "create" and not failed:
+            found["body"]["status"] = "RUNNING"
+        if what == "delete" and not failed or what == "create" and failed:
+            for disk in found["body"].get("disks", []):
+                if disk.get("autoDelete"):
+                    self.world.things.pop(key.split("/")[0] + "/" + disk["source"].split("/", 3)[3], None)
+
+    # -- changes
+
+    def changed(self, collection, method, path):
+        """The thing that a path with a verb at its end is about."""
+        path = path.rsplit("/", 1)[0]
+        return self.world.there(collection, path)["body"], self.world.host_path(collection.api, path)
+
+    def guarded(self, body, there, name="fingerprint", of="fingerprint"):
+        if body.get(name) != there.get(of):
+            raise Refused(412, "FAILED_PRECONDITION", "Fingerprint is out of date.", "conditionNotMet")
+
+    def label(self, collection, method, path, query, body):
+        there, key = self.changed(collection, method, path)
+        collection.api.check(method.request, body)
+        self.guarded(body, there, "labelFingerprint", "labelFingerprint")
+        there["labels"] = body.get("labels", {})
+        there["labelFingerprint"] = state(next(self.world.count))
+        return self.world.begin(collection, method, key, "update")
+
+    def tag(self, collection, method, path, query, body):
+        there, key = self.changed(collection, method, path)
+        collection.api.check(method.request, body)
+        self.guarded(body, there["tags"])
+        there["tags"] = {"items": body.get("items", []), "fingerprint": state(next(self.world.count))}
+        return self.world.begin(collection, method, key, "update")
+
+    def resize(self, collection, method, path, query, body):
+        there, key = self.changed(collection, method, path)
+        collection.api.check(method.request, body)
+        if int(body["sizeGb"]) <= int(there["sizeGb"]):
+            raise invalid("The new size is not larger.")
+        there["sizeGb"] = str(body["sizeGb"])
+        for thing in self.world.things.values():
+            for disk in thing["body"].get("disks", []) if isinstance(thing["body"].get("disks"), list) else []:
+                if disk.get("source") == there["selfLink"]:
+                    disk["diskSizeGb"] = there["sizeGb"]
+        return self.world.begin(collection, method, key, "update")
+
+    def field(self, name):
+        def change(collection, method, path, query, body):
+            there, key = self.changed(collection, method, path)
+            there[name] = link(f"{'/'.join(path.split('/')[:6])}/{body[name].split('/', 2)[-1]}")
+            return self.world.begin(collection, method, key, "update")
+
+        return change
+
+    def account(self, collection, method, path, query, body):
+        there, key = self.changed(collection, method, path)
+        there["serviceAccounts"] = [{"email": body["email"], "scopes": body.get("scopes", [])}]
+        return self.world.begin(collection, method, key, "update")
+
+    def no_address(self, collection, method, path, query, body):
+        there, key = self.changed(collection, method, path)
+        there["networkInterfaces"][0]["accessConfigs"] = []
+        return self.world.begin(collection, method, key, "update")
+
+    def become(self, status):
+        def change(collection, method, path, query, body):
+            there, key = self.changed(collection, method, path)
+            there["status"] = status
+            return self.world.begin(collection, method, key, "update")
+
+        return change
+
+    # -- lists
+
+    def all_zones(self, collection, method, path, query, body):
+        prefix = self.world.host_path(collection.api, path.split("/aggregated/")[0]) + "/zones/"
+        fits = self.fits(query.get("filter"))
+        found = [(key[len(prefix):].split("/")[0], thing["body"]) for key, thing in sorted(self.world.things.items())
+                 if thing["shown"] and key.startswith(prefix) and thing["collection"] == "instances" and fits(thing["body"])]
+        first, size = int(query.get("pageToken") or 0), min(int(query.get("maxResults") or PAGE), PAGE)
+        items = {}
+        for zone, body in found[first : first + size]:
+            items.setdefault(f"zones/{zone}", {"instances": []})["instances"].append(body)
+        answer = {"kind": "compute#instanceAggregatedList", "id": path, "items": items}
+        if first + size < len(found):
+            answer["nextPageToken"] = str(first + size)
+        return answer
+
+    def fits(self, said):
+        """What a filter lets through: that a label is there, or what it is."""
+        if not said:
+            return lambda body: True
+        found = re.fullmatch(r"labels\.([a-z0-9_-]+)(:\*|=\"?([a-z0-9_-]*)\"?)", said)
+        if found is None:
+            raise invalid(f"Invalid value for field 'filter': '{said}'.")
+        key, how, value = found.groups()
+        if how == ":*":
+            return lambda body: key in body.get("labels", {})
+        return lambda body: body.get("labels", {}).get(key) == value
