@@ -24,9 +24,6 @@ fn fifty_are_made_though_every_fifth_reply_is_lost() {
     let listed = rig.run(&["state", "list", "--json"]).exits(0).json();
     let of_machines = |one: &&serde_json::Value| one["kind"] == "gpu_instance";
     assert_eq!(listed["resources"].as_array().map(|all| all.iter().filter(of_machines).count()), Some(50), "{listed}");
-    for machine in rig.sees("compute.v1.instances", "list", rig.in_zone(json!({})))["items"].as_array().unwrap() {
-        assert!(machine["labels"]["trueup_address"].as_str().unwrap().starts_with("m"), "{machine}");
-    }
     rig.is_level();
 }
 

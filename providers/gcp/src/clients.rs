@@ -8,6 +8,8 @@ use std::time::Duration;
 use google_cloud_auth::credentials::{
     self, CacheableResource, Credentials, external_account, impersonated, service_account,
 };
+use google_cloud_gax::retry_policy::NeverRetry;
+use google_cloud_storage::client::StorageControl;
 use http::{HeaderMap, Method};
 use reqwest::Url;
 use serde_json::Value as Json;
@@ -48,6 +50,7 @@ pub(crate) struct Clients {
     credentials: Credentials,
     http: reqwest::Client,
     compute: Arc<OnceCell<Compute>>,
+    storage: OnceCell<StorageControl>,
 }
 
 /// A call.
@@ -92,6 +95,7 @@ impl Clients {
             endpoint: settings.endpoint_url,
             http,
             compute,
+            storage: OnceCell::new(),
         })
     }
 
@@ -105,6 +109,19 @@ impl Clients {
         let root = "https://compute.googleapis.com/";
         let made = || async { Compute::of(self.root("compute", root), self.credentials.clone()).await };
         self.compute.get_or_try_init(made).await
+    }
+
+    /// Cloud Storage's client of buckets, which speaks gRPC: it has no paths, so that an endpoint's own root is where it is.
+    pub(crate) async fn storage(&self) -> Result<&StorageControl, ProviderError> {
+        let usual = || self.endpoint.clone().unwrap_or_else(|| "https://storage.googleapis.com".to_owned());
+        let made = || async {
+            let builder = StorageControl::builder().with_endpoint(overridden("storagecontrol").unwrap_or_else(usual));
+            let builder = builder.with_credentials(self.credentials.clone()).with_retry_policy(NeverRetry);
+            let unusable =
+                |error| ProviderError::new(Class::Internal, format!("Cloud Storage's client can't be made: {error}"));
+            builder.with_attempt_timeout(CALL).build().await.map_err(unusable)
+        };
+        self.storage.get_or_try_init(made).await
     }
 
     /// What a read is answered. It is tried again where that may help.

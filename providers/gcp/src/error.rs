@@ -131,7 +131,8 @@ pub(crate) fn failed(doing: &str, error: &Error) -> ProviderError {
     if let Some(said) = error.status() {
         let details = serde_json::to_value(&said.details).unwrap_or_default();
         let error_of = json!({ "status": said.code.name(), "message": said.message, "details": details });
-        return refused(doing, error.http_status_code().unwrap_or(500), &json!({ "error": error_of }), after);
+        let status = error.http_status_code().unwrap_or_else(|| status_of(said.code.name()));
+        return refused(doing, status, &json!({ "error": error_of }), after);
     }
     if let (Some(status), Some(body)) = (error.http_status_code(), error.http_payload()) {
         return refused(doing, status, &serde_json::from_slice(body).unwrap_or_default(), after);
@@ -151,6 +152,20 @@ pub(crate) fn failed(doing: &str, error: &Error) -> ProviderError {
     let error_of = ProviderError::new(Class::Transient, message);
     // Where nobody was reached, nothing was done.
     if error.is_connect() || error.is_transient_and_before_rpc() { error_of } else { error_of.outcome_unknown() }
+}
+
+/// The status that stands for a code where none came with it, as in gRPC (AIP-193).
+fn status_of(code: &str) -> u16 {
+    match code {
+        "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" => 400,
+        "UNAUTHENTICATED" => 401,
+        "PERMISSION_DENIED" => 403,
+        "NOT_FOUND" => 404,
+        "ALREADY_EXISTS" | "ABORTED" => 409,
+        "RESOURCE_EXHAUSTED" => 429,
+        "UNIMPLEMENTED" => 404,
+        _ => 503,
+    }
 }
 
 /// Work that failed, as an operation tells it: the error is that of `google.rpc.Status`, or a list as Compute Engine has it.

@@ -32,6 +32,17 @@ pub(crate) fn owner(request: &Request) -> BTreeMap<String, String> {
     request.owner.iter().map(label).collect()
 }
 
+/// All labels that a thing is to have: the blueprint's, and those that say whose it is. `there`: those that it has.
+pub(crate) fn all(request: &Request, there: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let tags = request.spec.get("tags").and_then(|tags| tags.revealed().as_map()).into_iter().flatten();
+    let said = tags.filter_map(|(key, value)| Some((key.clone(), value.revealed().as_str()?.to_owned())));
+    let is_new = there.is_empty();
+    // What a thing was made by stays: it is no change of it.
+    let owner = owner(request).into_iter().filter(|(key, _)| is_new || !is_kept(key));
+    let kept = there.iter().filter(|(key, _)| is_kept(key)).map(|(key, value)| (key.clone(), value.clone()));
+    said.chain(owner).chain(kept).collect()
+}
+
 /// What labels say of whose an object is, as owner tags, and the rest of them, but for those that Google sets itself.
 pub(crate) fn apart(labels: impl IntoIterator<Item = (String, String)>) -> (BTreeMap<String, String>, Map) {
     let labels = labels.into_iter().filter(|(key, _)| !key.starts_with(GOOGLES));

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use trueup_engine::compose::{Companions, Wanted};
-use trueup_engine::kinds::{GpuInstance, Kind};
+use trueup_engine::kinds::{Bucket, GpuInstance, Kind};
 use trueup_engine::native::Native;
 use trueup_engine::provider::{Candidate, Invalid, Manager, Provider, ProviderError};
 use trueup_engine::schema::{Problem, Schema};
 use trueup_state::{Class, Clock, KindName, ProviderName, Scope, Value};
 
+use crate::bucket::Buckets;
 use crate::clients::{Clients, Pool, usual};
 use crate::instance::{self, Machines};
 use crate::native::{self, Archive};
@@ -44,8 +45,10 @@ impl GcpProvider {
             let of = self.archive.get(std::future::ready(Ok(clients.clone())), kind.as_str()).await?;
             return Ok(native::manager(clients, &self.clock, of));
         }
-        if kind.as_str() == GpuInstance::NAME {
-            return Ok(Arc::new(Machines::new(clients.clone(), self.clock.clone())));
+        match kind.as_str() {
+            Bucket::NAME => return Ok(Arc::new(Buckets::new(clients.clone()))),
+            GpuInstance::NAME => return Ok(Arc::new(Machines::new(clients.clone(), self.clock.clone()))),
+            _ => {}
         }
         let message = format!("`gcp` does not make the kind `{kind}`");
         Err(ProviderError::new(Class::Invalid { field: None }, message).code("UnknownKind"))
@@ -63,7 +66,7 @@ impl Provider for GcpProvider {
     }
 
     fn kinds(&self) -> BTreeSet<KindName> {
-        [GpuInstance::NAME.into()].into()
+        [Bucket::NAME.into(), GpuInstance::NAME.into()].into()
     }
 
     fn natives(&self) -> fn(&str) -> bool {

@@ -17,6 +17,8 @@ pub(crate) const REGION: &str = "europe-west4";
 /// What all tests of this process share: who serves, where, and the observer.
 struct Shared {
     url: String,
+    /// Where Cloud Storage speaks gRPC.
+    storage: String,
     /// A service account's key.
     key: PathBuf,
     server: Mutex<Script>,
@@ -27,9 +29,11 @@ static SHARED: LazyLock<Option<Shared>> = LazyLock::new(|| {
     let python = python("gcp", include_str!("google.txt"))?;
     let key = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("gcp-key-{}.json", std::process::id()));
     let mut server = Script::start(&python, "gcp/serve.py", &[key.display().to_string()]);
-    let url = format!("http://127.0.0.1:{}", server.line().trim().parse::<u16>().expect("it says its port"));
-    let observer = Mutex::new(Script::start(&python, "gcp/observe.py", std::slice::from_ref(&url)));
-    Some(Shared { url, key, server: Mutex::new(server), observer })
+    let said = server.line();
+    let mut ports = said.split_whitespace().map(|port| port.parse::<u16>().expect("it says its ports"));
+    let [url, storage] = [ports.next(), ports.next()].map(|port| format!("http://127.0.0.1:{}", port.unwrap()));
+    let observer = Mutex::new(Script::start(&python, "gcp/observe.py", &[url.clone(), storage.clone()]));
+    Some(Shared { url, storage, key, server: Mutex::new(server), observer })
 });
 
 /// A project of its own.
@@ -57,7 +61,10 @@ impl Gcp {
 
     /// What the environment says of it.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
-        vec![("GOOGLE_APPLICATION_CREDENTIALS".to_owned(), self.shared.key.display().to_string())]
+        vec![
+            ("GOOGLE_APPLICATION_CREDENTIALS".to_owned(), self.shared.key.display().to_string()),
+            ("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGECONTROL".to_owned(), self.shared.storage.clone()),
+        ]
     }
 
     /// What Google's own client is answered, or `{"error": STATUS}`. `way`: an API, its version and a collection.
@@ -65,6 +72,10 @@ impl Gcp {
         let mut steps = way.splitn(3, '.');
         let mut next = || steps.next().unwrap();
         let asked = json!({ "api": next(), "version": next(), "way": next(), "call": call, "with": with });
+        self.ask(asked)
+    }
+
+    fn ask(&self, asked: Json) -> Json {
         let mut observer = self.shared.observer.lock().unwrap_or_else(PoisonError::into_inner);
         writeln!(observer.input, "{asked}").unwrap();
         serde_json::from_str(&observer.line()).unwrap()
@@ -101,6 +112,16 @@ impl Gcp {
     /// From now on zones have no machine of types that begin so (`*`: of any).
     pub(crate) fn is_out_of(&self, zones: Json) {
         self.tell(json!({ "stockout": zones }));
+    }
+
+    /// Puts a file into a bucket.
+    pub(crate) fn puts(&self, bucket: &str, name: &str) {
+        self.tell(json!({ "file": [bucket, name] }));
+    }
+
+    /// What Google's own client of Cloud Storage is answered by gRPC, or `{"error": CODE}`: `get_bucket` with `{"name": …}`.
+    pub(crate) fn observe_storage(&self, call: &str, with: Json) -> Json {
+        self.ask(json!({ "storage": call, "with": with }))
     }
 
     /// The paths of all that is there.

@@ -1,6 +1,6 @@
 """Serves all of Google's APIs on one port of loopback, each below its host's name: `/pubsub.googleapis.com/v1/projects/…`.
 
-Its port is the first line that it prints; at the path that it is given it leaves a service account's key, which it knows who calls by. What is told on its input, a line of JSON each, is answered by a line.
+Its port is the first line that it prints, and behind it the port of Cloud Storage's gRPC; at the path that it is given it leaves a service account's key, which it knows who calls by. What is told on its input, a line of JSON each, is answered by a line.
 """
 
 import base64
@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from apis import Refused, document, versions
+from storage import Storage
 from world import World
 
 ACCOUNT = "tester@acme.iam.gserviceaccount.com"
@@ -92,27 +93,28 @@ class Handler(BaseHTTPRequestHandler):
         collection, method, values = found
         project = whose(host, path, query)
         there = world(project)
-        fault = None if is_observer else self.noted(project, method)
+        fault = None if is_observer else noted(project, method.id)
         if isinstance(fault, dict):
             raise Refused(fault["status"], fault.get("code", "UNAVAILABLE"), fault.get("message", "told to fail"), fault.get("reason"))
         answer = there.carry_out(collection, method, values, path, query, json.loads(body) if body else None)
         return None if fault == "lost" else answer
 
-    def noted(self, project, method):
-        """What goes wrong with a call, which is written down."""
-        with LOCK:
-            told = TOLD[project]
-            told.calls.append(method.id)
-            for fault in told.faults:
-                if fault["method"] not in ("*", method.id) or fault["times"] == 0:
-                    continue
-                fault["seen"] = fault.get("seen", 0) + 1
-                if fault["seen"] % fault.get("every", 1) == 0:
-                    fault["times"] -= 1
-                    return fault["what"]
-        return None
-
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = serve
+
+
+def noted(project, call):
+    """What goes wrong with a call, which is written down."""
+    with LOCK:
+        told = TOLD.setdefault(project, Told())
+        told.calls.append(call)
+        for fault in told.faults:
+            if fault["method"] not in ("*", call) or fault["times"] == 0:
+                continue
+            fault["seen"] = fault.get("seen", 0) + 1
+            if fault["seen"] % fault.get("every", 1) == 0:
+                fault["times"] -= 1
+                return fault["what"]
+    return None
 
 
 def is_known(authorization):
@@ -122,6 +124,9 @@ def is_known(authorization):
         return False
     claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=="))
     return claims.get("iss") == ACCOUNT and "cloud-platform" in claims.get("scope", "")
+
+
+STORAGE = Storage(noted, is_known)
 
 
 def leave_key(path):
@@ -155,9 +160,12 @@ def told(line):
     if "stockout" in line:
         with there.lock:
             there.compute.stockouts.update(line["stockout"])
+    if "file" in line:
+        STORAGE.put(*line["file"])
     if "things" in line:
-        with there.lock:
-            return sorted(there.things)
+        with there.lock, STORAGE.lock:
+            mine = [bucket.name for bucket in STORAGE.buckets.values() if bucket.project == f"projects/{line['project']}"]
+            return sorted(there.things) + sorted(mine)
     return None
 
 
@@ -166,7 +174,7 @@ def main():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(server.server_address[1], flush=True)
+    print(server.server_address[1], STORAGE.start(), flush=True)
     for line in sys.stdin:
         print(json.dumps(told(json.loads(line))), flush=True)
 

@@ -60,9 +60,9 @@ pub(crate) fn companions(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>
     let rule = |tag: &str, allowed: Option<(&BTreeSet<String>, &BTreeSet<u64>)>| rule(project, &network, tag, allowed);
     let mut parts = vec![companion("closed", String::new(), rule(CLOSED, None))];
     if let Some(tag) = tag(&rules) {
-        let (from, ports) = (joined(&rules.from), joined(&rules.ports));
+        let (from, to) = (joined(&rules.from), joined(&rules.ports));
         let open = rule(&tag, Some((&rules.from, &rules.ports)));
-        parts.push(companion("firewall", format!(" {ports} from {from}"), open));
+        parts.push(companion("firewall", format!(" {to} from {from}"), open));
     }
     if let Some(from) = &rules.checks_from {
         let open = rule(&checks_tag(from), Some((&[from.clone()].into(), &[SSH].into())));

@@ -38,7 +38,7 @@ pub(super) async fn machine(clients: &Clients, request: &Request, zone: &str) ->
     let none = || invalid("gpu", "no machine type of Compute Engine's has these GPUs");
     let machine_type = COMPUTE.machine_type(&request.spec).ok_or_else(none)?;
     let image = image::find(clients, spec.image.as_ref(), machine_type).await?;
-    let labels = wanted_labels(request, &BTreeMap::new());
+    let labels = labels::all(request, &BTreeMap::new());
     let mut disk = disk::boot(&spec.disk, &image, (&clients.project, zone), machine_type);
     if let Some(made) = &mut disk.initialize_params {
         made.labels = labels.clone().into_iter().collect();
@@ -61,17 +61,6 @@ pub(super) async fn machine(clients: &Clients, request: &Request, zone: &str) ->
         .set_shielded_instance_config(shielded(&request.spec, &spec))
         .set_metadata(metadata(told));
     Ok(machine)
-}
-
-/// All labels that a machine and its disk are to have. `there`: those that it has.
-pub(super) fn wanted_labels(request: &Request, there: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let tags = request.spec.get("tags").and_then(|tags| tags.revealed().as_map()).into_iter().flatten();
-    let said = tags.filter_map(|(key, value)| Some((key.clone(), value.revealed().as_str()?.to_owned())));
-    let is_new = there.is_empty();
-    // What a thing was made by stays: it is no change of it.
-    let owner = labels::owner(request).into_iter().filter(|(key, _)| is_new || !labels::is_kept(key));
-    let kept = there.iter().filter(|(key, _)| labels::is_kept(key)).map(|(key, value)| (key.clone(), value.clone()));
-    said.chain(owner).chain(kept).collect()
 }
 
 /// The network tags that a machine is to have: the blueprint's, and those that its rules are for.

@@ -10,9 +10,10 @@ use trueup_state::{Class, Request};
 
 use super::beside::is_for_checks;
 use super::found::{boot_disk, lacks_disk, last, network_tags};
-use super::launch::{wanted_labels, wanted_tags};
+use super::launch::wanted_tags;
 use crate::clients::{Clients, patiently};
 use crate::error::failed;
+use crate::labels;
 
 /// The next call that brings it level; none where it is.
 pub(super) async fn next(
@@ -24,7 +25,7 @@ pub(super) async fn next(
     let (compute, project) = (clients.compute().await?, &clients.project);
     let name = machine.name.as_deref().unwrap_or_default();
     let there: BTreeMap<String, String> = machine.labels.clone().into_iter().collect();
-    let labels = wanted_labels(request, &there);
+    let labels = labels::all(request, &there);
     if labels != there {
         let body = InstancesSetLabelsRequest::new().set_labels(labels);
         let body = body.set_or_clear_label_fingerprint(machine.label_fingerprint.clone());
@@ -56,7 +57,7 @@ pub(super) async fn next(
         Err(error) => return Err(error),
     };
     let there: BTreeMap<String, String> = made.labels.into_iter().collect();
-    let labels = wanted_labels(request, &there);
+    let labels = labels::all(request, &there);
     if labels == there {
         return Ok(None);
     }
