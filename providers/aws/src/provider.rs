@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use trueup_artifacts::Artifacts;
 use trueup_engine::blueprint::terraform::{Ours, Theirs};
 use trueup_engine::compose::{Companions, Composed, Composition, Located, Wanted};
 use trueup_engine::kinds::{self, Kind};
@@ -13,7 +14,7 @@ use trueup_engine::provider::{Candidate, Invalid, Manager, Provider, ProviderErr
 use trueup_engine::schema::{Problem, Schema};
 use trueup_state::{Class, Clock, FieldPath, KindName, ProviderName, Scope, Value};
 
-use crate::artifact::Artifacts;
+use crate::artifact::S3;
 use crate::bucket::Buckets;
 use crate::clients::{Clients, Pool, usual_region};
 use crate::composed;
@@ -61,7 +62,7 @@ impl AwsProvider {
 
     async fn manager(&self, kind: &KindName, clients: &Arc<Clients>) -> Result<Arc<dyn Manager>, ProviderError> {
         match kind.as_str() {
-            kinds::Artifact::NAME => Ok(Arc::new(Artifacts::new(clients.clone(), self.clock.clone()))),
+            kinds::Artifact::NAME => Ok(Arc::new(Artifacts::new(S3::new(clients.clone()), self.clock.clone()))),
             kinds::Bucket::NAME => Ok(Arc::new(Buckets::new(clients.clone()))),
             kinds::Image::NAME => Ok(Arc::new(Images::new(clients.clone(), self.clock.clone()))),
             kinds::GpuInstance::NAME => Ok(Arc::new(Instances::new(clients.clone(), self.clock.clone()))),

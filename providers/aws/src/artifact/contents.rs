@@ -3,24 +3,15 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use trueup_artifacts::{Listed, Place, Unfinished};
 use trueup_engine::provider::ProviderError;
 use trueup_state::Class;
 
-use super::place::Place;
 use crate::error::{built, class_of, failed};
 
 /// How many keys one call removes at most.
 const PAGE: usize = 1000;
-
-/// A content as a list shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Listed {
-    /// Its size in bytes.
-    pub(super) size: u64,
-    /// S3's mark of what it holds: another one is another content.
-    pub(super) etag: String,
-}
 
 /// All contents, by their checksums.
 pub(super) async fn list(s3: &Client, place: &Place) -> Result<BTreeMap<String, Listed>, ProviderError> {
@@ -35,14 +26,6 @@ pub(super) async fn list(s3: &Client, place: &Place) -> Result<BTreeMap<String, 
     Ok(listed.collect())
 }
 
-/// An upload that never ended.
-#[derive(Clone, Debug)]
-pub(super) struct Unfinished {
-    pub(super) id: String,
-    /// What its parts are held against, where S3 says so.
-    pub(super) algorithm: Option<ChecksumAlgorithm>,
-}
-
 /// The uploads that never ended, by the checksums of what they bring.
 pub(super) async fn uploads(s3: &Client, place: &Place) -> Result<BTreeMap<String, Vec<Unfinished>>, ProviderError> {
     let mut found = BTreeMap::<String, Vec<Unfinished>>::new();
@@ -54,7 +37,8 @@ pub(super) async fn uploads(s3: &Client, place: &Place) -> Result<BTreeMap<Strin
         for upload in page.uploads() {
             let sha256 = upload.key().and_then(|key| place.sha256_of(key));
             if let (Some(sha256), Some(id)) = (sha256, upload.upload_id()) {
-                let upload = Unfinished { id: id.to_owned(), algorithm: upload.checksum_algorithm.clone() };
+                let algorithm = upload.checksum_algorithm().map(|algorithm| algorithm.as_str().to_owned());
+                let upload = Unfinished { id: id.to_owned(), algorithm };
                 found.entry(sha256.to_owned()).or_default().push(upload);
             }
         }

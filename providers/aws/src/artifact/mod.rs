@@ -1,179 +1,63 @@
-//! `artifact` on S3: files in a bucket, each content named by its own checksum, and a manifest that is written last.
-//!
-//! So a content that is there is never sent again, what is half sent is gone on with by whoever comes next, and a reader who has the
-//! manifest has all that it names. Whose an artifact is stands in the manifest, since AWS knows no such thing.
+//! Artifacts in S3: the calls that its buckets are asked by.
 
-mod budget;
 mod contents;
-mod look;
-mod manifest;
-mod place;
-mod session;
-mod source;
 mod upload;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ChecksumAlgorithm;
-use futures::stream::{self, StreamExt};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use aws_smithy_checksums::http::HttpChecksum;
+use aws_smithy_types::base64;
+use trueup_artifacts::{Checksum, Cut, Listed, Part, Place, SourceFile, Store, Sum, To, Unfinished, Upload};
 use trueup_engine::kinds::artifact::Spec;
 use trueup_engine::kinds::{Artifact, Kind};
-use trueup_engine::provider::{
-    Amount, Api, Found, Manager, Observed, Progress, ProviderError, RetrySafety, Target, unknown_options,
-};
-use trueup_engine::schema::{Problem, Schema};
-use trueup_engine::tree::digest_of;
-use trueup_engine::typed::from_value;
-use trueup_state::{Applied, Class, Clock, FieldPath, Handle, ProviderName, Request, Token, Value};
+use trueup_engine::provider::{Api, ProviderError, unknown_options};
+use trueup_engine::schema::Problem;
+use trueup_state::{Class, FieldPath, Value};
 
-use crate::clients::{AT_ONCE, Clients};
-use manifest::Stands;
-use place::{Place, path_fault};
-use session::{Job, Session, Step, check_owner};
+use crate::clients::Clients;
+use crate::error::failed;
+use upload::{CUT, Sender};
 
 /// What AWS alone has for an artifact.
 const KNOWN_OPTIONS: [&str; 1] = ["checksum_algorithm"];
 /// What its contents are held against, by the words of a spec. The first is the default.
 static ALGORITHMS: [(&str, ChecksumAlgorithm); 2] =
     [("crc64nvme", ChecksumAlgorithm::Crc64Nvme), ("sha256", ChecksumAlgorithm::Sha256)];
-/// How many contents one step removes at most: a call returns within seconds.
-const MOST: usize = 5000;
 
-/// The manager of artifacts in one account and region.
-pub(crate) struct Artifacts {
+/// The buckets of S3 in one account and region.
+pub(crate) struct S3 {
     clients: Arc<Clients>,
-    clock: Arc<dyn Clock>,
-    /// Those under way in this process, by the tokens of their operations.
-    sessions: Mutex<BTreeMap<Token, Session>>,
 }
 
-/// What goes on with an artifact after a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Doing {
-    /// What it lacks is sent.
-    Send,
-    /// What it has is removed.
-    Remove,
-}
-
-impl Doing {
-    fn of(handle: &Handle) -> Option<Self> {
-        serde_json::from_value(handle.0.get("doing")?.clone()).ok()
+impl S3 {
+    pub(crate) fn new(clients: Arc<Clients>) -> Self {
+        Self { clients }
     }
 
-    fn pending(self, place: &Place, amount: Option<Amount>, note: Option<String>) -> Progress {
-        let handle = Handle(json!({ "doing": self }));
-        Progress::Pending { id: Some(place.uri()), handle, poll_after: Duration::ZERO, amount, note }
+    fn sender<'a>(&'a self, place: &'a Place, spec: &Spec) -> Sender<'a> {
+        Sender { s3: &self.clients.s3, place, algorithm: algorithm(spec) }
     }
 }
 
-impl Artifacts {
-    pub(crate) fn new(clients: Arc<Clients>, clock: Arc<dyn Clock>) -> Self {
-        Self { clients, clock, sessions: Mutex::default() }
+/// CRC-64/NVME in Base64: what S3 compares with what it was sent, as a whole.
+struct Crc64(Box<dyn HttpChecksum>);
+
+impl Checksum for Crc64 {
+    fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
     }
 
-    /// Sends on for some seconds. A call that is cut short loses what this process knows of it, and nothing else.
-    async fn send(&self, request: &Request) -> Result<Progress, ProviderError> {
-        let (place, spec): (_, Spec) = (Place::of(request)?, from_value(&request.spec)?);
-        let algorithm = algorithm(&spec);
-        let (s3, clock) = (&self.clients.s3, &self.clock);
-        let job = Job { s3, clock, place: &place, request, spec: &spec, algorithm };
-        let sessions = || self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = sessions().remove(&request.token);
-        let mut session = taken.unwrap_or_default();
-        match session.step(&job).await {
-            Ok(Step::Done(manifest)) => {
-                let digest = manifest.digest.clone();
-                Ok(Progress::Done(Some(Box::new(look::found(&place, &manifest, digest, Some(&request.spec))))))
-            }
-            Ok(Step::More { amount, note }) => {
-                sessions().insert(request.token.clone(), session);
-                Ok(Doing::Send.pending(&place, Some(amount), Some(note)))
-            }
-            Err(error) if is_passing(&error) => {
-                session.forget_bucket();
-                sessions().insert(request.token.clone(), session);
-                Err(error)
-            }
-            Err(error) => Err(self.undone(&place, request, error).await),
-        }
-    }
-
-    /// What can't succeed leaves behind what was there before: of a create nothing, or it is recorded, so that a destroy finds it.
-    async fn undone(&self, place: &Place, request: &Request, error: ProviderError) -> ProviderError {
-        let is_new = request.id.is_none();
-        let cleared = match manifest::read(&self.clients.s3.reads, place).await {
-            Ok(Stands { etag: None, .. }) if is_new => self.clear(place, &BTreeSet::new()).await,
-            Ok(Stands { manifest: Some(manifest), .. }) if !is_new && !manifest.is_of_another_stack(request) => {
-                self.clear(place, &manifest.contents()).await
-            }
-            // It is another's, or nobody can tell what it had.
-            Ok(_) => return error,
-            Err(unread) => Err(unread),
-        };
-        match cleared {
-            Ok(true) => error,
-            Err(gone) if gone.code == "NoSuchBucket" => error,
-            _ if !is_new => error,
-            _ => error.partly(
-                request,
-                Found {
-                    id: place.uri(),
-                    spec: request.spec.clone(),
-                    attributes: Value::Map([].into()),
-                    owner: BTreeMap::new(),
-                    pending: None,
-                },
-            ),
-        }
-    }
-
-    /// Removes some contents but for those kept, and unfinished uploads: whether none is left.
-    async fn clear(&self, place: &Place, kept: &BTreeSet<String>) -> Result<bool, ProviderError> {
-        let (reads, writes) = (&self.clients.s3.reads, &self.clients.s3.writes);
-        let (listed, unfinished) = futures::try_join!(contents::list(reads, place), contents::uploads(reads, place))?;
-        for (sha256, uploads) in &unfinished {
-            for upload in uploads {
-                contents::abort(writes, place, sha256, &upload.id).await?;
-            }
-        }
-        let due: Vec<&String> = listed.keys().filter(|sha256| !kept.contains(*sha256)).collect();
-        contents::remove(writes, place, &due[..due.len().min(MOST)]).await?;
-        Ok(due.len() <= MOST)
-    }
-
-    /// Removes an artifact, its manifest last: who finds none finds nothing.
-    async fn remove(&self, request: &Request) -> Result<Progress, ProviderError> {
-        let place = Place::of(request)?;
-        match self.remove_at(&place, request).await {
-            Ok(true) => Ok(Progress::Done(None)),
-            Ok(false) => Ok(Doing::Remove.pending(&place, None, Some("removing files".to_owned()))),
-            Err(error) if error.code == "NoSuchBucket" => Ok(Progress::Done(None)),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn remove_at(&self, place: &Place, request: &Request) -> Result<bool, ProviderError> {
-        let stands = manifest::read(&self.clients.s3.reads, place).await?;
-        check_owner(place, request, &stands)?;
-        if !self.clear(place, &BTreeSet::new()).await? {
-            return Ok(false);
-        }
-        manifest::remove(&self.clients.s3.writes, place).await?;
-        Ok(true)
+    fn finish(self: Box<Self>) -> String {
+        base64::encode(self.0.finalize())
     }
 }
 
-/// Whether a failure says nothing of whether the artifact can be made: it is asked again.
-fn is_passing(error: &ProviderError) -> bool {
-    let passes = matches!(error.class, Class::Transient | Class::Throttled { .. } | Class::Denied);
-    passes || error.applied == Applied::Unknown
+fn crc64() -> Box<dyn Checksum> {
+    Box::new(Crc64(aws_smithy_checksums::ChecksumAlgorithm::Crc64Nvme.into_impl()))
 }
 
 /// What a spec wants its contents to be held against.
@@ -181,28 +65,6 @@ fn algorithm(spec: &Spec) -> &'static ChecksumAlgorithm {
     let said = spec.options.get("aws").and_then(|options| options.get("checksum_algorithm")?.as_str());
     let [(_, default), (name, other)] = &ALGORITHMS;
     if said == Some(*name) { other } else { default }
-}
-
-/// What a field says, where that is known and text.
-fn text<'a>(spec: &'a Value, field: &str) -> Option<&'a str> {
-    spec.at(&FieldPath::parse(field))?.revealed().as_str()
-}
-
-/// A bucket that is not where the artifact is made.
-fn bucket_problem(spec: &Value, region: &str) -> Option<Problem> {
-    let address = text(spec, "bucket.address").unwrap_or_default();
-    let maker = text(spec, "bucket.provider").filter(|maker| ProviderName::from(*maker).provider() != "aws");
-    let elsewhere = text(spec, "bucket.attributes.location").filter(|location| *location != region);
-    let message = match (maker, elsewhere) {
-        (Some(maker), _) => {
-            format!("the bucket `{address}` is made by `{maker}`, and `aws` sends files to buckets of its own alone")
-        }
-        (None, Some(location)) => {
-            format!("the bucket `{address}` is in {location}, and this in {region}: give both the same region")
-        }
-        (None, None) => return None,
-    };
-    Some(Problem::new(FieldPath::parse("bucket"), message))
 }
 
 /// A checksum that S3 has not.
@@ -216,62 +78,115 @@ fn algorithm_problem(spec: &Value) -> Option<Problem> {
 }
 
 #[async_trait]
-impl Manager for Artifacts {
-    fn schema(&self) -> &Schema {
-        Artifact::schema()
-    }
+impl Store for S3 {
+    const PROVIDER: &'static str = "aws";
+    const NAME: &'static str = "S3";
+    const SCHEME: &'static str = "s3";
 
-    fn check(&self, spec: &Value) -> Vec<Problem> {
-        let mut problems = unknown_options("aws", Artifact::NAME, &KNOWN_OPTIONS, spec);
-        problems.extend(algorithm_problem(spec));
-        problems.extend(bucket_problem(spec, &self.clients.region));
-        for field in ["name", "path"] {
-            let fault = text(spec, field).and_then(path_fault);
-            let message = |why| format!("the {field} of an artifact in S3 {why}");
-            problems.extend(fault.map(|why| Problem::new(FieldPath::parse(field), message(why))));
-        }
-        if let Some(source) = text(spec, "source")
-            && text(spec, "digest") == Some(&digest_of(&[]))
-        {
-            problems.push(Problem::new(FieldPath::parse("source"), source::no_file_in(source)));
-        }
-        problems
+    fn region(&self) -> Option<&str> {
+        Some(&self.clients.region)
     }
 
     fn api(&self) -> Api {
         self.clients.api("s3")
     }
 
-    fn retry_safety(&self) -> RetrySafety {
-        RetrySafety::NamedByCaller
+    fn checksum(&self) -> fn() -> Box<dyn Checksum> {
+        crc64
     }
 
-    async fn observe(&self, targets: &[Target<'_>]) -> Result<Observed, ProviderError> {
-        let looks: Vec<_> = targets.iter().map(|target| look::look(&self.clients.s3.reads, target)).collect();
-        let observations = stream::iter(looks).buffered(AT_ONCE).collect().await;
-        Ok(Observed { observations, orphans: Vec::new() })
+    fn cut(&self) -> Cut {
+        CUT
     }
 
-    /// Sends nothing yet: what goes on is noted before anything is there that would have to be found again.
-    async fn create(&self, request: &Request) -> Result<Progress, ProviderError> {
-        let place = Place::of(request)?;
-        check_owner(&place, request, &manifest::read(&self.clients.s3.reads, &place).await?)?;
-        Ok(Doing::Send.pending(&place, None, None))
+    fn problems(&self, spec: &Value) -> Vec<Problem> {
+        let mut problems = unknown_options("aws", Artifact::NAME, &KNOWN_OPTIONS, spec);
+        problems.extend(algorithm_problem(spec));
+        problems
     }
 
-    async fn update(&self, request: &Request) -> Result<Progress, ProviderError> {
-        Ok(Doing::Send.pending(&Place::of(request)?, None, None))
+    fn lacks_bucket(&self, error: &ProviderError) -> bool {
+        error.code == "NoSuchBucket"
     }
 
-    async fn delete(&self, request: &Request) -> Result<Progress, ProviderError> {
-        self.remove(request).await
+    async fn read(&self, place: &Place) -> Result<Option<(String, Vec<u8>)>, ProviderError> {
+        let doing = "read the manifest";
+        let got = self.clients.s3.reads.get_object().bucket(&place.bucket).key(place.manifest()).send().await;
+        let got = match got.map_err(|error| failed(doing, &error)) {
+            Ok(got) => got,
+            Err(error) if error.code == "NoSuchKey" => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let cut_short = |error| ProviderError::new(Class::Transient, format!("{doing}: it was cut short: {error}"));
+        let etag = got.e_tag.unwrap_or_default();
+        let text = got.body.collect().await.map_err(cut_short)?.into_bytes();
+        Ok(Some((etag, text.to_vec())))
     }
 
-    async fn poll(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError> {
-        match Doing::of(handle) {
-            Some(Doing::Send) => self.send(request).await,
-            Some(Doing::Remove) => self.remove(request).await,
-            None => Err(ProviderError::new(Class::Internal, "it is not known what goes on with the artifact")),
-        }
+    async fn write(&self, place: &Place, text: Vec<u8>, over: Option<&str>) -> Result<(), ProviderError> {
+        let call = self.clients.s3.writes.put_object().bucket(&place.bucket).key(place.manifest());
+        let call = call.content_type("application/json").checksum_algorithm(ChecksumAlgorithm::Crc64Nvme);
+        let call = match over {
+            Some(etag) => call.if_match(etag),
+            None => call.if_none_match("*"),
+        };
+        let sent = call.body(ByteStream::from(text)).send().await;
+        sent.map(drop).map_err(|error| failed("write the manifest", &error))
+    }
+
+    async fn remove_manifest(&self, place: &Place) -> Result<(), ProviderError> {
+        let removed = self.clients.s3.writes.delete_object().bucket(&place.bucket).key(place.manifest()).send().await;
+        removed.map(drop).map_err(|error| failed("remove the manifest", &error))
+    }
+
+    async fn list(&self, place: &Place) -> Result<BTreeMap<String, Listed>, ProviderError> {
+        contents::list(&self.clients.s3.reads, place).await
+    }
+
+    async fn unfinished(&self, place: &Place) -> Result<BTreeMap<String, Vec<Unfinished>>, ProviderError> {
+        contents::uploads(&self.clients.s3.reads, place).await
+    }
+
+    async fn remove(&self, place: &Place, contents: &[&String]) -> Result<(), ProviderError> {
+        contents::remove(&self.clients.s3.writes, place, contents).await
+    }
+
+    async fn abort(&self, place: &Place, sha256: &str, id: &str) -> Result<(), ProviderError> {
+        contents::abort(&self.clients.s3.writes, place, sha256, id).await
+    }
+
+    async fn look(&self, place: &Place, file: &SourceFile, sum: &Sum) -> Result<Option<String>, ProviderError> {
+        let sender = Sender { s3: &self.clients.s3, place, algorithm: &ALGORITHMS[0].1 };
+        sender.look(file, sum).await
+    }
+
+    async fn put(&self, to: To<'_>) -> Result<String, ProviderError> {
+        self.sender(to.place, to.spec).put(to.file, to.sum).await
+    }
+
+    async fn begin(&self, to: To<'_>, unfinished: &[Unfinished]) -> Result<Upload, ProviderError> {
+        self.sender(to.place, to.spec).begin(to.file, to.sum, unfinished).await
+    }
+
+    async fn part(&self, to: To<'_>, id: &str, number: i32) -> Result<(i32, Part), ProviderError> {
+        self.sender(to.place, to.spec).part(to.file, to.sum, id, number).await
+    }
+
+    async fn complete(&self, to: To<'_>, upload: &Upload) -> Result<String, ProviderError> {
+        self.sender(to.place, to.spec).complete(to.file, to.sum, upload).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checksum_is_written_as_s3_writes_it() {
+        let mut sum = crc64();
+        sum.update(b"12345");
+        sum.update(b"6789");
+        // The check value of CRC-64/NVME, of "123456789".
+        assert_eq!(sum.finish(), base64::encode(0xAE8B_1486_0A79_9888_u64.to_be_bytes()));
     }
 }

@@ -5,24 +5,17 @@ use std::collections::BTreeMap;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use aws_smithy_types::base64;
+use trueup_artifacts::{Cut, Part, Place, SourceFile, Sum, Unfinished, Upload, extent};
 use trueup_engine::provider::ProviderError;
 use trueup_state::Class;
 
-use super::contents::{self, Unfinished};
-use super::place::Place;
-use super::source::{SourceFile, Sum};
+use super::contents;
 use crate::clients::Pair;
 use crate::error::failed;
 
 const MIB: u64 = 1024 * 1024;
-/// The largest file that is sent whole, in bytes.
-pub(super) const WHOLE: u64 = 16 * MIB;
-/// The size of a part where the file is no larger than that allows, in bytes.
-const PART: u64 = 8 * MIB;
-/// How many parts S3 takes of one file.
-const MOST_PARTS: u64 = 10_000;
-/// How much may be in memory at once, in bytes, as long as that is more than one part.
-const MEMORY: u64 = 128 * MIB;
+/// How large files are cut: S3 takes 10,000 parts of one file.
+pub(super) const CUT: Cut = Cut { whole: 16 * MIB, part: 8 * MIB, most_parts: 10_000 };
 /// The mark of a content that was sent from here: its checksum.
 const MARK: &str = "trueup-sha256";
 
@@ -32,64 +25,6 @@ pub(super) struct Sender<'a> {
     pub(super) s3: &'a Pair<aws_sdk_s3::Client>,
     pub(super) place: &'a Place,
     pub(super) algorithm: &'a ChecksumAlgorithm,
-}
-
-/// An upload in parts.
-#[derive(Clone, Debug)]
-pub(super) struct Upload {
-    id: String,
-    /// What is there of it, by number from 1.
-    parts: BTreeMap<i32, Part>,
-}
-
-/// A part that is there.
-#[derive(Clone, Debug)]
-pub(super) struct Part {
-    etag: String,
-    sha256: Option<String>,
-}
-
-impl Upload {
-    /// The numbers of the parts that are missing.
-    pub(super) fn missing(&self, size: u64) -> Vec<i32> {
-        (1..=count(size)).filter(|number| !self.parts.contains_key(number)).collect()
-    }
-
-    /// Takes note of a part.
-    pub(super) fn has(&mut self, (number, part): (i32, Part)) {
-        self.parts.insert(number, part);
-    }
-
-    /// How much of a file is there, in bytes.
-    pub(super) fn done(&self, size: u64) -> u64 {
-        self.parts.keys().map(|number| extent(size, *number).1).sum()
-    }
-
-    /// Whether it is this one.
-    pub(super) fn is(&self, upload: &Unfinished) -> bool {
-        self.id == upload.id
-    }
-}
-
-/// The size of the parts of a file of a size, both in bytes: that alone decides, so that whoever goes on with an upload cuts the file alike.
-pub(super) fn part_size(size: u64) -> u64 {
-    size.div_ceil(MOST_PARTS).div_ceil(MIB).max(PART / MIB) * MIB
-}
-
-/// How many parts a file has.
-fn count(size: u64) -> i32 {
-    size.div_ceil(part_size(size)).try_into().unwrap_or(i32::MAX)
-}
-
-/// Where a part begins, and how long it is, in bytes.
-fn extent(size: u64, number: i32) -> (u64, u64) {
-    let offset = part_size(size) * u64::try_from(number - 1).unwrap_or_default();
-    (offset, part_size(size).min(size.saturating_sub(offset)))
-}
-
-/// How many pieces fit in memory at once that have so many bytes at most.
-pub(super) fn at_once(largest: u64) -> usize {
-    (MEMORY / largest.max(1)).max(1).try_into().unwrap_or(1)
 }
 
 /// A checksum as S3 writes it.
@@ -121,8 +56,11 @@ impl Sender<'_> {
         let text = file.piece(0, file.size().try_into().unwrap_or(usize::MAX)).await?;
         let call = self.s3.writes.put_object().bucket(&self.place.bucket).key(self.place.content(&sum.sha256));
         let call = call.metadata(MARK, &sum.sha256).checksum_algorithm(self.algorithm.clone());
-        let call =
-            if self.is_sha256() { call.checksum_sha256(in_base64(sum)) } else { call.checksum_crc64_nvme(&sum.crc64) };
+        let call = if self.is_sha256() {
+            call.checksum_sha256(in_base64(sum))
+        } else {
+            call.checksum_crc64_nvme(&sum.checksum)
+        };
         let sent = call.body(ByteStream::from(text)).send().await;
         etag(sent.map_err(|error| failed(&format!("send {}", file.path), &error))?.e_tag)
     }
@@ -134,7 +72,8 @@ impl Sender<'_> {
         sum: &Sum,
         unfinished: &[Unfinished],
     ) -> Result<Upload, ProviderError> {
-        let is_alike = |upload: &&Unfinished| upload.algorithm.as_ref().is_none_or(|with| with == self.algorithm);
+        let is_alike =
+            |upload: &&Unfinished| upload.algorithm.as_deref().is_none_or(|with| with == self.algorithm.as_str());
         if let Some(upload) = unfinished.iter().find(is_alike) {
             return self.there_of(file, sum, &upload.id).await;
         }
@@ -155,10 +94,10 @@ impl Sender<'_> {
         let mut upload = Upload { id: id.to_owned(), parts: BTreeMap::new() };
         for part in pages.into_iter().flat_map(|page| page.parts.unwrap_or_default()) {
             let (Some(number), Some(etag)) = (part.part_number, part.e_tag) else { continue };
-            let is_whole = part.size.and_then(|size| size.try_into().ok()) == Some(extent(file.size(), number).1);
+            let is_whole = part.size.and_then(|size| size.try_into().ok()) == Some(extent(&CUT, file.size(), number).1);
             // Without the checksum that S3 asks for at the end, a part is of no use.
-            if is_whole && number <= count(file.size()) && (!self.is_sha256() || part.checksum_sha256.is_some()) {
-                upload.has((number, Part { etag, sha256: part.checksum_sha256 }));
+            if is_whole && number <= CUT.count(file.size()) && (!self.is_sha256() || part.checksum_sha256.is_some()) {
+                upload.parts.insert(number, Part { etag, sha256: part.checksum_sha256 });
             }
         }
         Ok(upload)
@@ -169,10 +108,10 @@ impl Sender<'_> {
         &self,
         file: &SourceFile,
         sum: &Sum,
-        id: String,
+        id: &str,
         number: i32,
     ) -> Result<(i32, Part), ProviderError> {
-        let (offset, size) = extent(file.size(), number);
+        let (offset, size) = extent(&CUT, file.size(), number);
         let piece = file.piece(offset, size.try_into().unwrap_or(usize::MAX)).await?;
         let call = self.s3.writes.upload_part().bucket(&self.place.bucket).key(self.place.content(&sum.sha256));
         let call = call.upload_id(id).part_number(number).checksum_algorithm(self.algorithm.clone());
@@ -199,7 +138,7 @@ impl Sender<'_> {
         let call = if self.is_sha256() {
             call.checksum_type(ChecksumType::Composite)
         } else {
-            call.checksum_type(ChecksumType::FullObject).checksum_crc64_nvme(&sum.crc64)
+            call.checksum_type(ChecksumType::FullObject).checksum_crc64_nvme(&sum.checksum)
         };
         let call = call.mpu_object_size(file.size().try_into().unwrap_or(i64::MAX));
         match call.send().await.map_err(|error| failed(&format!("finish sending {}", file.path), &error)) {
@@ -211,11 +150,6 @@ impl Sender<'_> {
             Err(error) => Err(renewable(error)),
         }
     }
-
-    /// The id of an upload, for its parts.
-    pub(super) fn id(upload: &Upload) -> String {
-        upload.id.clone()
-    }
 }
 
 /// An upload that somebody gave up is no end: another is begun.
@@ -225,30 +159,4 @@ fn renewable(error: ProviderError) -> ProviderError {
 
 fn etag(etag: Option<String>) -> Result<String, ProviderError> {
     etag.ok_or_else(|| ProviderError::new(Class::Internal, "S3 does not say what it took").outcome_unknown())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TIB: u64 = MIB * MIB;
-
-    #[test]
-    fn parts_are_as_s3_takes_them_and_make_up_the_file() {
-        for size in [WHOLE + 1, 20 * MIB, 80_000 * MIB, 80_000 * MIB + 1, TIB, 5 * TIB] {
-            let count = count(size);
-            assert!(count >= 2 && u64::try_from(count).unwrap() <= MOST_PARTS, "{size}: {count}");
-            let mut end = 0;
-            for number in 1..=count {
-                let (offset, length) = extent(size, number);
-                assert_eq!(offset, end, "{size}: {number}");
-                assert!(length >= 5 * MIB || number == count && length > 0, "{size}: {number}");
-                end = offset + length;
-            }
-            assert_eq!(end, size);
-            let at_once = at_once(part_size(size)) as u64;
-            assert!(at_once == 1 || at_once * part_size(size) <= MEMORY);
-        }
-        assert_eq!(count(20 * MIB), 3);
-    }
 }

@@ -76,7 +76,7 @@ async fn call(clients: &Clients, request: &Request) -> Result<RunInstancesFluent
     let disk = BlockDeviceMapping::builder().device_name(&image.root).ebs(Wanted::of(&spec.disk).device()).build();
     let told = told::document(&spec, request.check.as_ref(), startup::prepare(clients, request).await?.as_ref());
     if told.as_ref().is_some_and(|told| told.len() > MOST_TOLD) {
-        return Err(invalid("user_data", format!("EC2 takes at most {} bytes of it, with `env`", MOST_TOLD)));
+        return Err(invalid("user_data", format!("EC2 takes at most {MOST_TOLD} bytes of it, with `env`")));
     }
     let call = clients.ec2.writes.run_instances().min_count(1).max_count(1).client_token(client_token(&request.token));
     let call = call

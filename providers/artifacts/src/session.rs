@@ -5,34 +5,36 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_s3::types::ChecksumAlgorithm;
 use trueup_engine::kinds::artifact::Spec;
 use trueup_engine::provider::{Amount, ProviderError, Unit};
 use trueup_state::{Class, Clock, Request};
 
-use super::budget::{Budget, Width, several};
-use super::contents::{self, Listed, Unfinished};
-use super::manifest::{self, Entry, Manifest, Stands};
-use super::place::Place;
-use super::source::{Source, SourceFile, Sum, blocking, changed};
-use super::upload::{Sender, Upload, WHOLE, at_once, part_size};
-use crate::clients::Pair;
+use crate::budget::{Budget, Width, several};
+use crate::manifest::{self, Entry, Manifest, Stands};
+use crate::place::Place;
+use crate::source::{Source, SourceFile, Sum, blocking, changed};
+use crate::store::{Cut, Listed, Store, To, Unfinished, Upload, at_once};
 
 /// How long one step reads, and how long it sends.
 const STEP: Duration = Duration::from_secs(3);
 
 /// What is to be made.
-pub(super) struct Job<'a> {
-    pub(super) s3: &'a Pair<aws_sdk_s3::Client>,
-    pub(super) clock: &'a Arc<dyn Clock>,
-    pub(super) place: &'a Place,
-    pub(super) request: &'a Request,
-    pub(super) spec: &'a Spec,
-    pub(super) algorithm: &'a ChecksumAlgorithm,
+pub(crate) struct Job<'a, S> {
+    pub(crate) store: &'a S,
+    pub(crate) clock: &'a Arc<dyn Clock>,
+    pub(crate) place: &'a Place,
+    pub(crate) request: &'a Request,
+    pub(crate) spec: &'a Spec,
+}
+
+impl<'a, S> Job<'a, S> {
+    fn to(&self, file: &'a SourceFile, sum: &'a Sum) -> To<'a> {
+        To { place: self.place, spec: self.spec, file, sum }
+    }
 }
 
 /// What came of a step.
-pub(super) enum Step {
+pub(crate) enum Step {
     /// All is there, and so is the manifest.
     Done(Manifest),
     /// There is more to do.
@@ -41,7 +43,7 @@ pub(super) enum Step {
 
 /// What is known of an artifact under way.
 #[derive(Default)]
-pub(super) struct Session {
+pub(crate) struct Session {
     source: Option<Source>,
     bucket: Option<Bucket>,
     width: Width,
@@ -70,7 +72,7 @@ enum State {
     Missing,
     /// It is on its way in parts.
     Parts(Upload),
-    /// It is there, with this `ETag`.
+    /// It is there, with this mark.
     There(String),
 }
 
@@ -80,49 +82,50 @@ impl Content {
     }
 
     /// How much of it is there, in bytes.
-    fn done(&self) -> u64 {
+    fn done(&self, cut: &Cut) -> u64 {
         match &self.state {
             State::Unsure | State::Missing => 0,
-            State::Parts(upload) => upload.done(self.file.size()),
+            State::Parts(upload) => upload.done(cut, self.file.size()),
             State::There(_) => self.file.size(),
         }
     }
 
     /// What it is after it was looked at and, where it is small and not there, sent.
-    async fn settle(&self, sender: Sender<'_>) -> Result<State, ProviderError> {
+    async fn settle<S: Store>(&self, job: &Job<'_, S>) -> Result<State, ProviderError> {
         if let State::Unsure = self.state
-            && let Some(etag) = sender.look(&self.file, &self.sum).await?
+            && let Some(etag) = job.store.look(job.place, &self.file, &self.sum).await?
         {
             return Ok(State::There(etag));
         }
-        let is_small = self.file.size() <= WHOLE;
-        if is_small { sender.put(&self.file, &self.sum).await.map(State::There) } else { Ok(State::Missing) }
+        if self.file.size() > job.store.cut().whole {
+            return Ok(State::Missing);
+        }
+        job.store.put(job.to(&self.file, &self.sum)).await.map(State::There)
     }
 }
 
 impl Session {
     /// What the bucket has is to be asked again: a call went wrong that may have changed it.
-    pub(super) fn forget_bucket(&mut self) {
+    pub(crate) fn forget_bucket(&mut self) {
         self.bucket = None;
     }
 
     /// Goes on for some seconds.
-    pub(super) async fn step(&mut self, job: &Job<'_>) -> Result<Step, ProviderError> {
+    pub(crate) async fn step<S: Store>(&mut self, job: &Job<'_, S>) -> Result<Step, ProviderError> {
         if !self.sum_up(job).await? {
-            return Ok(self.more("reading"));
+            return Ok(self.more("reading", job));
         }
         if self.bucket.is_none() {
             let source = self.source.as_ref().map_or(&[][..], |source| &source.files);
             self.bucket = Some(Bucket::survey(job, source).await?);
         }
-        let Some(bucket) = &mut self.bucket else { return Ok(self.more("sending")) };
+        let Some(bucket) = &mut self.bucket else { return Ok(self.more("sending", job)) };
         // What was asked so far takes nothing from it: each step comes further.
         let budget = Budget::new(job.clock.clone(), STEP);
-        let sender = Sender { s3: job.s3, place: job.place, algorithm: job.algorithm };
-        bucket.send_small(sender, &mut self.width, &budget).await?;
-        bucket.send_large(sender, &mut self.width, &budget).await?;
+        bucket.send_small(job, &mut self.width, &budget).await?;
+        bucket.send_large(job, &mut self.width, &budget).await?;
         if !bucket.contents.values().all(Content::is_there) {
-            return Ok(self.more("sending"));
+            return Ok(self.more("sending", job));
         }
         let files = self.source.as_ref().map_or(&[][..], |source| &source.files);
         let manifest = bucket.manifest(job, files);
@@ -131,15 +134,16 @@ impl Session {
     }
 
     /// Reads on: whether it is known what all files hold, which is then what was planned.
-    async fn sum_up(&mut self, job: &Job<'_>) -> Result<bool, ProviderError> {
+    async fn sum_up<S: Store>(&mut self, job: &Job<'_, S>) -> Result<bool, ProviderError> {
         if self.bucket.is_some() {
             return Ok(true);
         }
         let (path, budget) = (job.spec.source.clone(), Budget::new(job.clock.clone(), STEP));
+        let checksum = job.store.checksum();
         let taken = self.source.take();
         let (source, is_known) = blocking(move || {
             let mut source = taken.map_or_else(|| Source::survey(&path), Ok)?;
-            let is_known = source.sum_up(&budget)?;
+            let is_known = source.sum_up(checksum, &budget)?;
             Ok((source, is_known))
         })
         .await?;
@@ -150,13 +154,14 @@ impl Session {
         Ok(is_known)
     }
 
-    fn more(&self, doing: &str) -> Step {
+    fn more<S: Store>(&self, doing: &str, job: &Job<'_, S>) -> Step {
+        let cut = job.store.cut();
         let files = self.source.as_ref().map_or(&[][..], |source| &source.files);
         let contents = self.bucket.as_ref().map(|bucket| &bucket.contents);
         let (done, total) = match contents {
             Some(contents) => contents
                 .values()
-                .fold((0, 0), |(done, total), content| (done + content.done(), total + content.file.size())),
+                .fold((0, 0), |(done, total), content| (done + content.done(&cut), total + content.file.size())),
             None => (0, files.iter().map(SourceFile::size).sum()),
         };
         Step::More { amount: Amount { done, total, unit: Unit::Bytes }, note: format!("{doing} {} files", files.len()) }
@@ -168,13 +173,10 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Class::AlreadyExists`] and [`Class::Conflict`] where the place is another's.
-    async fn survey(job: &Job<'_>, files: &[SourceFile]) -> Result<Self, ProviderError> {
-        let s3 = &job.s3.reads;
-        let (stands, listed, unfinished) = futures::try_join!(
-            manifest::read(s3, job.place),
-            contents::list(s3, job.place),
-            contents::uploads(s3, job.place)
-        )?;
+    async fn survey<S: Store>(job: &Job<'_, S>, files: &[SourceFile]) -> Result<Self, ProviderError> {
+        let (store, place) = (job.store, job.place);
+        let (stands, listed, unfinished) =
+            futures::try_join!(manifest::read(store, place), store.list(place), store.unfinished(place))?;
         check_owner(job.place, job.request, &stands)?;
         let entries = stands.manifest.iter().flat_map(|manifest| &manifest.files);
         let known: BTreeSet<(&str, &str)> =
@@ -194,22 +196,23 @@ impl Bucket {
     }
 
     /// Looks at what may be there, and sends what is small, within a budget.
-    async fn send_small(
+    async fn send_small<S: Store>(
         &mut self,
-        sender: Sender<'_>,
+        job: &Job<'_, S>,
         width: &mut Width,
         budget: &Budget,
     ) -> Result<(), ProviderError> {
+        let whole = job.store.cut().whole;
         let is_due = |content: &Content| match content.state {
             State::Unsure => true,
-            State::Missing => content.file.size() <= WHOLE,
+            State::Missing => content.file.size() <= whole,
             State::Parts(_) | State::There(_) => false,
         };
         let mut settled = Vec::new();
         let due: Vec<_> = self.contents.iter().filter(|(_, content)| is_due(content)).collect();
-        let largest = due.iter().map(|(_, content)| content.file.size().min(WHOLE)).max().unwrap_or_default();
+        let largest = due.iter().map(|(_, content)| content.file.size().min(whole)).max().unwrap_or_default();
         let pieces =
-            due.into_iter().map(|(sha256, content)| async move { Ok((sha256.clone(), content.settle(sender).await?)) });
+            due.into_iter().map(|(sha256, content)| async move { Ok((sha256.clone(), content.settle(job).await?)) });
         let ended = several(pieces, at_once(largest), width, budget, |one| settled.push(one)).await;
         for (sha256, state) in settled {
             if let Some(content) = self.contents.get_mut(&sha256) {
@@ -220,43 +223,46 @@ impl Bucket {
     }
 
     /// Sends what is large, one after the other and the parts of each at once, within a budget.
-    async fn send_large(
+    async fn send_large<S: Store>(
         &mut self,
-        sender: Sender<'_>,
+        job: &Job<'_, S>,
         width: &mut Width,
         budget: &Budget,
     ) -> Result<(), ProviderError> {
+        let cut = job.store.cut();
         for (sha256, content) in &mut self.contents {
             let (file, sum) = (&content.file, &content.sum);
-            if budget.is_spent() || file.size() <= WHOLE {
+            if budget.is_spent() || file.size() <= cut.whole {
                 continue;
             }
             let mut upload = match &content.state {
                 State::Parts(upload) => upload.clone(),
                 State::Missing => {
                     let unfinished = self.unfinished.get(sha256).map_or(&[][..], Vec::as_slice);
-                    sender.begin(file, sum, unfinished).await?
+                    job.store.begin(job.to(file, sum), unfinished).await?
                 }
                 State::Unsure | State::There(_) => continue,
             };
-            let (id, missing) = (Sender::id(&upload), upload.missing(file.size()));
-            let pieces = missing.into_iter().map(|number| sender.part(file, sum, id.clone(), number));
-            let ended = several(pieces, at_once(part_size(file.size())), width, budget, |part| upload.has(part)).await;
-            if ended.is_err() || !upload.missing(file.size()).is_empty() {
+            let (id, missing) = (upload.id.clone(), upload.missing(&cut, file.size()));
+            let to = job.to(file, sum);
+            let pieces = missing.into_iter().map(|number| job.store.part(to, &id, number));
+            let has = |(number, part)| drop(upload.parts.insert(number, part));
+            let ended = several(pieces, at_once(cut.part_size(file.size())), width, budget, has).await;
+            if ended.is_err() || !upload.missing(&cut, file.size()).is_empty() {
                 content.state = State::Parts(upload);
                 ended?;
                 continue;
             }
-            content.state = State::There(sender.complete(file, sum, &upload).await?);
+            content.state = State::There(job.store.complete(to, &upload).await?);
             if let Some(unfinished) = self.unfinished.get_mut(sha256) {
-                unfinished.retain(|other| !upload.is(other));
+                unfinished.retain(|other| other.id != upload.id);
             }
         }
         Ok(())
     }
 
     /// The manifest of what is there.
-    fn manifest(&self, job: &Job<'_>, files: &[SourceFile]) -> Manifest {
+    fn manifest<S>(&self, job: &Job<'_, S>, files: &[SourceFile]) -> Manifest {
         let entry = |file: &SourceFile| {
             let file = file.entry();
             let etag = match self.contents.get(&file.sha256).map(|content| &content.state) {
@@ -280,16 +286,16 @@ impl Bucket {
     }
 
     /// Writes the manifest, and only then removes what no file has any more.
-    async fn publish(&mut self, job: &Job<'_>, manifest: &Manifest) -> Result<(), ProviderError> {
-        let s3 = &job.s3.writes;
+    async fn publish<S: Store>(&mut self, job: &Job<'_, S>, manifest: &Manifest) -> Result<(), ProviderError> {
+        let store = job.store;
         if self.stands.manifest.as_ref() != Some(manifest) {
-            manifest::write(s3, job.place, manifest, self.stands.etag.as_deref()).await?;
+            manifest::write(store, job.place, manifest, self.stands.etag.as_deref()).await?;
         }
         let extra: Vec<&String> = self.listed.keys().filter(|sha256| !self.contents.contains_key(*sha256)).collect();
-        contents::remove(s3, job.place, &extra).await?;
+        store.remove(job.place, &extra).await?;
         for (sha256, uploads) in &self.unfinished {
             for upload in uploads {
-                contents::abort(s3, job.place, sha256, &upload.id).await?;
+                store.abort(job.place, sha256, &upload.id).await?;
             }
         }
         Ok(())
@@ -297,7 +303,7 @@ impl Bucket {
 }
 
 /// Refuses a place that is another's.
-pub(super) fn check_owner(place: &Place, request: &Request, stands: &Stands) -> Result<(), ProviderError> {
+pub(crate) fn check_owner(place: &Place, request: &Request, stands: &Stands) -> Result<(), ProviderError> {
     let (Some(_), is_new) = (&stands.etag, request.id.is_none()) else { return Ok(()) };
     let manifest = stands.manifest.as_ref();
     if is_new && !manifest.is_some_and(|manifest| manifest.is_made_by(request)) {

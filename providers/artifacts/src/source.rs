@@ -6,24 +6,29 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use aws_smithy_checksums::ChecksumAlgorithm;
-use aws_smithy_checksums::http::HttpChecksum;
-use aws_smithy_types::base64;
 use sha2::{Digest, Sha256};
 use trueup_engine::kinds::artifact::MANIFEST;
 use trueup_engine::provider::ProviderError;
 use trueup_engine::tree::{TreeFile, digest_of, tree_files};
 use trueup_state::Class;
 
-use super::budget::Budget;
+use crate::budget::Budget;
 
 /// How much is read at once, in bytes.
 const CHUNK: usize = 1024 * 1024;
 
+/// A checksum that a store holds contents against.
+pub trait Checksum: Send {
+    /// Takes more of the content.
+    fn update(&mut self, bytes: &[u8]);
+    /// The checksum, as the store writes it.
+    fn finish(self: Box<Self>) -> String;
+}
+
 /// What a file's metadata, a link followed, says of its content: as long as all of it is the same, so is the content. The time of the last status
 /// change can't be set by hand, so that a file altered with its time put back is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     size: u64,
     inode: (u64, u64),
     modified: (i64, i64),
@@ -44,18 +49,18 @@ impl Stamp {
 
 /// What a file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sum {
+pub struct Sum {
     /// SHA-256 in hexadecimal: what its content is named by.
-    pub(super) sha256: String,
-    /// CRC-64/NVME in Base64: what S3 compares with what it was sent, as a whole.
-    pub(super) crc64: String,
+    pub sha256: String,
+    /// The store's own checksum, as it writes it: it compares that with what it was sent.
+    pub checksum: String,
 }
 
 /// A file of the source.
 #[derive(Clone, Debug)]
-pub(super) struct SourceFile {
+pub struct SourceFile {
     /// Its path in the artifact.
-    pub(super) path: String,
+    pub path: String,
     /// Its path on this machine.
     full: PathBuf,
     stamp: Stamp,
@@ -64,8 +69,8 @@ pub(super) struct SourceFile {
 }
 
 /// All files of a source.
-pub(super) struct Source {
-    pub(super) files: Vec<SourceFile>,
+pub(crate) struct Source {
+    pub(crate) files: Vec<SourceFile>,
     reading: Option<Reading>,
 }
 
@@ -73,7 +78,7 @@ pub(super) struct Source {
 struct Reading {
     file: File,
     sha256: Sha256,
-    crc64: Box<dyn HttpChecksum>,
+    checksum: Box<dyn Checksum>,
     done: u64,
 }
 
@@ -82,7 +87,7 @@ impl Source {
     ///
     /// # Errors
     /// [`Class::Invalid`] where there is none, one can't be read or none can have its name.
-    pub(super) fn survey(source: &str) -> Result<Self, ProviderError> {
+    pub(crate) fn survey(source: &str) -> Result<Self, ProviderError> {
         let unreadable = |error| invalid(format!("{source} can't be read: {error}"));
         let mut files = Vec::new();
         for (path, full) in tree_files(Path::new(source)).map_err(unreadable)? {
@@ -102,11 +107,15 @@ impl Source {
     ///
     /// # Errors
     /// As [`changed`], and what can't be read.
-    pub(super) fn sum_up(&mut self, budget: &Budget) -> Result<bool, ProviderError> {
+    pub(crate) fn sum_up(
+        &mut self,
+        checksum: fn() -> Box<dyn Checksum>,
+        budget: &Budget,
+    ) -> Result<bool, ProviderError> {
         for file in self.files.iter_mut().filter(|file| file.sum.is_none()) {
             let reading = match self.reading.take() {
                 Some(reading) => reading,
-                None => Reading::begin(&file.full).map_err(|error| file.unreadable(&error))?,
+                None => Reading::begin(&file.full, checksum).map_err(|error| file.unreadable(&error))?,
             };
             match reading.go_on(file, budget)? {
                 Some(reading) => {
@@ -121,15 +130,14 @@ impl Source {
     }
 
     /// The digest of all files, of which it must be known what they hold.
-    pub(super) fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> String {
         digest_of(&self.files.iter().map(SourceFile::entry).collect::<Vec<_>>())
     }
 }
 
 impl Reading {
-    fn begin(path: &Path) -> io::Result<Self> {
-        let crc64 = ChecksumAlgorithm::Crc64Nvme.into_impl();
-        Ok(Self { file: File::open(path)?, sha256: Sha256::new(), crc64, done: 0 })
+    fn begin(path: &Path, checksum: fn() -> Box<dyn Checksum>) -> io::Result<Self> {
+        Ok(Self { file: File::open(path)?, sha256: Sha256::new(), checksum: checksum(), done: 0 })
     }
 
     /// Reads on: itself where there is more, nothing once the file has its sum.
@@ -141,7 +149,7 @@ impl Reading {
                 break;
             }
             self.sha256.update(&buffer[..read]);
-            self.crc64.update(&buffer[..read]);
+            self.checksum.update(&buffer[..read]);
             self.done += read as u64;
             if budget.is_spent() {
                 return Ok(Some(self));
@@ -152,24 +160,24 @@ impl Reading {
             return Err(of.changed());
         }
         let sha256 = hex::encode(self.sha256.finalize());
-        of.sum = Some(Sum { sha256, crc64: base64::encode(self.crc64.finalize()) });
+        of.sum = Some(Sum { sha256, checksum: self.checksum.finish() });
         Ok(None)
     }
 }
 
 impl SourceFile {
     /// Its size in bytes.
-    pub(super) fn size(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         self.stamp.size
     }
 
     /// What it holds; nothing while that is not known.
-    pub(super) fn sum(&self) -> Option<&Sum> {
+    pub(crate) fn sum(&self) -> Option<&Sum> {
         self.sum.as_ref()
     }
 
     /// As a manifest has it.
-    pub(super) fn entry(&self) -> TreeFile {
+    pub(crate) fn entry(&self) -> TreeFile {
         let sha256 = self.sum.as_ref().map(|sum| sum.sha256.clone()).unwrap_or_default();
         TreeFile { path: self.path.clone(), size: self.stamp.size, sha256 }
     }
@@ -178,7 +186,7 @@ impl SourceFile {
     ///
     /// # Errors
     /// As [`changed`], and what can't be read.
-    pub(super) async fn piece(&self, offset: u64, size: usize) -> Result<Vec<u8>, ProviderError> {
+    pub async fn piece(&self, offset: u64, size: usize) -> Result<Vec<u8>, ProviderError> {
         let file = self.clone();
         let read = move || {
             let mut piece = vec![0; size];
@@ -196,7 +204,7 @@ impl SourceFile {
 
     /// # Errors
     /// As [`changed`].
-    pub(super) fn is_as_it_was(&self) -> Result<(), ProviderError> {
+    pub fn is_as_it_was(&self) -> Result<(), ProviderError> {
         match Stamp::of(&self.full) {
             Ok(stamp) if stamp == self.stamp => Ok(()),
             _ => Err(self.changed()),
@@ -213,13 +221,13 @@ impl SourceFile {
 }
 
 /// A source that is no longer what it was.
-pub(super) fn changed(source: &str) -> ProviderError {
+pub(crate) fn changed(source: &str) -> ProviderError {
     let message = format!("{source} is no longer what it was when the plan was made: plan again");
     ProviderError::new(Class::Conflict, message).code("SourceChanged")
 }
 
 /// Why an empty source is none.
-pub(super) fn no_file_in(source: &str) -> String {
+pub(crate) fn no_file_in(source: &str) -> String {
     format!("there is no file in `{source}`")
 }
 
@@ -228,7 +236,7 @@ fn invalid(message: String) -> ProviderError {
 }
 
 /// Runs what waits for a disk where that is allowed.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ProviderError> + Send + 'static,
 ) -> Result<T, ProviderError> {
     let done = tokio::task::spawn_blocking(work).await;
@@ -248,6 +256,23 @@ mod tests {
 
     use super::*;
 
+    /// A checksum that is how long a content is.
+    struct Length(usize);
+
+    impl Checksum for Length {
+        fn update(&mut self, bytes: &[u8]) {
+            self.0 += bytes.len();
+        }
+
+        fn finish(self: Box<Self>) -> String {
+            self.0.to_string()
+        }
+    }
+
+    fn length() -> Box<dyn Checksum> {
+        Box::new(Length(0))
+    }
+
     fn budget(time: Duration) -> Budget {
         Budget::new(Arc::new(SystemClock), time)
     }
@@ -265,14 +290,12 @@ mod tests {
         let (directory, path) = place();
         let mut source = Source::survey(&path).unwrap();
         let mut steps = 0;
-        while !source.sum_up(&budget(Duration::ZERO)).unwrap() {
+        while !source.sum_up(length, &budget(Duration::ZERO)).unwrap() {
             steps += 1;
         }
         assert!(steps >= 3, "{steps}");
         assert_eq!(source.digest(), tree_digest(directory.path()).unwrap());
-        // The check value of CRC-64/NVME, of "123456789".
-        let check = base64::encode(0xAE8B_1486_0A79_9888_u64.to_be_bytes());
-        assert_eq!(source.files[1].sum().unwrap().crc64, check);
+        assert_eq!(source.files[1].sum().unwrap().checksum, "9", "the store's own sees all of it");
     }
 
     #[tokio::test]
@@ -283,7 +306,7 @@ mod tests {
             |to: &str| std::os::unix::fs::symlink(blobs.path().join(to), directory.path().join("model")).unwrap();
         link("b");
         let mut source = Source::survey(&directory.path().display().to_string()).unwrap();
-        assert!(source.sum_up(&budget(Duration::from_mins(1))).unwrap());
+        assert!(source.sum_up(length, &budget(Duration::from_mins(1))).unwrap());
         assert_eq!((source.files[0].path.as_str(), source.files[0].size()), ("model", 9));
         assert_eq!(source.digest(), tree_digest(directory.path()).unwrap());
         assert_eq!(source.files[0].piece(3, 4).await.unwrap(), b"4567");
@@ -296,12 +319,12 @@ mod tests {
     async fn a_file_that_changes_is_noticed_while_it_is_read_and_after() {
         let (directory, path) = place();
         let mut source = Source::survey(&path).unwrap();
-        assert!(!source.sum_up(&budget(Duration::ZERO)).unwrap());
+        assert!(!source.sum_up(length, &budget(Duration::ZERO)).unwrap());
         fs::write(directory.path().join("a"), "less").unwrap();
-        let error = source.sum_up(&budget(Duration::from_mins(1))).unwrap_err();
+        let error = source.sum_up(length, &budget(Duration::from_mins(1))).unwrap_err();
         assert_eq!(error.code, "SourceChanged");
         let mut source = Source::survey(&path).unwrap();
-        assert!(source.sum_up(&budget(Duration::from_mins(1))).unwrap());
+        assert!(source.sum_up(length, &budget(Duration::from_mins(1))).unwrap());
         assert_eq!(source.files[1].piece(3, 4).await.unwrap(), b"4567");
         fs::write(directory.path().join("b"), "987654321").unwrap();
         assert_eq!(source.files[1].piece(3, 4).await.unwrap_err().code, "SourceChanged");

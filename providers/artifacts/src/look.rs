@@ -1,63 +1,64 @@
 //! What is there of an artifact, by two calls: its manifest, and one list of its contents.
 
-use aws_sdk_s3::Client;
 use trueup_engine::kinds::artifact::Attributes;
 use trueup_engine::provider::{By, Found, Observation, ProviderError, Target};
 use trueup_engine::typed::to_value;
 use trueup_state::Value;
 use trueup_state::map::Map;
 
-use super::contents;
-use super::manifest::{self, Manifest, Stands};
-use super::place::Place;
+use crate::manifest::{self, Manifest, Stands};
+use crate::place::Place;
+use crate::store::Store;
 
 /// The digest of an artifact whose manifest is gone or can't be read.
 const UNREADABLE: &str = "without a manifest";
 
 /// What is there of one.
-pub(super) async fn look(s3: &Client, target: &Target<'_>) -> Observation {
+pub(crate) async fn look<S: Store>(store: &S, target: &Target<'_>) -> Observation {
     let place = match target.by {
-        By::Id(id) => Place::of_id(id),
-        By::Name(name) => target.sent.and_then(|sent| Place::of_spec(name, sent)),
+        By::Id(id) => Place::of_id(S::SCHEME, id),
+        By::Name(name) => target.sent.and_then(|sent| Place::of_spec(S::SCHEME, name, sent)),
         By::Token(_) => None,
     };
     let Some(place) = place else { return Observation::Absent };
-    match read(s3, &place, matches!(target.by, By::Id(_)), target.sent).await {
+    match read(store, &place, matches!(target.by, By::Id(_)), target.sent).await {
         Ok(Some(found)) => Observation::Present(Box::new(found)),
         Ok(None) => Observation::Absent,
-        Err(error) if error.code == "NoSuchBucket" => Observation::Absent,
+        Err(error) if store.lacks_bucket(&error) => Observation::Absent,
         Err(error) => Observation::Indeterminate(error.to_string()),
     }
 }
 
 /// `is_recorded`: it is known to be ours, so that what it left without a manifest is ours to put right or to remove.
-async fn read(
-    s3: &Client,
+async fn read<S: Store>(
+    store: &S,
     place: &Place,
     is_recorded: bool,
     sent: Option<&Value>,
 ) -> Result<Option<Found>, ProviderError> {
-    match manifest::read(s3, place).await? {
-        Stands { etag: None, .. } if is_recorded && has_remains(s3, place).await? => Ok(Some(unreadable(place, sent))),
+    match manifest::read(store, place).await? {
+        Stands { etag: None, .. } if is_recorded && has_remains(store, place).await? => {
+            Ok(Some(unreadable(place, sent)))
+        }
         Stands { etag: None, .. } => Ok(None),
         Stands { manifest: None, .. } => Ok(Some(unreadable(place, sent))),
         Stands { manifest: Some(manifest), .. } => {
-            let digest = manifest.digest_of(place, &contents::list(s3, place).await?);
+            let digest = manifest.digest_of(place, &store.list(place).await?);
             Ok(Some(found(place, &manifest, digest, sent)))
         }
     }
 }
 
 /// Whether there is anything of an artifact, whole or half sent.
-async fn has_remains(s3: &Client, place: &Place) -> Result<bool, ProviderError> {
-    Ok(!contents::list(s3, place).await?.is_empty() || !contents::uploads(s3, place).await?.is_empty())
+async fn has_remains<S: Store>(store: &S, place: &Place) -> Result<bool, ProviderError> {
+    Ok(!store.list(place).await?.is_empty() || !store.unfinished(place).await?.is_empty())
 }
 
 /// An artifact as its manifest has it. `digest`: that of what is really there. What nobody but the sender knows is as it was sent.
-pub(super) fn found(place: &Place, manifest: &Manifest, digest: String, sent: Option<&Value>) -> Found {
+pub(crate) fn found(place: &Place, manifest: &Manifest, digest: String, sent: Option<&Value>) -> Found {
     let attributes = Attributes {
         uri: place.uri(),
-        manifest: format!("s3://{}/{}", place.bucket, place.manifest()),
+        manifest: format!("{}://{}/{}", place.scheme, place.bucket, place.manifest()),
         digest: digest.clone(),
         size_bytes: manifest.size_bytes,
         files: manifest.files.len() as u64,
@@ -78,7 +79,7 @@ pub(super) fn found(place: &Place, manifest: &Manifest, digest: String, sent: Op
 fn unreadable(place: &Place, sent: Option<&Value>) -> Found {
     let attributes = Attributes {
         uri: place.uri(),
-        manifest: format!("s3://{}/{}", place.bucket, place.manifest()),
+        manifest: format!("{}://{}/{}", place.scheme, place.bucket, place.manifest()),
         digest: UNREADABLE.to_owned(),
         size_bytes: 0,
         files: 0,

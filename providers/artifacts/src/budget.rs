@@ -18,27 +18,27 @@ const FAST_AND_SLOW: (Duration, Duration) = (Duration::from_secs(1), Duration::f
 
 /// The time that a call has.
 #[derive(Clone)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     clock: Arc<dyn Clock>,
     end: Duration,
 }
 
 impl Budget {
     /// So much from now on.
-    pub(super) fn new(clock: Arc<dyn Clock>, time: Duration) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, time: Duration) -> Self {
         let end = clock.uptime() + time;
         Self { clock, end }
     }
 
     /// Whether it is used up.
-    pub(super) fn is_spent(&self) -> bool {
+    pub(crate) fn is_spent(&self) -> bool {
         self.clock.uptime() >= self.end
     }
 }
 
 /// How many pieces are under way at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Width(usize);
+pub(crate) struct Width(usize);
 
 impl Default for Width {
     fn default() -> Self {
@@ -66,7 +66,7 @@ impl fmt::Debug for Budget {
 
 /// Does pieces, several at once and `most` at most, until there are no more, time is up, or one fails. What is under way then is waited
 /// for, and what each one gave is handed on.
-pub(super) async fn several<R>(
+pub(crate) async fn several<R>(
     pieces: impl Iterator<Item = impl Future<Output = Result<R, ProviderError>>>,
     most: usize,
     width: &mut Width,

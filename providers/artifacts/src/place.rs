@@ -4,74 +4,78 @@ use trueup_engine::kinds::artifact::MANIFEST;
 use trueup_engine::provider::ProviderError;
 use trueup_state::{Class, FieldPath, Request, Value};
 
+use crate::store::Store;
+
 /// What the directory of contents is called.
 const CONTENTS: &str = "sha256";
 
 /// The place of one artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub struct Place {
+    /// What addresses of its store begin with: `s3`.
+    pub scheme: &'static str,
     /// The name of its bucket.
-    pub(super) bucket: String,
+    pub bucket: String,
     /// Its directory there, without a slash at its end.
-    pub(super) path: String,
+    pub path: String,
 }
 
 impl Place {
     /// Where an artifact goes that a spec describes; none while its bucket is not known.
-    pub(super) fn of_spec(name: &str, spec: &Value) -> Option<Self> {
+    pub(crate) fn of_spec(scheme: &'static str, name: &str, spec: &Value) -> Option<Self> {
         let text = |path: &str| spec.at(&FieldPath::parse(path))?.revealed().as_str();
         let bucket = text("bucket.attributes.name")?;
-        Some(Self { bucket: bucket.to_owned(), path: text("path").unwrap_or(name).to_owned() })
+        Some(Self { scheme, bucket: bucket.to_owned(), path: text("path").unwrap_or(name).to_owned() })
     }
 
     /// Where the artifact with an id is; none for what is no id of one.
-    pub(super) fn of_id(id: &str) -> Option<Self> {
-        let (bucket, path) = id.strip_prefix("s3://")?.split_once('/')?;
-        Some(Self { bucket: bucket.to_owned(), path: path.trim_end_matches('/').to_owned() })
+    pub(crate) fn of_id(scheme: &'static str, id: &str) -> Option<Self> {
+        let (bucket, path) = id.strip_prefix(scheme)?.strip_prefix("://")?.split_once('/')?;
+        Some(Self { scheme, bucket: bucket.to_owned(), path: path.trim_end_matches('/').to_owned() })
     }
 
     /// Where the artifact of a request is, or goes.
-    pub(super) fn of(request: &Request) -> Result<Self, ProviderError> {
+    pub(crate) fn of<S: Store>(request: &Request) -> Result<Self, ProviderError> {
         let place = match request.id.as_deref() {
-            Some(id) => Self::of_id(id),
-            None => Self::of_spec(&request.name, &request.spec),
+            Some(id) => Self::of_id(S::SCHEME, id),
+            None => Self::of_spec(S::SCHEME, &request.name, &request.spec),
         };
         let invalid = || {
             let class = Class::Invalid { field: Some("bucket".to_owned()) };
-            ProviderError::new(class, "it is not known which bucket of S3 it is in")
+            ProviderError::new(class, format!("it is not known which bucket of {} it is in", S::NAME))
         };
         place.ok_or_else(invalid)
     }
 
     /// Its id, and the directory that its files are in.
-    pub(super) fn uri(&self) -> String {
-        format!("s3://{}/{}", self.bucket, self.path)
+    pub fn uri(&self) -> String {
+        format!("{}://{}/{}", self.scheme, self.bucket, self.path)
     }
 
     /// The key of its manifest.
-    pub(super) fn manifest(&self) -> String {
+    pub fn manifest(&self) -> String {
         format!("{}/{MANIFEST}", self.path)
     }
 
     /// What the keys of its contents begin with.
-    pub(super) fn contents(&self) -> String {
+    pub fn contents(&self) -> String {
         format!("{}/{CONTENTS}/", self.path)
     }
 
     /// The key of a content. `sha256`: its checksum in hexadecimal.
-    pub(super) fn content(&self, sha256: &str) -> String {
+    pub fn content(&self, sha256: &str) -> String {
         format!("{}{sha256}", self.contents())
     }
 
     /// The checksum that a key names; none for what is no content of this artifact.
-    pub(super) fn sha256_of<'a>(&self, key: &'a str) -> Option<&'a str> {
+    pub fn sha256_of<'a>(&self, key: &'a str) -> Option<&'a str> {
         let name = key.strip_prefix(&self.contents())?;
         (name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(name)
     }
 }
 
 /// What can't be a directory in a bucket, and why.
-pub(super) fn path_fault(path: &str) -> Option<&'static str> {
+pub(crate) fn path_fault(path: &str) -> Option<&'static str> {
     let mut steps = path.split('/');
     if steps.any(|step| matches!(step, "" | "." | "..")) {
         Some("has no empty step, no `.` and no `..` in it, and no slash at its ends")
@@ -88,16 +92,16 @@ mod tests {
 
     #[test]
     fn an_id_leads_back_to_its_place() {
-        let place = Place { bucket: "b".into(), path: "models/tiny".into() };
-        assert_eq!(Place::of_id(&place.uri()), Some(place));
+        let place = Place { scheme: "s3", bucket: "b".into(), path: "models/tiny".into() };
+        assert_eq!(Place::of_id("s3", &place.uri()), Some(place));
         for id in ["b/models", "s3://b", "gs://b/models"] {
-            assert_eq!(Place::of_id(id), None, "{id}");
+            assert_eq!(Place::of_id("s3", id), None, "{id}");
         }
     }
 
     #[test]
     fn only_what_a_checksum_names_is_a_content() {
-        let place = Place { bucket: "b".into(), path: "m".into() };
+        let place = Place { scheme: "gs", bucket: "b".into(), path: "m".into() };
         let sum = "0".repeat(64);
         assert_eq!(place.sha256_of(&place.content(&sum)), Some(sum.as_str()));
         for key in
