@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 #![allow(clippy::needless_pass_by_value, reason = "what is asked reads best where it stands")]
 
+mod artifacts;
 mod buckets;
 #[path = "../support/gcp/mod.rs"]
 mod gcp;

@@ -166,15 +166,19 @@ fn text<'a>(spec: &'a Value, field: &str) -> Option<&'a str> {
 fn bucket_problem<S: Store>(store: &S, spec: &Value) -> Option<Problem> {
     let address = text(spec, "bucket.address").unwrap_or_default();
     let maker = text(spec, "bucket.provider").filter(|maker| ProviderName::from(*maker).provider() != S::PROVIDER);
-    let region = store.region().unwrap_or_default();
-    let elsewhere = text(spec, "bucket.attributes.location").filter(|location| *location != region);
+    let region = store.region();
+    let elsewhere =
+        text(spec, "bucket.attributes.location").filter(|location| region.is_some_and(|region| *location != region));
     let message = match (maker, elsewhere) {
         (Some(maker), _) => {
             let ours = S::PROVIDER;
             format!("the bucket `{address}` is made by `{maker}`, and `{ours}` sends files to buckets of its own alone")
         }
         (None, Some(location)) => {
-            format!("the bucket `{address}` is in {location}, and this in {region}: give both the same region")
+            format!(
+                "the bucket `{address}` is in {location}, and this in {}: give both the same region",
+                region.unwrap_or_default()
+            )
         }
         (None, None) => return None,
     };

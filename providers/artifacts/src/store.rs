@@ -21,7 +21,7 @@ pub trait Store: Send + Sync + 'static {
     /// What its addresses begin with: `s3`.
     const SCHEME: &'static str;
 
-    /// The region that its buckets are in; none where that is not known.
+    /// The region that its buckets have to be in; none where they may be anywhere.
     fn region(&self) -> Option<&str>;
 
     /// Which API the calls share a limit of.

@@ -9,7 +9,7 @@ use google_cloud_auth::credentials::{
     self, CacheableResource, Credentials, external_account, impersonated, service_account,
 };
 use google_cloud_gax::retry_policy::NeverRetry;
-use google_cloud_storage::client::StorageControl;
+use google_cloud_storage::client::{Storage, StorageControl};
 use http::{HeaderMap, Method};
 use reqwest::Url;
 use serde_json::Value as Json;
@@ -51,6 +51,7 @@ pub(crate) struct Clients {
     http: reqwest::Client,
     compute: Arc<OnceCell<Compute>>,
     storage: OnceCell<StorageControl>,
+    files: OnceCell<Storage>,
 }
 
 /// A call.
@@ -96,6 +97,7 @@ impl Clients {
             http,
             compute,
             storage: OnceCell::new(),
+            files: OnceCell::new(),
         })
     }
 
@@ -122,6 +124,19 @@ impl Clients {
             builder.with_attempt_timeout(CALL).build().await.map_err(unusable)
         };
         self.storage.get_or_try_init(made).await
+    }
+
+    /// Cloud Storage's client of what is in buckets.
+    pub(crate) async fn files(&self) -> Result<&Storage, ProviderError> {
+        let root = self.root("storage", "https://storage.googleapis.com/");
+        let made = || async {
+            let builder = Storage::builder().with_endpoint(root.trim_end_matches('/').to_owned());
+            let builder = builder.with_credentials(self.credentials.clone()).with_retry_policy(NeverRetry);
+            let unusable =
+                |error| ProviderError::new(Class::Internal, format!("Cloud Storage's client can't be made: {error}"));
+            builder.build().await.map_err(unusable)
+        };
+        self.files.get_or_try_init(made).await
     }
 
     /// What a read is answered. It is tried again where that may help.

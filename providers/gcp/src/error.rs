@@ -160,10 +160,9 @@ fn status_of(code: &str) -> u16 {
         "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" => 400,
         "UNAUTHENTICATED" => 401,
         "PERMISSION_DENIED" => 403,
-        "NOT_FOUND" => 404,
+        "NOT_FOUND" | "UNIMPLEMENTED" => 404,
         "ALREADY_EXISTS" | "ABORTED" => 409,
         "RESOURCE_EXHAUSTED" => 429,
-        "UNIMPLEMENTED" => 404,
         _ => 503,
     }
 }

@@ -1,8 +1,9 @@
-//! Trueup's provider of Google Cloud: buckets of Cloud Storage, `gpu_instance` on Compute Engine, and every native kind by the discovery document of its API.
+//! Trueup's provider of Google Cloud: buckets of Cloud Storage and artifacts in them, `gpu_instance` on Compute Engine, and every native kind by the discovery document of its API.
 //!
 //! Credentials come as they do for every tool of Google's: application default credentials, keys of service accounts, workload identity,
 //! or the machine's own account.
 
+mod artifact;
 mod bucket;
 mod clients;
 mod compute;

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use trueup_artifacts::Artifacts;
 use trueup_engine::compose::{Companions, Wanted};
-use trueup_engine::kinds::{Bucket, GpuInstance, Kind};
+use trueup_engine::kinds::{Artifact, Bucket, GpuInstance, Kind};
 use trueup_engine::native::Native;
 use trueup_engine::provider::{Candidate, Invalid, Manager, Provider, ProviderError};
 use trueup_engine::schema::{Problem, Schema};
 use trueup_state::{Class, Clock, KindName, ProviderName, Scope, Value};
 
+use crate::artifact::Gcs;
 use crate::bucket::Buckets;
 use crate::clients::{Clients, Pool, usual};
 use crate::instance::{self, Machines};
@@ -46,6 +48,9 @@ impl GcpProvider {
             return Ok(native::manager(clients, &self.clock, of));
         }
         match kind.as_str() {
+            Artifact::NAME => {
+                return Ok(Arc::new(Artifacts::new(Gcs::new(clients.clone()), self.clock.clone())));
+            }
             Bucket::NAME => return Ok(Arc::new(Buckets::new(clients.clone()))),
             GpuInstance::NAME => return Ok(Arc::new(Machines::new(clients.clone(), self.clock.clone()))),
             _ => {}
@@ -66,7 +71,7 @@ impl Provider for GcpProvider {
     }
 
     fn kinds(&self) -> BTreeSet<KindName> {
-        [Bucket::NAME.into(), GpuInstance::NAME.into()].into()
+        [Artifact::NAME, Bucket::NAME, GpuInstance::NAME].into_iter().map(KindName::from).collect()
     }
 
     fn natives(&self) -> fn(&str) -> bool {

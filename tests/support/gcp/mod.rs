@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 
 use crate::python::python;
@@ -117,6 +119,17 @@ impl Gcp {
     /// Puts a file into a bucket.
     pub(crate) fn puts(&self, bucket: &str, name: &str) {
         self.tell(json!({ "file": [bucket, name] }));
+    }
+
+    /// Puts a file with this text into a bucket.
+    pub(crate) fn writes(&self, bucket: &str, name: &str, text: &[u8]) {
+        self.tell(json!({ "file": [bucket, name, STANDARD.encode(text)] }));
+    }
+
+    /// What a file of a bucket holds.
+    pub(crate) fn reads(&self, bucket: &str, name: &str) -> Option<Vec<u8>> {
+        let text = self.tell(json!({ "text": [bucket, name] }));
+        Some(STANDARD.decode(text.as_str()?).unwrap())
     }
 
     /// What Google's own client of Cloud Storage is answered by gRPC, or `{"error": CODE}`: `get_bucket` with `{"name": …}`.

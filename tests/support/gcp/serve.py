@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from apis import Refused, document, versions
+from files import Files
 from storage import Storage
 from world import World
 
@@ -58,11 +59,13 @@ class Handler(BaseHTTPRequestHandler):
     def serve(self):
         split = urlsplit(self.path)
         query = dict(parse_qsl(split.query, keep_blank_values=True))
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.body()
         host, _, path = unquote(split.path).lstrip("/").partition("/")
         is_observer = host == "observer"
         if is_observer:
             host, _, path = path.partition("/")
+        if host == "storage.googleapis.com" and "/storage/v1/b/" in f"/{path}" and (path.startswith("upload/") or "/o/" in path):
+            return self.files(path, query, body)
         try:
             status, answer = 200, self.answer(host, path, query, body, is_observer)
         except Refused as refused:
@@ -75,6 +78,34 @@ class Handler(BaseHTTPRequestHandler):
         text = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=UTF-8")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def body(self):
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return body
+
+    def files(self, path, query, body):
+        if not is_known(self.headers.get("Authorization", "")):
+            answer = (401, {}, b"{}")
+        else:
+            answer = FILES.serve(self, self.command, path, query, body)
+        if answer is None:
+            self.close_connection = True
+            self.connection.close()
+            return
+        status, headers, text = answer
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
@@ -127,6 +158,7 @@ def is_known(authorization):
 
 
 STORAGE = Storage(noted, is_known)
+FILES = Files(STORAGE, noted)
 
 
 def leave_key(path):
@@ -161,7 +193,13 @@ def told(line):
         with there.lock:
             there.compute.stockouts.update(line["stockout"])
     if "file" in line:
-        STORAGE.put(*line["file"])
+        bucket, name, *data = line["file"]
+        STORAGE.put(bucket, name, *[base64.b64decode(one) for one in data])
+    if "text" in line:
+        bucket, name = line["text"]
+        with STORAGE.lock:
+            versions = STORAGE.objects[bucket].get(name)
+            return base64.b64encode(versions[max(versions)]["data"]).decode() if versions else None
     if "things" in line:
         with there.lock, STORAGE.lock:
             mine = [bucket.name for bucket in STORAGE.buckets.values() if bucket.project == f"projects/{line['project']}"]

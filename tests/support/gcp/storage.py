@@ -7,6 +7,7 @@ import itertools
 import threading
 from concurrent import futures
 
+import google_crc32c
 import grpc
 from google.cloud._storage_v2.types import storage as v2
 from google.iam.v1 import iam_policy_pb2, policy_pb2
@@ -143,21 +144,66 @@ class Storage:
 
     # -- what is in them
 
-    def put(self, bucket, name, data=b""):
-        """A file that somebody puts there; the version before is kept where the bucket keeps versions."""
+    def put(self, bucket, name, data=b"", metadata=None, kind="application/octet-stream", over=None, crc32c=None):
+        """A file that somebody puts there, over a generation (nought: over none); the version before is kept where the bucket keeps versions."""
         with self.lock:
+            if bucket not in self.buckets:
+                refuse("NOT_FOUND", f"The specified bucket does not exist: {bucket}")
+            versions = self.objects[bucket].get(name, {})
+            if over is not None and over != max(versions, default=0):
+                refuse("FAILED_PRECONDITION", "At least one of the pre-conditions you specified did not hold.")
+            found = google_crc32c.value(data)
+            if crc32c is not None and crc32c != found:
+                refuse("INVALID_ARGUMENT", f"Provided CRC32C {crc32c} doesn't match calculated CRC32C {found}.")
             generation = next(self.count)
-            versions = self.objects[bucket].setdefault(name, {})
             if not self.buckets[bucket].versioning.enabled:
-                versions.clear()
-            versions[generation] = data
+                versions = {}
+            versions[generation] = {"data": data, "metadata": metadata or {}, "kind": kind, "crc32c": found}
+            self.objects[bucket][name] = versions
+            return generation
+
+    def shown(self, bucket, name, generation):
+        one = self.objects[bucket][name][generation]
+        made = pb(v2.Object)(name=name, bucket=f"projects/_/buckets/{bucket}", generation=generation, metageneration=1, size=len(one["data"]),
+                             content_type=one["kind"], metadata=one["metadata"])
+        made.checksums.crc32c = one["crc32c"]
+        return made
+
+    def newest(self, path, name):
+        """The newest version of a file."""
+        bucket = self.there(path).bucket_id
+        versions = self.objects[bucket].get(name)
+        if not versions:
+            refuse("NOT_FOUND", f"No such object: {bucket}/{name}")
+        return bucket, max(versions)
+
+    def get_object(self, asked):
+        bucket, generation = self.newest(asked.bucket, asked.object_)
+        return self.shown(bucket, asked.object_, generation)
+
+    def compose_object(self, asked):
+        made, sources = asked.destination, asked.source_objects
+        bucket = self.there(made.bucket).bucket_id
+        if not 1 <= len(sources) <= 32:
+            refuse("INVALID_ARGUMENT", "The number of source components provided exceeds the limit of 32")
+        data = b""
+        for source in sources:
+            versions = self.objects[bucket].get(source.name, {})
+            generation = source.generation or max(versions, default=0)
+            if generation not in versions:
+                refuse("NOT_FOUND", f"No such object: {source.name}")
+            data += versions[generation]["data"]
+        over = asked.if_generation_match if asked.HasField("if_generation_match") else None
+        crc32c = asked.object_checksums.crc32c if asked.object_checksums.HasField("crc32c") else None
+        generation = self.put(bucket, made.name, data, dict(made.metadata), made.content_type or "application/octet-stream", over, crc32c)
+        return self.shown(bucket, made.name, generation)
 
     def list_objects(self, asked):
         bucket = self.there(asked.parent)
         found = []
         for name, versions in sorted(self.objects[bucket.bucket_id].items()):
             kept = sorted(versions) if asked.versions else sorted(versions)[-1:]
-            found += [pb(v2.Object)(name=name, bucket=bucket.name, generation=one) for one in kept if name.startswith(asked.prefix)]
+            found += [self.shown(bucket.bucket_id, name, one) for one in kept if name.startswith(asked.prefix)]
         first, size = int(asked.page_token or 0), min(asked.page_size or PAGE, PAGE)
         answer = pb(v2.ListObjectsResponse)(objects=found[first : first + size])
         if first + size < len(found):
@@ -166,9 +212,10 @@ class Storage:
 
     def delete_object(self, asked):
         versions = self.objects[self.there(asked.bucket).bucket_id].get(asked.object_, {})
-        if asked.generation not in versions:
+        generation = asked.generation or max(versions, default=0)
+        if generation not in versions:
             refuse("NOT_FOUND", f"No such object: {asked.object_}")
-        del versions[asked.generation]
+        del versions[generation]
         if not versions:
             del self.objects[asked.bucket.rsplit("/", 1)[-1]][asked.object_]
         return empty_pb2.Empty()
@@ -200,6 +247,8 @@ class Storage:
         "ListBuckets": (v2.ListBucketsRequest, "list_buckets", lambda asked: asked.parent),
         "UpdateBucket": (v2.UpdateBucketRequest, "update_bucket", lambda asked: asked.bucket.name),
         "DeleteBucket": (v2.DeleteBucketRequest, "delete_bucket", lambda asked: asked.name),
+        "GetObject": (v2.GetObjectRequest, "get_object", lambda asked: asked.bucket),
+        "ComposeObject": (v2.ComposeObjectRequest, "compose_object", lambda asked: asked.destination.bucket),
         "ListObjects": (v2.ListObjectsRequest, "list_objects", lambda asked: asked.parent),
         "DeleteObject": (v2.DeleteObjectRequest, "delete_object", lambda asked: asked.bucket),
         "GetIamPolicy": (iam_policy_pb2.GetIamPolicyRequest, "get_iam_policy", lambda asked: asked.resource),
