@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod buckets;
+mod composed;
 #[path = "../support/gcp/mod.rs"]
 mod gcp;
 mod machines;

@@ -4,8 +4,10 @@
 //! or the machine's own account.
 
 mod artifact;
+mod binding;
 mod bucket;
 mod clients;
+mod composed;
 mod compute;
 mod error;
 mod instance;

@@ -6,16 +6,18 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use trueup_artifacts::Artifacts;
-use trueup_engine::compose::{Companions, Wanted};
+use trueup_engine::compose::{Companions, Composed, Composition, Wanted};
 use trueup_engine::kinds::{Artifact, Bucket, GpuInstance, Kind};
 use trueup_engine::native::Native;
 use trueup_engine::provider::{Candidate, Invalid, Manager, Provider, ProviderError};
 use trueup_engine::schema::{Problem, Schema};
-use trueup_state::{Class, Clock, KindName, ProviderName, Scope, Value};
+use trueup_state::{Class, Clock, FieldPath, KindName, ProviderName, Scope, Value};
 
 use crate::artifact::Gcs;
+use crate::binding::{self, Bindings};
 use crate::bucket::Buckets;
 use crate::clients::{Clients, Pool, usual};
+use crate::composed;
 use crate::instance::{self, Machines};
 use crate::native::{self, Archive};
 use crate::settings::{self, Settings};
@@ -43,6 +45,9 @@ impl GcpProvider {
     }
 
     async fn manager(&self, kind: &KindName, clients: &Arc<Clients>) -> Result<Arc<dyn Manager>, ProviderError> {
+        if kind.as_str() == binding::KIND {
+            return Ok(Arc::new(Bindings::new(clients.clone())));
+        }
         if native::is_native(kind.as_str()) {
             let of = self.archive.get(std::future::ready(Ok(clients.clone())), kind.as_str()).await?;
             return Ok(native::manager(clients, &self.clock, of));
@@ -71,7 +76,11 @@ impl Provider for GcpProvider {
     }
 
     fn kinds(&self) -> BTreeSet<KindName> {
-        [Artifact::NAME, Bucket::NAME, GpuInstance::NAME].into_iter().map(KindName::from).collect()
+        [Artifact::NAME, Bucket::NAME, GpuInstance::NAME]
+            .into_iter()
+            .chain(composed::KINDS)
+            .map(KindName::from)
+            .collect()
     }
 
     fn natives(&self) -> fn(&str) -> bool {
@@ -92,6 +101,15 @@ impl Provider for GcpProvider {
         Ok(futures::future::try_join_all(managers).await?.into_iter().collect())
     }
 
+    fn composes(&self, scope: &Scope, kind: &KindName) -> Option<Composed> {
+        composed::composed(scope, kind)
+    }
+
+    fn compose(&self, wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> {
+        let none = || Err(vec![Problem::new(FieldPath::root(), "`gcp` does not compose it")]);
+        composed::compose(wanted).unwrap_or_else(none)
+    }
+
     fn accompanies(&self, scope: &Scope, kind: &KindName) -> BTreeSet<(Scope, KindName)> {
         if kind.as_str() == GpuInstance::NAME { instance::beside(scope) } else { BTreeSet::new() }
     }
@@ -104,6 +122,9 @@ impl Provider for GcpProvider {
     }
 
     async fn describe(&self, kind: &KindName) -> Result<Option<Native>, ProviderError> {
+        if kind.as_str() == binding::KIND {
+            return Ok(Some(binding::described()));
+        }
         if !native::is_native(kind.as_str()) {
             return Ok(None);
         }

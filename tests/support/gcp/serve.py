@@ -43,7 +43,7 @@ def whose(host, path, query):
     """The project that a request is about. A bucket is known without one."""
     parts = path.split("/")
     if "projects" in parts[:-1]:
-        return parts[parts.index("projects") + 1]
+        return parts[parts.index("projects") + 1].split(":")[0]
     if "project" in query:
         return query["project"]
     with LOCK:
@@ -124,6 +124,8 @@ class Handler(BaseHTTPRequestHandler):
         collection, method, values = found
         project = whose(host, path, query)
         there = world(project)
+        if method.id in ("storage.buckets.getIamPolicy", "storage.buckets.setIamPolicy"):
+            return STORAGE.policy_of(path.split("/")[3], json.loads(body) if body else None)
         fault = None if is_observer else noted(project, method.id)
         if isinstance(fault, dict):
             raise Refused(fault["status"], fault.get("code", "UNAVAILABLE"), fault.get("message", "told to fail"), fault.get("reason"))

@@ -3,6 +3,7 @@
 It is served by the messages of Google's own package. What is written to a bucket is guarded by its metageneration, and to a policy by its etag.
 """
 
+import base64
 import itertools
 import threading
 from concurrent import futures
@@ -12,6 +13,8 @@ import grpc
 from google.cloud._storage_v2.types import storage as v2
 from google.iam.v1 import iam_policy_pb2, policy_pb2
 from google.protobuf import empty_pb2
+
+from apis import Refused
 
 # By which names its calls are served: newer clients ask the second who may use a bucket.
 SERVICES = ("google.storage.v2.Storage", "google.storage.control.v2.StorageControl")
@@ -238,6 +241,24 @@ class Storage:
         made.etag = f"e{next(self.count)}".encode()
         self.policies[bucket.bucket_id] = made
         return made
+
+    def policy_of(self, bucket, body):
+        """The same in JSON, as the REST API has it."""
+        with self.lock:
+            try:
+                there = self.policies[self.there(f"projects/_/buckets/{bucket}").bucket_id]
+                if body is not None:
+                    etag = base64.b64decode(body["etag"]) if "etag" in body else b""
+                    policy = policy_pb2.Policy(version=body.get("version", 1), etag=etag)
+                    for one in body.get("bindings", []):
+                        policy.bindings.add(role=one["role"], members=one["members"])
+                    asked = iam_policy_pb2.SetIamPolicyRequest(resource=f"projects/_/buckets/{bucket}", policy=policy)
+                    there = self.set_iam_policy(asked)
+            except Refuse as refused:
+                status = {"NOT_FOUND": 404, "ABORTED": 412}.get(refused.code.name, 400)
+                raise Refused(status, refused.code.name, refused.message) from refused
+            bindings = [{"role": one.role, "members": list(one.members)} for one in there.bindings]
+            return {"kind": "storage#policy", "etag": base64.b64encode(there.etag).decode(), "version": there.version, "bindings": bindings}
 
     # -- how they are served
 

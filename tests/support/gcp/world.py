@@ -33,7 +33,7 @@ class World:
 
     def __init__(self, project):
         self.project = project
-        self.things, self.works, self.requests = {}, {}, {}
+        self.things, self.works, self.requests, self.policies = {}, {}, {}, {}
         self.count = itertools.count(1)
         self.lock = threading.RLock()
         # What the next work fails with, one entry each; none for what does not fail.
@@ -63,6 +63,8 @@ class World:
                 return self.once(query, lambda: self.update(collection, method, path, query, body))
             if name == "delete":
                 return self.delete(collection, method, path)
+            if name in ("getIamPolicy", "setIamPolicy"):
+                return self.policy(collection, name, path.rsplit(":", 1)[0], body or {})
             raise Refused(501, "UNIMPLEMENTED", f"this double of Google has no {method.id}")
 
     def once(self, query, do):
@@ -303,6 +305,19 @@ class World:
         self.assign(api, inner, below, sent.get(first) or {}, rest, way)
         if not below:
             del there[first]
+
+    def policy(self, collection, name, path, body):
+        """Who may use a thing, or a project. What is written is guarded by its etag."""
+        if collection.way[-1] != "projects":
+            self.there(collection, path)
+        key = self.host_path(collection.api, path)
+        there = self.policies.setdefault(key, {"version": 1, "etag": f"e{next(self.count)}"})
+        if name == "setIamPolicy":
+            sent = body["policy"]
+            if sent.get("etag") not in (None, there["etag"]):
+                raise Refused(409, "ABORTED", "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.")
+            there = self.policies[key] = {**sent, "etag": f"e{next(self.count)}"}
+        return there
 
     def merge(self, there, sent):
         for name, value in sent.items():

@@ -8,9 +8,9 @@ use trueup_engine::kinds::Span;
 use trueup_engine::schema::Problem;
 use trueup_state::{FieldPath, Value};
 
-use super::part::{Native, field, is_said, map, option};
-use super::whole::{Whole, changed};
 use super::{Known, attributes, endpoint};
+use trueup_parts::{Native, field, is_said, map, option};
+use trueup_parts::{Whole, changed};
 
 pub(super) const ALARM: &str = "AWS::CloudWatch::Alarm";
 const TOPIC: &str = "AWS::SNS::Topic";

@@ -3,8 +3,9 @@
 use trueup_engine::compose::{Composition, Wanted};
 use trueup_state::Value;
 
-use super::part::{ID, Native, field, map, texts};
+use super::ID;
 use super::{Known, attributes};
+use trueup_parts::{Native, field, map, texts};
 
 pub(super) const BUDGET: &str = "AWS::Budgets::Budget";
 pub(super) const PARTS: [&str; 1] = [BUDGET];

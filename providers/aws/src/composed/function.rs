@@ -6,10 +6,10 @@ use trueup_engine::kinds::Span;
 use trueup_engine::schema::Problem;
 use trueup_state::{FieldPath, Value};
 
-use super::part::{Native, field, is_said, option};
 use super::policy::{POLICY_NAME, ROLE, ROLE_POLICY, allow, document, own_role, trust};
-use super::whole::{Whole, changed};
 use super::{Known, attributes};
+use trueup_parts::{Native, field, is_said, option};
+use trueup_parts::{Whole, changed};
 
 pub(super) const FUNCTION: &str = "AWS::Lambda::Function";
 pub(super) const LOG: &str = "AWS::Logs::LogGroup";

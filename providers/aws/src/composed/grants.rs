@@ -5,10 +5,10 @@ use trueup_engine::diagnostic::with_article;
 use trueup_engine::schema::Problem;
 use trueup_state::{FieldPath, Value};
 
-use super::part::{field, map};
 use super::policy::{allow, only_if};
-use super::whole::{Whole, changed, followed};
 use crate::settings::{Settings, partition};
+use trueup_parts::{Whole, changed, followed};
+use trueup_parts::{field, map};
 
 /// The words of grants.
 const VERBS: [&str; 5] = ["call", "pull", "push", "read", "write"];

@@ -4,9 +4,9 @@ use trueup_engine::compose::{Composition, Wanted};
 use trueup_engine::schema::Problem;
 use trueup_state::Value;
 
-use super::part::{Native, field};
 use super::policy::{POLICY_NAME, ROLE, ROLE_POLICY, document, trust};
 use super::{Known, attributes, grants};
+use trueup_parts::{Native, field};
 
 pub(super) const PROFILE: &str = "AWS::IAM::InstanceProfile";
 pub(super) const PARTS: [&str; 3] = [ROLE, ROLE_POLICY, PROFILE];

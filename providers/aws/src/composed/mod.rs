@@ -9,40 +9,25 @@ mod grants;
 mod identity;
 mod locate;
 mod network;
-mod part;
 mod policy;
 mod registry;
 mod schedule;
 mod secret;
 mod volume;
-mod whole;
 
 pub(crate) use locate::locate;
 pub(crate) use network::LISTED as IN_A_NETWORK;
 
-use std::collections::BTreeMap;
-
-use trueup_engine::compose::{Composed, Composition, Read, Wanted};
+use trueup_engine::compose::{Composed, Composition, Wanted};
 use trueup_engine::kinds::{self, Kind};
-use trueup_engine::provider::unknown_options;
-use trueup_engine::schema::{Problem, Schema};
-use trueup_state::{FieldPath, KindName, Scope, Value};
+use trueup_engine::schema::Problem;
+use trueup_parts::{Known, Recipe, attributes};
+use trueup_state::{KindName, Scope};
 
 use crate::tags;
 
-/// How a kind is composed.
-struct Recipe {
-    schema: &'static Schema,
-    /// The kinds that its parts may have.
-    parts: &'static [&'static str],
-    /// The options that there are under `aws`.
-    options: &'static [&'static str],
-    /// The fields that decide which parts and properties there are: that one is there has to be known, what is in it need not be.
-    shape: &'static [&'static str],
-    /// The fields that have to be known whole.
-    whole: &'static [&'static str],
-    compose: fn(&Wanted<'_>) -> Result<Composition, Vec<Problem>>,
-}
+/// The attribute that is the identifier of every native type.
+const ID: &str = "resource_id";
 
 /// The kinds that are composed.
 pub(crate) const KINDS: [&str; 10] = [
@@ -151,34 +136,12 @@ pub(crate) fn parts_of(kind: &str) -> &'static [&'static str] {
 
 /// How a kind is composed in a scope; none where it is not.
 pub(crate) fn composed(scope: &Scope, kind: &KindName) -> Option<Composed> {
-    let recipe = recipe(kind.as_str())?;
-    let parts = recipe.parts.iter().map(|part| (scope.clone(), KindName::from(part)));
-    Some(Composed { schema: recipe.schema, parts: parts.collect() })
+    Some(recipe(kind.as_str())?.composed(scope))
 }
 
 /// What a resource is made of.
 pub(crate) fn compose(wanted: &Wanted<'_>) -> Option<Result<Composition, Vec<Problem>>> {
-    let recipe = recipe(wanted.kind.as_str())?;
-    let mut problems = unknown_options("aws", wanted.kind.as_str(), recipe.options, wanted.spec);
-    problems.extend(tags::problems(wanted.spec));
-    problems.extend(undecided(&recipe, wanted));
-    Some(if problems.is_empty() { (recipe.compose)(wanted) } else { Err(problems) })
-}
-
-/// The fields without which it can't be told what a resource is made of.
-fn undecided(recipe: &Recipe, wanted: &Wanted<'_>) -> Vec<Problem> {
-    let open = |path: &&str| *part::field(wanted, path) == Value::Unknown;
-    let shape = ["options", "options.aws"].iter().chain(recipe.shape).filter(|path| open(path));
-    let whole = recipe.whole.iter().filter(|path| part::field(wanted, path).has_unknown());
-    let message = "this has to be known when the plan is made: it decides what there is to make";
-    shape.chain(whole).map(|path| Problem::new(FieldPath::parse(path), message)).collect()
-}
-
-/// Attributes, each as it is of a part: name, part, attribute there.
-type Known<const N: usize> = [(&'static str, &'static str, &'static str); N];
-
-fn attributes<const N: usize>(of: Known<N>) -> BTreeMap<String, Read> {
-    of.map(|(name, part, attribute)| (name.to_owned(), Read::of(part, attribute))).into()
+    Some(recipe(wanted.kind.as_str())?.compose(wanted, tags::problems(wanted.spec)))
 }
 
 #[cfg(test)]

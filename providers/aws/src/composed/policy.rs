@@ -3,7 +3,7 @@
 use trueup_engine::compose::{Part, Wanted};
 use trueup_state::Value;
 
-use super::part::{Native, map, texts};
+use trueup_parts::{Native, map, texts};
 
 pub(super) const ROLE: &str = "AWS::IAM::Role";
 pub(super) const ROLE_POLICY: &str = "AWS::IAM::RolePolicy";
@@ -48,7 +48,7 @@ pub(super) fn trust(services: &[&str], account: Option<Value>) -> Value {
 
 /// The account that an ARN is of; unknown until that is known.
 pub(super) fn account_of(arn: &Value) -> Value {
-    super::whole::changed(arn, |arn| arn.split(':').nth(4).unwrap_or_default().to_owned())
+    trueup_parts::changed(arn, |arn| arn.split(':').nth(4).unwrap_or_default().to_owned())
 }
 
 /// A role that a resource has for itself, and what it may do.

@@ -5,8 +5,8 @@ use trueup_engine::compose::{Composition, Wanted};
 use trueup_engine::schema::Problem;
 use trueup_state::{FieldPath, Value};
 
-use super::part::{Native, field, is_said};
 use super::{Known, attributes};
+use trueup_parts::{Native, field, is_said};
 
 pub(super) const REPOSITORY: &str = "AWS::ECR::Repository";
 pub(super) const GROUP: &str = "AWS::SageMaker::ModelPackageGroup";
@@ -100,7 +100,7 @@ fn of_models(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> {
     if is_said(field(wanted, "encryption.kms_key")) {
         refuse("encryption", "a registry of models has no key of its own at AWS: the files of its models have theirs");
     }
-    if is_said(super::part::option(wanted, "policy")) {
+    if is_said(trueup_parts::option(wanted, "policy")) {
         refuse("options.aws.policy", "`policy` is that of a registry of images");
     }
     if !problems.is_empty() {

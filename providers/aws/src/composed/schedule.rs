@@ -4,11 +4,11 @@ use trueup_engine::compose::{Composition, Wanted};
 use trueup_engine::schema::Problem;
 use trueup_state::{FieldPath, Value};
 
-use super::part::{Native, field, is_said, option};
 use super::policy::{ROLE, ROLE_POLICY, account_of, allow, document, own_role, trust};
-use super::whole::{Whole, changed};
 use super::{Known, attributes, cron};
 use crate::settings::Settings;
+use trueup_parts::{Native, field, is_said, option};
+use trueup_parts::{Whole, changed};
 
 pub(super) const SCHEDULE: &str = "AWS::Scheduler::Schedule";
 pub(super) const PARTS: [&str; 3] = [SCHEDULE, ROLE, ROLE_POLICY];

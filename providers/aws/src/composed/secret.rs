@@ -2,8 +2,9 @@
 
 use trueup_engine::compose::{Composition, Wanted};
 
-use super::part::{ID, Native};
+use super::ID;
 use super::{Known, attributes};
+use trueup_parts::Native;
 
 pub(super) const SECRET: &str = "AWS::SecretsManager::Secret";
 pub(super) const PARTS: [&str; 1] = [SECRET];

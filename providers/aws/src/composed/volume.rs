@@ -4,9 +4,10 @@ use trueup_engine::compose::{Composition, Part, Wanted};
 use trueup_engine::schema::Problem;
 use trueup_state::{FieldPath, Value};
 
-use super::part::{ID, Native, field, is_said, map, option};
-use super::whole::Whole;
+use super::ID;
 use super::{Known, attributes};
+use trueup_parts::Whole;
+use trueup_parts::{Native, field, is_said, map, option};
 
 pub(super) const DISK: &str = "AWS::EC2::Volume";
 pub(super) const FILES: &str = "AWS::EFS::FileSystem";
@@ -59,7 +60,7 @@ fn disk(wanted: &Wanted<'_>, kind: &str) -> Result<Composition, Vec<Problem>> {
     let is_silent = !is_said(field(wanted, "iops"));
     let disk =
         if is_silent && kind == "fast" { disk.from("Iops", "iops", FAST_IOPS) } else { disk.taking("Iops", "iops") };
-    Ok(Composition { parts: vec![disk.named_by_tag().part()], attributes: attributes(KNOWN) })
+    Ok(Composition { parts: vec![disk.named_by_tag("Name").part()], attributes: attributes(KNOWN) })
 }
 
 fn shared(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> {
@@ -73,7 +74,7 @@ fn shared(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> {
         .taking("AvailabilityZoneName", "zone")
         .with("PerformanceMode", "generalPurpose")
         .with("ThroughputMode", "elastic")
-        .named_by_tag();
+        .named_by_tag("Name");
     let mut parts = vec![files.part()];
     if is_said(field(wanted, "reachable")) {
         parts.extend(reachable(wanted)?);
@@ -99,7 +100,7 @@ fn reachable(wanted: &Wanted<'_>) -> Result<Vec<Part>, Vec<Problem>> {
         .with("GroupDescription", "NFS to a file system")
         .from("VpcId", at, network.attribute("resource_id"))
         .from("SecurityGroupIngress", "reachable.from", vec![nfs])
-        .named_by_tag();
+        .named_by_tag("Name");
     let mount = |index: usize| {
         let mount = Native::new(wanted, format!("mount_{index}"), MOUNT)
             .reads("FileSystemId", "files", "FileSystemId")

@@ -39,8 +39,8 @@ pub(crate) fn last(kind: &str, name: &str, project: &str) -> String {
     }
 }
 
-/// The fields that labels stand in, the first that a kind has.
-pub(crate) const LABELS: [&str; 3] = ["labels", "userLabels", "resourceLabels"];
+/// The fields that labels stand in, the first that a kind has: where there are both, `labels` are something else (Cloud Monitoring).
+pub(crate) const LABELS: [&str; 3] = ["userLabels", "labels", "resourceLabels"];
 
 /// What a kind allows in a name, where that is less than a DNS label, or has no `-`: the most characters, and what stands between words.
 pub(crate) fn name_rule(kind: &str) -> Option<(usize, char)> {

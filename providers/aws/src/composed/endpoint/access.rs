@@ -4,10 +4,10 @@ use trueup_engine::compose::Wanted;
 use trueup_state::Value;
 
 use crate::composed::grants;
-use crate::composed::part::{field, is_said, map};
 use crate::composed::policy::{self, allow, only_if};
-use crate::composed::whole::changed;
 use crate::settings::{Settings, partition};
+use trueup_parts::changed;
+use trueup_parts::{field, is_said, map};
 
 /// Fetching an image asks for these, of its repository.
 const PULL: [&str; 3] = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];

@@ -17,10 +17,11 @@ use trueup_engine::kinds::Span;
 use trueup_engine::schema::Problem;
 use trueup_state::{FieldPath, Scope, Value};
 
-use super::part::{ID, Native, field, is_said, map, option};
+use super::ID;
 use super::policy::{ROLE, ROLE_POLICY, own_role, trust};
-use super::whole::changed;
 use crate::settings::Settings;
+use trueup_parts::changed;
+use trueup_parts::{Native, field, is_said, map, option};
 
 const ENDPOINT: &str = "AWS::SageMaker::Endpoint";
 const CONFIG: &str = "AWS::SageMaker::EndpointConfig";

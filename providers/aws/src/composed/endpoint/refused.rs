@@ -11,7 +11,7 @@ use trueup_state::{FieldPath, Value};
 use super::access::image_of;
 use super::hosts::{self, Host, Need};
 use super::number;
-use crate::composed::part::{field, is_said, option};
+use trueup_parts::{field, is_said, option};
 
 /// The port that a container has to listen on, by `SageMaker`'s documentation.
 const PORT: f64 = 8080.0;

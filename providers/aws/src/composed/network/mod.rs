@@ -10,10 +10,11 @@ use trueup_engine::compose::{Composition, Part, Read, Wanted};
 use trueup_engine::schema::Problem;
 use trueup_state::{FieldPath, Value};
 
-use super::part::{ID, Native, field};
-use super::whole::changed;
+use super::ID;
 use super::{Known, attributes};
 use crate::settings::Settings;
+use trueup_parts::changed;
+use trueup_parts::{Native, field};
 
 pub(crate) use locate::LISTED;
 pub(super) use locate::locate;
@@ -52,10 +53,10 @@ pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
         .taking("CidrBlock", "cidr")
         .with("EnableDnsSupport", true)
         .with("EnableDnsHostnames", true)
-        .named_by_tag();
+        .named_by_tag("Name");
     // What leads to the internet can only be routed to once it is attached.
     let table_of = if internet { "attachment" } else { "vpc" };
-    let table = Native::new(wanted, "routes", TABLE).reads("VpcId", table_of, "VpcId").named_by_tag();
+    let table = Native::new(wanted, "routes", TABLE).reads("VpcId", table_of, "VpcId").named_by_tag("Name");
     let mut parts = vec![vpc.part(), table.part(), store(wanted)];
     if internet {
         parts.extend(way_out(wanted));
@@ -95,11 +96,11 @@ fn store(wanted: &Wanted<'_>) -> Part {
         .reads("VpcId", "vpc", "VpcId")
         .with("RouteTableIds", vec![Value::Unknown])
         .reads("RouteTableIds[0]", "routes", "RouteTableId");
-    store.named_by_tag().part()
+    store.named_by_tag("Name").part()
 }
 
 fn way_out(wanted: &Wanted<'_>) -> [Part; 3] {
-    let gateway = Native::new(wanted, "gateway", GATEWAY).named_by_tag();
+    let gateway = Native::new(wanted, "gateway", GATEWAY).named_by_tag("Name");
     let attachment = Native::new(wanted, "attachment", ATTACHMENT).reads("VpcId", "vpc", "VpcId").reads(
         "InternetGatewayId",
         "gateway",
@@ -119,7 +120,7 @@ fn subnet(wanted: &Wanted<'_>, zone: &Zone<'_>, cidr: &Value) -> [Part; 2] {
         .reads("VpcId", "vpc", "VpcId")
         .from("AvailabilityZone", &zone.at, zone.name)
         .from("CidrBlock", "cidr", changed(cidr, |cidr| share(cidr, number)))
-        .named_by_tag();
+        .named_by_tag("Name");
     let routes = Native::new(wanted, format!("{name}_routes"), ASSOCIATION).reads("SubnetId", &name, "SubnetId").reads(
         "RouteTableId",
         "routes",

@@ -6,22 +6,25 @@ use trueup_state::{FieldPath, ProviderName, Value};
 
 /// A whole resource. Each of its words is none while it is not known.
 #[derive(Clone, Copy)]
-pub(super) struct Whole<'a> {
-    pub(super) address: Option<&'a str>,
-    pub(super) kind: Option<&'a str>,
+pub struct Whole<'a> {
+    /// Its address in the stack.
+    pub address: Option<&'a str>,
+    /// Its kind.
+    pub kind: Option<&'a str>,
     provider: Option<&'a str>,
     attributes: Option<&'a Value>,
 }
 
 impl<'a> Whole<'a> {
-    pub(super) fn of(value: &'a Value) -> Self {
+    /// What a value says of one.
+    pub fn of(value: &'a Value) -> Self {
         let text = |name: &str| value.get(name).and_then(|value| value.revealed().as_str());
         let attributes = value.get("attributes");
         Self { address: text("address"), kind: text("kind"), provider: text("provider"), attributes }
     }
 
     /// An attribute; unknown until it is known.
-    pub(super) fn attribute(&self, name: &str) -> Value {
+    pub fn attribute(&self, name: &str) -> Value {
         match self.attributes.filter(|attributes| **attributes != Value::Unknown) {
             Some(attributes) => attributes.get(name).cloned().unwrap_or(Value::Unknown),
             None => Value::Unknown,
@@ -29,7 +32,7 @@ impl<'a> Whole<'a> {
     }
 
     /// What is wrong where another cloud made it. `what`: what a resource does with it, `read` of `can't read`.
-    pub(super) fn foreign(&self, wanted: &Wanted<'_>, at: &str, what: &str) -> Option<Problem> {
+    pub fn foreign(&self, wanted: &Wanted<'_>, at: &str, what: &str) -> Option<Problem> {
         let made_by = self.provider.map(ProviderName::from)?;
         let (own, other) = (wanted.scope.provider.provider(), made_by.provider());
         let message = format!(
@@ -42,11 +45,11 @@ impl<'a> Whole<'a> {
 }
 
 /// A text with more behind it; unknown until it is known.
-pub(super) fn followed(value: &Value, suffix: &str) -> Value {
+pub fn followed(value: &Value, suffix: &str) -> Value {
     changed(value, |text| format!("{text}{suffix}"))
 }
 
 /// What is made of a text; unknown until that is known.
-pub(super) fn changed(value: &Value, make: impl FnOnce(&str) -> String) -> Value {
+pub fn changed(value: &Value, make: impl FnOnce(&str) -> String) -> Value {
     value.revealed().as_str().map_or(Value::Unknown, |text| make(text).into())
 }

@@ -1,0 +1,125 @@
+//! `alert`: a policy of Cloud Monitoring with one condition, and a channel for each address.
+
+use trueup_engine::compose::{Composition, Wanted};
+use trueup_engine::schema::Problem;
+use trueup_parts::{Known, Native, attributes, field, is_said};
+use trueup_state::{FieldPath, Value};
+
+use super::channels;
+
+pub(super) const POLICY: &str = "monitoring.v3.projects.alertPolicies";
+pub(super) const PARTS: [&str; 2] = [POLICY, channels::CHANNEL];
+pub(super) const OPTIONS: [&str; 1] = ["filter"];
+
+/// What is known of it, each as it is of a part.
+const KNOWN: Known<2> = [("name", "policy", "resource_id"), ("resource_id", "policy", "resource_id")];
+/// Where the one condition stands.
+const CONDITION: &str = "conditions[0].conditionThreshold";
+
+pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> {
+    let at = |path: &str, message: &str| Problem::new(FieldPath::parse(path), message);
+    let mut problems = Vec::new();
+    if field(wanted, "topics").revealed().as_list().is_some_and(|topics| !topics.is_empty()) {
+        problems.push(at("topics", "at Google addresses are told, in `emails`"));
+    }
+    let comparison = match field(wanted, "comparison").revealed().as_str() {
+        Some("above" | "at_least") => "COMPARISON_GT",
+        _ => "COMPARISON_LT",
+    };
+    if matches!(field(wanted, "comparison").revealed().as_str(), Some("at_least" | "at_most")) {
+        problems.push(at("comparison", "Cloud Monitoring knows `above` and `below`"));
+    }
+    if field(wanted, "statistic").revealed().as_str() == Some("p90") {
+        problems.push(at("statistic", "Cloud Monitoring knows `p50`, `p95` and `p99`"));
+    }
+    let filter = filter(wanted).map_err(|problem| problems.push(problem)).ok();
+    let (Some(filter), true) = (filter, problems.is_empty()) else { return Err(problems) };
+    let channels = channels::of(wanted);
+    let name = field(wanted, "name").revealed().as_str().map_or_else(|| wanted.address.to_string(), str::to_owned);
+    let seconds = seconds(field(wanted, "period"));
+    let duration =
+        seconds.zip(count(field(wanted, "periods"))).map(|(seconds, periods)| seconds * (periods - 1).max(0));
+    let span = |seconds: Option<i64>| seconds.map_or(Value::Unknown, |seconds| format!("{seconds}s").into());
+    let mut policy = Native::new(wanted, "policy", POLICY)
+        .from("displayName", "name", name.as_str())
+        .with("combiner", "OR")
+        .with("conditions", Value::List(vec![Value::Map([].into())]))
+        .with("conditions[0].displayName", name.as_str())
+        .from(&format!("{CONDITION}.filter"), "watch", filter)
+        .from(&format!("{CONDITION}.comparison"), "comparison", comparison)
+        .taking(&format!("{CONDITION}.thresholdValue"), "threshold")
+        .from(&format!("{CONDITION}.duration"), "periods", span(duration))
+        .from(&format!("{CONDITION}.evaluationMissingData"), "no_data", missing(field(wanted, "no_data")))
+        .from(&format!("{CONDITION}.aggregations"), "period", Value::List(vec![Value::Map([].into())]))
+        .from(&format!("{CONDITION}.aggregations[0].alignmentPeriod"), "period", span(seconds))
+        .from(
+            &format!("{CONDITION}.aggregations[0].perSeriesAligner"),
+            "statistic",
+            aligner(field(wanted, "statistic")),
+        )
+        .tagged();
+    policy = channels::told(policy, "notificationChannels", &channels);
+    let mut parts = channels::parts(wanted, &channels);
+    parts.push(policy.part());
+    Ok(Composition { parts, attributes: attributes(KNOWN) })
+}
+
+/// What is watched, in the words of a filter.
+fn filter(wanted: &Wanted<'_>) -> Result<Value, Problem> {
+    let metric = field(wanted, "watch.metric");
+    if !is_said(metric) {
+        let message = "at Google a metric is watched: `metric: { namespace: RESOURCE_TYPE, name: METRIC_TYPE }`";
+        return Err(Problem::new(FieldPath::parse("watch"), message));
+    }
+    if metric.has_unknown() {
+        return Ok(Value::Unknown);
+    }
+    let text = |name: &str| metric.get(name).and_then(|text| text.revealed().as_str()).unwrap_or_default();
+    let mut filter =
+        format!("metric.type = {} AND resource.type = {}", quoted(text("name")), quoted(text("namespace")));
+    let dimensions = metric.get("dimensions").and_then(|all| all.revealed().as_map());
+    for (name, value) in dimensions.into_iter().flatten() {
+        let value = value.revealed().as_str().unwrap_or_default();
+        filter.push_str(&format!(" AND resource.labels.{name} = {}", quoted(value)));
+    }
+    Ok(filter.into())
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// What a period comes to, by Google's words.
+fn aligner(statistic: &Value) -> Value {
+    let name = match statistic.revealed().as_str() {
+        Some("sum") => "ALIGN_SUM",
+        Some("minimum") => "ALIGN_MIN",
+        Some("maximum") => "ALIGN_MAX",
+        Some("p50") => "ALIGN_PERCENTILE_50",
+        Some("p95") => "ALIGN_PERCENTILE_95",
+        Some("p99") => "ALIGN_PERCENTILE_99",
+        _ => "ALIGN_MEAN",
+    };
+    name.into()
+}
+
+fn missing(no_data: &Value) -> Value {
+    match no_data.revealed().as_str() {
+        Some("alert") => "EVALUATION_MISSING_DATA_ACTIVE".into(),
+        Some("ignore") => "EVALUATION_MISSING_DATA_NO_OP".into(),
+        Some(_) => "EVALUATION_MISSING_DATA_INACTIVE".into(),
+        None => Value::Unknown,
+    }
+}
+
+fn seconds(span: &Value) -> Option<i64> {
+    let span = span.revealed().as_str()?.parse::<trueup_engine::kinds::Span>().ok()?;
+    i64::try_from(span.duration().as_secs()).ok()
+}
+
+fn count(number: &Value) -> Option<i64> {
+    match number.revealed() {
+        Value::Number(number) => number.as_i64(),
+        _ => None,
+    }
+}

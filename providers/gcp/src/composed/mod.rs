@@ -1,0 +1,73 @@
+//! The portable kinds that Google has no one thing for, or that its REST APIs make: what native kinds each is composed of, one file a kind.
+
+mod alert;
+mod budget;
+mod channels;
+mod grants;
+mod identity;
+mod schedule;
+
+use trueup_engine::compose::{Composed, Composition, Wanted};
+use trueup_engine::kinds::{self, Kind};
+use trueup_engine::schema::Problem;
+use trueup_parts::Recipe;
+use trueup_state::{KindName, Scope};
+
+use crate::labels;
+
+/// The kinds that are composed.
+pub(crate) const KINDS: [&str; 4] =
+    [kinds::Alert::NAME, kinds::Budget::NAME, kinds::Identity::NAME, kinds::Schedule::NAME];
+
+fn recipe(kind: &str) -> Option<Recipe> {
+    Some(match kind {
+        kinds::Alert::NAME => Recipe {
+            schema: kinds::Alert::schema(),
+            parts: &alert::PARTS,
+            options: &alert::OPTIONS,
+            shape: &["watch", "statistic", "topics"],
+            whole: &["emails"],
+            compose: alert::compose,
+        },
+        kinds::Budget::NAME => Recipe {
+            schema: kinds::Budget::schema(),
+            parts: &budget::PARTS,
+            options: &budget::OPTIONS,
+            shape: &[],
+            whole: &["emails", "options.gcp.billing_account"],
+            compose: budget::compose,
+        },
+        kinds::Identity::NAME => Recipe {
+            schema: kinds::Identity::schema(),
+            parts: &identity::PARTS,
+            options: &[],
+            shape: &["can"],
+            whole: &[],
+            compose: identity::compose,
+        },
+        kinds::Schedule::NAME => Recipe {
+            schema: kinds::Schedule::schema(),
+            parts: &schedule::PARTS,
+            options: &schedule::OPTIONS,
+            shape: &["starts"],
+            whole: &["enabled"],
+            compose: schedule::compose,
+        },
+        _ => return None,
+    })
+}
+
+/// The native kinds that a kind may be made of.
+pub(crate) fn parts_of(kind: &str) -> &'static [&'static str] {
+    recipe(kind).map(|recipe| recipe.parts).unwrap_or_default()
+}
+
+/// How a kind is composed in a scope; none where it is not.
+pub(crate) fn composed(scope: &Scope, kind: &KindName) -> Option<Composed> {
+    Some(recipe(kind.as_str())?.composed(scope))
+}
+
+/// What a resource is made of.
+pub(crate) fn compose(wanted: &Wanted<'_>) -> Option<Result<Composition, Vec<Problem>>> {
+    Some(recipe(wanted.kind.as_str())?.compose(wanted, labels::problems(wanted.spec)))
+}

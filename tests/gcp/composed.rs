@@ -1,0 +1,199 @@
+//! The kinds that are composed of native ones: what is there of each, how it changes and is put right, and that others' grants stay.
+
+use serde_json::{Value as Json, json};
+
+use crate::rig::Rig;
+
+const TOPIC: &str = "pubsub.v1.projects.topics";
+
+fn members(policy: &Json, role: &str) -> Vec<String> {
+    let bindings = policy["bindings"].as_array().cloned().unwrap_or_default();
+    let of = bindings.iter().filter(|binding| binding["role"] == role);
+    let mut members: Vec<String> = of
+        .flat_map(|binding| binding["members"].as_array().unwrap().clone())
+        .map(|one| one.as_str().unwrap().to_owned())
+        .collect();
+    members.sort();
+    members
+}
+
+impl Rig {
+    fn topic_policy(&self, name: &str) -> Json {
+        let resource = format!("projects/{}/topics/{name}", self.gcp.project);
+        self.sees(TOPIC, "getIamPolicy", json!({ "resource": resource }))
+    }
+
+    fn bucket_policy(&self) -> Json {
+        let resource = format!("projects/_/buckets/b-{}", self.gcp.project);
+        self.gcp.observe_storage("get_iam_policy", json!({ "resource": resource }))
+    }
+}
+
+#[test]
+fn an_identity_may_do_what_is_said_and_others_grants_stay() {
+    let resources = |can: &str| {
+        format!(
+            "  data: {{ kind: bucket, name: b-PROJECT }}\n  events: {{ kind: {TOPIC}, name: events }}\n  runner: {{ kind: identity, name: runner, can: [{can}] }}\n"
+        )
+    };
+    let Some(rig) = Rig::with(&resources("{ read: \"{{ data }}\" }, { write: \"{{ events }}\" }")) else { return };
+    rig.up();
+    let email = format!("runner@{}.iam.gserviceaccount.com", rig.gcp.project);
+    let member = format!("serviceAccount:{email}");
+    let account = rig.sees(
+        "iam.v1.projects.serviceAccounts",
+        "get",
+        json!({ "name": format!("projects/{}/serviceAccounts/{email}", rig.gcp.project) }),
+    );
+    assert_eq!(account["email"], email, "{account}");
+    assert_eq!(members(&rig.bucket_policy(), "roles/storage.objectViewer"), [member.clone()]);
+    assert_eq!(members(&rig.topic_policy("events"), "roles/pubsub.publisher"), [member.clone()]);
+    let shown = rig.run(&["state", "show", "runner", "--json"]).exits(0).json();
+    assert_eq!(shown["current"]["attributes"]["name"], email, "{shown}");
+    // Somebody lets another one in, and takes ours out.
+    let mut policy = rig.topic_policy("events");
+    policy["bindings"] = json!([{ "role": "roles/pubsub.publisher", "members": ["user:ada@example.com"] }]);
+    let resource = format!("projects/{}/topics/events", rig.gcp.project);
+    rig.sees(TOPIC, "setIamPolicy", json!({ "resource": resource, "body": { "policy": policy } }));
+    rig.corrects("runner");
+    assert_eq!(
+        members(&rig.topic_policy("events"), "roles/pubsub.publisher"),
+        [member.clone(), "user:ada@example.com".to_owned()]
+    );
+    // What it may do no more is taken out, and nobody else with it.
+    rig.write(&resources("{ write: \"{{ data }}\" }"));
+    rig.run(&["apply", "--yes=all"]).exits(0);
+    rig.is_level();
+    assert_eq!(members(&rig.topic_policy("events"), "roles/pubsub.publisher"), ["user:ada@example.com"]);
+    assert_eq!(members(&rig.bucket_policy(), "roles/storage.objectUser"), [member]);
+    assert_eq!(members(&rig.bucket_policy(), "roles/storage.objectViewer"), [""; 0]);
+    rig.down();
+}
+
+#[test]
+fn a_machine_acts_as_an_identity() {
+    let Some(rig) = Rig::with(
+        "  runner: { kind: identity, name: runner }\n  m: { kind: gpu_instance, gpu: none, identity: \"{{ runner.name }}\" }\n",
+    ) else {
+        return;
+    };
+    rig.up();
+    let seen = rig.sees("compute.v1.instances", "list", rig.in_zone(json!({})));
+    let email = format!("runner@{}.iam.gserviceaccount.com", rig.gcp.project);
+    assert_eq!(seen["items"][0]["serviceAccounts"][0]["email"], email, "{seen}");
+    rig.down();
+}
+
+#[test]
+fn a_binding_can_be_said_by_itself_and_is_written_over_nobodys_change() {
+    let binding = |role: &str| {
+        format!(
+            "  b: {{ kind: iam.v1.bindings, properties: {{ resource: //cloudresourcemanager.googleapis.com/projects/PROJECT, role: {role}, member: \"user:ada@example.com\" }} }}\n"
+        )
+    };
+    let Some(rig) = Rig::with(&binding("roles/viewer")) else { return };
+    let stale = json!({ "status": 409, "code": "ABORTED", "message": "There were concurrent policy changes." });
+    rig.gcp.misbehaves("cloudresourcemanager.projects.setIamPolicy", stale, 1, 2);
+    rig.up();
+    let policy = |rig: &Rig| {
+        rig.sees(
+            "cloudresourcemanager.v3.projects",
+            "getIamPolicy",
+            json!({ "resource": format!("projects/{}", rig.gcp.project), "body": {} }),
+        )
+    };
+    assert_eq!(members(&policy(&rig), "roles/viewer"), ["user:ada@example.com"]);
+    rig.write(&binding("roles/editor"));
+    rig.run(&["apply", "--yes=all"]).exits(0);
+    rig.is_level();
+    assert_eq!((members(&policy(&rig), "roles/viewer").len(), members(&policy(&rig), "roles/editor").len()), (0, 1));
+    rig.down();
+    assert_eq!(members(&policy(&rig), "roles/editor"), [""; 0]);
+}
+
+#[test]
+fn a_schedule_sends_a_message_to_a_topic() {
+    let resources = |when: &str| {
+        format!(
+            "  events: {{ kind: {TOPIC}, name: events }}\n  nightly: {{ kind: schedule, name: nightly, {when}, starts: {{ queue: \"{{{{ events.name }}}}\" }} }}\n"
+        )
+    };
+    let Some(rig) = Rig::with(&resources("cron: '30 3 * * 1-5', time_zone: Europe/Berlin, input: go")) else { return };
+    rig.up();
+    let name = format!("projects/{}/locations/europe-west4/jobs/nightly", rig.gcp.project);
+    let job = |rig: &Rig| rig.sees("cloudscheduler.v1.projects.locations.jobs", "get", json!({ "name": name }));
+    let made = job(&rig);
+    assert_eq!(
+        (&made["schedule"], &made["timeZone"], &made["pubsubTarget"]["data"]),
+        (&json!("30 3 * * 1-5"), &json!("Europe/Berlin"), &json!("Z28="))
+    );
+    rig.write(&resources("every: 2h"));
+    rig.up();
+    assert_eq!((&job(&rig)["schedule"], &job(&rig)["timeZone"]), (&json!("every 120 minutes"), &json!("UTC")));
+    rig.sees(
+        "cloudscheduler.v1.projects.locations.jobs",
+        "patch",
+        json!({ "name": name, "updateMask": "schedule", "body": { "schedule": "every 1 hours" } }),
+    );
+    rig.corrects("nightly");
+    rig.down();
+}
+
+#[test]
+fn who_pays_too_much_or_waits_too_long_is_told() {
+    let resources = |amount: &str, threshold: &str| {
+        format!(
+            "  spend: {{ kind: budget, amount_usd: {amount}, emails: [a@example.com], only_tagged: {{ team: search }}, options: {{ gcp: {{ billing_account: 01ABCD-234567-89EFAB }} }} }}
+  slow: {{ kind: alert, watch: {{ metric: {{ namespace: cloud_run_revision, name: run.googleapis.com/request_latencies, dimensions: {{ service_name: chat }} }} }}, statistic: p99, threshold: {threshold}, periods: 3, emails: [a@example.com, b@example.com] }}
+"
+        )
+    };
+    let Some(rig) = Rig::with(&resources("500", "2000")) else { return };
+    rig.up();
+    let parent = json!({ "parent": "billingAccounts/01ABCD-234567-89EFAB" });
+    let budget =
+        |rig: &Rig| rig.sees("billingbudgets.v1.billingAccounts.budgets", "list", parent.clone())["budgets"][0].clone();
+    let made = budget(&rig);
+    assert_eq!(made["amount"]["specifiedAmount"], json!({ "currencyCode": "USD", "units": "500" }), "{made}");
+    assert_eq!(made["thresholdRules"][0], json!({ "thresholdPercent": 0.8, "spendBasis": "CURRENT_SPEND" }), "{made}");
+    let name = format!("projects/{}", rig.gcp.project);
+    let policy = |rig: &Rig| {
+        rig.sees("monitoring.v3.projects.alertPolicies", "list", json!({ "name": name }))["alertPolicies"][0].clone()
+    };
+    let condition = policy(&rig)["conditions"][0]["conditionThreshold"].clone();
+    let filter = "metric.type = \"run.googleapis.com/request_latencies\" AND resource.type = \"cloud_run_revision\" AND resource.labels.service_name = \"chat\"";
+    assert_eq!(
+        (&condition["filter"], &condition["thresholdValue"], &condition["duration"]),
+        (&json!(filter), &json!(2000), &json!("600s")),
+        "{condition}"
+    );
+    assert_eq!(policy(&rig)["notificationChannels"].as_array().map(Vec::len), Some(2));
+    rig.write(&resources("750.5", "1000"));
+    rig.up();
+    assert_eq!(
+        budget(&rig)["amount"]["specifiedAmount"],
+        json!({ "currencyCode": "USD", "units": "750", "nanos": 500_000_000 })
+    );
+    assert_eq!(policy(&rig)["conditions"][0]["conditionThreshold"]["thresholdValue"], 1000);
+    rig.down();
+}
+
+#[test]
+fn what_google_can_not_do_is_told_before_anything_is_made() {
+    let Some(rig) = Rig::with("  x: { kind: identity }\n") else { return };
+    for (resources, said) in [
+        ("  x: { kind: budget, amount_usd: 5 }\n", "options.gcp.billing_account"),
+        ("  x: { kind: schedule, every: 90s, starts: { queue: t } }\n", "whole minutes"),
+        ("  x: { kind: schedule, cron: '* * *', starts: { queue: t } }\n", "does not look right"),
+        ("  x: { kind: alert, threshold: 1, statistic: p90, watch: { metric: { namespace: a, name: b } } }\n", "p95"),
+        (
+            "  x: { kind: iam.v1.bindings, properties: { resource: //example.com/x, role: a, member: b } }\n",
+            "//HOST/PATH",
+        ),
+        ("  d: { kind: bucket }\n  x: { kind: identity, can: [{ pull: \"{{ d }}\" }] }\n", "pull"),
+    ] {
+        rig.write(resources);
+        rig.run(&["plan"]).exits(1).complains(said);
+    }
+    assert_eq!(rig.gcp.things(), [""; 0]);
+}
