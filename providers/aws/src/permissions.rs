@@ -1,19 +1,10 @@
 //! What each kind needs to be allowed to do: the table that `docs/aws.md` is made from, and that the tests hold calls against.
 
-use crate::composed;
+use trueup_parts::permissions::{parts_table, table};
 
-/// What one kind needs.
-#[derive(Clone, Copy, Debug)]
-pub struct Permissions {
-    /// The kind; `any native type` for all of those.
-    pub kind: &'static str,
-    /// What a plan and a drift run need.
-    pub look: &'static [&'static str],
-    /// What an apply needs besides.
-    pub change: &'static [&'static str],
-    /// What only some fields need: which, and the actions.
-    pub fields: &'static [(&'static str, &'static [&'static str])],
-}
+pub use trueup_parts::permissions::Permissions;
+
+use crate::composed;
 
 /// All of them, in the order of their kinds.
 pub const PERMISSIONS: [Permissions; 5] = [
@@ -155,30 +146,12 @@ pub const PERMISSIONS: [Permissions; 5] = [
 
 /// The table as Markdown.
 pub fn markdown() -> String {
-    let mut text = String::from(
-        "| kind | to plan and to find drift | to apply, besides | where this is said |\n| --- | --- | --- | --- |\n",
-    );
-    let list = |actions: &[&str]| {
-        let quoted = actions
-            .iter()
-            .map(|action| if action.contains(' ') { (*action).to_owned() } else { format!("`{action}`") });
-        quoted.collect::<Vec<_>>().join(", ")
-    };
-    for Permissions { kind, look, change, fields } in PERMISSIONS {
-        let fields: Vec<String> = fields.iter().map(|(field, actions)| format!("{field}: {}", list(actions))).collect();
-        text.push_str(&format!("| {kind} | {} | {} | {} |\n", list(look), list(change), fields.join("; ")));
-    }
-    text
+    table(&PERMISSIONS)
 }
 
 /// Of which native types each composed kind is made, as Markdown: it needs what they need.
 pub fn parts_markdown() -> String {
-    let mut text = String::from("| kind | is made of |\n| --- | --- |\n");
-    for kind in composed::KINDS {
-        let parts: Vec<String> = composed::parts_of(kind).iter().map(|part| format!("`{part}`")).collect();
-        text.push_str(&format!("| {kind} | {} |\n", parts.join(", ")));
-    }
-    text
+    parts_table(&composed::KINDS, composed::parts_of)
 }
 
 #[cfg(test)]

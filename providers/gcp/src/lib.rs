@@ -13,6 +13,7 @@ mod error;
 mod instance;
 mod labels;
 mod native;
+pub mod permissions;
 mod provider;
 mod settings;
 

@@ -1,7 +1,9 @@
 //! How the portable kinds that a cloud has no one thing for are put together of the native kinds that it has: a part's properties, where
-//! each came from, and what it reads ([`Native`]); what a field names ([`Whole`]); and what has to be known for that ([`Recipe`]).
+//! each came from, and what it reads ([`Native`]); what a field names ([`Whole`]); what has to be known for that ([`Recipe`]); and what each kind needs to be
+//! allowed ([`permissions`]).
 
 mod part;
+pub mod permissions;
 mod recipe;
 mod whole;
 
