@@ -179,6 +179,69 @@ fn who_pays_too_much_or_waits_too_long_is_told() {
 }
 
 #[test]
+fn an_endpoint_serves_as_who_may_read_its_model_alone() {
+    let resources = |more: &str| {
+        format!(
+            "  data: {{ kind: bucket, name: b-PROJECT, force_destroy: true }}
+  tiny: {{ kind: artifact, bucket: \"{{{{ data }}}}\", source: ./model }}
+  chat: {{ kind: endpoint, name: chat, image: europe-docker.pkg.dev/p/r/chat@sha256:0, model: \"{{{{ tiny.uri }}}}\", {more} }}
+outputs: {{ url: \"{{{{ chat.url }}}}\" }}
+"
+        )
+    };
+    let first = "gpu: { model: L4, count: 1 }, replicas: { min: 1, max: 4, target: { metric: concurrency, value: 8 } }, env: { A: b }, secrets: { T: hf }, public: true";
+    let Some(rig) = Rig::with(&resources(first)) else { return };
+    rig.up();
+    let name = format!("projects/{}/locations/europe-west4/services/chat", rig.gcp.project);
+    let service = |rig: &Rig| rig.sees("run.v2.projects.locations.services", "get", json!({ "name": name }));
+    let made = service(&rig);
+    let (template, container) = (&made["template"], &made["template"]["containers"][0]);
+    assert_eq!(
+        container["resources"]["limits"],
+        json!({ "cpu": "4", "memory": "16384Mi", "nvidia.com/gpu": "1" }),
+        "{made}"
+    );
+    assert_eq!(
+        (&template["nodeSelector"]["accelerator"], &template["scaling"]),
+        (&json!("nvidia-l4"), &json!({ "minInstanceCount": 1, "maxInstanceCount": 4 }))
+    );
+    assert_eq!(
+        (&template["maxInstanceRequestConcurrency"], &container["startupProbe"]["failureThreshold"]),
+        (&json!(8), &json!(30))
+    );
+    let env = container["env"].as_array().unwrap();
+    assert!(env[0]["name"] == "MODEL" && env[0]["value"].as_str().unwrap().starts_with("gs://"), "{env:?}");
+    assert_eq!(env[2]["valueSource"]["secretKeyRef"]["secret"], "hf", "{env:?}");
+    let account = template["serviceAccount"].as_str().unwrap();
+    assert_eq!(members(&rig.bucket_policy(), "roles/storage.objectViewer"), [format!("serviceAccount:{account}")]);
+    let policy =
+        |rig: &Rig| rig.sees("run.v2.projects.locations.services", "getIamPolicy", json!({ "resource": name }));
+    assert_eq!(members(&policy(&rig), "roles/run.invoker"), ["allUsers"]);
+    rig.write(&resources("replicas: { min: 2 }, env: { A: c }, cpu: 2, request_timeout: 2m"));
+    rig.run(&["apply", "--yes=all"]).exits(0);
+    rig.is_level();
+    let changed = service(&rig);
+    let template = &changed["template"];
+    assert_eq!(
+        (&template["timeout"], &template["scaling"]["maxInstanceCount"]),
+        (&json!("120s"), &json!(2)),
+        "{changed}"
+    );
+    assert_eq!(
+        (&template["containers"][0]["resources"]["limits"], template.get("nodeSelector")),
+        (&json!({ "cpu": "2" }), None),
+        "{changed}"
+    );
+    assert_eq!(members(&policy(&rig), "roles/run.invoker"), [""; 0]);
+    let by_hand =
+        json!({ "name": name, "updateMask": "template.timeout", "body": { "template": { "timeout": "5s" } } });
+    rig.sees("run.v2.projects.locations.services", "patch", by_hand);
+    rig.corrects("chat");
+    assert_eq!(service(&rig)["template"]["timeout"], "120s");
+    rig.down();
+}
+
+#[test]
 fn what_google_can_not_do_is_told_before_anything_is_made() {
     let Some(rig) = Rig::with("  x: { kind: identity }\n") else { return };
     for (resources, said) in [

@@ -3,6 +3,7 @@
 mod alert;
 mod budget;
 mod channels;
+mod endpoint;
 mod grants;
 mod identity;
 mod schedule;
@@ -16,8 +17,8 @@ use trueup_state::{KindName, Scope};
 use crate::labels;
 
 /// The kinds that are composed.
-pub(crate) const KINDS: [&str; 4] =
-    [kinds::Alert::NAME, kinds::Budget::NAME, kinds::Identity::NAME, kinds::Schedule::NAME];
+pub(crate) const KINDS: [&str; 5] =
+    [kinds::Alert::NAME, kinds::Budget::NAME, kinds::Endpoint::NAME, kinds::Identity::NAME, kinds::Schedule::NAME];
 
 fn recipe(kind: &str) -> Option<Recipe> {
     Some(match kind {
@@ -36,6 +37,14 @@ fn recipe(kind: &str) -> Option<Recipe> {
             shape: &[],
             whole: &["emails", "options.gcp.billing_account"],
             compose: budget::compose,
+        },
+        kinds::Endpoint::NAME => Recipe {
+            schema: kinds::Endpoint::schema(),
+            parts: &endpoint::PARTS,
+            options: &endpoint::OPTIONS,
+            shape: &["replicas", "replicas.target"],
+            whole: &["gpu", "public", "runtime", "replicas.target.metric"],
+            compose: endpoint::compose,
         },
         kinds::Identity::NAME => Recipe {
             schema: kinds::Identity::schema(),
