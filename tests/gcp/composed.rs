@@ -242,6 +242,45 @@ outputs: {{ url: \"{{{{ chat.url }}}}\" }}
 }
 
 #[test]
+fn a_registry_goes_with_images_in_it_only_where_that_is_said() {
+    let resources = |more: &str| {
+        format!(
+            "  images: {{ kind: registry, name: images, {more} }}\n  runner: {{ kind: identity, name: runner, can: [{{ pull: \"{{{{ images }}}}\" }}] }}\n"
+        )
+    };
+    let Some(rig) = Rig::with(&resources("retention: { keep_last: 10 }")) else { return };
+    rig.up();
+    let name = format!("projects/{}/locations/europe-west4/repositories/images", rig.gcp.project);
+    let repository =
+        |rig: &Rig| rig.sees("artifactregistry.v1.projects.locations.repositories", "get", json!({ "name": name }));
+    let made = repository(&rig);
+    assert_eq!(
+        (&made["dockerConfig"]["immutableTags"], &made["cleanupPolicies"]["newest"]["mostRecentVersions"]["keepCount"]),
+        (&json!(true), &json!(10)),
+        "{made}"
+    );
+    let shown = rig.run(&["state", "show", "images", "--json"]).exits(0).json();
+    assert_eq!(
+        shown["current"]["attributes"]["uri"],
+        format!("europe-west4-docker.pkg.dev/{}/images", rig.gcp.project),
+        "{shown}"
+    );
+    rig.write(&resources("retention: { expire_untagged_after_days: 7 }, immutable_tags: false"));
+    rig.up();
+    assert_eq!(repository(&rig)["cleanupPolicies"]["untagged"]["condition"]["olderThan"], "604800s");
+    let package = format!("artifactregistry.googleapis.com/v1/{name}/packages/chat");
+    rig.gcp.has(
+        &package,
+        "projects.locations.repositories.packages",
+        json!({ "name": format!("{name}/packages/chat") }),
+    );
+    rig.run(&["destroy", "--yes"]).exits(5).says("packages are in it").says("force_destroy");
+    rig.write(&resources("force_destroy: true"));
+    rig.up();
+    rig.down();
+}
+
+#[test]
 fn what_google_can_not_do_is_told_before_anything_is_made() {
     let Some(rig) = Rig::with("  x: { kind: identity }\n") else { return };
     for (resources, said) in [

@@ -111,6 +111,11 @@ impl Gcp {
         self.tell(json!({ "fails": codes }));
     }
 
+    /// Puts something there, by its host and path, that no call makes.
+    pub(crate) fn has(&self, path: &str, collection: &str, body: Json) {
+        self.tell(json!({ "thing": [path, collection, body] }));
+    }
+
     /// From now on zones have no machine of types that begin so (`*`: of any).
     pub(crate) fn is_out_of(&self, zones: Json) {
         self.tell(json!({ "stockout": zones }));

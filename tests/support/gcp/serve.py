@@ -191,6 +191,10 @@ def told(line):
     if "fails" in line:
         with there.lock:
             there.failures.extend(line["fails"])
+    if "thing" in line:
+        path, collection, body = line["thing"]
+        with there.lock:
+            there.things[path] = {"body": body, "shown": True, "collection": collection, "api": path.split(".")[0]}
     if "stockout" in line:
         with there.lock:
             there.compute.stockouts.update(line["stockout"])

@@ -165,6 +165,9 @@ class World:
             del thing[name]
         service = collection.api.said.get("servicePath", "").strip("/")
         named = target[len(service) + 1 :] if service else target.split("/", 1)[1]
+        if "registryUri" in fields:
+            parts = named.split("/")
+            thing["registryUri"] = f"{parts[3]}-docker.pkg.dev/{parts[1]}/{parts[5]}"
         if "name" in fields:
             thing["name"] = target.split("/")[-1] if collection.style == "" else named
         said = {
@@ -332,6 +335,11 @@ class World:
         key = self.host_path(collection.api, path)
         self.there(collection, path)
         below = [other for other in self.things if other.startswith(key + "/")]
+        if collection.api.said["name"] == "artifactregistry":
+            # A repository takes all with it that is in it.
+            for other in below:
+                del self.things[other]
+            below = []
         if below:
             raise Refused(400, "FAILED_PRECONDITION", f"'{path}' has {below[0]} in it")
         return self.answer(collection, method, key, None, "delete")

@@ -6,6 +6,7 @@ mod channels;
 mod endpoint;
 mod grants;
 mod identity;
+mod registry;
 mod schedule;
 
 use trueup_engine::compose::{Composed, Composition, Wanted};
@@ -17,8 +18,14 @@ use trueup_state::{KindName, Scope};
 use crate::labels;
 
 /// The kinds that are composed.
-pub(crate) const KINDS: [&str; 5] =
-    [kinds::Alert::NAME, kinds::Budget::NAME, kinds::Endpoint::NAME, kinds::Identity::NAME, kinds::Schedule::NAME];
+pub(crate) const KINDS: [&str; 6] = [
+    kinds::Alert::NAME,
+    kinds::Budget::NAME,
+    kinds::Endpoint::NAME,
+    kinds::Identity::NAME,
+    kinds::Registry::NAME,
+    kinds::Schedule::NAME,
+];
 
 fn recipe(kind: &str) -> Option<Recipe> {
     Some(match kind {
@@ -53,6 +60,14 @@ fn recipe(kind: &str) -> Option<Recipe> {
             shape: &["can"],
             whole: &[],
             compose: identity::compose,
+        },
+        kinds::Registry::NAME => Recipe {
+            schema: kinds::Registry::schema(),
+            parts: &registry::PARTS,
+            options: &[],
+            shape: &["encryption"],
+            whole: &["format"],
+            compose: registry::compose,
         },
         kinds::Schedule::NAME => Recipe {
             schema: kinds::Schedule::schema(),

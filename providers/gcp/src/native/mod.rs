@@ -23,7 +23,9 @@ use http::Method;
 use serde_json::{Map as Object, Value as Json};
 use trueup_engine::missing::Missing;
 use trueup_engine::naming::{NameRule, TAG_TOKEN};
-use trueup_engine::provider::{Api, Found, Identity, Manager, Observed, Progress, ProviderError, RetrySafety, Target};
+use trueup_engine::provider::{
+    Api, By, Found, Identity, Manager, Observed, Progress, ProviderError, RetrySafety, Target,
+};
 use trueup_engine::schema::{Effect, Problem, Schema};
 use trueup_state::map::Map;
 use trueup_state::{Class, Clock, FieldPath, Handle, Request, Value, codec};
@@ -218,6 +220,25 @@ impl Natives {
             owner,
             pending: None,
         }
+    }
+
+    /// What is in a thing that would go with it, where that may not be.
+    async fn obstacle(&self, id: &str, spec: &Value) -> Result<Option<Problem>, ProviderError> {
+        let Some(what) = prose::takes_along(self.name()) else { return Ok(None) };
+        if spec.get(schema::FORCE).map(Value::revealed) == Some(&true.into()) {
+            return Ok(None);
+        }
+        let doing = format!("look what is in {} {id}", self.name());
+        let path = format!("{}/{what}", self.path(&self.of.collection.shape, id)?);
+        let query = vec![("pageSize".to_owned(), "1".to_owned())];
+        let answer = match self.clients.read(&self.call(&doing, Method::GET, path, query, None)).await {
+            Ok(answer) => answer,
+            Err(error) if error.class == Class::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let first = answer.get(what).and_then(|all| all.as_array()?.first()?.get("name")?.as_str());
+        let message = |first: &str| format!("{what} are in it that would go with it: `{first}`");
+        Ok(first.map(|first| Problem::new(FieldPath::parse(schema::FORCE), message(first))))
     }
 
     /// The labels on a thing.
@@ -461,6 +482,18 @@ impl Manager for Natives {
         Ok(self.look_at(targets).await)
     }
 
+    async fn obstacles(&self, targets: &[Target<'_>]) -> Vec<Option<Problem>> {
+        let mut obstacles = Vec::with_capacity(targets.len());
+        for target in targets {
+            obstacles.push(match (target.by, target.sent) {
+                // What can't be told here is told by the delete.
+                (By::Id(id), Some(sent)) => self.obstacle(id, sent).await.unwrap_or_default(),
+                _ => None,
+            });
+        }
+        obstacles
+    }
+
     async fn create(&self, request: &Request) -> Result<Progress, ProviderError> {
         let (doing, of) = (format!("create {}", self.name()), &self.of.collection);
         let invalid = |why: String| ProviderError::new(Class::Invalid { field: None }, format!("{doing}: {why}"));
@@ -501,6 +534,10 @@ impl Manager for Natives {
         let Some(id) = request.id.clone() else { return Ok(Progress::Done(None)) };
         let (doing, of) = (format!("delete {}", self.name()), &self.of.collection);
         let path = self.path(&of.shape, &id)?;
+        if let Some(problem) = self.obstacle(&id, &request.spec).await? {
+            let class = Class::Invalid { field: Some(problem.path.to_string()) };
+            return Err(ProviderError::new(class, problem.message));
+        }
         let query = if of.delete.takes("requestId") {
             vec![("requestId".to_owned(), request.token.to_string())]
         } else {

@@ -42,6 +42,14 @@ pub(crate) fn last(kind: &str, name: &str, project: &str) -> String {
 /// The fields that labels stand in, the first that a kind has: where there are both, `labels` are something else (Cloud Monitoring).
 pub(crate) const LABELS: [&str; 3] = ["userLabels", "labels", "resourceLabels"];
 
+/// Kinds that take with them what is in them when they are deleted, and what that is: a delete is refused while there is any, unless it is said.
+const TAKES_ALONG: &[(&str, &str)] = &[("artifactregistry.v1.projects.locations.repositories", "packages")];
+
+/// What is in a thing of a kind that would go with it; none where nothing does, or Google refuses by itself.
+pub(crate) fn takes_along(kind: &str) -> Option<&'static str> {
+    TAKES_ALONG.iter().find(|(name, _)| *name == kind).map(|(_, what)| *what)
+}
+
 /// What a kind allows in a name, where that is less than a DNS label, or has no `-`: the most characters, and what stands between words.
 pub(crate) fn name_rule(kind: &str) -> Option<(usize, char)> {
     match kind {

@@ -6,6 +6,7 @@ use trueup_engine::schema::Schema;
 
 use super::collection::{Collection, Named, fields};
 use super::document::Document;
+use super::prose;
 
 /// How often a schema may stand in itself before what is below is left to Google to check.
 const DEPTH: usize = 2;
@@ -13,6 +14,8 @@ const DEPTH: usize = 2;
 const MOST: usize = 200_000;
 /// The attribute that is the id of every thing: its path.
 pub(crate) const ID: &str = "resource_id";
+/// The field that lets a thing go with what is in it, where a kind has one.
+pub(crate) const FORCE: &str = "force_destroy";
 /// The fields that tell one state of a thing from another: they are Google's, and go back to it with a change.
 pub(crate) const STATES: [&str; 2] = ["etag", "fingerprint"];
 /// What only people read, or says nothing that can be checked.
@@ -89,6 +92,11 @@ pub(crate) fn of(document: &Document, of: &Collection) -> Schema {
                 "description": "Labels, for people and bills. Example: `{ team: search }`.",
             }),
         );
+    }
+    if let Some(what) = prose::takes_along(&of.kind) {
+        let about = format!("Delete it even when {what} are in it. Default: false, which refuses. Example: `true`.");
+        let said = json!({ "type": "boolean", "default": false, "x-on-delete": true, "description": about });
+        spec.insert(FORCE.to_owned(), said);
     }
     let mut spec = json!({ "type": "object", "additionalProperties": false, "properties": spec });
     if needs {

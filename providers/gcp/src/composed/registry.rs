@@ -1,0 +1,65 @@
+//! `registry`: a repository of Artifact Registry.
+
+use trueup_engine::compose::{Composition, Wanted};
+use trueup_engine::schema::Problem;
+use trueup_parts::{Known, Native, attributes, field, is_said, map};
+use trueup_state::{FieldPath, Value};
+
+pub(super) const REPOSITORY: &str = "artifactregistry.v1.projects.locations.repositories";
+pub(super) const PARTS: [&str; 1] = [REPOSITORY];
+
+/// What is known of it, each as it is of a part.
+const KNOWN: Known<3> = [
+    ("uri", "repository", "registryUri"),
+    ("name", "repository", "name"),
+    ("resource_id", "repository", "resource_id"),
+];
+
+pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> {
+    if field(wanted, "format").revealed().as_str() == Some("model") {
+        let message = "a registry of models is Vertex AI's own at Google, and not made here: keep them in a bucket, as an `artifact`";
+        return Err(vec![Problem::new(FieldPath::parse("format"), message)]);
+    }
+    let scanned = match field(wanted, "scan_on_push").revealed() {
+        Value::Bool(true) => "INHERITED".into(),
+        Value::Bool(false) => "DISABLED".into(),
+        _ => Value::Unknown,
+    };
+    let mut repository = Native::new(wanted, "repository", REPOSITORY)
+        .beside("name", "name")
+        .beside("force_destroy", "force_destroy")
+        .with("format", "DOCKER")
+        .taking("dockerConfig.immutableTags", "immutable_tags")
+        .from("vulnerabilityScanningConfig.enablementConfig", "scan_on_push", scanned)
+        .taking("kmsKeyName", "encryption.kms_key");
+    if is_said(field(wanted, "retention")) {
+        repository = repository.from("cleanupPolicies", "retention", policies(field(wanted, "retention")));
+    }
+    Ok(Composition { parts: vec![repository.tagged().part()], attributes: attributes(KNOWN) })
+}
+
+/// The rules by which images go. What one keeps, no other deletes.
+fn policies(retention: &Value) -> Value {
+    if retention.has_unknown() {
+        return Value::Unknown;
+    }
+    let number = |name: &str| match retention.get(name).map(Value::revealed) {
+        Some(Value::Number(number)) => number.as_u64(),
+        _ => None,
+    };
+    let rule = |name: &str, action: &str, what: (&str, Value)| {
+        (name.to_owned(), map([("id", name.into()), ("action", action.into()), what]))
+    };
+    let mut rules = Vec::new();
+    if let Some(days) = number("expire_untagged_after_days") {
+        let old = map([("tagState", "UNTAGGED".into()), ("olderThan", format!("{}s", days * 24 * 60 * 60).into())]);
+        rules.push(rule("untagged", "DELETE", ("condition", old)));
+    }
+    if let Some(count) = number("keep_last") {
+        let newest = map([("keepCount", serde_json::Value::from(count).into())]);
+        rules.push(rule("newest", "KEEP", ("mostRecentVersions", newest)));
+        // Without a rule that deletes, nothing goes.
+        rules.push(rule("rest", "DELETE", ("condition", map([("tagState", "ANY".into())]))));
+    }
+    Value::Map(rules.into_iter().collect())
+}
