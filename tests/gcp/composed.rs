@@ -184,7 +184,8 @@ fn an_endpoint_serves_as_who_may_read_its_model_alone() {
         format!(
             "  data: {{ kind: bucket, name: b-PROJECT, force_destroy: true }}
   tiny: {{ kind: artifact, bucket: \"{{{{ data }}}}\", source: ./model }}
-  chat: {{ kind: endpoint, name: chat, image: europe-docker.pkg.dev/p/r/chat@sha256:0, model: \"{{{{ tiny.uri }}}}\", {more} }}
+  hf: {{ kind: secretmanager.v1.projects.secrets, name: hf, properties: {{ replication: {{ automatic: {{}} }} }} }}
+  chat: {{ kind: endpoint, name: chat, depends_on: [hf], image: europe-docker.pkg.dev/p/r/chat@sha256:0, model: \"{{{{ tiny.uri }}}}\", {more} }}
 outputs: {{ url: \"{{{{ chat.url }}}}\" }}
 "
         )
@@ -213,6 +214,9 @@ outputs: {{ url: \"{{{{ chat.url }}}}\" }}
     assert!(env[0]["name"] == "MODEL" && env[0]["value"].as_str().unwrap().starts_with("gs://"), "{env:?}");
     assert_eq!(env[2]["valueSource"]["secretKeyRef"]["secret"], "hf", "{env:?}");
     let account = template["serviceAccount"].as_str().unwrap();
+    let secret = json!({ "resource": format!("projects/{}/secrets/hf", rig.gcp.project) });
+    let secret = rig.sees("secretmanager.v1.projects.secrets", "getIamPolicy", secret);
+    assert_eq!(members(&secret, "roles/secretmanager.secretAccessor"), [format!("serviceAccount:{account}")]);
     assert_eq!(members(&rig.bucket_policy(), "roles/storage.objectViewer"), [format!("serviceAccount:{account}")]);
     let policy =
         |rig: &Rig| rig.sees("run.v2.projects.locations.services", "getIamPolicy", json!({ "resource": name }));

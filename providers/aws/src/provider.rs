@@ -12,13 +12,14 @@ use trueup_engine::kinds::{self, Kind};
 use trueup_engine::native::Native;
 use trueup_engine::provider::{Candidate, Invalid, Manager, Provider, ProviderError};
 use trueup_engine::schema::{Problem, Schema};
+use trueup_images::Images;
 use trueup_state::{Class, Clock, FieldPath, KindName, ProviderName, Scope, Value};
 
 use crate::artifact::S3;
 use crate::bucket::Buckets;
 use crate::clients::{Clients, Pool, usual_region};
 use crate::composed;
-use crate::image::Images;
+use crate::image::Ecr;
 use crate::instance::{self, Instances};
 use crate::native::{self, Archive};
 use crate::settings::{self, Settings};
@@ -64,7 +65,7 @@ impl AwsProvider {
         match kind.as_str() {
             kinds::Artifact::NAME => Ok(Arc::new(Artifacts::new(S3::new(clients.clone()), self.clock.clone()))),
             kinds::Bucket::NAME => Ok(Arc::new(Buckets::new(clients.clone()))),
-            kinds::Image::NAME => Ok(Arc::new(Images::new(clients.clone(), self.clock.clone()))),
+            kinds::Image::NAME => Ok(Arc::new(Images::new(Ecr::new(clients.clone()), self.clock.clone()))),
             kinds::GpuInstance::NAME => Ok(Arc::new(Instances::new(clients.clone(), self.clock.clone()))),
             name if name.starts_with(NATIVE) => {
                 let of = self.archive.get(std::future::ready(Ok(clients.clone())), name).await?;

@@ -1,13 +1,15 @@
 //! A repository by ECR's own API: what is in it, and what goes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use aws_sdk_ecr::types::{ImageDetail, ImageFailureCode, ImageIdentifier};
 use serde_json::Value as Json;
 use trueup_engine::provider::ProviderError;
+use trueup_images::{Registry, Shown};
 use trueup_state::Class;
 
-use super::registry::Registry;
+use super::transport::Smithy;
 use crate::clients::Pair;
 use crate::error::failed;
 
@@ -21,14 +23,6 @@ pub(super) struct Repository<'a> {
     pub(super) name: &'a str,
 }
 
-/// What ECR says of an image.
-#[derive(Clone, Debug)]
-pub(super) struct Image {
-    pub(super) tags: BTreeSet<String>,
-    /// The size of all its parts, in bytes.
-    pub(super) size: u64,
-}
-
 impl Repository<'_> {
     /// The registry behind it, and the right to write there, which lasts for some hours.
     pub(super) async fn registry(&self) -> Result<Registry, ProviderError> {
@@ -39,11 +33,12 @@ impl Repository<'_> {
         let silent = || ProviderError::new(Class::Internal, format!("{doing}: ECR gives no token"));
         let (address, token) = said.ok_or_else(silent)?;
         let address = address.trim_end_matches('/').to_owned();
-        Ok(Registry { address, authorization: format!("Basic {token}"), name: self.name.to_owned() })
+        let (authorization, transport) = (format!("Basic {token}"), Arc::new(Smithy));
+        Ok(Registry { address, authorization, name: self.name.to_owned(), transport })
     }
 
     /// An image; none where it is not there.
-    pub(super) async fn image(&self, digest: &str) -> Result<Option<Image>, ProviderError> {
+    pub(super) async fn image(&self, digest: &str) -> Result<Option<Shown>, ProviderError> {
         let Some(detail) = self.detail(digest).await? else { return Ok(None) };
         let mut size = detail.image_size_in_bytes().map_or(0, |size| u64::try_from(size).unwrap_or(0));
         for platform in self.platforms(&detail).await? {
@@ -51,7 +46,7 @@ impl Repository<'_> {
             let of = detail.and_then(|detail| u64::try_from(detail.image_size_in_bytes()?).ok());
             size += of.unwrap_or(0);
         }
-        Ok(Some(Image { tags: detail.image_tags.unwrap_or_default().into_iter().collect(), size }))
+        Ok(Some(Shown { tags: detail.image_tags.unwrap_or_default().into_iter().collect(), size }))
     }
 
     async fn detail(&self, digest: &str) -> Result<Option<ImageDetail>, ProviderError> {

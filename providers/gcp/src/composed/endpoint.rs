@@ -49,8 +49,9 @@ pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
     } else {
         parts.extend(account(wanted));
         service = service.reads("template.serviceAccount", "account", "email");
-        if parts.len() > 1 {
-            service = service.after("model");
+        // What a replica needs to start it has to be let in to before.
+        for granted in parts.iter().skip(1) {
+            service = service.after(&granted.name);
         }
     }
     service = service.option("ingress", "ingress");
@@ -103,7 +104,7 @@ fn accelerator(model: &str) -> Option<&'static str> {
     GPUS.iter().find(|(name, _)| plain.trim_start_matches("NVIDIA") == *name).map(|(_, theirs)| *theirs)
 }
 
-/// A service account that may read the model, where that is in a bucket.
+/// A service account that may read the model, where that is in a bucket, and the secrets that are named, and nothing else.
 fn account(wanted: &Wanted<'_>) -> Vec<Part> {
     let account =
         Native::new(wanted, "account", ACCOUNT).with("description", format!("Made by Trueup for `{}`", wanted.address));
@@ -114,13 +115,29 @@ fn account(wanted: &Wanted<'_>) -> Vec<Part> {
             let bucket = uri.trim_start_matches("gs://").split('/').next().unwrap_or_default();
             format!("//storage.googleapis.com/projects/_/buckets/{bucket}")
         });
-        let read = Native::new(wanted, "model", binding::KIND)
-            .from("resource", "model", bucket)
-            .from("role", "model", "roles/storage.objectViewer")
-            .reading("member", Read::of("account", "email").between("serviceAccount:", ""));
-        parts.push(read.part());
+        parts.push(granted(wanted, "model".to_owned(), ("model", "roles/storage.objectViewer"), bucket));
+    }
+    let project = wanted.scope.settings.get("project").and_then(|project| project.as_str()).unwrap_or_default();
+    let path = |secret: &str| {
+        let at = if secret.starts_with("projects/") { String::new() } else { format!("projects/{project}/secrets/") };
+        format!("//secretmanager.googleapis.com/{at}{secret}")
+    };
+    let secrets = field(wanted, "secrets").revealed().as_map().cloned().unwrap_or_default();
+    for (index, (_, secret)) in secrets.iter().enumerate() {
+        let name = format!("secret-{index}");
+        let role = ("secrets", "roles/secretmanager.secretAccessor");
+        parts.push(granted(wanted, name, role, changed(secret, path)));
     }
     parts
+}
+
+/// What lets the account in to a resource.
+fn granted(wanted: &Wanted<'_>, name: String, (origin, role): (&str, &str), resource: Value) -> Part {
+    Native::new(wanted, name, binding::KIND)
+        .from("resource", origin, resource)
+        .from("role", origin, role)
+        .reading("member", Read::of("account", "email").between("serviceAccount:", ""))
+        .part()
 }
 
 /// The processors, memory and GPU of each replica.

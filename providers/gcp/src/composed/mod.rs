@@ -49,7 +49,7 @@ fn recipe(kind: &str) -> Option<Recipe> {
             schema: kinds::Endpoint::schema(),
             parts: &endpoint::PARTS,
             options: &endpoint::OPTIONS,
-            shape: &["replicas", "replicas.target"],
+            shape: &["replicas", "replicas.target", "secrets"],
             whole: &["gpu", "public", "runtime", "replicas.target.metric"],
             compose: endpoint::compose,
         },

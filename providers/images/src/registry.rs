@@ -1,48 +1,79 @@
 //! A registry by the OCI distribution API: the few calls that put an image there, each by itself. What a call left behind the next one finds.
 
-use std::sync::LazyLock;
-use std::time::Duration;
+use std::fmt;
+use std::sync::Arc;
 
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::byte_stream::ByteStream;
+use async_trait::async_trait;
 use serde::Deserialize;
 use trueup_engine::provider::ProviderError;
 use trueup_oci::Descriptor;
 use trueup_state::Class;
 
-use crate::error::class_of_status;
-
-/// How long a connection may take, and an answer.
-const PATIENCE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
 /// How much is sent at once: what is in memory of each blob, and what a call that goes wrong sends again.
 const CHUNK: usize = 8 * 1024 * 1024;
 /// What a registry calls the least that it takes at once.
 const LEAST: &str = "oci-chunk-min-length";
 
+/// What carries calls to a registry: a cloud's own client of HTTP.
+#[async_trait]
+pub trait Transport: fmt::Debug + Send + Sync {
+    /// What a call is answered. It is sent once, and follows no redirection. The error says why no answer came.
+    async fn send(
+        &self,
+        method: &str,
+        url: &str,
+        headers: Vec<(&'static str, String)>,
+        body: Vec<u8>,
+    ) -> Result<Reply, String>;
+}
+
+/// An answer of HTTP.
+#[derive(Clone, Debug, Default)]
+pub struct Reply {
+    /// Its status.
+    pub status: u16,
+    /// Its headers, their names in small letters.
+    pub headers: Vec<(String, String)>,
+    /// What it holds.
+    pub body: Vec<u8>,
+}
+
 /// One repository of a registry, and who asks.
 #[derive(Clone, Debug)]
-pub(super) struct Registry {
+pub struct Registry {
     /// Where the registry is: `https://…`.
-    pub(super) address: String,
+    pub address: String,
     /// What it is told of who asks.
-    pub(super) authorization: String,
+    pub authorization: String,
     /// The repository's name there.
-    pub(super) name: String,
+    pub name: String,
+    /// What carries the calls.
+    pub transport: Arc<dyn Transport>,
+}
+
+/// The class of a status, where no code says more.
+fn class_of_status(status: u16) -> Class {
+    match status {
+        401 | 403 => Class::Denied,
+        404 => Class::NotFound,
+        409 | 412 => Class::Conflict,
+        429 | 503 => Class::Throttled { retry_after: None },
+        400..500 => Class::Invalid { field: None },
+        500.. => Class::Transient,
+        // It answered well, and nobody can read it.
+        _ => Class::Internal,
+    }
 }
 
 /// A blob on its way.
 #[derive(Clone, Debug)]
-pub(super) struct Upload {
+pub(crate) struct Upload {
     /// Where it goes on.
     location: String,
     /// How many bytes the registry has of it.
-    pub(super) done: u64,
+    pub(crate) done: u64,
     /// How much is sent at once.
-    pub(super) chunk: usize,
+    pub(crate) chunk: usize,
 }
 
 /// What a registry answered.
@@ -98,7 +129,7 @@ impl Answer {
 
 impl Registry {
     /// Whether a blob is there.
-    pub(super) async fn has(&self, blob: &Descriptor) -> Result<bool, ProviderError> {
+    pub(crate) async fn has(&self, blob: &Descriptor) -> Result<bool, ProviderError> {
         let doing = format!("look for the blob {}", blob.digest);
         let answer = self.call("HEAD", &self.at("blobs", &blob.digest), &[], Vec::new()).await?;
         // It may be kept elsewhere, where the answer leads.
@@ -106,7 +137,7 @@ impl Registry {
     }
 
     /// Begins to send a blob; none where the registry takes it over from another of its repositories.
-    pub(super) async fn begin(&self, blob: &Descriptor, from: Option<&str>) -> Result<Option<Upload>, ProviderError> {
+    pub(crate) async fn begin(&self, blob: &Descriptor, from: Option<&str>) -> Result<Option<Upload>, ProviderError> {
         let mut url = format!("{}/v2/{}/blobs/uploads/", self.address, self.name);
         if let Some(from) = from {
             url.push_str(&format!("?mount={}&from={from}", blob.digest));
@@ -116,7 +147,7 @@ impl Registry {
     }
 
     /// How far an upload is; none where the registry knows it no more.
-    pub(super) async fn ask(&self, upload: &Upload) -> Result<Option<Upload>, ProviderError> {
+    pub(crate) async fn ask(&self, upload: &Upload) -> Result<Option<Upload>, ProviderError> {
         let answer = self.call("GET", &upload.location, &[], Vec::new()).await?;
         if answer.status == 404 {
             return Ok(None);
@@ -131,7 +162,7 @@ impl Registry {
     }
 
     /// Sends on from where an upload is.
-    pub(super) async fn append(&self, upload: &Upload, bytes: Vec<u8>) -> Result<Upload, ProviderError> {
+    pub(crate) async fn append(&self, upload: &Upload, bytes: Vec<u8>) -> Result<Upload, ProviderError> {
         let (start, length) = (upload.done, bytes.len() as u64);
         let range = format!("{start}-{}", start + length - 1);
         let headers = [("content-type", "application/octet-stream"), ("content-range", range.as_str())];
@@ -140,7 +171,7 @@ impl Registry {
     }
 
     /// Ends an upload with what is left of its blob. The registry holds the whole against its digest.
-    pub(super) async fn finish(&self, upload: &Upload, blob: &Descriptor, rest: Vec<u8>) -> Result<(), ProviderError> {
+    pub(crate) async fn finish(&self, upload: &Upload, blob: &Descriptor, rest: Vec<u8>) -> Result<(), ProviderError> {
         let joint = if upload.location.contains('?') { '&' } else { '?' };
         let url = format!("{}{joint}digest={}", upload.location, blob.digest);
         let headers = [("content-type", "application/octet-stream")];
@@ -148,7 +179,7 @@ impl Registry {
     }
 
     /// Puts a manifest, under its digest or under a tag.
-    pub(super) async fn put(&self, blob: &Descriptor, under: &str, content: Vec<u8>) -> Result<(), ProviderError> {
+    pub(crate) async fn put(&self, blob: &Descriptor, under: &str, content: Vec<u8>) -> Result<(), ProviderError> {
         let headers = [("content-type", blob.media_type.as_str())];
         let doing = format!("put the image as `{under}`");
         let answer = self.call("PUT", &self.at("manifests", under), &headers, content).await?.is(&doing, &[201])?;
@@ -176,38 +207,20 @@ impl Registry {
         headers: &[(&'static str, &str)],
         body: Vec<u8>,
     ) -> Result<Answer, ProviderError> {
-        let wrong = |error: String| ProviderError::new(Class::Internal, format!("{method} {url}: {error}"));
-        let length = body.len().to_string();
-        let mut request = HttpRequest::new(SdkBody::from(body));
-        request.set_method(method).map_err(|error| wrong(error.to_string()))?;
-        request.set_uri(url).map_err(|error| wrong(error.to_string()))?;
-        request.headers_mut().insert("content-length", length);
+        let mut told = vec![("content-length", body.len().to_string())];
         // A registry that keeps a blob elsewhere leads there with what lets one in: nobody is told twice who asks.
         if url.starts_with(&self.address) {
-            request.headers_mut().insert("authorization", self.authorization.clone());
+            told.push(("authorization", self.authorization.clone()));
         }
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, (*value).to_owned());
-        }
+        told.extend(headers.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let lost = |error: String| {
             let message = format!("{method} {url}: no answer came: {error}");
             ProviderError::new(Class::Transient, message).outcome_unknown()
         };
-        let response = connector().call(request).await.map_err(|error| lost(format!("{error:?}")))?;
-        let header = |name: &str| response.headers().get(name).map(str::to_owned);
-        let (status, location, range) = (response.status().as_u16(), header("location"), header("range"));
+        let reply = self.transport.send(method, url, told, body).await.map_err(lost)?;
+        let header = |name: &str| reply.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let (location, range) = (header("location"), header("range"));
         let (digest, least) = (header("docker-content-digest"), header(LEAST).and_then(|text| text.parse().ok()));
-        let body = ByteStream::new(response.into_body()).collect().await.map_err(|error| lost(error.to_string()))?;
-        Ok(Answer { status, location, range, digest, least, body: body.to_vec() })
+        Ok(Answer { status: reply.status, location, range, digest, least, body: reply.body })
     }
-}
-
-/// What calls: one for the process, so that connections are shared.
-fn connector() -> &'static Connector {
-    static CONNECTOR: LazyLock<Connector> = LazyLock::new(|| {
-        let settings = HttpConnectorSettings::builder().connect_timeout(PATIENCE.0).read_timeout(PATIENCE.1).build();
-        let builder = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-        builder.sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new()).connector_settings(settings).build()
-    });
-    &CONNECTOR
 }

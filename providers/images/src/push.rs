@@ -12,7 +12,7 @@ use trueup_engine::tree::tree_digest;
 use trueup_oci::{Descriptor, Place, Source, broken};
 use trueup_state::{Class, Clock};
 
-use super::registry::{Registry, Upload};
+use crate::registry::{Registry, Upload};
 
 /// How long one step sends.
 const STEP: Duration = Duration::from_secs(3);
@@ -20,7 +20,7 @@ const STEP: Duration = Duration::from_secs(3);
 const AT_ONCE: usize = 4;
 
 /// What came of a step.
-pub(super) enum Step {
+pub(crate) enum Step {
     /// All is there, the image last: which one it is.
     Done(Descriptor),
     /// There is more to do.
@@ -41,7 +41,7 @@ enum State {
 
 /// What is known of an image under way.
 #[derive(Default)]
-pub(super) struct Push {
+pub(crate) struct Push {
     source: Option<Arc<Source>>,
     registry: Option<Registry>,
     states: BTreeMap<String, State>,
@@ -79,17 +79,18 @@ async fn unchanged(spec: &Spec) -> Result<(), ProviderError> {
 }
 
 /// The tags of an image: its own, where it is given none, which can't mean another one.
-pub(super) fn tags(spec: &Spec, digest: &str) -> BTreeSet<String> {
+pub(crate) fn tags(spec: &Spec, digest: &str) -> BTreeSet<String> {
     let own = || format!("sha256-{}", digest.trim_start_matches("sha256:").get(..16).unwrap_or_default());
     if spec.tag.is_empty() { [own()].into() } else { spec.tag.iter().cloned().collect() }
 }
 
 impl Push {
-    /// Goes on for some seconds.
-    pub(super) async fn step(
+    /// Goes on for some seconds. `from`: the repository that may have some of it already.
+    pub(crate) async fn step(
         &mut self,
         clock: &Arc<dyn Clock>,
         spec: &Spec,
+        from: Option<&str>,
         sign_in: impl Future<Output = Result<Registry, ProviderError>>,
     ) -> Result<Step, ProviderError> {
         let end = clock.uptime() + STEP;
@@ -105,7 +106,6 @@ impl Push {
             None => sign_in.await?,
         };
         self.registry = Some(registry.clone());
-        let from = spec.options.get("aws").and_then(|options| options.get("mount_from")?.as_str());
         let is_over = || clock.uptime() >= end;
         let due = source.blobs.iter().filter(|(blob, _)| !blob.is_manifest() && !self.is_there(blob));
         let sends = due.map(|(blob, place)| {
@@ -146,7 +146,7 @@ impl Push {
     }
 
     /// The right to write may have run out, and what is there may be something else by now.
-    pub(super) fn doubt(&mut self, error: &ProviderError) {
+    pub(crate) fn doubt(&mut self, error: &ProviderError) {
         if error.class == Class::Denied {
             self.registry = None;
         }
