@@ -333,6 +333,7 @@ impl Check for GpuCheck {
 /// A machine that is not reached.
 pub(crate) enum Unreached {
     /// Perhaps it will be.
+    #[cfg_attr(not(feature = "ssh"), allow(dead_code, reason = "without SSH no machine is asked again"))]
     NotNow(Unreachable),
     /// It will never be, as things are.
     Never(ProviderError),

@@ -142,11 +142,13 @@ impl Desk {
     }
 
     /// Whether something was marked.
+    #[cfg(feature = "ssh")]
     pub(crate) async fn is_marked(&self, key: &str) -> Result<bool, DeskError> {
         Ok(self.store.read_note(self.stack()?, key).await?.is_some())
     }
 
     /// Marks something.
+    #[cfg(feature = "ssh")]
     pub(crate) async fn mark(&self, key: &str) -> Result<(), DeskError> {
         match self.store.note(self.stack()?, key, None, b"").await {
             Err(StoreError::Conflict { .. }) => Ok(()),

@@ -43,4 +43,5 @@ impl Unreachable {
 }
 
 /// The most bytes that are taken of what a machine says.
+#[cfg(feature = "ssh")]
 pub(crate) const MOST: usize = 16 * 1024 * 1024;

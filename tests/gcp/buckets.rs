@@ -1,8 +1,10 @@
 //! `bucket` on Cloud Storage: what one is made with, how each field changes and is put right, and how it goes.
 
+use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 
 use crate::rig::Rig;
+use crate::support::eventually;
 
 /// A rig with one bucket, of whose fields some are said.
 fn with(fields: &str) -> Option<Rig> {
@@ -231,6 +233,23 @@ fn what_others_let_in_stays_where_the_bucket_is_opened_and_closed() {
     assert_eq!(
         rig.policy(&rig.name()),
         json!([{ "role": "roles/storage.objectViewer", "members": ["user:ada@example.com"] }])
+    );
+    rig.down();
+}
+
+#[test]
+fn a_bucket_whose_making_broke_off_is_opened_by_who_comes_next() {
+    let Some(rig) = Rig::with(&bucket("public_access: read")) else { return };
+    rig.gcp.misbehaves("storage.GetIamPolicy", json!({ "code": "UNAVAILABLE", "message": "later" }), 1, 1000);
+    let running = rig.start(&["apply", "--yes"]);
+    eventually("it is there", || rig.gcp.take_calls().iter().any(|call| call == "storage.GetIamPolicy"));
+    running.signal(Signal::KILL);
+    running.wait();
+    rig.gcp.behaves();
+    rig.up();
+    assert_eq!(
+        rig.policy(&rig.name()),
+        json!([{ "role": "roles/storage.objectViewer", "members": ["allUsers"] }])
     );
     rig.down();
 }

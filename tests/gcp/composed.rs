@@ -60,6 +60,11 @@ fn an_identity_may_do_what_is_said_and_others_grants_stay() {
         members(&rig.topic_policy("events"), "roles/pubsub.publisher"),
         [member.clone(), "user:ada@example.com".to_owned()]
     );
+    // What moves to the front of the list is granted as before.
+    rig.write(&resources("{ write: \"{{ events }}\" }"));
+    rig.run(&["apply", "--yes=all"]).exits(0);
+    rig.is_level();
+    assert_eq!(members(&rig.topic_policy("events"), "roles/pubsub.publisher").len(), 2);
     // What it may do no more is taken out, and nobody else with it.
     rig.write(&resources("{ write: \"{{ data }}\" }"));
     rig.run(&["apply", "--yes=all"]).exits(0);
@@ -174,7 +179,16 @@ fn who_pays_too_much_or_waits_too_long_is_told() {
         budget(&rig)["amount"]["specifiedAmount"],
         json!({ "currencyCode": "USD", "units": "750", "nanos": 500_000_000 })
     );
-    assert_eq!(policy(&rig)["conditions"][0]["conditionThreshold"]["thresholdValue"], 1000);
+    let condition = policy(&rig)["conditions"][0]["conditionThreshold"].clone();
+    assert_eq!(
+        (&condition["thresholdValue"], &condition["evaluationMissingData"]),
+        (&json!(1000), &json!("EVALUATION_MISSING_DATA_INACTIVE"))
+    );
+    // Of one period alone Google takes no word on missing data.
+    rig.write(&resources("750.5", "1000").replace("periods: 3, ", ""));
+    rig.up();
+    let condition = policy(&rig)["conditions"][0]["conditionThreshold"].clone();
+    assert_eq!((&condition["duration"], condition.get("evaluationMissingData")), (&json!("0s"), None));
     rig.down();
 }
 
@@ -208,7 +222,7 @@ outputs: {{ url: \"{{{{ chat.url }}}}\" }}
     );
     assert_eq!(
         (&template["maxInstanceRequestConcurrency"], &container["startupProbe"]["failureThreshold"]),
-        (&json!(8), &json!(30))
+        (&json!(8), &json!(24))
     );
     let env = container["env"].as_array().unwrap();
     assert!(env[0]["name"] == "MODEL" && env[0]["value"].as_str().unwrap().starts_with("gs://"), "{env:?}");
@@ -295,6 +309,20 @@ fn what_google_can_not_do_is_told_before_anything_is_made() {
         (
             "  x: { kind: iam.v1.bindings, properties: { resource: //example.com/x, role: a, member: b } }\n",
             "//HOST/PATH",
+        ),
+        (
+            "  x: { kind: alert, threshold: 1, no_data: alert, watch: { metric: { namespace: a, name: b } } }\n",
+            "`periods` is 2 or more",
+        ),
+        (
+            "  x: { kind: budget, amount_usd: 5, only_tagged: { a: b, c: d }, options: { gcp: { billing_account: 01ABCD-234567-89EFAB } } }\n",
+            "counts what bears one label",
+        ),
+        ("  x: { kind: endpoint, image: i, health: { start_timeout: 6m } }\n", "4 minutes at most"),
+        ("  x: { kind: endpoint, image: i, health: { timeout: 10s } }\n", "less than `health.interval`"),
+        (
+            "  x: { kind: gpu_instance, gpu: none, machine_type: e2-small, ssh: { ingress: [192.0.2.0/24, '2001:db8::/32'] } }\n",
+            "of IPv4 or of IPv6",
         ),
         ("  d: { kind: bucket }\n  x: { kind: identity, can: [{ pull: \"{{ d }}\" }] }\n", "pull"),
     ] {

@@ -8,6 +8,7 @@ mod buckets;
 mod composed;
 #[path = "../support/gcp/mod.rs"]
 mod gcp;
+mod images;
 mod machines;
 mod machines_lost;
 mod natives;

@@ -2,6 +2,7 @@
 //! read, changed and written with its etag, so that what others granted stays.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Method;
@@ -22,6 +23,8 @@ use crate::clients::{Call, Clients};
 pub(crate) const KIND: &str = "iam.v1.bindings";
 /// How often a change is tried that somebody else's came before.
 const TRIES: u32 = 5;
+/// How long an account may not be known yet after it was made.
+const PATIENCE: Duration = Duration::from_mins(2);
 /// The version of policies that has conditions: in an earlier one they would be lost.
 const VERSION: u32 = 3;
 
@@ -30,7 +33,18 @@ struct Service {
     root: &'static str,
     api: &'static str,
     version: &'static str,
-    get: Method,
+    get: Get,
+}
+
+/// How a policy is asked for, and where its version is said.
+#[derive(Clone, Copy)]
+enum Get {
+    /// `GET`, in the query.
+    Plain,
+    /// `POST`, in the query: there is no body.
+    Posted,
+    /// `POST`, in the body.
+    Told,
 }
 
 /// All that are known, as of the references of their APIs. Buckets have their policies elsewhere in their API.
@@ -39,19 +53,19 @@ static SERVICES: [Service; 7] = [
         root: "https://artifactregistry.googleapis.com/",
         api: "artifactregistry",
         version: "v1",
-        get: Method::GET,
+        get: Get::Plain,
     },
-    Service { root: "https://cloudfunctions.googleapis.com/", api: "cloudfunctions", version: "v2", get: Method::GET },
+    Service { root: "https://cloudfunctions.googleapis.com/", api: "cloudfunctions", version: "v2", get: Get::Plain },
     Service {
         root: "https://cloudresourcemanager.googleapis.com/",
         api: "cloudresourcemanager",
         version: "v3",
-        get: Method::POST,
+        get: Get::Told,
     },
-    Service { root: "https://iam.googleapis.com/", api: "iam", version: "v1", get: Method::POST },
-    Service { root: "https://pubsub.googleapis.com/", api: "pubsub", version: "v1", get: Method::GET },
-    Service { root: "https://run.googleapis.com/", api: "run", version: "v2", get: Method::GET },
-    Service { root: "https://secretmanager.googleapis.com/", api: "secretmanager", version: "v1", get: Method::GET },
+    Service { root: "https://iam.googleapis.com/", api: "iam", version: "v1", get: Get::Posted },
+    Service { root: "https://pubsub.googleapis.com/", api: "pubsub", version: "v1", get: Get::Plain },
+    Service { root: "https://run.googleapis.com/", api: "run", version: "v2", get: Get::Plain },
+    Service { root: "https://secretmanager.googleapis.com/", api: "secretmanager", version: "v1", get: Get::Plain },
 ];
 /// The root of what has buckets.
 const BUCKETS: &str = "https://storage.googleapis.com/";
@@ -164,13 +178,17 @@ impl Bindings {
                 query: version("optionsRequestedPolicyVersion"),
                 ..call(doing, Method::GET, ("storage", BUCKETS), bucket(name), None)
             },
-            Place::Of(service, path) if service.get == Method::GET => Call {
-                query: version("options.requestedPolicyVersion"),
-                ..call(doing, Method::GET, (service.api, service.root), service.path(path, "getIamPolicy"), None)
-            },
             Place::Of(service, path) => {
-                let body = json!({ "options": { "requestedPolicyVersion": VERSION } });
-                call(doing, Method::POST, (service.api, service.root), service.path(path, "getIamPolicy"), Some(body))
+                let (method, query, body) = match service.get {
+                    Get::Plain => (Method::GET, true, None),
+                    Get::Posted => (Method::POST, true, None),
+                    Get::Told => {
+                        (Method::POST, false, Some(json!({ "options": { "requestedPolicyVersion": VERSION } })))
+                    }
+                };
+                let query = if query { version("options.requestedPolicyVersion") } else { Vec::new() };
+                let at = service.path(path, "getIamPolicy");
+                Call { query, ..call(doing, method, (service.api, service.root), at, body) }
             }
         };
         self.clients.read(&call).await
@@ -210,10 +228,19 @@ impl Bindings {
             }
             match self.write(&place, with(there, properties, is_wanted)).await {
                 Err(error) if error.class == Class::Conflict && tries > 0 => {}
-                answer => return answer,
+                answer => return answer.map_err(|error| soon(properties, error)),
             }
         }
     }
+}
+
+/// An account that was just made is not known everywhere at once (*Eventual consistency in IAM*).
+fn soon(properties: &Properties, error: ProviderError) -> ProviderError {
+    let is_of_account = properties.member.starts_with("serviceAccount:") && error.message.contains("does not exist");
+    if is_of_account && matches!(error.class, Class::Invalid { .. }) {
+        return ProviderError { class: Class::Conflict, patience: PATIENCE, ..error };
+    }
+    error
 }
 
 impl Service {

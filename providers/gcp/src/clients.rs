@@ -162,7 +162,7 @@ impl Clients {
     }
 
     /// Where an API is.
-    fn root(&self, api: &str, root: &str) -> String {
+    pub(crate) fn root(&self, api: &str, root: &str) -> String {
         match (overridden(api), &self.endpoint) {
             (Some(url), _) => url,
             (None, Some(endpoint)) => {
@@ -185,6 +185,13 @@ impl Clients {
         let mut url = Url::parse(&root).map_err(|error| wrong(&error.to_string()))?;
         url.path_segments_mut().map_err(|()| wrong("it has no path"))?.pop_if_empty().extend(call.path.split('/'));
         Ok(url)
+    }
+
+    /// What a registry is told of who asks.
+    pub(crate) async fn authorization(&self) -> Result<String, ProviderError> {
+        let headers = self.headers().await?;
+        let said = headers.get(http::header::AUTHORIZATION).and_then(|said| said.to_str().ok());
+        Ok(said.unwrap_or_default().to_owned())
     }
 
     async fn headers(&self) -> Result<HeaderMap, ProviderError> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use google_cloud_gax::error::Error;
+use google_cloud_gax::error::rpc::Code;
 use serde_json::{Value as Json, json};
 use trueup_engine::provider::ProviderError;
 use trueup_state::Class;
@@ -46,7 +47,6 @@ const CODES: &[(Class, &[&str])] = &[
             "accessNotConfigured",
             "authError",
             "forbidden",
-            "required",
         ],
     ),
     (Class::AlreadyExists, &["ALREADY_EXISTS", "RESOURCE_ALREADY_EXISTS", "alreadyExists", "duplicate"]),
@@ -130,7 +130,11 @@ pub(crate) fn failed(doing: &str, error: &Error) -> ProviderError {
     let after = error.http_headers().and_then(crate::clients::after);
     if let Some(said) = error.status() {
         let details = serde_json::to_value(&said.details).unwrap_or_default();
-        let error_of = json!({ "status": said.code.name(), "message": said.message, "details": details });
+        let mut error_of = json!({ "message": said.message, "details": details });
+        // Older APIs say no code: what stands for it says less than the status of the answer.
+        if said.code != Code::Unknown || error.http_status_code().is_none() {
+            error_of["status"] = said.code.name().into();
+        }
         let status = error.http_status_code().unwrap_or_else(|| status_of(said.code.name()));
         return refused(doing, status, &json!({ "error": error_of }), after);
     }

@@ -10,6 +10,7 @@ mod clients;
 mod composed;
 mod compute;
 mod error;
+mod image;
 mod instance;
 mod labels;
 mod native;

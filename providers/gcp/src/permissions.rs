@@ -5,7 +5,7 @@ use trueup_parts::permissions::{Permissions, parts_table, table};
 use crate::composed;
 
 /// All of them, in the order of their kinds.
-pub const PERMISSIONS: [Permissions; 5] = [
+pub const PERMISSIONS: [Permissions; 6] = [
     Permissions {
         kind: "artifact",
         look: &["storage.objects.get", "storage.objects.list"],
@@ -58,6 +58,19 @@ pub const PERMISSIONS: [Permissions; 5] = [
         kind: "iam.v1.bindings",
         look: &["getIamPolicy of the resource's service, as pubsub.topics.getIamPolicy"],
         change: &["setIamPolicy there"],
+        fields: &[],
+    },
+    Permissions {
+        kind: "image",
+        look: &["artifactregistry.dockerimages.get"],
+        change: &[
+            "artifactregistry.repositories.downloadArtifacts",
+            "artifactregistry.repositories.uploadArtifacts",
+            "artifactregistry.tags.create",
+            "artifactregistry.tags.delete",
+            "artifactregistry.tags.update",
+            "artifactregistry.versions.delete",
+        ],
         fields: &[],
     },
     Permissions {

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use trueup_artifacts::Artifacts;
 use trueup_engine::compose::{Companions, Composed, Composition, Wanted};
-use trueup_engine::kinds::{Artifact, Bucket, GpuInstance, Kind};
+use trueup_engine::kinds::{Artifact, Bucket, GpuInstance, Image, Kind};
 use trueup_engine::native::Native;
 use trueup_engine::provider::{Candidate, Invalid, Manager, Provider, ProviderError};
 use trueup_engine::schema::{Problem, Schema};
+use trueup_images::Images;
 use trueup_state::{Class, Clock, FieldPath, KindName, ProviderName, Scope, Value};
 
 use crate::artifact::Gcs;
@@ -18,6 +19,7 @@ use crate::binding::{self, Bindings};
 use crate::bucket::Buckets;
 use crate::clients::{Clients, Pool, usual};
 use crate::composed;
+use crate::image::Repos;
 use crate::instance::{self, Machines};
 use crate::native::{self, Archive};
 use crate::settings::{self, Settings};
@@ -57,6 +59,7 @@ impl GcpProvider {
                 return Ok(Arc::new(Artifacts::new(Gcs::new(clients.clone()), self.clock.clone())));
             }
             Bucket::NAME => return Ok(Arc::new(Buckets::new(clients.clone()))),
+            Image::NAME => return Ok(Arc::new(Images::new(Repos::new(clients.clone()), self.clock.clone()))),
             GpuInstance::NAME => return Ok(Arc::new(Machines::new(clients.clone(), self.clock.clone()))),
             _ => {}
         }
@@ -76,7 +79,7 @@ impl Provider for GcpProvider {
     }
 
     fn kinds(&self) -> BTreeSet<KindName> {
-        [Artifact::NAME, Bucket::NAME, GpuInstance::NAME]
+        [Artifact::NAME, Bucket::NAME, GpuInstance::NAME, Image::NAME]
             .into_iter()
             .chain(composed::KINDS)
             .map(KindName::from)

@@ -64,7 +64,8 @@ class Method:
         self.parameters = said.get("parameters", {})
         template = api.said.get("servicePath", "") + said.get("flatPath", said["path"])
         self.template = [part for part in template.split("/") if part]
-        pattern = "/".join(re.sub(r"\\\{[^}]*\\\}", "([^/:]+)", re.escape(part)) for part in self.template)
+        # A name may have a digest in it; any other colon begins a verb.
+        pattern = "/".join(re.sub(r"\\\{[^}]*\\\}", "((?:[^/:]|(?<=sha256):)+)", re.escape(part)) for part in self.template)
         self.pattern = re.compile(f"^{pattern}$")
 
 

@@ -86,6 +86,11 @@ class Compute:
                 interface["subnetwork"] = link(f"compute/v1/{interface['subnetwork']}")
             for access in interface.get("accessConfigs", []):
                 access["natIP"] = f"34.90.{number // 250}.{number % 250 + 2}"
+        if kind.startswith(("a2-", "a3-", "g2-")):
+            # What is in the type is shown as if it were attached.
+            name = {"a2-": "nvidia-tesla-a100", "a3-": "nvidia-h100-80gb", "g2-": "nvidia-l4"}[kind[:3]]
+            count = int(kind.rsplit("-", 1)[-1][:-1]) if kind.endswith("g") else 1
+            thing["guestAccelerators"] = [{"acceleratorType": link(f"{base}/acceleratorTypes/{name}"), "acceleratorCount": count}]
         self.disks(collection, thing, base)
         types = self.stockouts.get(zone, [])
         if any(kind.startswith(one) or one == "*" for one in types):

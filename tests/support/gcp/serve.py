@@ -66,6 +66,8 @@ class Handler(BaseHTTPRequestHandler):
             host, _, path = path.partition("/")
         if host == "storage.googleapis.com" and "/storage/v1/b/" in f"/{path}" and (path.startswith("upload/") or "/o/" in path):
             return self.files(path, query, body)
+        if host.endswith("-docker.pkg.dev"):
+            return self.images(host, path, query, body)
         try:
             status, answer = 200, self.answer(host, path, query, body, is_observer)
         except Refused as refused:
@@ -110,6 +112,30 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
+    def images(self, host, path, query, body):
+        project = path.split("/")[1]
+        there = world(project)
+        fault = noted(project, f"images.{self.command}")
+        answer = (401, {}, b"{}")
+        if is_known(self.headers.get("Authorization", "")):
+            with there.lock:
+                answer = there.registry.serve(self.command, host, path, query, self.headers, body)
+        if fault == "lost":
+            self.close_connection = True
+            self.connection.close()
+            return
+        status, headers, text = answer
+        if "Location" in headers:
+            # It is below this host's name.
+            headers["Location"] = "http://{}:{}/{}{}".format(*self.server.server_address, host, headers["Location"])
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(text)
+
     def answer(self, host, path, query, body, is_observer):
         if path == "$discovery/rest":
             found = document(host.split(".")[0], query.get("version", ""))
@@ -132,7 +158,7 @@ class Handler(BaseHTTPRequestHandler):
         answer = there.carry_out(collection, method, values, path, query, json.loads(body) if body else None)
         return None if fault == "lost" else answer
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = serve
+    do_HEAD = do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = serve
 
 
 def noted(project, call):

@@ -153,7 +153,7 @@ class Storage:
             if bucket not in self.buckets:
                 refuse("NOT_FOUND", f"The specified bucket does not exist: {bucket}")
             versions = self.objects[bucket].get(name, {})
-            if over is not None and over != max(versions, default=0):
+            if over is not None and over != self.live(bucket, name):
                 refuse("FAILED_PRECONDITION", "At least one of the pre-conditions you specified did not hold.")
             found = google_crc32c.value(data)
             if crc32c is not None and crc32c != found:
@@ -172,13 +172,19 @@ class Storage:
         made.checksums.crc32c = one["crc32c"]
         return made
 
+    def live(self, bucket, name):
+        """The version of a file that it has now; nought where it has none, though earlier ones may be kept."""
+        versions = self.objects[bucket].get(name, {})
+        newest = max(versions, default=0)
+        return 0 if newest and versions[newest].get("archived") else newest
+
     def newest(self, path, name):
         """The newest version of a file."""
         bucket = self.there(path).bucket_id
-        versions = self.objects[bucket].get(name)
-        if not versions:
+        generation = self.live(bucket, name)
+        if not generation:
             refuse("NOT_FOUND", f"No such object: {bucket}/{name}")
-        return bucket, max(versions)
+        return bucket, generation
 
     def get_object(self, asked):
         bucket, generation = self.newest(asked.bucket, asked.object_)
@@ -192,7 +198,7 @@ class Storage:
         data = b""
         for source in sources:
             versions = self.objects[bucket].get(source.name, {})
-            generation = source.generation or max(versions, default=0)
+            generation = source.generation or self.live(bucket, source.name)
             if generation not in versions:
                 refuse("NOT_FOUND", f"No such object: {source.name}")
             data += versions[generation]["data"]
@@ -205,7 +211,8 @@ class Storage:
         bucket = self.there(asked.parent)
         found = []
         for name, versions in sorted(self.objects[bucket.bucket_id].items()):
-            kept = sorted(versions) if asked.versions else sorted(versions)[-1:]
+            live = self.live(bucket.bucket_id, name)
+            kept = sorted(versions) if asked.versions else [live] if live else []
             found += [self.shown(bucket.bucket_id, name, one) for one in kept if name.startswith(asked.prefix)]
         first, size = int(asked.page_token or 0), min(asked.page_size or PAGE, PAGE)
         answer = pb(v2.ListObjectsResponse)(objects=found[first : first + size])
@@ -214,10 +221,15 @@ class Storage:
         return answer
 
     def delete_object(self, asked):
-        versions = self.objects[self.there(asked.bucket).bucket_id].get(asked.object_, {})
-        generation = asked.generation or max(versions, default=0)
+        bucket = self.there(asked.bucket)
+        versions = self.objects[bucket.bucket_id].get(asked.object_, {})
+        generation = asked.generation or self.live(bucket.bucket_id, asked.object_)
         if generation not in versions:
             refuse("NOT_FOUND", f"No such object: {asked.object_}")
+        if bucket.versioning.enabled and not asked.generation:
+            # It is no more, and kept.
+            versions[generation]["archived"] = True
+            return empty_pb2.Empty()
         del versions[generation]
         if not versions:
             del self.objects[asked.bucket.rsplit("/", 1)[-1]][asked.object_]

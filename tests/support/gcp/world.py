@@ -6,6 +6,7 @@ import threading
 
 from apis import Refused, invalid, is_output
 from compute import Compute
+from registry import Registry
 
 # Names that stand in what is sent, by the words of their APIs' references.
 LAST = {
@@ -38,7 +39,7 @@ class World:
         self.lock = threading.RLock()
         # What the next work fails with, one entry each; none for what does not fail.
         self.failures = []
-        self.compute = Compute(self)
+        self.compute, self.registry = Compute(self), Registry(self)
 
     def host_path(self, api, path):
         return f"{api.said['rootUrl'].split('//')[1].rstrip('/')}/{path}"
@@ -48,7 +49,7 @@ class World:
     def carry_out(self, collection, method, values, path, query, body):
         with self.lock:
             name = method.name
-            own = self.compute.own(collection, method)
+            own = self.compute.own(collection, method) or self.registry.own(collection, method)
             if own:
                 return own(collection, method, path, query, body or {})
             if name in ("create", "insert"):

@@ -1,6 +1,7 @@
 //! A large content on its way: parts, each a file of its own beside the contents, which are put together in the end.
 
 use bytes::Bytes;
+use futures::stream::{self, StreamExt};
 use google_cloud_storage::model::compose_object_request::SourceObject;
 use google_cloud_storage::model::{Object, ObjectChecksums};
 use trueup_artifacts::{Part, Place, To, Upload, extent};
@@ -8,6 +9,7 @@ use trueup_engine::provider::ProviderError;
 use trueup_state::Class;
 
 use super::{CUT, Gcs, MARK, bucket};
+use crate::clients::AT_ONCE;
 use crate::error::failed;
 
 /// What the directory of parts is called.
@@ -69,7 +71,7 @@ pub(super) async fn send(store: &Gcs, to: To<'_>, number: i32) -> Result<Part, P
         Some(object) if is_it(&object) => Ok(Part { etag: object.generation.to_string(), sha256: None }),
         // Something else has its name: without it, the next try is free to send.
         Some(_) => {
-            store.remove_all(to.place, vec![key]).await?;
+            store.remove_all(to.place, vec![(key, None)]).await?;
             Err(ProviderError { class: Class::Transient, ..error })
         }
         None => Err(ProviderError { class: Class::Transient, ..error }),
@@ -81,15 +83,19 @@ pub(super) async fn compose(store: &Gcs, to: To<'_>, upload: &Upload, over: i64)
     let name = |number: &i32| key(to.place, &to.sum.sha256, *number);
     let mut sources: Vec<(String, i64)> =
         upload.parts.iter().map(|(number, part)| (name(number), part.etag.parse().unwrap_or_default())).collect();
-    if sources.len() > MOST {
-        let mut groups = Vec::new();
-        for (index, group) in sources.chunks(MOST).enumerate() {
-            let key = format!("{}group-{index:05}", of(to.place, &to.sum.sha256));
+    for level in 1.. {
+        if sources.len() <= MOST {
+            break;
+        }
+        let group = async |(index, group): (usize, Vec<(String, i64)>)| {
+            let key = format!("{}group-{level}-{index:05}", of(to.place, &to.sum.sha256));
             let made = Object::new().set_name(&key).set_bucket(bucket(to.place));
             // One of before may be of other parts.
-            groups.push((key, joined(store, made, group, None, None).await.map_err(lost)?.generation));
-        }
-        sources = groups;
+            joined(store, made, &group, None, None).await.map(|made| (key, made.generation))
+        };
+        let groups: Vec<_> = sources.chunks(MOST).map(<[_]>::to_vec).enumerate().map(group).collect();
+        let groups: Vec<_> = stream::iter(groups).buffered(AT_ONCE).collect().await;
+        sources = groups.into_iter().collect::<Result<_, _>>().map_err(lost)?;
     }
     let made = Object::new().set_name(to.place.content(&to.sum.sha256)).set_bucket(bucket(to.place));
     let made = made.set_metadata([(MARK, &to.sum.sha256)]);
@@ -98,11 +104,20 @@ pub(super) async fn compose(store: &Gcs, to: To<'_>, upload: &Upload, over: i64)
     match made {
         // What turns out to be another content is given up, parts and all.
         Err(error) if matches!(error.class, Class::Invalid { .. }) => {
-            let all = store.all(to.place, &of(to.place, &to.sum.sha256)).await?;
-            store.remove_all(to.place, all.into_iter().map(|object| object.name).collect()).await?;
+            remove(store, to.place, &to.sum.sha256).await?;
             Err(error)
         }
         made => made.map_err(lost),
+    }
+}
+
+/// Removes all parts of a content. What a bucket keeps for its time stays, and costs what it costs.
+pub(super) async fn remove(store: &Gcs, place: &Place, sha256: &str) -> Result<(), ProviderError> {
+    let all = store.all(place, &of(place, sha256)).await?;
+    let files = all.into_iter().map(|object| (object.name, Some(object.generation))).collect();
+    match store.remove_all(place, files).await {
+        Err(error) if error.message.contains("retention policy") => Ok(()),
+        removed => removed,
     }
 }
 

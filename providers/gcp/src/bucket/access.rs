@@ -3,7 +3,7 @@
 #[cfg(test)]
 use std::collections::BTreeSet;
 
-use google_cloud_iam_v1::model::{Binding, Policy};
+use google_cloud_iam_v1::model::{Binding, GetPolicyOptions, Policy};
 use google_cloud_storage::client::StorageControl;
 use trueup_engine::provider::ProviderError;
 use trueup_state::Class;
@@ -18,10 +18,13 @@ pub(super) const READ: (&str, &str) = ("roles/storage.objectViewer", "allUsers")
 pub(super) const LOGS: (&str, &str) = ("roles/storage.objectCreator", "group:cloud-storage-analytics@google.com");
 /// How often a change is tried that somebody else's came before.
 const TRIES: u32 = 5;
+/// The version of policies that has conditions: in an earlier one they would be lost.
+const VERSION: i32 = 3;
 
 async fn policy(storage: &StorageControl, bucket: &str) -> Result<Policy, ProviderError> {
     let ask = || async {
-        let call = storage.get_iam_policy().set_resource(path(bucket));
+        let options = GetPolicyOptions::new().set_requested_policy_version(VERSION);
+        let call = storage.get_iam_policy().set_resource(path(bucket)).set_options(options);
         call.send().await.map_err(|error| failed("read who may use the bucket", &error))
     };
     patiently(ask).await
@@ -78,7 +81,7 @@ fn with(mut policy: Policy, (role, member): (&str, &str), is_wanted: bool) -> Po
         }
     }
     policy.bindings.retain(|binding| !binding.members.is_empty());
-    policy
+    policy.set_version(VERSION)
 }
 
 /// All members of a role, of a policy.
@@ -95,11 +98,12 @@ mod tests {
     #[test]
     fn what_others_put_into_a_policy_stays() {
         let theirs = Binding::new().set_role(READ.0).set_members(["user:ada@example.com"]);
-        let policy = Policy::new().set_bindings([theirs]).set_etag("e1");
+        let policy = Policy::new().set_bindings([theirs]).set_etag("e1").set_version(VERSION);
         let open = with(policy.clone(), READ, true);
         assert!(has(&open, READ));
         assert_eq!(members(&open, READ.0), ["allUsers", "user:ada@example.com"].into());
         assert_eq!(with(open, READ, false), policy);
-        assert_eq!(with(with(Policy::new(), LOGS, true), LOGS, false), Policy::new());
+        let none = Policy::new().set_version(VERSION);
+        assert_eq!(with(with(none.clone(), LOGS, true), LOGS, false), none);
     }
 }

@@ -23,6 +23,8 @@ pub(super) static OPTIONS: LazyLock<FieldPath> = LazyLock::new(|| FieldPath::fro
 /// What nobody may make public, and what may be.
 const PREVENTION: (&str, &str) = ("enforced", "inherited");
 const DAY: i64 = 24 * 60 * 60;
+/// For how many days what is deleted can be had back where nobody says it (*Soft delete*).
+const USUAL_SOFT_DELETE: i64 = 7;
 
 /// A number of days that a spec says in one of Google's own options.
 pub(super) fn days(spec: &Value, name: &str) -> Option<i64> {
@@ -50,6 +52,8 @@ pub(super) fn wanted(
     let is_automatic = spec.storage_class == bucket::StorageClass::Automatic;
     let retention = days(&request.spec, "retention_days");
     let soft = days(&request.spec, "soft_delete_days");
+    // What is said no more is as usual again.
+    let soft = soft.or_else(|| days(&request.before, "soft_delete_days").map(|_| USUAL_SOFT_DELETE));
     let rules = lifecycle::wanted(&spec.lifecycle);
     Ok(Bucket::new()
         .set_project(format!("projects/{}", clients.project))

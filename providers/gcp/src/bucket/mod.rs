@@ -40,6 +40,27 @@ fn path(name: &str) -> String {
     format!("projects/_/buckets/{name}")
 }
 
+/// What goes on with a bucket after a call: it is emptied, to be removed; or it is said who may use it.
+const EMPTY: &str = "empty";
+const GRANT: &str = "grant";
+
+fn doing(what: &str) -> Handle {
+    Handle(json!({ "doing": what }))
+}
+
+/// Whether a spec lets everybody read.
+fn is_open(spec: &Value) -> bool {
+    spec.get("public_access").is_some_and(|access| access.revealed().as_str() == Some("read"))
+}
+
+/// What is still to be done with a bucket that is found by its name, since its making broke off: whoever made it may not have come to say
+/// who may use it.
+fn granting(target: &Target<'_>) -> Option<Handle> {
+    let sent = target.sent.filter(|_| matches!(target.by, By::Name(_)))?;
+    let has_log = sent.at(&FieldPath::parse("logging.bucket")).is_some();
+    (is_open(sent) || has_log).then(|| doing(GRANT))
+}
+
 /// The manager of buckets in one project and region.
 pub(crate) struct Buckets {
     clients: Arc<Clients>,
@@ -90,15 +111,12 @@ impl Buckets {
         Ok(found(bucket, is_public, sent))
     }
 
-    /// Says who may read the bucket, and has the bucket of its log take that.
-    async fn grant(&self, name: &str, request: &Request) -> Result<(), ProviderError> {
+    /// Says who may read the bucket, and has the bucket of its log take that. `was_open`: whether anybody might have been let in.
+    async fn grant(&self, name: &str, request: &Request, was_open: bool) -> Result<(), ProviderError> {
         let storage = self.clients.storage().await?;
-        let is_open =
-            request.spec.get("public_access").is_some_and(|access| access.revealed().as_str() == Some("read"));
-        let was_open =
-            request.before.get("public_access").is_some_and(|access| access.revealed().as_str() == Some("read"));
+        let is_open = is_open(&request.spec);
         // Nobody is let in where that is prevented: there is nothing to take out of the policy of a bucket that was never open.
-        if is_open || was_open || request.id.is_some() {
+        if is_open || was_open || self::is_open(&request.before) {
             access::grant(storage, name, access::READ, is_open).await?;
         }
         let log = request.spec.at(&FieldPath::parse("logging.bucket.attributes.name"));
@@ -109,8 +127,13 @@ impl Buckets {
     }
 
     /// What is there of a bucket that was written.
-    async fn written(&self, bucket: &model::Bucket, request: &Request) -> Result<Progress, ProviderError> {
-        match self.grant(&bucket.bucket_id, request).await {
+    async fn written(
+        &self,
+        bucket: &model::Bucket,
+        request: &Request,
+        was_open: bool,
+    ) -> Result<Progress, ProviderError> {
+        match self.grant(&bucket.bucket_id, request, was_open).await {
             Ok(()) => Ok(Progress::Done(Some(Box::new(self.found(bucket, Some(&request.spec)).await?)))),
             Err(error) => {
                 let found = found(bucket, false, Some(&request.spec));
@@ -135,8 +158,15 @@ impl Buckets {
         };
         found.map_or_else(
             |error| Observation::Indeterminate(error.to_string()),
-            |found| Observation::Present(Box::new(found)),
+            |found| Observation::Present(Box::new(Found { pending: granting(target), ..found })),
         )
+    }
+
+    /// Goes on with what was being made when it was found.
+    async fn granted(&self, request: &Request) -> Result<Progress, ProviderError> {
+        let gone = || ProviderError::new(Class::NotFound, format!("the bucket {} is gone", request.name));
+        let there = self.see(&request.name).await?.ok_or_else(gone)?;
+        self.written(&there, request, false).await
     }
 
     async fn by_token(&self, token: &str) -> Observation {
@@ -157,7 +187,7 @@ impl Buckets {
         let storage = self.clients.storage().await?;
         let is_forced = request.spec.get("force_destroy").map(Value::revealed) == Some(&true.into());
         let on = |note: Option<String>| {
-            let (id, handle) = (Some(name.to_owned()), Handle(json!({ "doing": "empty" })));
+            let (id, handle) = (Some(name.to_owned()), doing(EMPTY));
             Progress::Pending { id, handle, poll_after: Duration::from_secs(1), amount: None, note }
         };
         if is_forced {
@@ -267,34 +297,36 @@ impl Manager for Buckets {
         let storage = self.clients.storage().await?;
         let call = storage.create_bucket().set_parent("projects/_").set_bucket_id(&request.name).set_bucket(wanted);
         let made = call.send().await.map_err(|error| failed("create the bucket", &error))?;
-        self.written(&made, request).await
+        self.written(&made, request, false).await
     }
 
     async fn update(&self, request: &Request) -> Result<Progress, ProviderError> {
         let name = request.id.as_deref().unwrap_or(&request.name);
         let gone = || ProviderError::new(Class::NotFound, format!("the bucket {name} is gone"));
         let there = self.see(name).await?.ok_or_else(gone)?;
+        let was_open = aspect::may_be_public(&there);
         let labels: BTreeMap<String, String> = there.labels.clone().into_iter().collect();
         let wanted = aspect::wanted(&self.clients, request, &labels)?;
         let fields = aspect::differing(&wanted, &there);
         if fields.is_empty() {
-            return self.written(&there, request).await;
+            return self.written(&there, request, was_open).await;
         }
         let storage = self.clients.storage().await?;
         let call = storage.update_bucket().set_bucket(wanted.set_name(path(name)));
         let call = call.set_if_metageneration_match(there.metageneration);
         let call = call.set_update_mask(FieldMask::default().set_paths(fields));
         let there = call.send().await.map_err(|error| failed("change the bucket", &error))?;
-        self.written(&there, request).await
+        self.written(&there, request, was_open).await
     }
 
     async fn delete(&self, request: &Request) -> Result<Progress, ProviderError> {
         self.remove(request).await
     }
 
-    async fn poll(&self, request: &Request, _handle: &Handle) -> Result<Progress, ProviderError> {
+    async fn poll(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError> {
+        let progress = if *handle == doing(GRANT) { self.granted(request).await } else { self.remove(request).await };
         // An error here would be taken for one of the asking, after which the work goes on.
-        self.remove(request).await.or_else(|error| match error.class {
+        progress.or_else(|error| match error.class {
             Class::Transient | Class::Throttled { .. } => Err(error),
             _ => Ok(Progress::Failed(Box::new(error))),
         })

@@ -15,6 +15,8 @@ pub(super) const OPTIONS: [&str; 1] = ["filter"];
 const KNOWN: Known<2> = [("name", "policy", "resource_id"), ("resource_id", "policy", "resource_id")];
 /// Where the one condition stands.
 const CONDITION: &str = "conditions[0].conditionThreshold";
+/// For how long a condition holds at least, in seconds, that says what missing data mean.
+const LEAST_GAP: i64 = 60;
 
 pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> {
     let at = |path: &str, message: &str| Problem::new(FieldPath::parse(path), message);
@@ -32,13 +34,17 @@ pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
     if field(wanted, "statistic").revealed().as_str() == Some("p90") {
         problems.push(at("statistic", "Cloud Monitoring knows `p50`, `p95` and `p99`"));
     }
+    let seconds = seconds(field(wanted, "period"));
+    let duration =
+        seconds.zip(count(field(wanted, "periods"))).map(|(seconds, periods)| seconds * (periods - 1).max(0));
+    let is_told_of_gaps = field(wanted, "no_data").revealed().as_str() == Some("alert");
+    if is_told_of_gaps && duration.is_some_and(|duration| duration < LEAST_GAP) {
+        problems.push(at("no_data", "Cloud Monitoring alerts of missing data where `periods` is 2 or more, a minute in all"));
+    }
     let filter = filter(wanted).map_err(|problem| problems.push(problem)).ok();
     let (Some(filter), true) = (filter, problems.is_empty()) else { return Err(problems) };
     let channels = channels::of(wanted);
     let name = field(wanted, "name").revealed().as_str().map_or_else(|| wanted.address.to_string(), str::to_owned);
-    let seconds = seconds(field(wanted, "period"));
-    let duration =
-        seconds.zip(count(field(wanted, "periods"))).map(|(seconds, periods)| seconds * (periods - 1).max(0));
     let span = |seconds: Option<i64>| seconds.map_or(Value::Unknown, |seconds| format!("{seconds}s").into());
     let mut policy = Native::new(wanted, "policy", POLICY)
         .from("displayName", "name", name.as_str())
@@ -49,7 +55,6 @@ pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
         .from(&format!("{CONDITION}.comparison"), "comparison", comparison)
         .taking(&format!("{CONDITION}.thresholdValue"), "threshold")
         .from(&format!("{CONDITION}.duration"), "periods", span(duration))
-        .from(&format!("{CONDITION}.evaluationMissingData"), "no_data", missing(field(wanted, "no_data")))
         .from(&format!("{CONDITION}.aggregations"), "period", Value::List(vec![Value::Map([].into())]))
         .from(&format!("{CONDITION}.aggregations[0].alignmentPeriod"), "period", span(seconds))
         .from(
@@ -58,6 +63,14 @@ pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
             aligner(field(wanted, "statistic")),
         )
         .tagged();
+    // Only what holds for a while has to say what a gap in it is (monitoring.v3, `MetricThreshold`).
+    if duration.is_none_or(|duration| duration >= LEAST_GAP) {
+        policy = policy.from(
+            &format!("{CONDITION}.evaluationMissingData"),
+            "no_data",
+            missing(field(wanted, "no_data")),
+        );
+    }
     policy = channels::told(policy, "notificationChannels", &channels);
     let mut parts = channels::parts(wanted, &channels);
     parts.push(policy.part());

@@ -20,6 +20,10 @@ pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
             "a budget at Google is of a billing account: say `options.gcp.billing_account`, as `01ABCD-234567-89EFAB`";
         return Err(vec![Problem::new(FieldPath::parse("options.gcp.billing_account"), message)]);
     };
+    if field(wanted, "only_tagged").revealed().as_map().is_some_and(|tags| tags.len() > 1) {
+        let message = "a budget at Google counts what bears one label";
+        return Err(vec![Problem::new(FieldPath::parse("only_tagged"), message)]);
+    }
     let account = account.strip_prefix("billingAccounts/").unwrap_or(account);
     let project = wanted.scope.settings.get("project").and_then(|project| project.as_str()).unwrap_or_default();
     let channels = channels::of(wanted);
@@ -55,7 +59,7 @@ fn money(amount: &Value) -> (Value, Option<Value>) {
     ((cents / 100).to_string().into(), (rest != 0).then(|| (rest * 10_000_000).into()))
 }
 
-/// What counts: what bears all of the labels. None where everything does.
+/// What counts: what bears the label. None where everything does.
 fn labels(tags: &Value) -> Option<Value> {
     let Value::Map(tags) = tags.revealed() else { return (*tags == Value::Unknown).then_some(Value::Unknown) };
     let one = |(key, value): (&String, &Value)| (key.clone(), Value::List(vec![value.clone()]));

@@ -7,6 +7,7 @@ use trueup_parts::{Known, Native, attributes, changed, field, is_said, map};
 use trueup_state::{FieldPath, Value};
 
 use super::identity::ACCOUNT;
+use super::part_name;
 use crate::binding;
 
 pub(super) const SERVICE: &str = "run.v2.projects.locations.services";
@@ -23,6 +24,8 @@ const GPUS: [(&str, &str); 2] = [("L4", "nvidia-l4"), ("RTXPRO6000", "nvidia-rtx
 const WITH_GPU: (f64, f64) = (4.0, 16.0);
 /// How often a replica that starts is asked whether it works, in seconds.
 const ASKED: u64 = 10;
+/// For how long at most, in seconds (run.v2, `Probe`).
+const MOST_ASKED: u64 = 240;
 
 pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> {
     let problems = problems(wanted);
@@ -66,6 +69,9 @@ pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
     Ok(Composition { parts, attributes: attributes(KNOWN) })
 }
 
+/// The usual time to start, of all clouds: Cloud Run's longest stands for it, in seconds.
+const USUAL_START: u64 = 300;
+
 /// What Cloud Run can't do.
 fn problems(wanted: &Wanted<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -92,6 +98,13 @@ fn problems(wanted: &Wanted<'_>) -> Vec<Problem> {
     }
     if is_said(field(wanted, "replicas.target")) && !is_said(field(wanted, "replicas.max")) {
         refuse("replicas.max", "with a `target`, how many there are at most has to be said");
+    }
+    let secs = |path: &str| text(path).and_then(|span| span.parse::<Span>().ok()).map(|span| span.duration().as_secs());
+    if secs("health.start_timeout").is_some_and(|start| start > MOST_ASKED && start != USUAL_START) {
+        refuse("health.start_timeout", "Cloud Run waits for 4 minutes at most");
+    }
+    if secs("health.timeout").zip(secs("health.interval")).is_some_and(|(timeout, interval)| timeout >= interval) {
+        refuse("health.timeout", "at Cloud Run an answer takes less than `health.interval`, after which it is asked again");
     }
     if text("health.stop_timeout").is_some_and(|span| span.parse::<Span>() != "10s".parse()) {
         refuse("health.stop_timeout", "a replica of Cloud Run has 10 seconds");
@@ -123,8 +136,8 @@ fn account(wanted: &Wanted<'_>) -> Vec<Part> {
         format!("//secretmanager.googleapis.com/{at}{secret}")
     };
     let secrets = field(wanted, "secrets").revealed().as_map().cloned().unwrap_or_default();
-    for (index, (_, secret)) in secrets.iter().enumerate() {
-        let name = format!("secret-{index}");
+    for (variable, secret) in &secrets {
+        let name = part_name("secret", variable);
         let role = ("secrets", "roles/secretmanager.secretAccessor");
         parts.push(granted(wanted, name, role, changed(secret, path)));
     }
@@ -200,8 +213,8 @@ fn probed<'a>(wanted: &Wanted<'_>, service: Native<'a>) -> Native<'a> {
         field(wanted, path).revealed().as_str()?.parse::<Span>().ok().map(|span| span.duration().as_secs())
     };
     let number = |seconds: Option<u64>| seconds.map_or(Value::Unknown, |seconds| number_of(seconds.max(1)));
-    let starts = secs("health.start_timeout").map(|seconds| seconds.div_ceil(ASKED));
-    let answer = secs("health.timeout").map(|seconds| seconds.min(ASKED));
+    let starts = secs("health.start_timeout").map(|seconds| seconds.min(MOST_ASKED).div_ceil(ASKED));
+    let answer = secs("health.timeout").map(|seconds| seconds.min(ASKED - 1));
     let (start, live) = (format!("{CONTAINER}.startupProbe"), format!("{CONTAINER}.livenessProbe"));
     service
         .taking(&format!("{start}.httpGet.path"), "health.path")

@@ -6,6 +6,8 @@ use trueup_engine::schema::Problem;
 use trueup_parts::{Whole, changed, field};
 use trueup_state::{FieldPath, Value};
 
+use super::part_name;
+
 /// The words of grants.
 const VERBS: [&str; 5] = ["call", "pull", "push", "read", "write"];
 
@@ -73,7 +75,13 @@ pub(super) fn grants(wanted: &Wanted<'_>) -> Result<Vec<Grant>, Vec<Problem>> {
         let Some((verb, of)) = VERBS.into_iter().find_map(|verb| Some((verb, one.get(verb)?))) else { continue };
         let origin = format!("can[{index}].{verb}");
         match grant(wanted, verb, of, &origin) {
-            Ok((role, resource)) => grants.push(Grant { name: format!("grant-{index}"), origin, resource, role }),
+            // Called by what it grants and not by where it stands: what moves in the list is neither made nor taken away.
+            Ok((role, resource)) => {
+                let name = part_name(verb, Whole::of(of).address.unwrap_or_default());
+                if grants.iter().all(|grant: &Grant| grant.name != name) {
+                    grants.push(Grant { name, origin, resource, role });
+                }
+            }
             Err(problem) => problems.push(problem),
         }
     }

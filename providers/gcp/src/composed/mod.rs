@@ -9,6 +9,7 @@ mod identity;
 mod registry;
 mod schedule;
 
+use sha2::{Digest, Sha256};
 use trueup_engine::compose::{Composed, Composition, Wanted};
 use trueup_engine::kinds::{self, Kind};
 use trueup_engine::schema::Problem;
@@ -84,6 +85,17 @@ fn recipe(kind: &str) -> Option<Recipe> {
 /// The native kinds that a kind may be made of.
 pub(crate) fn parts_of(kind: &str) -> &'static [&'static str] {
     recipe(kind).map(|recipe| recipe.parts).unwrap_or_default()
+}
+
+/// The name of a part that is for something: its address, or another name. What an address may not have in a part's name is left out, and a
+/// digest tells it from others that come to the same.
+fn part_name(what: &str, of: &str) -> String {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.');
+    if of.chars().all(fits) {
+        return format!("{what}-{of}");
+    }
+    let plain: String = of.chars().filter(|letter| fits(*letter)).collect();
+    format!("{what}-{plain}-{}", hex::encode(&Sha256::digest(of)[..3]))
 }
 
 /// How a kind is composed in a scope; none where it is not.

@@ -45,6 +45,10 @@ pub(crate) fn companions(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>
     }
     let network = network(wanted.spec)?;
     let rules = Rules::of(wanted.spec, wanted.validate, INSTEAD)?;
+    if rules.from.iter().any(|from| from.contains(':')) && rules.from.iter().any(|from| !from.contains(':')) {
+        let message = "a rule of Google's is of IPv4 or of IPv6: who may connect has addresses of one of them";
+        return Err(vec![Problem::new(FieldPath::parse("ssh.ingress"), message)]);
+    }
     let companion = |name: &str, key: String, properties: Json| Part {
         name: name.to_owned(),
         kind: RULE.into(),

@@ -75,12 +75,13 @@ pub(super) fn found(project: &str, machine: &Instance, sent: Option<&Value>) -> 
 
 /// The GPUs that it has: those of its type, or those that are attached.
 fn allotted(machine: &Instance) -> Option<(&'static MachineType, u32)> {
-    if let Some(config) = machine.guest_accelerators.first() {
-        let count = u32::try_from(config.accelerator_count.unwrap_or_default()).ok()?;
-        return Some((attached(last(config.accelerator_type.as_deref()), count)?, count));
+    // A type with GPUs of its own is shown with those too, by names that say less.
+    if !type_of(machine).starts_with("n1-") {
+        return COMPUTE.named(type_of(machine)).map(|one| (one, one.count));
     }
-    let one = COMPUTE.named(type_of(machine)).filter(|one| !one.name.starts_with("n1-"))?;
-    Some((one, one.count))
+    let config = machine.guest_accelerators.first()?;
+    let count = u32::try_from(config.accelerator_count.unwrap_or_default()).ok()?;
+    Some((attached(last(config.accelerator_type.as_deref()), count)?, count))
 }
 
 /// The GPUs, by the name that the spec has for them.

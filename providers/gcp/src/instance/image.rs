@@ -15,18 +15,17 @@ const DEEP_LEARNING: (&str, &str) = ("deeplearning-platform-release", "common-cu
 /// The project of Ubuntu's images, and its family for a machine without a GPU.
 const UBUNTU: (&str, &str) = ("ubuntu-os-cloud", "ubuntu-2404-lts-amd64");
 
-/// The image of a machine, as Compute Engine takes it: a path. A family stands for its newest.
+/// The image of a machine, as Compute Engine takes it: a path. A family stands for its newest. `has_gpu`: what it starts from without a word.
 pub(super) async fn find(
     clients: &Clients,
     image: Option<&MachineImage>,
-    machine_type: &str,
+    has_gpu: bool,
 ) -> Result<String, ProviderError> {
     match image {
         Some(MachineImage::Id(id)) => Ok(path(id, &clients.project, "")),
         Some(MachineImage::Family(family)) => Ok(path(family, DEEP_LEARNING.0, "family/")),
         Some(MachineImage::Name(name)) => newest(clients, name).await,
         None => {
-            let has_gpu = COMPUTE.named(machine_type).is_some();
             let (project, family) = if has_gpu { DEEP_LEARNING } else { UBUNTU };
             Ok(path(family, project, "family/"))
         }

@@ -37,7 +37,7 @@ pub(super) async fn machine(clients: &Clients, request: &Request, zone: &str) ->
     let spec: Spec = from_value(&request.spec)?;
     let none = || invalid("gpu", "no machine type of Compute Engine's has these GPUs");
     let machine_type = COMPUTE.machine_type(&request.spec).ok_or_else(none)?;
-    let image = image::find(clients, spec.image.as_ref(), machine_type).await?;
+    let image = image::find(clients, spec.image.as_ref(), has_gpu(&request.spec)).await?;
     let labels = labels::all(request, &BTreeMap::new());
     let mut disk = disk::boot(&spec.disk, &image, (&clients.project, zone), machine_type);
     if let Some(made) = &mut disk.initialize_params {
@@ -58,7 +58,7 @@ pub(super) async fn machine(clients: &Clients, request: &Request, zone: &str) ->
         .set_scheduling(scheduling(&request.spec, &spec))
         .set_or_clear_reservation_affinity(affinity(&request.spec, &spec))
         .set_service_accounts(spec.identity.iter().map(|identity| account(clients, identity)))
-        .set_shielded_instance_config(shielded(&request.spec, &spec))
+        .set_shielded_instance_config(shielded(&request.spec))
         .set_metadata(metadata(told));
     Ok(machine)
 }
@@ -99,12 +99,16 @@ fn interface(clients: &Clients, whole: &Value, spec: &Spec) -> NetworkInterface 
         .set_access_configs(spec.network.public_ip.then_some(address))
 }
 
+/// Whether a machine has GPUs, by its spec.
+fn has_gpu(whole: &Value) -> bool {
+    !matches!(trueup_machines::gpus(whole), Some(trueup_machines::Gpus::None))
+}
+
 /// How it is bought, and what becomes of it where its host is needed for something else.
 fn scheduling(whole: &Value, spec: &Spec) -> Scheduling {
-    let has_gpu = !matches!(trueup_machines::gpus(whole), Some(trueup_machines::Gpus::None));
     let is_flexible = options::is_so(whole, "flex_start") == Some(true);
     // A GPU can't move with a machine that runs.
-    let stays = if has_gpu { OnHostMaintenance::Terminate } else { OnHostMaintenance::Migrate };
+    let stays = if has_gpu(whole) { OnHostMaintenance::Terminate } else { OnHostMaintenance::Migrate };
     let on_demand = || Scheduling::new().set_on_host_maintenance(stays.clone()).set_automatic_restart(true);
     let once = |model: ProvisioningModel| {
         Scheduling::new()
@@ -125,7 +129,8 @@ fn scheduling(whole: &Value, spec: &Spec) -> Scheduling {
     }
 }
 
-/// Which reservation it takes: the one that is said, and else none.
+/// Which reservation it takes: the one that is said. Else what is open to all machines of its type may be used up by it, as is usual at Google;
+/// but by none that waits for its turn.
 fn affinity(whole: &Value, spec: &Spec) -> Option<ReservationAffinity> {
     let specific = |id: &str| {
         ReservationAffinity::new()
@@ -155,12 +160,11 @@ pub(super) fn address(project: &str, identity: &str) -> String {
 
 /// What sees to it that nobody changed what it starts from. NVIDIA's driver is not signed in all images that have it: with GPUs, only signed
 /// code is asked for where that is said.
-fn shielded(whole: &Value, spec: &Spec) -> ShieldedInstanceConfig {
-    let has_gpu = !matches!(spec.gpu, trueup_engine::kinds::gpu_instance::GpuChoice::None(_));
+fn shielded(whole: &Value) -> ShieldedInstanceConfig {
     ShieldedInstanceConfig::new()
         .set_enable_vtpm(true)
         .set_enable_integrity_monitoring(true)
-        .set_enable_secure_boot(options::is_so(whole, "secure_boot").unwrap_or(!has_gpu))
+        .set_enable_secure_boot(options::is_so(whole, "secure_boot").unwrap_or(!has_gpu(whole)))
 }
 
 /// What it is told. Keys of the project, and of accounts, let nobody in: who may log in, the spec says alone.

@@ -156,7 +156,7 @@ impl Machines {
         let Some(machine) = self.see(name).await? else {
             let is_late = self.now() - doing.since >= LAG;
             let again = || self.pending(id.clone(), &doing, Some("it is not listed yet"));
-            return Ok(if is_late { Progress::Failed(Box::new(gone(name))) } else { again() });
+            return Ok(if is_late { Progress::Failed(Box::new(never_ran(name, &request.spec))) } else { again() });
         };
         let found = || found(&self.clients.project, &machine, Some(&request.spec));
         Ok(match machine.status {
@@ -231,7 +231,11 @@ impl Machines {
     /// One machine by its id, or by its name here.
     async fn observe_one(&self, id: &str, sent: Option<&Value>) -> Observation {
         let name = self.name_of(id).unwrap_or(id);
-        if name.is_empty() || name.contains('/') {
+        if name.contains('/') {
+            let zone = self.clients.zone.as_deref().unwrap_or("no zone");
+            return Observation::Indeterminate(format!("`{name}` is asked for in {zone}, and is not of it"));
+        }
+        if name.is_empty() {
             return Observation::Absent;
         }
         match self.see(name).await {
@@ -285,6 +289,15 @@ impl Verb {
 
 fn gone(name: &str) -> ProviderError {
     ProviderError::new(Class::NotFound, format!("the machine {name} is gone")).code("notFound")
+}
+
+/// A machine that was gone before it ran. Google takes back what it lends, and what waited for its turn in vain.
+fn never_ran(name: &str, spec: &Value) -> ProviderError {
+    let is_spot = spec.get("market").is_some_and(|market| market.revealed().as_str() == Some("spot"));
+    if !is_spot && options::is_so(spec, "flex_start") != Some(true) {
+        return gone(name);
+    }
+    ProviderError::new(Class::NoCapacity, format!("the machine {name} was taken back before it ran"))
 }
 
 fn may_pass(error: &ProviderError) -> bool {
@@ -351,7 +364,10 @@ impl Manager for Machines {
 
     async fn delete(&self, request: &Request) -> Result<Progress, ProviderError> {
         let Some(id) = &request.id else { return Ok(Progress::Done(None)) };
-        let Some(name) = self.name_of(id) else { return Ok(Progress::Done(None)) };
+        let Some(name) = self.name_of(id) else {
+            let message = format!("`{id}` is no machine of {}", self.zone()?);
+            return Err(ProviderError::new(Class::Invalid { field: None }, message));
+        };
         let instances = &self.clients.compute().await?.instances;
         let call = instances.delete().set_project(&self.clients.project).set_zone(self.zone()?).set_instance(name);
         match call.set_request_id(request.token.to_string()).send().await {
@@ -369,7 +385,11 @@ impl Manager for Machines {
         let step = self.step(&doing).await?;
         Ok(match (doing.verb, step) {
             (_, Step::Goes) => self.pending(self.id_of(request)?, &doing, None),
-            (Verb::Launch, Step::Over) => self.launched(request, Doing { operation: None, ..doing }).await?,
+            (Verb::Launch, Step::Over) => {
+                // From then on it should be seen.
+                let since = if doing.operation.is_some() { self.now() } else { doing.since };
+                self.launched(request, Doing { operation: None, since, ..doing }).await?
+            }
             (Verb::Level, Step::Over) => self.bring_level(request, Some(doing.since)).await?,
             (Verb::Delete, Step::Over) => Progress::Done(None),
             (Verb::Delete, Step::Failed(error)) if error.class == Class::NotFound => Progress::Done(None),

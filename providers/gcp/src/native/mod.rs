@@ -13,6 +13,7 @@ mod template;
 
 pub(crate) use archive::{Archive, Type};
 pub(crate) use describe::described;
+pub(crate) use operation::under_way;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

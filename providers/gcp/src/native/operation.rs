@@ -65,6 +65,15 @@ pub(crate) fn is_operation(answer: &Json) -> bool {
         || answer.get("operationType").is_some()
 }
 
+/// What is asked after work by, by what is said of it: its name; none where it is over, or was none.
+pub(crate) fn under_way(doing: &str, said: &Json) -> Result<Option<String>, ProviderError> {
+    if let Some(error) = said.get("error").filter(|error| !error.is_null()) {
+        return Err(of_operation(doing, error, None));
+    }
+    let is_over = !is_operation(said) || said.get("done") == Some(&Json::Bool(true));
+    Ok(said.get("name").and_then(Json::as_str).filter(|_| !is_over).map(str::to_owned))
+}
+
 /// How work is, by what is said of it.
 pub(crate) fn step(doing: &str, of: &Collection, work: &Work, said: &Json) -> Step {
     let text = |name: &str| said.get(name).and_then(Json::as_str);
