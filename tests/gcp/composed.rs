@@ -1,10 +1,13 @@
 //! The kinds that are composed of native ones: what is there of each, how it changes and is put right, and that others' grants stay.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 
 use crate::rig::Rig;
 
 const TOPIC: &str = "pubsub.v1.projects.topics";
+const VERSION: &str = "secretmanager.v1.projects.secrets.versions";
 
 fn members(policy: &Json, role: &str) -> Vec<String> {
     let bindings = policy["bindings"].as_array().cloned().unwrap_or_default();
@@ -260,6 +263,59 @@ outputs: {{ url: \"{{{{ chat.url }}}}\" }}
 }
 
 #[test]
+fn a_secret_has_the_value_that_was_said_last_and_who_reads_it_is_let_in() {
+    let resources = |value: &str, more: &str| {
+        format!(
+            "  hf: {{ kind: secret, name: hf, value: tok{value}, tags: {{ team: search }}{more} }}\n  runner: {{ kind: identity, name: runner, can: [{{ read: \"{{{{ hf }}}}\" }}] }}\n"
+        )
+    };
+    let Some(rig) = Rig::with(&resources("one", "")) else { return };
+    rig.up();
+    let name = format!("projects/{}/secrets/hf", rig.gcp.project);
+    let read = |rig: &Rig| {
+        let latest = json!({ "name": format!("{name}/versions/latest") });
+        let shown = rig.sees(VERSION, "access", latest);
+        (shown["name"].as_str().unwrap_or_default().rsplit('/').next().unwrap().to_owned(), shown["payload"]["data"].clone())
+    };
+    assert_eq!(read(&rig), ("1".to_owned(), json!(STANDARD.encode("tokone"))));
+    let policy = rig.sees("secretmanager.v1.projects.secrets", "getIamPolicy", json!({ "resource": name }));
+    assert_eq!(members(&policy, "roles/secretmanager.secretAccessor").len(), 1, "{policy}");
+    rig.run(&["state", "show", "hf/value", "--json"]).exits(0).says_not("tokone");
+    // Another value is the newest, and the one before it is destroyed.
+    rig.write(&resources("two", ", description: for the hub"));
+    rig.run(&["apply", "--yes=all"]).exits(0);
+    rig.is_level();
+    assert_eq!(read(&rig), ("2".to_owned(), json!(STANDARD.encode("toktwo"))));
+    let first = rig.sees(VERSION, "get", json!({ "name": format!("{name}/versions/1") }));
+    assert_eq!(first["state"], "DESTROYED");
+    // Somebody says another: that is found, and ours is said again.
+    let theirs = json!({ "parent": name, "body": { "payload": { "data": STANDARD.encode("theirs") } } });
+    rig.sees("secretmanager.v1.projects.secrets", "addVersion", theirs);
+    rig.corrects("hf/value");
+    assert_eq!(read(&rig).1, json!(STANDARD.encode("toktwo")));
+    rig.down();
+}
+
+#[test]
+fn a_secret_whose_reply_is_lost_is_said_once() {
+    let secret = "  hf: { kind: secret, name: hf, value: once, encryption: { kms_key: projects/p/locations/europe-west4/keyRings/r/cryptoKeys/k }, options: { gcp: { replicas: [europe-west4] } } }\n";
+    let Some(rig) = Rig::with(secret) else { return };
+    rig.gcp.misbehaves("secretmanager.projects.secrets.addVersion", json!("lost"), 1, 1);
+    rig.up();
+    let name = format!("projects/{}/secrets/hf", rig.gcp.project);
+    let listed = rig.sees(VERSION, "list", json!({ "parent": name }));
+    assert_eq!(listed["versions"].as_array().map(Vec::len), Some(1), "{listed}");
+    let made = rig.sees("secretmanager.v1.projects.secrets", "get", json!({ "name": name }));
+    let replica = &made["replication"]["userManaged"]["replicas"][0];
+    assert_eq!(
+        (&replica["location"], &replica["customerManagedEncryption"]["kmsKeyName"]),
+        (&json!("europe-west4"), &json!("projects/p/locations/europe-west4/keyRings/r/cryptoKeys/k")),
+        "{made}"
+    );
+    rig.down();
+}
+
+#[test]
 fn a_registry_goes_with_images_in_it_only_where_that_is_said() {
     let resources = |more: &str| {
         format!(
@@ -317,6 +373,11 @@ fn what_google_can_not_do_is_told_before_anything_is_made() {
         (
             "  x: { kind: budget, amount_usd: 5, only_tagged: { a: b, c: d }, options: { gcp: { billing_account: 01ABCD-234567-89EFAB } } }\n",
             "counts what bears one label",
+        ),
+        ("  x: { kind: secret, name: acme/hf, value: a }\n", "letters, digits"),
+        (
+            "  x: { kind: secretmanager.v1.projects.secrets.versions, properties: { secret: hf, value: a } }\n",
+            "projects/PROJECT/secrets/NAME",
         ),
         ("  x: { kind: endpoint, image: i, health: { start_timeout: 6m } }\n", "4 minutes at most"),
         ("  x: { kind: endpoint, image: i, health: { timeout: 10s } }\n", "less than `health.interval`"),

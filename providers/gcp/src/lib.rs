@@ -17,6 +17,7 @@ mod native;
 pub mod permissions;
 mod provider;
 mod settings;
+mod version;
 
 pub use native::manageable;
 pub use provider::GcpProvider;

@@ -5,7 +5,7 @@ use trueup_parts::permissions::{Permissions, parts_table, table};
 use crate::composed;
 
 /// All of them, in the order of their kinds.
-pub const PERMISSIONS: [Permissions; 6] = [
+pub const PERMISSIONS: [Permissions; 7] = [
     Permissions {
         kind: "artifact",
         look: &["storage.objects.get", "storage.objects.list"],
@@ -72,6 +72,12 @@ pub const PERMISSIONS: [Permissions; 6] = [
             "artifactregistry.versions.delete",
         ],
         fields: &[],
+    },
+    Permissions {
+        kind: "secretmanager.v1.projects.secrets.versions",
+        look: &["secretmanager.versions.get"],
+        change: &["secretmanager.versions.add", "secretmanager.versions.destroy"],
+        fields: &[("so that a lost reply leaves no second value", &["secretmanager.versions.access"])],
     },
     Permissions {
         kind: "any native kind",

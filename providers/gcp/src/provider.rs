@@ -23,6 +23,7 @@ use crate::image::Repos;
 use crate::instance::{self, Machines};
 use crate::native::{self, Archive};
 use crate::settings::{self, Settings};
+use crate::version::{self, Versions};
 
 /// The provider `gcp`.
 #[derive(Debug)]
@@ -49,6 +50,9 @@ impl GcpProvider {
     async fn manager(&self, kind: &KindName, clients: &Arc<Clients>) -> Result<Arc<dyn Manager>, ProviderError> {
         if kind.as_str() == binding::KIND {
             return Ok(Arc::new(Bindings::new(clients.clone())));
+        }
+        if kind.as_str() == version::KIND {
+            return Ok(Arc::new(Versions::new(clients.clone())));
         }
         if native::is_native(kind.as_str()) {
             let of = self.archive.get(std::future::ready(Ok(clients.clone())), kind.as_str()).await?;
@@ -127,6 +131,9 @@ impl Provider for GcpProvider {
     async fn describe(&self, kind: &KindName) -> Result<Option<Native>, ProviderError> {
         if kind.as_str() == binding::KIND {
             return Ok(Some(binding::described()));
+        }
+        if kind.as_str() == version::KIND {
+            return Ok(Some(version::described()));
         }
         if !native::is_native(kind.as_str()) {
             return Ok(None);

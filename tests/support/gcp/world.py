@@ -7,6 +7,7 @@ import threading
 from apis import Refused, invalid, is_output
 from compute import Compute
 from registry import Registry
+from vault import Secrets
 
 # Names that stand in what is sent, by the words of their APIs' references.
 LAST = {
@@ -39,7 +40,7 @@ class World:
         self.lock = threading.RLock()
         # What the next work fails with, one entry each; none for what does not fail.
         self.failures = []
-        self.compute, self.registry = Compute(self), Registry(self)
+        self.compute, self.registry, self.secrets = Compute(self), Registry(self), Secrets(self)
 
     def host_path(self, api, path):
         return f"{api.said['rootUrl'].split('//')[1].rstrip('/')}/{path}"
@@ -49,7 +50,8 @@ class World:
     def carry_out(self, collection, method, values, path, query, body):
         with self.lock:
             name = method.name
-            own = self.compute.own(collection, method) or self.registry.own(collection, method)
+            rooms = (self.compute, self.registry, self.secrets)
+            own = next((own for room in rooms if (own := room.own(collection, method))), None)
             if own:
                 return own(collection, method, path, query, body or {})
             if name in ("create", "insert"):
@@ -336,8 +338,8 @@ class World:
         key = self.host_path(collection.api, path)
         self.there(collection, path)
         below = [other for other in self.things if other.startswith(key + "/")]
-        if collection.api.said["name"] == "artifactregistry":
-            # A repository takes all with it that is in it.
+        if collection.api.said["name"] in ("artifactregistry", "secretmanager"):
+            # A repository takes all with it that is in it, and a secret all its values.
             for other in below:
                 del self.things[other]
             below = []

@@ -52,6 +52,8 @@ const MEANINGS: &[Meaning] = &[
     meaning("push", REPOSITORY, "roles/artifactregistry.writer", OF_REGISTRY),
     meaning("read", SECRET, "roles/secretmanager.secretAccessor", OF_SECRETS),
     meaning("write", SECRET, "roles/secretmanager.secretVersionAdder", OF_SECRETS),
+    meaning("read", "secret", "roles/secretmanager.secretAccessor", OF_SECRETS),
+    meaning("write", "secret", "roles/secretmanager.secretVersionAdder", OF_SECRETS),
     meaning("call", SERVICE, "roles/run.invoker", OF_RUN),
 ];
 

@@ -8,6 +8,7 @@ mod grants;
 mod identity;
 mod registry;
 mod schedule;
+mod secret;
 
 use sha2::{Digest, Sha256};
 use trueup_engine::compose::{Composed, Composition, Wanted};
@@ -19,13 +20,14 @@ use trueup_state::{KindName, Scope};
 use crate::labels;
 
 /// The kinds that are composed.
-pub(crate) const KINDS: [&str; 6] = [
+pub(crate) const KINDS: [&str; 7] = [
     kinds::Alert::NAME,
     kinds::Budget::NAME,
     kinds::Endpoint::NAME,
     kinds::Identity::NAME,
     kinds::Registry::NAME,
     kinds::Schedule::NAME,
+    kinds::Secret::NAME,
 ];
 
 fn recipe(kind: &str) -> Option<Recipe> {
@@ -77,6 +79,14 @@ fn recipe(kind: &str) -> Option<Recipe> {
             shape: &["starts"],
             whole: &["enabled"],
             compose: schedule::compose,
+        },
+        kinds::Secret::NAME => Recipe {
+            schema: kinds::Secret::schema(),
+            parts: &secret::PARTS,
+            options: &secret::OPTIONS,
+            shape: &["value", "encryption"],
+            whole: &["options.gcp.replicas"],
+            compose: secret::compose,
         },
         _ => return None,
     })
