@@ -247,10 +247,7 @@ fn a_bucket_whose_making_broke_off_is_opened_by_who_comes_next() {
     running.wait();
     rig.gcp.behaves();
     rig.up();
-    assert_eq!(
-        rig.policy(&rig.name()),
-        json!([{ "role": "roles/storage.objectViewer", "members": ["allUsers"] }])
-    );
+    assert_eq!(rig.policy(&rig.name()), json!([{ "role": "roles/storage.objectViewer", "members": ["allUsers"] }]));
     rig.down();
 }
 

@@ -37,7 +37,16 @@ fn image(layout: &Path, words: &str, size: usize, architecture: &str) -> Json {
 
 /// Writes a layout of one image, or of one index.
 fn layout(rig: &Rig, manifest: impl Fn(&Path) -> Json) {
-    let at = rig.place.path("image");
+    layout_at(rig, "image", manifest);
+}
+
+/// The same, of one small image at a path.
+pub(crate) fn small_layout(rig: &Rig, path: &str) {
+    layout_at(rig, path, |at| image(at, "small", 1000, "amd64"));
+}
+
+fn layout_at(rig: &Rig, path: &str, manifest: impl Fn(&Path) -> Json) {
+    let at = rig.place.path(path);
     let _ = fs::remove_dir_all(&at);
     fs::create_dir_all(&at).unwrap();
     let manifest = manifest(&at);
@@ -140,7 +149,8 @@ fn a_tag_that_is_another_images_is_refused_and_what_others_tagged_stays() {
     assert_eq!(images(&rig), before);
     // Two images of one digest: the tag of one goes, and the other's stays.
     small(&rig, "first");
-    let same = "  same: { kind: image, registry: \"{{ images }}\", name: chat, from: { oci_layout: ./image }, tag: [same] }\n";
+    let same =
+        "  same: { kind: image, registry: \"{{ images }}\", name: chat, from: { oci_layout: ./image }, tag: [same] }\n";
     rig.write(&(registry("", ", tag: [v1]") + same));
     rig.up();
     rig.write(&registry("", ", tag: [v1]"));

@@ -19,6 +19,7 @@ mod python;
 mod rig;
 #[path = "../support/script.rs"]
 mod script;
+mod serving;
 #[path = "../e2e/support.rs"]
 #[allow(dead_code, reason = "each test program uses some of it")]
 mod support;

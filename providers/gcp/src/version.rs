@@ -58,7 +58,8 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::of::<Spec, Attributes
 /// What is known of the kind without making anything of it.
 pub(crate) fn described() -> Native {
     Native {
-        description: "One value of a secret, the newest. A change adds the next, and destroys the one before it.".to_owned(),
+        description: "One value of a secret, the newest. A change adds the next, and destroys the one before it."
+            .to_owned(),
         spec: SCHEMA.spec.clone(),
         attributes: SCHEMA.attributes.clone(),
         is_updatable: false,
@@ -79,7 +80,8 @@ fn call<'a>(doing: &'a str, method: Method, at: &str) -> Call<'a> {
 
 /// A path apart: the secret's, and the number.
 fn apart(id: &str) -> Option<(&str, &str)> {
-    id.split_once("/versions/").filter(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    id.split_once("/versions/")
+        .filter(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The number of a version, as Google shows it: by the project's own number, which a blueprint does not say.
@@ -194,7 +196,10 @@ impl Manager for Versions {
 
     async fn delete(&self, request: &Request) -> Result<Progress, ProviderError> {
         let Some(id) = &request.id else { return Ok(Progress::Done(None)) };
-        let destroy = Call { body: Some(json!({})), ..call("destroy the secret's value", Method::POST, &format!("{id}:destroy")) };
+        let destroy = Call {
+            body: Some(json!({})),
+            ..call("destroy the secret's value", Method::POST, &format!("{id}:destroy"))
+        };
         match self.clients.send(&destroy).await {
             // One that is destroyed can't be so again.
             Err(error) if !matches!(error.class, Class::NotFound | Class::Conflict) => Err(error),

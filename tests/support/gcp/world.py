@@ -83,8 +83,10 @@ class World:
         return "peration" in collection.way[-1]
 
     def there(self, collection, path):
-        found = self.things.get(self.host_path(collection.api, path))
+        key = self.host_path(collection.api, path)
+        found = self.things.get(key)
         if found is None or not found["shown"]:
+            self.goes_on(key)
             raise Refused(404, "NOT_FOUND", f"The resource '{path}' was not found", "notFound")
         return found
 
@@ -101,6 +103,7 @@ class World:
         key = self.host_path(api, target)
         self.parents(collection, target)
         if key in self.things:
+            self.goes_on(key)
             raise Refused(409, "ALREADY_EXISTS", f"The resource '{target}' already exists", "alreadyExists")
         self.fill(collection, thing, target)
         failure = self.compute.completes(collection, thing, target)
@@ -171,6 +174,8 @@ class World:
         if "registryUri" in fields:
             parts = named.split("/")
             thing["registryUri"] = f"{parts[3]}-docker.pkg.dev/{parts[1]}/{parts[5]}"
+        if collection.api.said["name"] == "run" and collection.way[-1] == "services":
+            thing["uri"] = f"https://{named.split('/')[5]}-1234567890.{named.split('/')[3]}.run.app"
         if "name" in fields:
             thing["name"] = target.split("/")[-1] if collection.style == "" else named
         said = {
@@ -227,10 +232,20 @@ class World:
         found = self.works.get(self.host_path(api, path))
         if found is None:
             raise Refused(404, "NOT_FOUND", f"The operation '{path}' was not found", "notFound")
+        self.advance(found)
+        return dict(found["body"])
+
+    def goes_on(self, key):
+        """Work on a thing goes on also where nobody asks after it but looks for the thing."""
+        for found in self.works.values():
+            if found["key"] == key:
+                self.advance(found)
+
+    def advance(self, found):
         found["left"] -= 1
         body = found["body"]
         if found["left"] > 0 or body.get("done") or body.get("status") == "DONE":
-            return dict(body)
+            return
         failed = found["failure"]
         self.compute.settled(found["key"], found["what"], failed)
         if failed:
@@ -249,7 +264,6 @@ class World:
             if failed:
                 body["error"] = {"errors": [{"code": failed, "message": failed}]}
                 body["httpErrorStatusCode"] = 503
-        return dict(body)
 
     # -- the rest
 

@@ -1,8 +1,9 @@
 //! `alert`: a policy of Cloud Monitoring with one condition, and a channel for each address.
 
 use trueup_engine::compose::{Composition, Wanted};
+use trueup_engine::diagnostic::with_article;
 use trueup_engine::schema::Problem;
-use trueup_parts::{Known, Native, attributes, field, is_said};
+use trueup_parts::{Known, Native, Whole, attributes, changed, field, is_said};
 use trueup_state::{FieldPath, Value};
 
 use super::channels;
@@ -39,10 +40,13 @@ pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
         seconds.zip(count(field(wanted, "periods"))).map(|(seconds, periods)| seconds * (periods - 1).max(0));
     let is_told_of_gaps = field(wanted, "no_data").revealed().as_str() == Some("alert");
     if is_told_of_gaps && duration.is_some_and(|duration| duration < LEAST_GAP) {
-        problems.push(at("no_data", "Cloud Monitoring alerts of missing data where `periods` is 2 or more, a minute in all"));
+        problems.push(at(
+            "no_data",
+            "Cloud Monitoring alerts of missing data where `periods` is 2 or more, a minute in all",
+        ));
     }
-    let filter = filter(wanted).map_err(|problem| problems.push(problem)).ok();
-    let (Some(filter), true) = (filter, problems.is_empty()) else { return Err(problems) };
+    let watched = watched(wanted).map_err(|problem| problems.push(problem)).ok();
+    let (Some(watched), true) = (watched, problems.is_empty()) else { return Err(problems) };
     let channels = channels::of(wanted);
     let name = field(wanted, "name").revealed().as_str().map_or_else(|| wanted.address.to_string(), str::to_owned);
     let span = |seconds: Option<i64>| seconds.map_or(Value::Unknown, |seconds| format!("{seconds}s").into());
@@ -51,25 +55,21 @@ pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
         .with("combiner", "OR")
         .with("conditions", Value::List(vec![Value::Map([].into())]))
         .with("conditions[0].displayName", name.as_str())
-        .from(&format!("{CONDITION}.filter"), "watch", filter)
+        .from(&format!("{CONDITION}.filter"), "watch", watched.filter)
         .from(&format!("{CONDITION}.comparison"), "comparison", comparison)
         .taking(&format!("{CONDITION}.thresholdValue"), "threshold")
         .from(&format!("{CONDITION}.duration"), "periods", span(duration))
         .from(&format!("{CONDITION}.aggregations"), "period", Value::List(vec![Value::Map([].into())]))
         .from(&format!("{CONDITION}.aggregations[0].alignmentPeriod"), "period", span(seconds))
-        .from(
-            &format!("{CONDITION}.aggregations[0].perSeriesAligner"),
-            "statistic",
-            aligner(field(wanted, "statistic")),
-        )
+        .from(&format!("{CONDITION}.aggregations[0].perSeriesAligner"), "statistic", watched.statistic)
         .tagged();
+    if watched.is_summed {
+        policy = policy.with(&format!("{CONDITION}.aggregations[0].crossSeriesReducer"), "REDUCE_SUM");
+    }
     // Only what holds for a while has to say what a gap in it is (monitoring.v3, `MetricThreshold`).
     if duration.is_none_or(|duration| duration >= LEAST_GAP) {
-        policy = policy.from(
-            &format!("{CONDITION}.evaluationMissingData"),
-            "no_data",
-            missing(field(wanted, "no_data")),
-        );
+        policy =
+            policy.from(&format!("{CONDITION}.evaluationMissingData"), "no_data", missing(field(wanted, "no_data")));
     }
     policy = channels::told(policy, "notificationChannels", &channels);
     let mut parts = channels::parts(wanted, &channels);
@@ -77,25 +77,105 @@ pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
     Ok(Composition { parts, attributes: attributes(KNOWN) })
 }
 
-/// What is watched, in the words of a filter.
-fn filter(wanted: &Wanted<'_>) -> Result<Value, Problem> {
+/// What is measured of endpoints and of queues: the kind, what a metric is of there and how that is told by its name, the metric, of which
+/// of its labels, and what several measurements come to where nobody says. By Google's *metrics list*.
+struct Measure {
+    word: &'static str,
+    kind: &'static str,
+    of: (&'static str, &'static str),
+    metric: &'static str,
+    label: Option<(&'static str, &'static str)>,
+    statistic: &'static str,
+}
+
+const OF_SERVICES: (&str, &str) = ("cloud_run_revision", "service_name");
+const REQUESTS: &str = "run.googleapis.com/request_count";
+const MEASURES: [Measure; 4] = [
+    Measure {
+        word: "errors",
+        kind: "endpoint",
+        of: OF_SERVICES,
+        metric: REQUESTS,
+        label: Some(("response_code_class", "5xx")),
+        statistic: "sum",
+    },
+    Measure {
+        word: "latency",
+        kind: "endpoint",
+        of: OF_SERVICES,
+        metric: "run.googleapis.com/request_latencies",
+        label: None,
+        statistic: "p95",
+    },
+    Measure { word: "calls", kind: "endpoint", of: OF_SERVICES, metric: REQUESTS, label: None, statistic: "sum" },
+    Measure {
+        word: "waiting",
+        kind: "pubsub.v1.projects.subscriptions",
+        of: ("pubsub_subscription", "subscription_id"),
+        metric: "pubsub.googleapis.com/subscription/num_undelivered_messages",
+        label: None,
+        statistic: "maximum",
+    },
+];
+
+/// What is watched: the words of a filter, and what several measurements come to.
+struct Watched {
+    filter: Value,
+    statistic: Value,
+    /// Whether what several sources measured is one sum.
+    is_summed: bool,
+}
+
+fn watched(wanted: &Wanted<'_>) -> Result<Watched, Problem> {
+    let said = field(wanted, "statistic");
     let metric = field(wanted, "watch.metric");
-    if !is_said(metric) {
-        let message = "at Google a metric is watched: `metric: { namespace: RESOURCE_TYPE, name: METRIC_TYPE }`";
-        return Err(Problem::new(FieldPath::parse("watch"), message));
+    if is_said(metric) {
+        return Ok(Watched { filter: in_own_words(metric), statistic: aligner(said), is_summed: false });
     }
+    let (word, of) = MEASURES
+        .iter()
+        .map(|measure| (measure.word, field(wanted, &format!("watch.{}", measure.word))))
+        .find(|(_, of)| is_said(of))
+        .unwrap_or(("metric", metric));
+    let (at, whole) = (format!("watch.{word}"), Whole::of(of));
+    if let Some(problem) = whole.foreign(wanted, &at, "watch") {
+        return Err(problem);
+    }
+    let Some(kind) = whole.kind else {
+        let message = "what is watched has to be known when a plan is made: it decides what is measured of it";
+        return Err(Problem::new(FieldPath::parse(&at), message));
+    };
+    let Some(measure) = MEASURES.iter().find(|measure| measure.word == word && measure.kind == kind) else {
+        let message = format!("at Google `{word}` is not measured of {}", with_article(kind));
+        return Err(Problem::new(FieldPath::parse(&at), message));
+    };
+    let filter = changed(&whole.attribute("resource_id"), |id| {
+        let name = id.rsplit('/').next().unwrap_or_default();
+        let label = measure.label.map(|(name, value)| format!(" AND metric.labels.{name} = {}", quoted(value)));
+        let of = format!(" AND resource.labels.{} = {}", measure.of.1, quoted(name));
+        format!("{}{of}{}", source(measure.metric, measure.of.0), label.unwrap_or_default())
+    });
+    let statistic = if is_said(said) { aligner(said) } else { aligner(&measure.statistic.into()) };
+    Ok(Watched { filter, statistic, is_summed: measure.statistic == "sum" })
+}
+
+/// A metric in Google's own words.
+fn in_own_words(metric: &Value) -> Value {
     if metric.has_unknown() {
-        return Ok(Value::Unknown);
+        return Value::Unknown;
     }
     let text = |name: &str| metric.get(name).and_then(|text| text.revealed().as_str()).unwrap_or_default();
-    let mut filter =
-        format!("metric.type = {} AND resource.type = {}", quoted(text("name")), quoted(text("namespace")));
+    let mut filter = source(text("name"), text("namespace"));
     let dimensions = metric.get("dimensions").and_then(|all| all.revealed().as_map());
     for (name, value) in dimensions.into_iter().flatten() {
         let value = value.revealed().as_str().unwrap_or_default();
         filter.push_str(&format!(" AND resource.labels.{name} = {}", quoted(value)));
     }
-    Ok(filter.into())
+    filter.into()
+}
+
+fn source(metric: &str, of: &str) -> String {
+    format!("metric.type = {} AND resource.type = {}", quoted(metric), quoted(of))
 }
 
 fn quoted(text: &str) -> String {

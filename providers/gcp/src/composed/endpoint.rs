@@ -104,7 +104,10 @@ fn problems(wanted: &Wanted<'_>) -> Vec<Problem> {
         refuse("health.start_timeout", "Cloud Run waits for 4 minutes at most");
     }
     if secs("health.timeout").zip(secs("health.interval")).is_some_and(|(timeout, interval)| timeout >= interval) {
-        refuse("health.timeout", "at Cloud Run an answer takes less than `health.interval`, after which it is asked again");
+        refuse(
+            "health.timeout",
+            "at Cloud Run an answer takes less than `health.interval`, after which it is asked again",
+        );
     }
     if text("health.stop_timeout").is_some_and(|span| span.parse::<Span>() != "10s".parse()) {
         refuse("health.stop_timeout", "a replica of Cloud Run has 10 seconds");

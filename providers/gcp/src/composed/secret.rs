@@ -20,9 +20,11 @@ pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
         let message = "at Google the name of a secret has letters, digits, `-` and `_`";
         return Err(vec![Problem::new(FieldPath::parse("name"), message)]);
     }
-    let mut secret = Native::new(wanted, "secret", SECRET)
-        .beside("name", "name")
-        .from("replication", "encryption", replication(wanted));
+    let mut secret = Native::new(wanted, "secret", SECRET).beside("name", "name").from(
+        "replication",
+        "encryption",
+        replication(wanted),
+    );
     if is_said(field(wanted, "description")) {
         secret = secret.taking("annotations.description", "description");
     }

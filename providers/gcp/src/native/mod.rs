@@ -24,9 +24,7 @@ use http::Method;
 use serde_json::{Map as Object, Value as Json};
 use trueup_engine::missing::Missing;
 use trueup_engine::naming::{NameRule, TAG_TOKEN};
-use trueup_engine::provider::{
-    Api, By, Found, Identity, Manager, Observed, Progress, ProviderError, RetrySafety, Target,
-};
+use trueup_engine::provider::{Api, Found, Identity, Manager, Observed, Progress, ProviderError, RetrySafety, Target};
 use trueup_engine::schema::{Effect, Problem, Schema};
 use trueup_state::map::Map;
 use trueup_state::{Class, Clock, FieldPath, Handle, Request, Value, codec};
@@ -240,6 +238,13 @@ impl Natives {
         let first = answer.get(what).and_then(|all| all.as_array()?.first()?.get("name")?.as_str());
         let message = |first: &str| format!("{what} are in it that would go with it: `{first}`");
         Ok(first.map(|first| Problem::new(FieldPath::parse(schema::FORCE), message(first))))
+    }
+
+    /// Whether a name is all that says whose a thing is: it has no labels, and a name that was made up for this resource of this stack, which
+    /// nobody else has. So where its reply was lost, making it again finds it.
+    fn is_ours_by_name(&self, spec: &Value) -> bool {
+        let is_made_up = spec.get("name").is_none_or(|name| matches!(name.revealed(), Value::Null));
+        self.of.collection.is_named() && self.of.collection.labels.is_none() && is_made_up
     }
 
     /// The labels on a thing.
@@ -483,18 +488,6 @@ impl Manager for Natives {
         Ok(self.look_at(targets).await)
     }
 
-    async fn obstacles(&self, targets: &[Target<'_>]) -> Vec<Option<Problem>> {
-        let mut obstacles = Vec::with_capacity(targets.len());
-        for target in targets {
-            obstacles.push(match (target.by, target.sent) {
-                // What can't be told here is told by the delete.
-                (By::Id(id), Some(sent)) => self.obstacle(id, sent).await.unwrap_or_default(),
-                _ => None,
-            });
-        }
-        obstacles
-    }
-
     async fn create(&self, request: &Request) -> Result<Progress, ProviderError> {
         let (doing, of) = (format!("create {}", self.name()), &self.of.collection);
         let invalid = |why: String| ProviderError::new(Class::Invalid { field: None }, format!("{doing}: {why}"));
@@ -506,7 +499,13 @@ impl Manager for Natives {
         let (query, body) = self.made_of(request, &place)?;
         let path = self.path(&of.create.path, &place)?;
         let call = self.call(&doing, verb(&of.create.method), path, query, Some(body));
-        let answer = self.clients.send(&call).await?;
+        let answer = match (self.clients.send(&call).await, &id) {
+            (Err(error), Some(id)) if error.class == Class::AlreadyExists && self.is_ours_by_name(&request.spec) => {
+                let found = self.look(id).await?.ok_or(error)?;
+                return Ok(Progress::Done(Some(Box::new(found))));
+            }
+            (answer, _) => answer?,
+        };
         let work = Work { verb: "create".to_owned(), id, at: None, since: 0 };
         self.after(&doing, request, work, &answer).await
     }

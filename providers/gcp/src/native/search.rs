@@ -84,6 +84,8 @@ impl Natives {
     async fn look_at_one(&self, target: &Target<'_>, listed: &BTreeMap<String, Found>) -> Observation {
         let id = match target.by {
             By::Id(id) => Some(id.to_owned()),
+            // What it is shows when it is made again.
+            By::Name(_) if target.sent.is_some_and(|sent| self.is_ours_by_name(sent)) => None,
             By::Name(name) if self.of.collection.is_named() => {
                 self.id_of(name, target.sent.unwrap_or(&Value::Null)).ok()
             }
