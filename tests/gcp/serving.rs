@@ -41,6 +41,9 @@ fn environment(rig: &Rig) -> Vec<(String, String)> {
         ("TRUEUP_VAR_billing_account", "01ABCD-234567-89EFAB"),
         ("TRUEUP_VAR_token", TOKEN),
     ];
+    let blueprint = fs::read_to_string(rig.place.path("blueprint.yaml")).unwrap();
+    let is_asked = |name: &str| blueprint.contains(&format!("\n  {}: {{ type", name.trim_start_matches("TRUEUP_VAR_")));
+    let said = said.into_iter().filter(|(name, _)| is_asked(name));
     let said = said.map(|(name, value)| (name.to_owned(), value.to_owned()));
     rig.gcp.environment().into_iter().chain(said).collect()
 }
