@@ -82,7 +82,7 @@ fn a_cloud_is_begun_with_or_what_builds_it_in_is_said() {
     let ran = place.run(&["init", "gcp", "--provider", "gcp"]).exits(0);
     if cfg!(feature = "gcp") {
         ran.says_not("not built into this program");
-        place.run(&validate).exits(0).says("3 resources");
+        place.run(&validate).exits(0).says("4 resources");
     } else {
         ran.says("Build it in: cargo install --path . --features gcp");
         place.run(&validate).exits(1).complains("is not built into this program");
