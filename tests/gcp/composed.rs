@@ -49,8 +49,8 @@ fn an_identity_may_do_what_is_said_and_others_grants_stay() {
         json!({ "name": format!("projects/{}/serviceAccounts/{email}", rig.gcp.project) }),
     );
     assert_eq!(account["email"], email, "{account}");
-    assert_eq!(members(&rig.bucket_policy(), "roles/storage.objectViewer"), [member.clone()]);
-    assert_eq!(members(&rig.topic_policy("events"), "roles/pubsub.publisher"), [member.clone()]);
+    assert_eq!(members(&rig.bucket_policy(), "roles/storage.objectViewer"), std::slice::from_ref(&member));
+    assert_eq!(members(&rig.topic_policy("events"), "roles/pubsub.publisher"), std::slice::from_ref(&member));
     let shown = rig.run(&["state", "show", "runner", "--json"]).exits(0).json();
     assert_eq!(shown["current"]["attributes"]["name"], email, "{shown}");
     // Somebody lets another one in, and takes ours out.

@@ -187,8 +187,8 @@ fn the_portable_part_of_what_runs_on_aws_runs_here_with_other_providers() {
     let Some(rig) = rig_of("aws-llm-serving.yaml") else { return };
     // A queue of AWS's own, what sends to it, and a budget, which Google has for an account that it is told.
     let text = without(&fs::read_to_string(rig.place.path("blueprint.yaml")).unwrap(), &["events", "nightly", "spend"]);
-    let text: String =
-        text.lines().filter(|line| !line.contains("{{ events")).map(|line| format!("{line}\n")).collect();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.contains("{{ events")).collect();
+    let text = lines.join("\n");
     let other = |line: &str| match line.trim_start() {
         line if line.starts_with("aws: {") => format!("  gcp: {}", rig.gcp.settings()),
         line if line.starts_with("aws.elsewhere: {") => {
