@@ -1,62 +1,19 @@
 //! Images, pushed to a registry by the OCI distribution API; what is there is what ECR's own API says to boto3.
 
-use std::fs;
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
-use sha2::{Digest, Sha256};
 
 use crate::aws::proxy::Fault;
+use crate::layout::{broken, image, index, layout_at};
 use crate::natives::{all, only};
 use crate::rig::Rig;
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const REPOSITORY: &str = "AWS::ECR::Repository";
-
-fn digest(content: &[u8]) -> String {
-    format!("sha256:{}", hex::encode(Sha256::digest(content)))
-}
-
-fn blob(layout: &Path, media_type: &str, content: &[u8]) -> Json {
-    let digest = digest(content);
-    fs::create_dir_all(layout.join("blobs/sha256")).unwrap();
-    fs::write(layout.join("blobs/sha256").join(digest.trim_start_matches("sha256:")), content).unwrap();
-    json!({ "mediaType": media_type, "digest": digest, "size": content.len() })
-}
-
-/// An image of one small layer and one of so many bytes: what describes it.
-fn image(layout: &Path, words: &str, size: usize, architecture: &str) -> Json {
-    let large: Vec<u8> = (0..size).map(|n| u8::try_from(n % 251).unwrap()).collect();
-    let layers = [words.as_bytes().to_vec(), large];
-    let diff_ids: Vec<String> = layers.iter().map(|layer| digest(layer)).collect();
-    let config =
-        json!({ "os": "linux", "architecture": architecture, "rootfs": { "type": "layers", "diff_ids": diff_ids } });
-    let config = blob(layout, "application/vnd.oci.image.config.v1+json", config.to_string().as_bytes());
-    let layers = layers.map(|layer| blob(layout, "application/vnd.oci.image.layer.v1.tar", &layer));
-    let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers });
-    let mut manifest = blob(layout, MANIFEST, manifest.to_string().as_bytes());
-    manifest["platform"] = json!({ "os": "linux", "architecture": architecture });
-    manifest
-}
 
 /// Writes a layout of one image.
 fn layout(rig: &Rig, manifest: impl Fn(&Path) -> Json) {
-    layout_at(rig, "image", manifest);
-}
-
-/// The same, of one small image at a path.
-pub(crate) fn small_layout(rig: &Rig, path: &str) {
-    layout_at(rig, path, |at| image(at, "small", 1000, "amd64"));
-}
-
-fn layout_at(rig: &Rig, path: &str, manifest: impl Fn(&Path) -> Json) {
-    let at = rig.place.path(path);
-    let _ = fs::remove_dir_all(&at);
-    fs::create_dir_all(&at).unwrap();
-    let manifest = manifest(&at);
-    fs::write(at.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
-    fs::write(at.join("index.json"), json!({ "schemaVersion": 2, "manifests": [manifest] }).to_string()).unwrap();
+    layout_at(&rig.place, "image", manifest);
 }
 
 fn text(tag: &str) -> String {
@@ -137,11 +94,7 @@ fn a_large_layer_goes_in_pieces_and_lost_replies_send_nothing_twice() {
 #[test]
 fn an_image_for_several_platforms_goes_whole_and_leaves_none_behind() {
     let Some(rig) = Rig::with(&text(", tag: [v1]")) else { return };
-    layout(&rig, |at| {
-        let manifests = [image(at, "a", 100, "amd64"), image(at, "b", 100, "arm64")];
-        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
-        blob(at, INDEX, index.to_string().as_bytes())
-    });
+    layout(&rig, index);
     rig.up();
     assert_eq!(images(&rig).len(), 3);
     rig.place.edit("tag: [v1]", "tag: [v1], platform: linux/arm64");
@@ -218,13 +171,7 @@ fn what_can_not_be_sent_is_told() {
     rig.run(&["apply", "--yes"]).exits(3).says("no image for linux/s390x");
     // A blob that is not what it is called never becomes an image.
     rig.write(&text(""));
-    let manifest = |at: &Path| {
-        let manifest = image(at, "first", 100, "amd64");
-        let layer = at.join("blobs/sha256").join(digest(b"first").trim_start_matches("sha256:"));
-        fs::write(layer, "fir5t").unwrap();
-        manifest
-    };
-    layout(&rig, manifest);
+    layout(&rig, broken);
     rig.run(&["apply", "--yes"]).exits(3).says("DIGEST_INVALID");
     assert_eq!(images(&rig).len(), 0);
 }

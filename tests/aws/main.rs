@@ -18,6 +18,8 @@ mod instances;
 mod instances_beside;
 mod instances_faults;
 mod instances_look;
+#[path = "../support/layout.rs"]
+mod layout;
 mod natives;
 mod natives_adopt;
 mod natives_all;

@@ -99,7 +99,7 @@ fn what_goes_with_its_artifact_is_in_nobodys_way_but_its_versions_stay() {
 #[test]
 fn a_registry_that_changes_takes_no_image_along() {
     let Some(rig) = Rig::with("") else { return };
-    crate::images::small_layout(&rig, "chat");
+    crate::layout::small_layout(&rig.place, "chat");
     let text = |keep: u32| {
         format!(
             "  r: {{ kind: registry, retention: {{ keep_last: {keep} }}, force_destroy: true }}\n  \

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use crate::aws::REGION;
 use crate::aws::proxy::Fault;
 use crate::fleet::machines_in;
-use crate::images::small_layout;
+use crate::layout::small_layout;
 use crate::natives::{all, all_under, by_hand, by_hand_at, only, read};
 use crate::rig::Rig;
 use crate::support::{Ran, eventually};
@@ -45,7 +45,7 @@ fn rig() -> Option<Rig> {
         let text = fs::read_to_string(blueprints.join("models/house-prices").join(file)).unwrap();
         rig.place.write(&format!("models/house-prices/{file}"), &text);
     }
-    small_layout(&rig, "images/chat");
+    small_layout(&rig.place, "images/chat");
     Some(rig)
 }
 

@@ -1,57 +1,17 @@
 //! Images, pushed to Artifact Registry by the OCI distribution API; what is there is what Google's own client for it sees.
 
-use std::fs;
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
-use sha2::{Digest, Sha256};
 
+use crate::layout::{broken, image, index, layout_at};
 use crate::rig::Rig;
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const IMAGES: &str = "artifactregistry.v1.projects.locations.repositories.dockerImages";
-
-fn digest(content: &[u8]) -> String {
-    format!("sha256:{}", hex::encode(Sha256::digest(content)))
-}
-
-fn blob(layout: &Path, media_type: &str, content: &[u8]) -> Json {
-    let digest = digest(content);
-    fs::create_dir_all(layout.join("blobs/sha256")).unwrap();
-    fs::write(layout.join("blobs/sha256").join(digest.trim_start_matches("sha256:")), content).unwrap();
-    json!({ "mediaType": media_type, "digest": digest, "size": content.len() })
-}
-
-/// An image of one layer, of some words and so many bytes: what describes it.
-fn image(layout: &Path, words: &str, size: usize, architecture: &str) -> Json {
-    let layer = [words.as_bytes().to_vec(), vec![7; size]].concat();
-    let config = json!({ "os": "linux", "architecture": architecture, "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] } });
-    let config = blob(layout, "application/vnd.oci.image.config.v1+json", config.to_string().as_bytes());
-    let layers = [blob(layout, "application/vnd.oci.image.layer.v1.tar", &layer)];
-    let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers });
-    let mut manifest = blob(layout, MANIFEST, manifest.to_string().as_bytes());
-    manifest["platform"] = json!({ "os": "linux", "architecture": architecture });
-    manifest
-}
 
 /// Writes a layout of one image, or of one index.
 fn layout(rig: &Rig, manifest: impl Fn(&Path) -> Json) {
-    layout_at(rig, "image", manifest);
-}
-
-/// The same, of one small image at a path.
-pub(crate) fn small_layout(rig: &Rig, path: &str) {
-    layout_at(rig, path, |at| image(at, "small", 1000, "amd64"));
-}
-
-fn layout_at(rig: &Rig, path: &str, manifest: impl Fn(&Path) -> Json) {
-    let at = rig.place.path(path);
-    let _ = fs::remove_dir_all(&at);
-    fs::create_dir_all(&at).unwrap();
-    let manifest = manifest(&at);
-    fs::write(at.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
-    fs::write(at.join("index.json"), json!({ "schemaVersion": 2, "manifests": [manifest] }).to_string()).unwrap();
+    layout_at(&rig.place, "image", manifest);
 }
 
 fn small(rig: &Rig, words: &str) {
@@ -125,11 +85,7 @@ fn what_is_lost_on_the_way_is_not_sent_twice() {
 #[test]
 fn an_index_goes_with_its_platforms_and_leaves_none_behind() {
     let Some(rig) = Rig::with(&chat(", tag: [v1]")) else { return };
-    layout(&rig, |at| {
-        let manifests = [image(at, "a", 100, "amd64"), image(at, "b", 100, "arm64")];
-        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
-        blob(at, INDEX, index.to_string().as_bytes())
-    });
+    layout(&rig, index);
     rig.up();
     assert_eq!(images(&rig).len(), 3);
     rig.place.edit("tag: [v1]", "tag: [v1], platform: linux/arm64");
@@ -186,13 +142,7 @@ fn what_can_not_be_sent_is_told() {
     rig.run(&["apply", "--yes"]).exits(3).says("no image for linux/s390x");
     // A blob that is not what it is called never becomes an image.
     rig.write(&chat(""));
-    layout(&rig, |at| {
-        let manifest = image(at, "first", 1000, "amd64");
-        let layer = digest(&[b"first".to_vec(), vec![7; 1000]].concat());
-        let other = [b"fir5t".to_vec(), vec![7; 1000]].concat();
-        fs::write(at.join("blobs/sha256").join(layer.trim_start_matches("sha256:")), other).unwrap();
-        manifest
-    });
+    layout(&rig, broken);
     rig.run(&["apply", "--yes"]).exits(3).says("DIGEST_INVALID");
     assert_eq!(images(&rig), []);
 }

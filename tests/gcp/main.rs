@@ -9,6 +9,8 @@ mod composed;
 #[path = "../support/gcp/mod.rs"]
 mod gcp;
 mod images;
+#[path = "../support/layout.rs"]
+mod layout;
 mod machines;
 mod machines_lost;
 mod natives;

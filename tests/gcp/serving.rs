@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 
-use crate::images::small_layout;
+use crate::layout::small_layout;
 use crate::rig::Rig;
 use crate::support::{Ran, eventually};
 
@@ -31,7 +31,7 @@ fn rig_of(blueprint: &str) -> Option<Rig> {
         let text = fs::read_to_string(blueprints.join("models/house-prices").join(file)).unwrap();
         rig.place.write(&format!("models/house-prices/{file}"), &text);
     }
-    small_layout(&rig, "images/chat");
+    small_layout(&rig.place, "images/chat");
     Some(rig)
 }
 
