@@ -152,15 +152,15 @@ fn a_model_whose_runs_are_killed_again_and_again_is_made_once_and_removed_whole(
     let text = fs::read_to_string(rig.place.path("blueprint.yaml")).unwrap();
     let (from, to) = (text.find("  spend:").unwrap(), text.find("  slow:").unwrap());
     rig.place.write("blueprint.yaml", &format!("{}{}", &text[..from], &text[to..]));
-    let kills = [2, 5, 9, 4, 7, 3].into_iter().filter(|after| killed(&rig, &["apply", "--yes"], *after)).count();
-    assert!(kills >= 4, "{kills} runs were killed");
+    let kills = [2, 1, 4, 1, 3, 2, 1, 5].into_iter().filter(|after| killed(&rig, &["apply", "--yes"], *after)).count();
+    assert!(kills >= 3, "{kills} runs were killed");
     run(&rig, &["apply", "--yes"]).exits(0);
     is_level(&rig);
     assert_eq!(machines(&rig).len(), 1);
     service(&rig);
     policy(&rig);
-    let kills = [1, 3, 6].into_iter().filter(|after| killed(&rig, &["destroy", "--yes"], *after)).count();
-    assert!(kills >= 2, "{kills} runs were killed");
+    let kills = [1, 2, 1, 3].into_iter().filter(|after| killed(&rig, &["destroy", "--yes"], *after)).count();
+    assert!(kills >= 1, "{kills} runs were killed");
     run(&rig, &["destroy", "--yes"]).exits(0);
     assert_eq!(rig.gcp.things(), [""; 0]);
 }
