@@ -76,7 +76,7 @@ static SETTINGS: LazyLock<BTreeMap<&str, Schema>> = LazyLock::new(|| {
     let free = json!({ "type": "object", "x-free": true });
     let text = json!({ "type": "string" });
     let cloud = json!({
-        "region": text, "latency": { "anyOf": [text, free] }, "pending": free, "rate_limit": free, "stockouts": free, "quota": free,
+        "region": text, "project": text, "zone": text, "latency": { "anyOf": [text, free] }, "pending": free, "rate_limit": free, "stockouts": free, "quota": free,
         "prices": free, "faults": { "type": "array", "items": free },
     });
     let schema = |spec| Schema::new(1, spec, json!({}), false);
@@ -157,10 +157,16 @@ pub(crate) fn load_from(shelf: Shelf, text: &[u8], inputs: &Inputs) -> Result<Pr
             natives: |name| name.starts_with("AWS::"),
             settings: &SETTINGS["cloud"],
         };
+        let gcp = ProviderEntry {
+            kinds: made.clone(),
+            natives: |name| name.contains(".projects."),
+            settings: &SETTINGS["cloud"],
+        };
         let sim =
             ProviderEntry { kinds: made, natives: |name| name.starts_with("Sim::"), settings: &SETTINGS["cloud"] };
         let planned = BTreeSet::from(["azure".to_owned()]);
-        let providers = BTreeMap::from([("aws".to_owned(), aws), ("local".to_owned(), local), ("sim".to_owned(), sim)]);
+        let providers = [("aws", aws), ("gcp", gcp), ("local", local), ("sim", sim)];
+        let providers = providers.into_iter().map(|(name, entry)| (name.to_owned(), entry)).collect();
         Arc::new(Catalog { kinds, providers, planned, ..Catalog::default() })
     });
     match shelf {
