@@ -2,51 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use trueup_engine::plan::diff::changed_paths;
 use trueup_engine::schema::{Effect, Schema};
-use trueup_state::{FieldPath, Step, Value};
+use trueup_machines::{Change, has_no_keys};
+use trueup_state::{FieldPath, Value};
 
 use super::OPTIONS;
 use super::catalog::{Architecture, EC2};
 
-/// What a change of one field comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Change {
-    /// Nothing of the machine.
-    Nothing,
-    InPlace,
-    Anew,
-}
-
 /// What a change from one spec to another comes to.
 pub(super) fn effect(schema: &Schema, before: &Value, after: &Value) -> Effect {
-    let changed = changed_paths(schema, before, after);
-    if changed.is_empty() {
-        return Effect::None;
-    }
-    let all: Vec<(FieldPath, Change)> =
-        changed.into_iter().map(|path| (path.clone(), change(&path, before, after))).collect();
-    let anew: BTreeSet<FieldPath> =
-        all.iter().filter(|(_, change)| *change == Change::Anew).map(|(path, _)| path.clone()).collect();
-    if !anew.is_empty() {
-        Effect::Replace(anew)
-    } else if all.iter().any(|(_, change)| *change == Change::InPlace) {
-        Effect::InPlace
-    } else {
-        Effect::None
-    }
+    trueup_machines::effect(schema, (before, after), |names| change(names, before, after))
 }
 
-fn change(path: &FieldPath, before: &Value, after: &Value) -> Change {
-    let names: Vec<&str> = path
-        .steps()
-        .iter()
-        .filter_map(|step| match step {
-            Step::Field(name) => Some(name.as_str()),
-            Step::Index(_) => None,
-        })
-        .collect();
-    match names[..] {
+fn change(names: &[&str], before: &Value, after: &Value) -> Change {
+    match *names {
         ["gpu" | "machine_type", ..] => of_type(before, after),
         ["image", ..] if is_same_image(before, after) => Change::Nothing,
         ["disk", "size_gb"] => of_size(before, after),
@@ -130,11 +99,6 @@ fn is_same_image(before: &Value, after: &Value) -> bool {
     let id =
         |spec: &Value| spec.at(&FieldPath::parse("image.id")).and_then(|id| id.revealed().as_str().map(str::to_owned));
     id(after).is_some_and(|after| id(before) == Some(after))
-}
-
-fn has_no_keys(spec: &Value) -> bool {
-    let keys = spec.at(&FieldPath::parse("ssh.public_keys"));
-    keys.is_none_or(|keys| keys.revealed().as_list().is_some_and(<[Value]>::is_empty))
 }
 
 #[cfg(test)]

@@ -1,49 +1,19 @@
 //! What of a machine changes in place, and what needs another one.
 
-use std::collections::BTreeSet;
-
-use trueup_engine::plan::diff::changed_paths;
 use trueup_engine::schema::{Effect, Schema};
-use trueup_state::{FieldPath, Step, Value};
+use trueup_machines::{Change, has_no_keys};
+use trueup_state::Value;
 
 use super::catalog::COMPUTE;
 use super::disk::number;
 
-/// What a change of one field comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Change {
-    /// Nothing of the machine.
-    Nothing,
-    InPlace,
-    Anew,
-}
-
 /// What a change from one spec to another comes to.
 pub(super) fn effect(schema: &Schema, before: &Value, after: &Value) -> Effect {
-    let changed = changed_paths(schema, before, after);
-    let all: Vec<(FieldPath, Change)> =
-        changed.into_iter().map(|path| (path.clone(), change(&path, before, after))).collect();
-    let anew: BTreeSet<FieldPath> =
-        all.iter().filter(|(_, change)| *change == Change::Anew).map(|(path, _)| path.clone()).collect();
-    if !anew.is_empty() {
-        Effect::Replace(anew)
-    } else if all.iter().any(|(_, change)| *change == Change::InPlace) {
-        Effect::InPlace
-    } else {
-        Effect::None
-    }
+    trueup_machines::effect(schema, (before, after), |names| change(names, before, after))
 }
 
-fn change(path: &FieldPath, before: &Value, after: &Value) -> Change {
-    let names: Vec<&str> = path
-        .steps()
-        .iter()
-        .filter_map(|step| match step {
-            Step::Field(name) => Some(name.as_str()),
-            Step::Index(_) => None,
-        })
-        .collect();
-    match names[..] {
+fn change(names: &[&str], before: &Value, after: &Value) -> Change {
+    match *names {
         ["gpu" | "machine_type", ..] => {
             let types = (COMPUTE.machine_type(before), COMPUTE.machine_type(after));
             let is_same = matches!(types, (Some(before), Some(after)) if before == after);
@@ -73,15 +43,12 @@ pub(super) fn size(spec: &Value) -> Option<u32> {
     number(spec, "size_gb")
 }
 
-fn has_no_keys(spec: &Value) -> bool {
-    let keys = spec.at(&FieldPath::parse("ssh.public_keys"));
-    keys.is_none_or(|keys| keys.revealed().as_list().is_some_and(<[Value]>::is_empty))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value as Json, json};
     use trueup_engine::kinds::{GpuInstance, Kind};
+
+    use trueup_state::FieldPath;
 
     use super::*;
 
