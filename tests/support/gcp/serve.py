@@ -5,6 +5,7 @@ Its port is the first line that it prints, and behind it the port of Cloud Stora
 
 import base64
 import json
+import os
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -247,6 +248,8 @@ def main():
     print(server.server_address[1], STORAGE.start(), flush=True)
     for line in sys.stdin:
         print(json.dumps(told(json.loads(line))), flush=True)
+    # Who started this is gone, and needs the key no more.
+    os.remove(sys.argv[1])
 
 
 main()
