@@ -16,6 +16,7 @@ mod machines_lost;
 mod natives;
 mod natives_all;
 mod natives_lost;
+mod networks;
 #[path = "../support/python.rs"]
 mod python;
 mod rig;
@@ -25,3 +26,4 @@ mod serving;
 #[path = "../e2e/support.rs"]
 #[allow(dead_code, reason = "each test program uses some of it")]
 mod support;
+mod volumes;

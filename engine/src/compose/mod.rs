@@ -117,6 +117,9 @@ pub struct Shared {
     pub name: String,
     /// Which one it is: `us-east-1`.
     pub key: String,
+    /// Whether it comes after all that the resource depends on that wants it, as something in a network of the same blueprint does. Its key
+    /// tells that resource from all others.
+    pub follows: bool,
 }
 
 /// What a composed resource that is there already is made of.

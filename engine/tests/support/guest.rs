@@ -43,7 +43,7 @@ fn part(wanted: &Wanted<'_>, name: &str, kind: &str, key: Option<&str>) -> Part 
         name: name.to_owned(),
         kind: kind.into(),
         scope: wanted.scope.clone(),
-        shared: key.map(|key| Shared { name: name.to_owned(), key: key.to_owned() }),
+        shared: key.map(|key| Shared { name: name.to_owned(), key: key.to_owned(), follows: false }),
         after: [].into(),
         create_first: None,
         spec: Value::Map(Map::from([("note".to_owned(), format!("the {name}").into())])),

@@ -95,7 +95,7 @@ pub(crate) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
 }
 
 fn net_of(scope: &Scope) -> Shared {
-    Shared { name: "net".to_owned(), key: region(scope) }
+    Shared { name: "net".to_owned(), key: region(scope), follows: false }
 }
 
 /// From the face to what it reads.

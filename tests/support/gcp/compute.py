@@ -1,6 +1,7 @@
 """Compute Engine's own ways: what its documents don't say of machines, disks, labels and lists of all zones."""
 
 import base64
+import ipaddress
 import re
 
 from apis import Refused, invalid
@@ -8,6 +9,12 @@ from apis import Refused, invalid
 NAME = re.compile(r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")
 # Machine types with GPUs of their own, by the start of their names.
 WITH_GPUS = ("a2-", "a3-", "a4-", "a4x-", "g2-", "g4-")
+# What an update takes, of what takes little.
+UPDATES = {
+    "disks": ("accessMode", "provisionedIops", "provisionedThroughput"),
+    "networks": ("routingConfig", "mtu"),
+    "subnetworks": ("fingerprint", "logConfig", "secondaryIpRanges", "stackType", "role", "privateIpv6GoogleAccess"),
+}
 # The most things of one page of a list of all zones.
 PAGE = 500
 
@@ -34,13 +41,16 @@ class Compute:
         if collection.api.said["name"] != "compute":
             return None
         kind = collection.way[-1]
+        if method.name == "setLabels":
+            return self.label
+        if method.name in ("patch", "update") and kind in UPDATES:
+            return self.update
         return {
             ("instances", "aggregatedList"): self.all_zones,
-            ("instances", "setLabels"): self.label,
-            ("disks", "setLabels"): self.label,
             ("instances", "setTags"): self.tag,
             ("disks", "resize"): self.resize,
-            ("instances", "setMachineType"): self.field("machineType"),
+            ("subnetworks", "setPrivateIpGoogleAccess"): self.field("privateIpGoogleAccess"),
+            ("instances", "setMachineType"): self.path("machineType"),
             ("instances", "setServiceAccount"): self.account,
             ("instances", "deleteAccessConfig"): self.no_address,
             ("instances", "stop"): self.become("TERMINATED"),
@@ -50,12 +60,12 @@ class Compute:
 
     def completes(self, collection, thing, target):
         """What Google adds to a new machine, and refuses of one."""
-        if collection.api.said["name"] != "compute" or collection.way[-1] not in ("instances", "firewalls", "disks"):
+        if collection.api.said["name"] != "compute" or collection.way[-1] not in ("instances", "firewalls", "disks", "networks", "subnetworks", "addresses"):
             return None
         if not NAME.match(thing.get("name") or ""):
             raise invalid(f"Invalid value for field 'resource.name': '{thing.get('name')}'.")
         if collection.way[-1] != "instances":
-            thing["labelFingerprint"] = state(next(self.world.count))
+            self.completes_other(collection, thing, target)
             return None
         parts = target.split("/")
         project, zone = parts[parts.index("projects") + 1], parts[parts.index("zones") + 1]
@@ -96,6 +106,27 @@ class Compute:
         if any(kind.startswith(one) or one == "*" for one in types):
             return "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS"
         return None
+
+    def completes_other(self, collection, thing, target):
+        """What Google adds to what is no machine, and refuses of it."""
+        fields, kind = collection.api.fields(collection.schema), collection.way[-1]
+        if "labelFingerprint" in fields:
+            thing["labelFingerprint"] = state(next(self.world.count))
+        if kind == "disks":
+            thing.update(status="READY", zone=link(target.rsplit("/", 2)[0]))
+            if "kmsKeyName" in thing.get("diskEncryptionKey", {}):
+                thing["diskEncryptionKey"]["kmsKeyName"] += "/cryptoKeyVersions/1"
+        if kind == "networks" and thing.get("autoCreateSubnetworks") is not False:
+            raise invalid("this double makes networks with subnets of one's own alone")
+        if kind == "subnetworks":
+            network = thing.get("network", "")
+            if network.split("/", 3)[-1] not in [key.split("/", 1)[1] for key in self.world.things]:
+                raise invalid(f"The referenced network resource cannot be found: '{network}'")
+            for other in self.world.things.values():
+                block = ipaddress.ip_network(thing["ipCidrRange"])
+                there = other["body"].get("ipCidrRange")
+                if there and other["body"]["network"] == network and block.overlaps(ipaddress.ip_network(there)):
+                    raise invalid(f"Invalid IPCidrRange: {block} conflicts with existing subnetwork")
 
     def disks(self, collection, thing, base):
         """Its disks, which are things of their own. How one was made is not shown on the machine."""
@@ -166,7 +197,24 @@ class Compute:
                     disk["diskSizeGb"] = there["sizeGb"]
         return self.world.begin(collection, method, key, "update")
 
+    def update(self, collection, method, path, query, body):
+        """What an update may change is little of some things (the words of each method's reference)."""
+        changes = UPDATES[collection.way[-1]]
+        for name in body:
+            if name not in changes:
+                raise invalid(f"Invalid value for field 'resource.{name}': it can't be changed by {method.name}")
+        return self.world.once(query, lambda: self.world.update(collection, method, path, query, body))
+
     def field(self, name):
+        def change(collection, method, path, query, body):
+            there, key = self.changed(collection, method, path)
+            collection.api.check(method.request, body)
+            there[name] = body[name]
+            return self.world.begin(collection, method, key, "update")
+
+        return change
+
+    def path(self, name):
         def change(collection, method, path, query, body):
             there, key = self.changed(collection, method, path)
             there[name] = link(f"{'/'.join(path.split('/')[:6])}/{body[name].split('/', 2)[-1]}")

@@ -16,6 +16,8 @@ LAST = {
     "dataproc.projects.regions.clusters": ("clusterName",),
     "container.projects.locations.clusters": ("name",),
     "container.projects.locations.clusters.nodePools": ("name",),
+    "dns.responsePolicies": ("responsePolicyName",),
+    "dns.responsePolicyRules": ("ruleName",),
     "logging.projects.sinks": ("name",),
     "logging.projects.metrics": ("name",),
     "logging.projects.exclusions": ("name",),
@@ -121,7 +123,7 @@ class World:
         if len(method.template) == len(collection.shape):
             return path
         parent = path.split("/")[: len(collection.shape) - 1]
-        said = [name for name in method.parameters if name.endswith("Id") and name != "requestId" and name != "projectId"]
+        said = [name for name in method.parameters if name.endswith("Id") and name not in ("requestId", "projectId", "clientOperationId")]
         if said:
             last = query.get(said[0])
             if last is None:
@@ -352,6 +354,13 @@ class World:
         key = self.host_path(collection.api, path)
         self.there(collection, path)
         below = [other for other in self.things if other.startswith(key + "/")]
+        if self.things[key]["body"].get("networks") and collection.way == ["responsePolicies"]:
+            raise Refused(400, "FAILED_PRECONDITION", f"'{path}' is bound to a network")
+        if collection.way == ["networks"]:
+            link = self.things[key]["body"].get("selfLink")
+            uses = [other for other, thing in self.things.items() if thing["body"].get("network") == link]
+            if uses:
+                raise Refused(400, "RESOURCE_IN_USE", f"The network resource '{path}' is already being used by '{uses[0]}'", "resourceInUseByAnotherResource")
         if collection.api.said["name"] in ("artifactregistry", "secretmanager"):
             # A repository takes all with it that is in it, and a secret all its values.
             for other in below:

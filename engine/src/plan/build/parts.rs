@@ -155,7 +155,7 @@ impl Builder<'_> {
         }
         let resource = resource_of(of, address, part, &spec);
         let mut dependencies = before;
-        if part.shared.is_none() {
+        if part.shared.as_ref().is_none_or(|shared| shared.follows) {
             dependencies.extend(declared.dependencies.iter().cloned());
         }
         let declared = Declared {

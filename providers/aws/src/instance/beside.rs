@@ -62,7 +62,11 @@ fn firewall(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
         name: NAME.to_owned(),
         kind: GROUP.into(),
         scope: wanted.scope.clone(),
-        shared: Some(Shared { name: NAME.to_owned(), key: key(wanted, is_in_subnet, vpc, &rules) }),
+        shared: Some(Shared {
+            name: NAME.to_owned(),
+            key: key(wanted, is_in_subnet, vpc, &rules),
+            follows: is_in_subnet,
+        }),
         spec: Value::Map([("properties".to_owned(), properties(vpc, &rules))].into()),
         reads: BTreeMap::new(),
         after: [].into(),

@@ -30,7 +30,11 @@ pub(super) fn companions(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>
         name: NAME.to_owned(),
         kind: PAIR.into(),
         scope: wanted.scope.clone(),
-        shared: Some(Shared { name: NAME.to_owned(), key: format!("{} {}", place(wanted.scope), fingerprint(&key)) }),
+        shared: Some(Shared {
+            name: NAME.to_owned(),
+            key: format!("{} {}", place(wanted.scope), fingerprint(&key)),
+            follows: false,
+        }),
         spec: json!({ "properties": { "PublicKeyMaterial": key } }).into(),
         reads: BTreeMap::new(),
         after: [].into(),

@@ -39,7 +39,7 @@ pub(super) fn companions(wanted: &Wanted<'_>) -> Companions {
         name: NAME.to_owned(),
         kind: Bucket::NAME.into(),
         scope: wanted.scope.clone(),
-        shared: Some(Shared { name: NAME.to_owned(), key: place(wanted.scope) }),
+        shared: Some(Shared { name: NAME.to_owned(), key: place(wanted.scope), follows: false }),
         spec: spec.into(),
         reads: [].into(),
         after: [].into(),

@@ -5,7 +5,7 @@ use trueup_engine::schema::Problem;
 use trueup_parts::{Known, Native, attributes, field, map, option};
 use trueup_state::{FieldPath, Value};
 
-use super::channels;
+use super::{channels, project};
 
 pub(super) const BUDGET: &str = "billingbudgets.v1.billingAccounts.budgets";
 pub(super) const PARTS: [&str; 2] = [BUDGET, channels::CHANNEL];
@@ -25,7 +25,7 @@ pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
         return Err(vec![Problem::new(FieldPath::parse("only_tagged"), message)]);
     }
     let account = account.strip_prefix("billingAccounts/").unwrap_or(account);
-    let project = wanted.scope.settings.get("project").and_then(|project| project.as_str()).unwrap_or_default();
+    let project = project(wanted);
     let channels = channels::of(wanted);
     let name = field(wanted, "name").revealed().as_str().map_or_else(|| wanted.address.to_string(), str::to_owned);
     let mut budget = Native::new(wanted, "budget", BUDGET)

@@ -7,7 +7,7 @@ use trueup_parts::{Known, Native, attributes, changed, field, is_said, map};
 use trueup_state::{FieldPath, Value};
 
 use super::identity::ACCOUNT;
-use super::part_name;
+use super::{part_name, project};
 use crate::binding;
 
 pub(super) const SERVICE: &str = "run.v2.projects.locations.services";
@@ -133,7 +133,7 @@ fn account(wanted: &Wanted<'_>) -> Vec<Part> {
         });
         parts.push(granted(wanted, "model".to_owned(), ("model", "roles/storage.objectViewer"), bucket));
     }
-    let project = wanted.scope.settings.get("project").and_then(|project| project.as_str()).unwrap_or_default();
+    let project = project(wanted);
     let path = |secret: &str| {
         let at = if secret.starts_with("projects/") { String::new() } else { format!("projects/{project}/secrets/") };
         format!("//secretmanager.googleapis.com/{at}{secret}")

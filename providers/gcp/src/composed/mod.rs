@@ -6,9 +6,11 @@ mod channels;
 mod endpoint;
 mod grants;
 mod identity;
+mod network;
 mod registry;
 mod schedule;
 mod secret;
+mod volume;
 
 use sha2::{Digest, Sha256};
 use trueup_engine::compose::{Composed, Composition, Wanted};
@@ -20,14 +22,16 @@ use trueup_state::{KindName, Scope};
 use crate::labels;
 
 /// The kinds that are composed.
-pub(crate) const KINDS: [&str; 7] = [
+pub(crate) const KINDS: [&str; 9] = [
     kinds::Alert::NAME,
     kinds::Budget::NAME,
     kinds::Endpoint::NAME,
     kinds::Identity::NAME,
+    kinds::Network::NAME,
     kinds::Registry::NAME,
     kinds::Schedule::NAME,
     kinds::Secret::NAME,
+    kinds::Volume::NAME,
 ];
 
 fn recipe(kind: &str) -> Option<Recipe> {
@@ -64,6 +68,14 @@ fn recipe(kind: &str) -> Option<Recipe> {
             whole: &[],
             compose: identity::compose,
         },
+        kinds::Network::NAME => Recipe {
+            schema: kinds::Network::schema(),
+            parts: &network::PARTS,
+            options: &network::OPTIONS,
+            shape: &[],
+            whole: &["internet", "zones", "options.gcp.addresses"],
+            compose: network::compose,
+        },
         kinds::Registry::NAME => Recipe {
             schema: kinds::Registry::schema(),
             parts: &registry::PARTS,
@@ -88,6 +100,14 @@ fn recipe(kind: &str) -> Option<Recipe> {
             whole: &["options.gcp.replicas"],
             compose: secret::compose,
         },
+        kinds::Volume::NAME => Recipe {
+            schema: kinds::Volume::schema(),
+            parts: &volume::PARTS,
+            options: &volume::OPTIONS,
+            shape: &["encryption", "reachable"],
+            whole: &["type", "options.gcp.disk_type"],
+            compose: volume::compose,
+        },
         _ => return None,
     })
 }
@@ -95,6 +115,11 @@ fn recipe(kind: &str) -> Option<Recipe> {
 /// The native kinds that a kind may be made of.
 pub(crate) fn parts_of(kind: &str) -> &'static [&'static str] {
     recipe(kind).map(|recipe| recipe.parts).unwrap_or_default()
+}
+
+/// The project that a resource is in.
+fn project<'a>(wanted: &'a Wanted<'_>) -> &'a str {
+    wanted.scope.settings.get("project").and_then(|project| project.as_str()).unwrap_or_default()
 }
 
 /// The name of a part that is for something: its address, or another name. What an address may not have in a part's name is left out, and a

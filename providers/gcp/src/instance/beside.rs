@@ -22,6 +22,8 @@ const RULE: &str = "compute.v1.firewalls";
 pub(super) const NETWORK: &str = "default";
 /// The tag of all machines.
 const CLOSED: &str = "trueup-closed";
+/// What a network is known as that is said by its path: one machine's own, made with it perhaps.
+const OWN: &str = "of ";
 /// What the tag of what lets somebody in for checks begins with.
 const CHECKS: &str = "trueup-checks-";
 /// What our network tags begin with.
@@ -43,25 +45,29 @@ pub(crate) fn companions(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>
         let message = "a machine of Google's is checked over SSH: say `via: ssh`, and where from, in `from`";
         return Err(vec![Problem::new(FieldPath::parse("validate.via"), message)]);
     }
-    let network = network(wanted.spec)?;
+    let (network, known_as) = network(wanted)?;
+    let follows = known_as.starts_with(OWN);
     let rules = Rules::of(wanted.spec, wanted.validate, INSTEAD)?;
     if rules.from.iter().any(|from| from.contains(':')) && rules.from.iter().any(|from| !from.contains(':')) {
         let message = "a rule of Google's is of IPv4 or of IPv6: who may connect has addresses of one of them";
         return Err(vec![Problem::new(FieldPath::parse("ssh.ingress"), message)]);
     }
-    let companion = |name: &str, key: String, properties: Json| Part {
+    let companion = |name: &str, key: String, properties: Value| Part {
         name: name.to_owned(),
         kind: RULE.into(),
         scope: everywhere(wanted.scope),
-        shared: Some(Shared { name: name.to_owned(), key: format!("{}{key}", place(wanted.scope, &network)) }),
-        spec: json!({ "properties": properties }).into(),
+        shared: Some(Shared {
+            name: name.to_owned(),
+            key: format!("{}{key}", place(wanted.scope, &known_as)),
+            follows,
+        }),
+        spec: Value::Map([("properties".to_owned(), properties)].into()),
         reads: BTreeMap::new(),
         after: [].into(),
         create_first: None,
         origins: BTreeMap::new(),
     };
-    let project = wanted.scope.settings.get("project").and_then(Json::as_str).unwrap_or_default();
-    let rule = |tag: &str, allowed: Option<(&BTreeSet<String>, &BTreeSet<u64>)>| rule(project, &network, tag, allowed);
+    let rule = |tag: &str, allowed: Option<(&BTreeSet<String>, &BTreeSet<u64>)>| rule(&network, tag, allowed);
     let mut parts = vec![companion("closed", String::new(), rule(CLOSED, None))];
     if let Some(tag) = tag(&rules) {
         let (from, to) = (joined(&rules.from), joined(&rules.ports));
@@ -75,28 +81,34 @@ pub(crate) fn companions(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>
     Ok(Companions { parts, reads: BTreeMap::new() })
 }
 
-/// The network of a machine. That of a subnet has to be said.
-fn network(spec: &Value) -> Result<String, Vec<Problem>> {
-    if let Some(network) = options::text(spec, "network") {
-        return Ok(network.to_owned());
+/// The network of a machine, as Google writes it, and which of a stack's it is, in words. That of a subnet has to be said; what is said by
+/// its path may be known later: a machine in such a one has rules of its own.
+fn network(wanted: &Wanted<'_>) -> Result<(Value, String), Vec<Problem>> {
+    let project = wanted.scope.settings.get("project").and_then(Json::as_str).unwrap_or_default();
+    let address = |network: &str| {
+        let path = options::network_path(project, network);
+        Value::from(format!("https://www.googleapis.com/compute/v1/{path}"))
+    };
+    let own = || format!("{OWN}{}", wanted.address.to_string().replace('"', ""));
+    match options::text(wanted.spec, "network") {
+        Some(network) if network.contains('/') => return Ok((address(network), own())),
+        Some(network) => return Ok((address(network), network.to_owned())),
+        None => {}
     }
-    let is_said = |at: &FieldPath| spec.at(at).is_some_and(|value| !matches!(value.revealed(), Value::Null));
+    let is_said = |at: &FieldPath| wanted.spec.at(at).is_some_and(|value| !matches!(value.revealed(), Value::Null));
     if is_said(&OPTIONS.field("network")) {
-        let message = "the network has to be known when a plan is made: who may connect is said for each";
-        return Err(vec![Problem::new(OPTIONS.field("network"), message)]);
+        return Ok((Value::Unknown, own()));
     }
     if is_said(&FieldPath::parse("network.subnet")) {
-        let message = "which network it is in does not tell a rule whom it is for: say `options.gcp.network`";
+        let message = "which network it is in does not tell a rule whom it is for: say `options.gcp.network`, as `\"{{ net.resource_id }}\"`";
         return Err(vec![Problem::new(FieldPath::parse("network.subnet"), message)]);
     }
-    Ok(NETWORK.to_owned())
+    Ok((address(NETWORK), NETWORK.to_owned()))
 }
 
 /// A rule for a tag: what it lets in, or that it lets in nobody.
-fn rule(project: &str, network: &str, tag: &str, allowed: Option<(&BTreeSet<String>, &BTreeSet<u64>)>) -> Json {
+fn rule(network: &Value, tag: &str, allowed: Option<(&BTreeSet<String>, &BTreeSet<u64>)>) -> Value {
     let mut rule = json!({
-        // As Google writes it.
-        "network": format!("https://www.googleapis.com/compute/v1/projects/{project}/global/networks/{network}"),
         "direction": "INGRESS",
         "targetTags": [tag],
     });
@@ -112,6 +124,8 @@ fn rule(project: &str, network: &str, tag: &str, allowed: Option<(&BTreeSet<Stri
         rule["sourceRanges"] = json!(["0.0.0.0/0"]);
         rule["denied"] = json!([{ "IPProtocol": "all" }]);
     }
+    let mut rule = Value::from(rule);
+    rule.put(&FieldPath::parse("network"), network.clone());
     rule
 }
 
@@ -161,13 +175,21 @@ mod tests {
 
     use super::*;
 
+    fn of(spec: &Value) -> Result<Vec<Part>, Vec<Problem>> {
+        checked(spec, None)
+    }
+
     fn with(spec: Json, validate: Option<Json>) -> Result<Vec<Part>, Vec<Problem>> {
+        checked(&spec.into(), validate)
+    }
+
+    fn checked(spec: &Value, validate: Option<Json>) -> Result<Vec<Part>, Vec<Problem>> {
         let place = [("project", "acme"), ("region", "europe-west4"), ("zone", "europe-west4-a")];
         let scope = Scope::at("gcp", place.map(|(name, value)| (name.to_owned(), value.into())));
-        let (address, kind, spec) = (Address::root("m"), KindName::from("gpu_instance"), spec.into());
+        let (address, kind) = (Address::root("m"), KindName::from("gpu_instance"));
         let validate = validate.map(Value::from);
         let (scope, validate) = (&scope, validate.as_ref());
-        let wanted = Wanted { address: &address, kind: &kind, spec: &spec, scope, candidate: None, validate };
+        let wanted = Wanted { address: &address, kind: &kind, spec, scope, candidate: None, validate };
         companions(&wanted).map(|made| made.parts)
     }
 
@@ -216,5 +238,17 @@ mod tests {
             properties(&parts[0])["network"].as_str().unwrap().ends_with("/projects/acme/global/networks/research")
         );
         assert_eq!(parts[0].shared.as_ref().map(|shared| shared.key.as_str()), Some("acme research"));
+        // By its path it may be known later, and what it is called does not depend on that.
+        let later = |network: Value| {
+            let mut spec = Value::from(json!({ "network": { "subnet": "research" } }));
+            spec.put(&OPTIONS.field("network"), network);
+            let part = of(&spec).unwrap().remove(0);
+            (part.shared.map(|shared| shared.key), part.spec.at(&FieldPath::parse("properties.network")).cloned())
+        };
+        let (before, unknown) = later(Value::Unknown);
+        let (after, known) = later("projects/acme/global/networks/research".into());
+        assert_eq!((before, unknown), (Some("acme of m".to_owned()), Some(Value::Unknown)));
+        assert_eq!(after.as_deref(), Some("acme of m"));
+        assert!(known.unwrap().as_str().unwrap().ends_with("/compute/v1/projects/acme/global/networks/research"));
     }
 }

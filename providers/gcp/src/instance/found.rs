@@ -151,6 +151,8 @@ pub(super) fn network_tags(machine: &Instance) -> BTreeSet<String> {
 fn options(machine: &Instance, sent: Option<&Value>) -> Value {
     let interface = machine.network_interfaces.first();
     let network = last(interface.and_then(|interface| interface.network.as_deref()));
+    let said = sent.and_then(|sent| options::text(sent, "network"));
+    let network = said.filter(|said| last(Some(said)) == network).unwrap_or(network);
     let model = machine.scheduling.as_ref().and_then(|scheduling| scheduling.provisioning_model.as_ref());
     let secure = machine.shielded_instance_config.as_ref().and_then(|shielded| shielded.enable_secure_boot);
     let mut tags: Vec<String> = network_tags(machine).into_iter().filter(|tag| !tag.starts_with(OURS)).collect();

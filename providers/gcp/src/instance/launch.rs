@@ -94,7 +94,7 @@ fn interface(clients: &Clients, whole: &Value, spec: &Spec) -> NetworkInterface 
     let subnet = subnet.map(|subnet| if subnet.contains('/') { subnet.to_owned() } else { path(subnet) });
     let address = AccessConfig::new().set_type(Type::OneToOneNat).set_name("External NAT");
     NetworkInterface::new()
-        .set_network(format!("projects/{}/global/networks/{network}", clients.project))
+        .set_network(options::network_path(&clients.project, network))
         .set_or_clear_subnetwork(subnet)
         .set_access_configs(spec.network.public_ip.then_some(address))
 }

@@ -22,6 +22,11 @@ pub(super) fn text<'a>(spec: &'a Value, name: &str) -> Option<&'a str> {
     option(spec, name)?.as_str()
 }
 
+/// The path of a network, which may be said by its name alone.
+pub(super) fn network_path(project: &str, network: &str) -> String {
+    if network.contains('/') { network.to_owned() } else { format!("projects/{project}/global/networks/{network}") }
+}
+
 /// Whether something is said to be so.
 pub(super) fn is_so(spec: &Value, name: &str) -> Option<bool> {
     match option(spec, name)? {
@@ -41,7 +46,7 @@ pub(super) fn problems(spec: &Value) -> Vec<Problem> {
     let mut problems = unknown_options("gcp", GpuInstance::NAME, &KNOWN, spec);
     let mut say = |name: &str, message: &str| problems.push(Problem::new(OPTIONS.field(name), message));
     if option(spec, "network").is_some_and(|network| network.as_str().is_none_or(str::is_empty)) {
-        say("network", "it is the name of a network");
+        say("network", "it is the name of a network, or its path");
     }
     for name in ["flex_start", "secure_boot"] {
         if option(spec, name).is_some_and(|value| !matches!(value, Value::Bool(_))) {

@@ -5,6 +5,7 @@ use serde_json::{Map as Object, Value as Json};
 
 use super::document::{Document, Method};
 use super::prose::{self, InBody};
+use super::setter::Setter;
 use super::template::Template;
 
 /// A native kind.
@@ -22,6 +23,8 @@ pub(crate) struct Collection {
     pub(crate) shape: Template,
     pub(crate) create: Create,
     pub(crate) update: Option<Update>,
+    /// The calls that set one field each.
+    pub(crate) setters: Vec<Setter>,
     pub(crate) delete: Method,
     pub(crate) list: Option<List>,
     /// The schema of a thing, by its name in the document.
@@ -120,6 +123,7 @@ impl Collection {
             prefix: template.between(0, template.len() - prefix).to_string(),
             create,
             update: method(&["patch", "update"]).map(|update| Update::of(document, update, &schema)),
+            setters: Setter::all(kind, document, found, (prefix, &schema)),
             delete: delete.clone(),
             list: found.methods.get("list").and_then(|list| List::of(document, list, prefix, &schema)),
             labels: prose::LABELS.into_iter().find(|name| is_labels(fields.get(*name))).map(str::to_owned),
@@ -223,12 +227,14 @@ fn missing(document: &Document, way: &str) -> String {
     format!("Google's API {of} has no `{way}`{meant}")
 }
 
-/// How many first parts of a path are the API's own and of no thing: its service path, and a version.
+/// How many first parts of a path are the API's own and of no thing: its service path, its name, and a version.
 fn prefix(document: &Document, path: &Template) -> usize {
     let service = Template::of(&document.service_path).len();
     let is_version =
         |word: &str| word.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    (service + usize::from(path.word(service).is_some_and(is_version))).min(path.words())
+    let begins = if path.word(service) == Some(document.name.as_str()) { service + 1 } else { service };
+    let ends = if path.word(begins).is_some_and(is_version) { begins + 1 } else { service };
+    ends.min(path.words())
 }
 
 /// The fields of a schema.

@@ -5,18 +5,20 @@ mod change;
 mod collection;
 mod describe;
 mod document;
+mod follow;
 mod operation;
 mod prose;
 mod schema;
 mod search;
 mod sent;
+mod setter;
 mod template;
 
 pub(crate) use archive::{Archive, Type};
 pub(crate) use describe::described;
 pub(crate) use operation::under_way;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ use async_trait::async_trait;
 use http::Method;
 use serde_json::{Map as Object, Value as Json};
 use trueup_engine::missing::Missing;
-use trueup_engine::naming::{NameRule, TAG_TOKEN};
+use trueup_engine::naming::NameRule;
 use trueup_engine::provider::{Api, Found, Identity, Manager, Observed, Progress, ProviderError, RetrySafety, Target};
 use trueup_engine::schema::{Effect, Problem, Schema};
 use trueup_state::map::Map;
@@ -32,11 +34,8 @@ use trueup_state::{Class, Clock, FieldPath, Handle, Request, Value};
 
 use crate::clients::{Call, Clients};
 use crate::labels;
-use operation::{Step, Work, is_operation, step};
+use operation::Work;
 use template::Template;
-
-/// For how many seconds what was made may not be seen yet.
-const LAG: i64 = 120;
 
 /// How long what was made may be missing from lists.
 const GRACE: Duration = Duration::from_mins(2);
@@ -139,7 +138,7 @@ impl Natives {
         let of = &self.of.collection;
         let parts: Vec<&str> = id.split('/').collect();
         let named: BTreeMap<&str, &str> = of.shape.read(id).into_iter().flatten().collect();
-        let is_same = template.leads(&of.shape);
+        let is_same = template.leads(&of.shape) || of.shape.leads(template);
         let value = |place: usize, name: &str| {
             let value = if is_same { parts.get(place).copied() } else { named.get(name).copied() };
             value.map(str::to_owned)
@@ -176,7 +175,10 @@ impl Natives {
         let doing = format!("read {} {id}", self.name());
         let path = self.path(&self.of.collection.shape, id)?;
         match self.clients.read(&self.call(&doing, Method::GET, path, Vec::new(), None)).await {
-            Ok(model) => Ok(Some(model)),
+            Ok(mut model) => {
+                prose::respell(&mut model);
+                Ok(Some(model))
+            }
             Err(error) if error.class == Class::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -250,69 +252,6 @@ impl Natives {
         let label = |(key, value): (&String, &Json)| Some((key.clone(), value.as_str()?.to_owned()));
         there.into_iter().flatten().filter_map(label).collect()
     }
-
-    /// What comes of an answer.
-    async fn after(
-        &self,
-        doing: &str,
-        request: &Request,
-        work: Work,
-        answer: &Json,
-    ) -> Result<Progress, ProviderError> {
-        if !is_operation(answer) {
-            let id = work.id.clone().or_else(|| self.named(answer));
-            return self.finished(request, Work { id, ..work }).await;
-        }
-        match step(doing, &self.of.collection, &work, answer) {
-            Step::Goes(work) => Ok(work.pending(None)),
-            Step::Over(name) => {
-                let named = name.filter(|name| self.of.collection.shape.read(name).is_some());
-                let id = work.id.clone().or(named);
-                self.finished(request, Work { id, ..work }).await
-            }
-            Step::Failed(error) if work.verb == "delete" && error.class == Class::NotFound => Ok(Progress::Done(None)),
-            Step::Failed(error) => Ok(Progress::Failed(Box::new(self.left(request, &work, error).await))),
-        }
-    }
-
-    /// What is there after work that is over. Its read may lag behind, and it can't be said that nothing was made.
-    async fn finished(&self, request: &Request, work: Work) -> Result<Progress, ProviderError> {
-        if work.verb == "delete" {
-            return Ok(Progress::Done(None));
-        }
-        let silent = || ProviderError::new(Class::Internal, format!("{}: Google does not say its name", self.name()));
-        let id = work.id.clone().ok_or_else(|| silent().outcome_unknown())?;
-        let error = match self.look(&id).await {
-            Ok(Some(found)) => return Ok(Progress::Done(Some(Box::new(found)))),
-            Ok(None) => ProviderError::new(Class::NotFound, format!("{} {id} is gone", self.name())),
-            Err(error) => error,
-        };
-        let since = if work.since == 0 { self.now() } else { work.since };
-        if self.now() - since < LAG {
-            return Ok(Work { at: None, since, ..work }.pending(Some(error.message)));
-        }
-        if error.class == Class::NotFound {
-            return Ok(Progress::Failed(Box::new(error)));
-        }
-        let blind = self.found(&id, &Json::Object(Object::new()));
-        let seen = Found { spec: request.spec.clone(), ..blind };
-        Ok(Progress::Failed(Box::new(error.partly(request, seen))))
-    }
-
-    /// A create that failed: what it left is ours, or nothing is there.
-    async fn left(&self, request: &Request, work: &Work, error: ProviderError) -> ProviderError {
-        if work.verb != "create" || error.class == Class::AlreadyExists {
-            return error;
-        }
-        let Some(id) = &work.id else { return error };
-        let Ok(Some(found)) = self.look(id).await else { return error };
-        let is_ours = match &self.of.collection.labels {
-            Some(_) => found.owner.get(TAG_TOKEN) == request.owner.get(TAG_TOKEN),
-            // It was taken, so the name was free.
-            None => true,
-        };
-        if is_ours { error.partly(request, found) } else { error }
-    }
 }
 
 /// A value of Google's, in which what is called a secret is one.
@@ -338,18 +277,21 @@ impl Manager for Natives {
         &self.of.schema
     }
 
-    /// What has no update is made anew for any change.
+    /// What has no update is made anew for any change, but for what a call of its own sets.
     fn effect(&self, before: &Value, after: &Value) -> Effect {
+        let of = &self.of.collection;
         match self.schema().effect(before, after) {
-            Effect::InPlace if self.of.collection.update.is_none() => {
-                let is_other = |field: &&str| before.get(field) != after.get(field);
-                Effect::Replace(
-                    ["properties", "tags"]
-                        .iter()
-                        .filter(|field| is_other(field))
-                        .map(|field| FieldPath::parse(field))
-                        .collect(),
-                )
+            Effect::InPlace if of.update.is_none() => {
+                let is_set = |field: &str| of.setters.iter().any(|setter| setter.field == field);
+                let is_other = |field: &FieldPath| before.at(field) != after.at(field);
+                let body = |spec: &Value| spec.get("properties").and_then(Value::as_map).cloned().unwrap_or_default();
+                let (before_body, after_body) = (body(before), body(after));
+                let names: BTreeSet<&String> = before_body.keys().chain(after_body.keys()).collect();
+                let fields = names.into_iter().filter(|name| !is_set(name));
+                let fields = fields.map(|name| FieldPath::from_iter(["properties", name.as_str()]));
+                let tags = of.labels.iter().filter(|name| !is_set(name)).map(|_| FieldPath::parse("tags"));
+                let others: BTreeSet<FieldPath> = fields.chain(tags).filter(is_other).collect();
+                if others.is_empty() { Effect::InPlace } else { Effect::Replace(others) }
             }
             other => other,
         }
@@ -407,28 +349,12 @@ impl Manager for Natives {
             }
             (answer, _) => answer?,
         };
-        let work = Work { verb: "create".to_owned(), id, at: None, since: 0 };
+        let work = Work::new("create", id);
         self.after(&doing, request, work, &answer).await
     }
 
     async fn update(&self, request: &Request) -> Result<Progress, ProviderError> {
-        let (doing, id) = (format!("update {}", self.name()), request.id.clone().unwrap_or_default());
-        let gone = || ProviderError::new(Class::NotFound, format!("{doing}: it is gone"));
-        let there = self.model(&id).await?.ok_or_else(gone)?;
-        let fields = there.as_object().cloned().unwrap_or_default();
-        let Some(update) = &self.of.collection.update else {
-            return Err(ProviderError::new(
-                Class::Invalid { field: None },
-                format!("{doing}: Google has no call for it"),
-            ));
-        };
-        let Some((query, body)) = self.changed(update, request, &fields)? else {
-            return Ok(Progress::Done(Some(Box::new(self.found(&id, &there)))));
-        };
-        let path = self.path(&self.of.collection.shape, &id)?;
-        let answer = self.clients.send(&self.call(&doing, verb(&update.method), path, query, Some(body))).await?;
-        let work = Work { verb: "update".to_owned(), id: Some(id), at: None, since: 0 };
-        self.after(&doing, request, work, &answer).await
+        self.level(request, Vec::new()).await
     }
 
     async fn delete(&self, request: &Request) -> Result<Progress, ProviderError> {
@@ -439,6 +365,7 @@ impl Manager for Natives {
             let class = Class::Invalid { field: Some(problem.path.to_string()) };
             return Err(ProviderError::new(class, problem.message));
         }
+        self.let_go(&doing, &id).await?;
         let query = if of.delete.takes("requestId") {
             vec![("requestId".to_owned(), request.token.to_string())]
         } else {
@@ -449,7 +376,7 @@ impl Manager for Natives {
             Err(error) if error.class == Class::NotFound => return Ok(Progress::Done(None)),
             Err(error) => return Err(error),
         };
-        let work = Work { verb: "delete".to_owned(), id: Some(id), at: None, since: 0 };
+        let work = Work::new("delete", Some(id));
         self.after(&doing, request, work, &answer).await
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Work {
     pub(crate) at: Option<String>,
     /// Since when it is waited for what was made to show, in seconds since 1970.
     pub(crate) since: i64,
+    /// The calls that were sent for it, this one included, where one thing may take several.
+    pub(crate) did: Vec<String>,
 }
 
 /// How work is.
@@ -37,17 +39,24 @@ pub(crate) enum Step {
 }
 
 impl Work {
+    /// Work of a verb that begins.
+    pub(crate) fn new(verb: &str, id: Option<String>) -> Self {
+        Self { verb: verb.to_owned(), id, at: None, since: 0, did: Vec::new() }
+    }
+
     pub(crate) fn handle(&self) -> Handle {
-        Handle(json!({ "verb": self.verb, "id": self.id, "at": self.at, "since": self.since }))
+        Handle(json!({ "verb": self.verb, "id": self.id, "at": self.at, "since": self.since, "did": self.did }))
     }
 
     pub(crate) fn of(handle: &Handle) -> Self {
         let text = |name: &str| handle.0.get(name).and_then(Json::as_str).map(str::to_owned);
+        let did = handle.0.get("did").and_then(Json::as_array).into_iter().flatten();
         Self {
             verb: text("verb").unwrap_or_default(),
             id: text("id"),
             at: text("at"),
             since: handle.0.get("since").and_then(Json::as_i64).unwrap_or_default(),
+            did: did.filter_map(Json::as_str).map(str::to_owned).collect(),
         }
     }
 
@@ -109,6 +118,7 @@ mod tests {
             id: Some("projects/p/x/y".into()),
             at: Some("v1/operations/o".into()),
             since: 7,
+            did: vec!["setLabels".into()],
         };
         assert_eq!(Work::of(&work.handle()), work);
     }

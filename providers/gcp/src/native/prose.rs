@@ -1,5 +1,7 @@
 //! What discovery documents say only in prose, or not at all. Each entry is from the reference of its API.
 
+use serde_json::Value as Json;
+
 /// How who creates a thing names it in what is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InBody {
@@ -21,6 +23,8 @@ const NAMED: &[(&str, InBody)] = &[
     ("container.v1.projects.locations.clusters", InBody::Last("name")),
     ("container.v1.projects.locations.clusters.nodePools", InBody::Last("name")),
     ("dataproc.v1.projects.regions.clusters", InBody::Last("clusterName")),
+    ("dns.v1.responsePolicies", InBody::Last("responsePolicyName")),
+    ("dns.v1.responsePolicyRules", InBody::Last("ruleName")),
     ("logging.v2.projects.exclusions", InBody::Last("name")),
     ("logging.v2.projects.metrics", InBody::Last("name")),
     ("logging.v2.projects.sinks", InBody::Last("name")),
@@ -48,6 +52,58 @@ const TAKES_ALONG: &[(&str, &str)] = &[("artifactregistry.v1.projects.locations.
 /// What is in a thing of a kind that would go with it; none where nothing does, or Google refuses by itself.
 pub(crate) fn takes_along(kind: &str) -> Option<&'static str> {
     TAKES_ALONG.iter().find(|(name, _)| *name == kind).map(|(_, what)| *what)
+}
+
+/// The list of what a kind has to let go of before it is deleted, where Google refuses that else.
+pub(crate) fn lets_go(kind: &str) -> Option<&'static str> {
+    (kind == "dns.v1.responsePolicies").then_some("networks")
+}
+
+/// Fields that stay as a thing was made, though nothing but the words of their update's reference says so: *Disks: update*, *Networks: patch*,
+/// *Subnetworks: patch* of Compute Engine, *Instances: patch* of Filestore.
+const FIXED: &[(&str, &[&str])] = &[
+    (
+        "compute.v1.disks",
+        &["type", "diskEncryptionKey", "description", "physicalBlockSizeBytes", "storagePool", "replicaZones"],
+    ),
+    ("compute.v1.networks", &["autoCreateSubnetworks", "description", "IPv4Range", "enableUlaInternalIpv6"]),
+    ("compute.v1.subnetworks", &["network", "description", "purpose", "region"]),
+    ("file.v1.projects.locations.instances", &["tier", "networks", "kmsKeyName", "protocol"]),
+];
+
+/// Whether a field of a kind stays as the thing was made, where the document does not tell.
+pub(crate) fn is_fixed(kind: &str, field: &str) -> bool {
+    FIXED.iter().any(|(of, fields)| *of == kind && fields.contains(&field))
+}
+
+/// Brings what is shown to how it is said. Compute Engine shows which version of a key a disk was encrypted with: that is nobody's to say.
+pub(crate) fn respell(shown: &mut Json) {
+    match shown {
+        Json::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Json::String(key) if name == "kmsKeyName" => {
+                        key.truncate(key.find("/cryptoKeyVersions/").unwrap_or(key.len()));
+                    }
+                    other => respell(other),
+                }
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(respell),
+        _ => {}
+    }
+}
+
+/// Calls that set one field, and are not called so: the kind, the call, the field.
+const SETS: &[(&str, &str, &str)] = &[
+    ("compute.v1.disks", "resize", "sizeGb"),
+    ("compute.v1.regionDisks", "resize", "sizeGb"),
+    ("compute.v1.subnetworks", "expandIpCidrRange", "ipCidrRange"),
+];
+
+/// The field that a call of a kind sets, where the call's name does not tell.
+pub(crate) fn sets(kind: &str, call: &str) -> Option<&'static str> {
+    SETS.iter().find(|(of, name, _)| (*of, *name) == (kind, call)).map(|(.., field)| *field)
 }
 
 /// What a kind allows in a name, where that is less than a DNS label, or has no `-`: the most characters, and what stands between words.

@@ -7,6 +7,7 @@ use trueup_engine::schema::Schema;
 use super::collection::{Collection, Named, fields};
 use super::document::Document;
 use super::prose;
+use super::setter::Setter;
 
 /// How often a schema may stand in itself before what is below is left to Google to check.
 const DEPTH: usize = 2;
@@ -57,6 +58,11 @@ pub(crate) fn of(document: &Document, of: &Collection) -> Schema {
     let mut body = expanding.object(&whole);
     for name in unsaid(of, &whole) {
         take(&mut body, &name);
+    }
+    for (name, field) in body["properties"].as_object_mut().into_iter().flatten() {
+        if prose::is_fixed(&of.kind, name) {
+            field["x-immutable"] = true.into();
+        }
     }
     let only = "Google alone says it, of what is there: it is an attribute";
     let outputs = whole.iter().filter(|(_, field)| is_output(field)).map(|(name, _)| (name.clone(), Json::from(only)));
@@ -113,7 +119,8 @@ fn unsaid(of: &Collection, whole: &Map<String, Json>) -> Vec<String> {
     };
     let is_type = |name: &&str| whole.get(*name).is_some_and(|field| field.get("default").is_some());
     let kind = ["kind"].into_iter().filter(is_type);
-    [name].into_iter().chain(of.labels.as_deref()).chain(STATES).chain(kind).map(str::to_owned).collect()
+    let states = of.setters.iter().filter_map(Setter::state).chain(STATES);
+    [name].into_iter().chain(of.labels.as_deref()).chain(states).chain(kind).map(str::to_owned).collect()
 }
 
 /// Takes a field out by its path, and what then has none left.

@@ -9,7 +9,7 @@ use trueup_engine::naming::{TAG_STACK, TAG_TOKEN};
 use trueup_engine::provider::{By, Found, Identity, Observation, Observed, ProviderError, Target};
 use trueup_state::{Class, Value};
 
-use super::Natives;
+use super::{Natives, prose};
 use crate::clients::AT_ONCE;
 
 /// How many things in one parent are asked for by one list, and not each by itself.
@@ -141,7 +141,8 @@ impl Natives {
                 Err(error) if error.class == Class::NotFound => return Ok(items),
                 Err(error) => return Err(error),
             };
-            if let Some(Json::Array(some)) = answer.get_mut(&list.items).map(Json::take) {
+            if let Some(Json::Array(mut some)) = answer.get_mut(&list.items).map(Json::take) {
+                some.iter_mut().for_each(prose::respell);
                 items.extend(some);
             }
             page =

@@ -4,12 +4,28 @@ use serde_json::{Map as Object, Value as Json};
 use trueup_engine::provider::ProviderError;
 use trueup_state::{Class, FieldPath, Request, Value, codec};
 
+use super::Natives;
+use super::change::{self, Change};
 use super::collection::{Mask, Named, Update};
-use super::{Natives, change};
+use super::document::Method;
+use super::setter::Setter;
+use super::template::Template;
 use crate::labels;
 
 /// What a call is told in its query, and what it sends.
 pub(super) type Told = (Vec<(String, String)>, Json);
+
+/// The name of the call that changes all that no other one sets.
+const UPDATE: &str = "update";
+
+/// A call of those that change a thing.
+pub(super) struct Next<'a> {
+    /// Its name, by which it is known that it was sent.
+    pub(super) name: &'a str,
+    pub(super) method: &'a Method,
+    pub(super) path: &'a Template,
+    pub(super) told: Told,
+}
 
 impl Natives {
     /// The fields that a request asks for. `there`: those of the thing as it is, if there is one.
@@ -56,25 +72,53 @@ impl Natives {
         Ok((query, whole.into()))
     }
 
-    /// What an update sends, to what is there; none where nothing changes.
-    pub(super) fn changed(
+    /// The next call that brings what is there to what is wanted; none where nothing is left to change. `did`: the calls that were sent already.
+    pub(super) fn next(
         &self,
-        update: &Update,
         request: &Request,
         there: &Object<String, Json>,
-    ) -> Result<Option<Told>, ProviderError> {
-        let (wanted, mut before) = (self.wanted(request, Some(there))?, said(&request.before)?);
-        let labels = self.of.collection.labels.as_ref();
-        before.extend(labels.and_then(|name| Some((name.clone(), there.get(name)?.clone()))));
-        let is_map = |path: &str| {
-            let schema = self.of.schema.field(&FieldPath::parse(&format!("properties.{path}")));
-            labels.is_some_and(|labels| labels == path)
-                || schema.is_some_and(|schema| schema.get("properties").is_none())
+        did: &[String],
+    ) -> Result<Option<Next<'_>>, ProviderError> {
+        let of = &self.of.collection;
+        let (mut wanted, mut before) = (self.wanted(request, Some(there))?, said(&request.before)?);
+        before.extend(of.labels.as_ref().and_then(|name| Some((name.clone(), there.get(name)?.clone()))));
+        let is_map = |path: &str| self.is_map(path);
+        let all = change::change(&before, there, &wanted, (Mask::Query, &is_map)).paths;
+        let of_setter = |setter: &&Setter| all.iter().any(|path| setter.takes(path));
+        for setter in of.setters.iter().filter(of_setter) {
+            if !did.contains(&setter.name) {
+                let told = (self.demanded(&setter.method), setter.body(&wanted, there));
+                return Ok(Some(Next { name: &setter.name, method: &setter.method, path: &setter.path, told }));
+            }
+        }
+        // What a call of its own sets is no part of the update.
+        for field in of.setters.iter().map(|setter| &setter.field) {
+            wanted.shift_remove(field);
+            before.shift_remove(field);
+        }
+        let Some(update) = &of.update else {
+            let left = all.iter().find(|path| !of.setters.iter().any(|setter| setter.takes(path)));
+            let message = |left| format!("update {}: Google has no call for `{left}`", self.name());
+            return left
+                .map_or(Ok(None), |left| Err(ProviderError::new(Class::Invalid { field: None }, message(left))));
         };
         let change = change::change(&before, there, &wanted, (update.mask, &is_map));
-        if change.paths.is_empty() {
+        if change.paths.is_empty() || did.iter().any(|name| name == UPDATE) {
             return Ok(None);
         }
+        let told = self.updated(update, request, change);
+        Ok(Some(Next { name: UPDATE, method: &update.method, path: &of.shape, told }))
+    }
+
+    /// Whether there is a map with keys of people's own at a path.
+    fn is_map(&self, path: &str) -> bool {
+        let schema = self.of.schema.field(&FieldPath::parse(&format!("properties.{path}")));
+        self.of.collection.labels.as_deref() == Some(path)
+            || schema.is_some_and(|schema| schema.get("properties").is_none())
+    }
+
+    /// What an update sends.
+    fn updated(&self, update: &Update, request: &Request, change: Change) -> Told {
         let mask = change.paths.iter().map(String::as_str).collect::<Vec<_>>().join(",");
         let mut query = self.demanded(&update.method);
         let mut body = Json::Object(change.body);
@@ -89,7 +133,7 @@ impl Natives {
         if update.method.takes("requestId") {
             query.push(("requestId".to_owned(), request.token.to_string()));
         }
-        Ok(Some((query, body)))
+        (query, body)
     }
 }
 

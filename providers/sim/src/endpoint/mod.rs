@@ -145,7 +145,7 @@ fn shared(scope: &Scope) -> Shared {
     let text = |name: &str| scope.settings.get(name).and_then(|value| value.as_str());
     let region = text("region").unwrap_or_default();
     let key = text("file").map_or_else(|| region.to_owned(), |file| format!("{region} of {file}"));
-    Shared { name: "network".to_owned(), key }
+    Shared { name: "network".to_owned(), key, follows: false }
 }
 
 /// What an endpoint is made of that is there already, by the id or the name of what answers: from there each part names the next.
