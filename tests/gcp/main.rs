@@ -6,6 +6,7 @@
 mod artifacts;
 mod buckets;
 mod composed;
+mod functions;
 #[path = "../support/gcp/mod.rs"]
 mod gcp;
 mod images;

@@ -110,4 +110,7 @@ pub struct Attributes {
     pub resource_id: String,
     /// Where its log is.
     pub log: String,
+    /// Where it is called, at a provider where that is an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }

@@ -178,6 +178,15 @@ class World:
             thing["registryUri"] = f"{parts[3]}-docker.pkg.dev/{parts[1]}/{parts[5]}"
         if collection.api.said["name"] == "run" and collection.way[-1] == "services":
             thing["uri"] = f"https://{named.split('/')[5]}-1234567890.{named.split('/')[3]}.run.app"
+        if collection.api.said["name"] == "cloudfunctions":
+            parts = named.split("/")
+            thing["url"] = f"https://{parts[3]}-{parts[1]}.cloudfunctions.net/{parts[5]}"
+            service = f"{'/'.join(parts[:4])}/services/{parts[5]}"
+            config = thing.setdefault("serviceConfig", {})
+            config.update(service=service, uri=f"https://{parts[5]}-1234567890.{parts[3]}.run.app", revision=f"{parts[5]}-00001")
+            thing["state"] = "ACTIVE"
+        if collection.way[-1] == "jobs" and "httpTarget" in thing:
+            thing["httpTarget"].setdefault("headers", {})["User-Agent"] = "Google-Cloud-Scheduler"
         if "name" in fields:
             thing["name"] = target.split("/")[-1] if collection.style == "" else named
         said = {
@@ -202,6 +211,14 @@ class World:
         return {} if what == "delete" else thing
 
     def settle(self, key, what):
+        if "/functions/" in key and key.startswith("cloudfunctions."):
+            # The service that runs it comes and goes with it.
+            service = "run.googleapis.com/v2/" + key.split("/", 2)[2].replace("/functions/", "/services/")
+            if what == "delete":
+                self.things.pop(service, None)
+            else:
+                body = {"name": service.split("/", 2)[2]}
+                self.things.setdefault(service, {"body": body, "shown": True, "collection": "services", "api": "run"})
         if what == "delete":
             self.things.pop(key, None)
         elif key in self.things:

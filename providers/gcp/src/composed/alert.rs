@@ -90,24 +90,23 @@ struct Measure {
 
 const OF_SERVICES: (&str, &str) = ("cloud_run_revision", "service_name");
 const REQUESTS: &str = "run.googleapis.com/request_count";
-const MEASURES: [Measure; 4] = [
-    Measure {
-        word: "errors",
-        kind: "endpoint",
-        of: OF_SERVICES,
-        metric: REQUESTS,
-        label: Some(("response_code_class", "5xx")),
-        statistic: "sum",
-    },
-    Measure {
-        word: "latency",
-        kind: "endpoint",
-        of: OF_SERVICES,
-        metric: "run.googleapis.com/request_latencies",
-        label: None,
-        statistic: "p95",
-    },
-    Measure { word: "calls", kind: "endpoint", of: OF_SERVICES, metric: REQUESTS, label: None, statistic: "sum" },
+const fn of_service(word: &'static str, kind: &'static str) -> Measure {
+    let (metric, label, statistic) = match word.as_bytes() {
+        b"latency" => ("run.googleapis.com/request_latencies", None, "p95"),
+        b"errors" => (REQUESTS, Some(("response_code_class", "5xx")), "sum"),
+        _ => (REQUESTS, None, "sum"),
+    };
+    Measure { word, kind, of: OF_SERVICES, metric, label, statistic }
+}
+
+const MEASURES: [Measure; 7] = [
+    of_service("errors", "endpoint"),
+    of_service("latency", "endpoint"),
+    of_service("calls", "endpoint"),
+    // The service that runs a function has its name.
+    of_service("errors", "function"),
+    of_service("latency", "function"),
+    of_service("calls", "function"),
     Measure {
         word: "waiting",
         kind: "pubsub.v1.projects.subscriptions",

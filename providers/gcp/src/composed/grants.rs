@@ -6,6 +6,7 @@ use trueup_engine::schema::Problem;
 use trueup_parts::{Whole, changed, field};
 use trueup_state::{FieldPath, Value};
 
+use super::function::service_of;
 use super::part_name;
 
 /// The words of grants.
@@ -48,6 +49,7 @@ const MEANINGS: &[Meaning] = &[
     meaning("pull", "registry", "roles/artifactregistry.reader", OF_REGISTRY),
     meaning("push", "registry", "roles/artifactregistry.writer", OF_REGISTRY),
     meaning("call", "endpoint", "roles/run.invoker", OF_RUN),
+    meaning("call", "function", "roles/run.invoker", OF_RUN),
     meaning("pull", REPOSITORY, "roles/artifactregistry.reader", OF_REGISTRY),
     meaning("push", REPOSITORY, "roles/artifactregistry.writer", OF_REGISTRY),
     meaning("read", SECRET, "roles/secretmanager.secretAccessor", OF_SECRETS),
@@ -108,5 +110,6 @@ fn grant(wanted: &Wanted<'_>, verb: &'static str, of: &Value, at: &str) -> Resul
         return Err(Problem::new(FieldPath::parse(at), message));
     };
     let name = whole.attribute(attribute);
-    Ok((role, changed(&name, |name| format!("{before}{name}"))))
+    // What is called of a function is the service that runs it.
+    Ok((role, changed(&name, |name| format!("{before}{}", service_of(name)))))
 }

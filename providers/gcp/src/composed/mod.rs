@@ -4,6 +4,7 @@ mod alert;
 mod budget;
 mod channels;
 mod endpoint;
+mod function;
 mod grants;
 mod identity;
 mod network;
@@ -22,10 +23,11 @@ use trueup_state::{KindName, Scope};
 use crate::labels;
 
 /// The kinds that are composed.
-pub(crate) const KINDS: [&str; 9] = [
+pub(crate) const KINDS: [&str; 10] = [
     kinds::Alert::NAME,
     kinds::Budget::NAME,
     kinds::Endpoint::NAME,
+    kinds::Function::NAME,
     kinds::Identity::NAME,
     kinds::Network::NAME,
     kinds::Registry::NAME,
@@ -59,6 +61,14 @@ fn recipe(kind: &str) -> Option<Recipe> {
             shape: &["replicas", "replicas.target", "secrets"],
             whole: &["gpu", "public", "runtime", "replicas.target.metric"],
             compose: endpoint::compose,
+        },
+        kinds::Function::NAME => Recipe {
+            schema: kinds::Function::schema(),
+            parts: &function::PARTS,
+            options: &function::OPTIONS,
+            shape: &["code"],
+            whole: &["runtime"],
+            compose: function::compose,
         },
         kinds::Identity::NAME => Recipe {
             schema: kinds::Identity::schema(),

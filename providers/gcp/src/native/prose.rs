@@ -76,21 +76,23 @@ pub(crate) fn is_fixed(kind: &str, field: &str) -> bool {
     FIXED.iter().any(|(of, fields)| *of == kind && fields.contains(&field))
 }
 
-/// Brings what is shown to how it is said. Compute Engine shows which version of a key a disk was encrypted with: that is nobody's to say.
+/// Brings what is shown to how it is said. Compute Engine shows which version of a key a disk was encrypted with, and Cloud Scheduler what it
+/// sends of itself with each call: neither is anybody's to say.
 pub(crate) fn respell(shown: &mut Json) {
-    match shown {
-        Json::Object(fields) => {
-            for (name, value) in fields {
-                match value {
-                    Json::String(key) if name == "kmsKeyName" => {
-                        key.truncate(key.find("/cryptoKeyVersions/").unwrap_or(key.len()));
-                    }
-                    other => respell(other),
-                }
+    let Json::Object(fields) = shown else {
+        shown.as_array_mut().into_iter().flatten().for_each(respell);
+        return;
+    };
+    for (name, value) in fields {
+        match value {
+            Json::String(key) if name == "kmsKeyName" => {
+                key.truncate(key.find("/cryptoKeyVersions/").unwrap_or(key.len()));
             }
+            Json::Object(headers) if name == "headers" => {
+                headers.shift_remove("User-Agent");
+            }
+            other => respell(other),
         }
-        Json::Array(items) => items.iter_mut().for_each(respell),
-        _ => {}
     }
 }
 
