@@ -27,4 +27,5 @@ mod serving;
 #[path = "../e2e/support.rs"]
 #[allow(dead_code, reason = "each test program uses some of it")]
 mod support;
+mod vertex;
 mod volumes;

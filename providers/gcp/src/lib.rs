@@ -9,6 +9,7 @@ mod bucket;
 mod clients;
 mod composed;
 mod compute;
+mod deployed;
 mod error;
 mod image;
 mod instance;

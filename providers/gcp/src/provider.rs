@@ -19,6 +19,7 @@ use crate::binding::{self, Bindings};
 use crate::bucket::Buckets;
 use crate::clients::{Clients, Pool, usual};
 use crate::composed;
+use crate::deployed::{self, Deployed};
 use crate::image::Repos;
 use crate::instance::{self, Machines};
 use crate::native::{self, Archive};
@@ -53,6 +54,9 @@ impl GcpProvider {
         }
         if kind.as_str() == version::KIND {
             return Ok(Arc::new(Versions::new(clients.clone())));
+        }
+        if kind.as_str() == deployed::KIND {
+            return Ok(Arc::new(Deployed::new(clients.clone())));
         }
         if native::is_native(kind.as_str()) {
             let of = self.archive.get(std::future::ready(Ok(clients.clone())), kind.as_str()).await?;
@@ -134,6 +138,9 @@ impl Provider for GcpProvider {
         }
         if kind.as_str() == version::KIND {
             return Ok(Some(version::described()));
+        }
+        if kind.as_str() == deployed::KIND {
+            return Ok(Some(deployed::described()));
         }
         if !native::is_native(kind.as_str()) {
             return Ok(None);

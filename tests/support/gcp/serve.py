@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from apis import Refused, document, versions
 from files import Files
 from storage import Storage
+from vertex import place
 from world import World
 
 ACCOUNT = "tester@acme.iam.gserviceaccount.com"
@@ -145,6 +146,8 @@ class Handler(BaseHTTPRequestHandler):
             return found
         if not is_observer and not is_known(self.headers.get("Authorization", "")):
             raise Refused(401, "UNAUTHENTICATED", "Request is missing required authentication credential.")
+        if not is_observer:
+            host = place(host, path)
         found = next((found for api in versions(host) if (found := api.find(self.command, path))), None)
         if found is None:
             raise Refused(404, "NOT_FOUND", f"The requested URL /{path} was not found on this server.")

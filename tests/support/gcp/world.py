@@ -8,6 +8,7 @@ from apis import Refused, invalid, is_output
 from compute import Compute
 from registry import Registry
 from vault import Secrets
+from vertex import Vertex
 
 # Names that stand in what is sent, by the words of their APIs' references.
 LAST = {
@@ -42,7 +43,7 @@ class World:
         self.lock = threading.RLock()
         # What the next work fails with, one entry each; none for what does not fail.
         self.failures = []
-        self.compute, self.registry, self.secrets = Compute(self), Registry(self), Secrets(self)
+        self.compute, self.registry, self.secrets, self.vertex = Compute(self), Registry(self), Secrets(self), Vertex(self)
 
     def host_path(self, api, path):
         return f"{api.said['rootUrl'].split('//')[1].rstrip('/')}/{path}"
@@ -52,7 +53,7 @@ class World:
     def carry_out(self, collection, method, values, path, query, body):
         with self.lock:
             name = method.name
-            rooms = (self.compute, self.registry, self.secrets)
+            rooms = (self.compute, self.registry, self.secrets, self.vertex)
             own = next((own for room in rooms if (own := room.own(collection, method))), None)
             if own:
                 return own(collection, method, path, query, body or {})
@@ -90,6 +91,9 @@ class World:
         if found is None or not found["shown"]:
             self.goes_on(key)
             raise Refused(404, "NOT_FOUND", f"The resource '{path}' was not found", "notFound")
+        if collection.way[-1] == "jobs":
+            # It goes on by itself.
+            found["body"]["scheduleTime"] = f"2026-11-27T00:{next(self.count) % 60:02}:00Z"
         return found
 
     def create(self, collection, method, values, path, query, body):
@@ -267,6 +271,8 @@ class World:
             return
         failed = found["failure"]
         self.compute.settled(found["key"], found["what"], failed)
+        if "then" in found:
+            found["then"](failed)
         if failed:
             if found["what"] == "create":
                 self.things.pop(found["key"], None)

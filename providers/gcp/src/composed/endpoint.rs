@@ -1,18 +1,20 @@
-//! `endpoint`: a service of Cloud Run, and a service account that may read the model and nothing else.
+//! `endpoint`: a service of Cloud Run, and a service account that may read the model and nothing else. What Vertex AI runs is in its own room.
 
 use trueup_engine::compose::{Composition, Part, Read, Wanted};
 use trueup_engine::kinds::Span;
 use trueup_engine::schema::Problem;
-use trueup_parts::{Known, Native, attributes, changed, field, is_said, map};
+use trueup_parts::{Known, Native, attributes, changed, field, is_said, map, option};
 use trueup_state::{FieldPath, Value};
 
 use super::identity::ACCOUNT;
-use super::{part_name, project};
-use crate::binding;
+use super::{part_name, project, vertex};
+use crate::{binding, deployed};
 
 pub(super) const SERVICE: &str = "run.v2.projects.locations.services";
-pub(super) const PARTS: [&str; 3] = [SERVICE, ACCOUNT, binding::KIND];
-pub(super) const OPTIONS: [&str; 1] = ["ingress"];
+pub(super) const PARTS: [&str; 6] = [SERVICE, ACCOUNT, binding::KIND, vertex::MODEL, vertex::ENDPOINT, deployed::KIND];
+pub(super) const OPTIONS: [&str; 4] = ["ingress", "machine_type", "predict_route", "spot"];
+/// Those that Vertex AI alone has.
+const OF_VERTEX: [&str; 3] = ["machine_type", "predict_route", "spot"];
 
 /// What is known of it, each as it is of a part.
 const KNOWN: Known<2> = [("url", "service", "uri"), ("resource_id", "service", "resource_id")];
@@ -28,6 +30,9 @@ const ASKED: u64 = 10;
 const MOST_ASKED: u64 = 240;
 
 pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> {
+    if field(wanted, "runtime").revealed().as_str() == Some("vertex") {
+        return vertex::compose(wanted);
+    }
     let problems = problems(wanted);
     if !problems.is_empty() {
         return Err(problems);
@@ -81,7 +86,10 @@ fn problems(wanted: &Wanted<'_>) -> Vec<Problem> {
         refuse("command", "Cloud Run serves a container: name its `image`");
     }
     if text("runtime").is_some_and(|runtime| runtime != "run") {
-        refuse("runtime", "at Google an endpoint is run by `run`, Cloud Run, so far");
+        refuse("runtime", "at Google an endpoint is run by `run`, Cloud Run, or by `vertex`, Vertex AI");
+    }
+    for name in OF_VERTEX.into_iter().filter(|name| is_said(option(wanted, name))) {
+        refuse(&format!("options.gcp.{name}"), "it is of `runtime: vertex` alone");
     }
     if let Some(model) = text("gpu.model").filter(|model| accelerator(model).is_none()) {
         let message = format!("Cloud Run has no GPU called `{model}`: there are L4 and RTX PRO 6000");
@@ -99,7 +107,7 @@ fn problems(wanted: &Wanted<'_>) -> Vec<Problem> {
     if is_said(field(wanted, "replicas.target")) && !is_said(field(wanted, "replicas.max")) {
         refuse("replicas.max", "with a `target`, how many there are at most has to be said");
     }
-    let secs = |path: &str| text(path).and_then(|span| span.parse::<Span>().ok()).map(|span| span.duration().as_secs());
+    let secs = |path: &str| secs(wanted, path);
     if secs("health.start_timeout").is_some_and(|start| start > MOST_ASKED && start != USUAL_START) {
         refuse("health.start_timeout", "Cloud Run waits for 4 minutes at most");
     }
@@ -121,7 +129,7 @@ fn accelerator(model: &str) -> Option<&'static str> {
 }
 
 /// A service account that may read the model, where that is in a bucket, and the secrets that are named, and nothing else.
-fn account(wanted: &Wanted<'_>) -> Vec<Part> {
+pub(super) fn account(wanted: &Wanted<'_>) -> Vec<Part> {
     let account =
         Native::new(wanted, "account", ACCOUNT).with("description", format!("Made by Trueup for `{}`", wanted.address));
     let mut parts = vec![account.part()];
@@ -212,9 +220,7 @@ fn scaled<'a>(wanted: &Wanted<'_>, mut service: Native<'a>) -> Native<'a> {
 
 /// How it is told that a replica works.
 fn probed<'a>(wanted: &Wanted<'_>, service: Native<'a>) -> Native<'a> {
-    let secs = |path: &str| {
-        field(wanted, path).revealed().as_str()?.parse::<Span>().ok().map(|span| span.duration().as_secs())
-    };
+    let secs = |path: &str| secs(wanted, path);
     let number = |seconds: Option<u64>| seconds.map_or(Value::Unknown, |seconds| number_of(seconds.max(1)));
     let starts = secs("health.start_timeout").map(|seconds| seconds.min(MOST_ASKED).div_ceil(ASKED));
     let answer = secs("health.timeout").map(|seconds| seconds.min(ASKED - 1));
@@ -229,13 +235,18 @@ fn probed<'a>(wanted: &Wanted<'_>, service: Native<'a>) -> Native<'a> {
         .from(&format!("{live}.timeoutSeconds"), "health.timeout", number(secs("health.timeout")))
 }
 
-fn number_of(number: u64) -> Value {
+pub(super) fn number_of(number: u64) -> Value {
     serde_json::Value::from(number).into()
 }
 
-fn seconds(wanted: &Wanted<'_>, path: &str) -> Value {
-    let span = field(wanted, path).revealed().as_str().and_then(|text| text.parse::<Span>().ok());
-    span.map_or(Value::Unknown, |span| format!("{}s", span.duration().as_secs()).into())
+/// A span in seconds; none while it is not known.
+pub(super) fn secs(wanted: &Wanted<'_>, path: &str) -> Option<u64> {
+    field(wanted, path).revealed().as_str()?.parse::<Span>().ok().map(|span| span.duration().as_secs())
+}
+
+/// A span as Google has it.
+pub(super) fn seconds(wanted: &Wanted<'_>, path: &str) -> Value {
+    secs(wanted, path).map_or(Value::Unknown, |seconds| format!("{seconds}s").into())
 }
 
 /// The environment: what is said, where the model is, and what Google's own store of secrets has.

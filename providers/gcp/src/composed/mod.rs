@@ -11,6 +11,7 @@ mod network;
 mod registry;
 mod schedule;
 mod secret;
+mod vertex;
 mod volume;
 
 use sha2::{Digest, Sha256};
@@ -59,7 +60,7 @@ fn recipe(kind: &str) -> Option<Recipe> {
             parts: &endpoint::PARTS,
             options: &endpoint::OPTIONS,
             shape: &["replicas", "replicas.target", "secrets"],
-            whole: &["gpu", "public", "runtime", "replicas.target.metric"],
+            whole: &["gpu", "public", "runtime", "replicas.target.metric", "options.gcp.machine_type"],
             compose: endpoint::compose,
         },
         kinds::Function::NAME => Recipe {

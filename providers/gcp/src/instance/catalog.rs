@@ -3,7 +3,7 @@
 use trueup_machines::{Catalog, MachineType};
 
 /// The machine types of Compute Engine.
-pub(super) const COMPUTE: Catalog = Catalog {
+pub(crate) const COMPUTE: Catalog = Catalog {
     maker: "Compute Engine",
     types: TYPES,
     without_gpu: "e2-standard-2",

@@ -15,6 +15,7 @@ mod level;
 mod options;
 
 pub(crate) use beside::{companions, kinds as beside};
+pub(crate) use catalog::COMPUTE;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,6 +1,8 @@
 //! A collection of things that can be made, read and deleted, as its document has it: what is called, with what, and how its things are
 //! named.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map as Object, Value as Json};
 
 use super::document::{Document, Method};
@@ -17,6 +19,8 @@ pub(crate) struct Collection {
     pub(crate) api: String,
     /// `https://pubsub.googleapis.com/`.
     pub(crate) root: String,
+    /// Where it is asked of what is in one location, where the root does not know that.
+    pub(crate) roots: BTreeMap<String, String>,
     /// What stands before the id of a thing in its path: `v1`, `compute/v1`.
     pub(crate) prefix: String,
     /// The form of an id: `projects/{projectsId}/topics/{topicsId}`.
@@ -102,7 +106,7 @@ impl Collection {
         let found = document.collection(way).ok_or_else(|| missing(document, way))?;
         let method = |names: &[&str]| names.iter().find_map(|name| found.methods.get(*name));
         let (Some(read), Some(create), Some(delete)) =
-            (method(&["get"]), method(&["create", "insert"]), method(&["delete"]))
+            (method(&["get"]), method(&["create", "insert", prose::makes(kind)]), method(&["delete"]))
         else {
             return Err(format!("Google's API does not make, read and delete what is in {kind}"));
         };
@@ -120,6 +124,7 @@ impl Collection {
             kind: kind.to_owned(),
             api: document.name.clone(),
             root: document.root_url.clone(),
+            roots: roots(document),
             prefix: template.between(0, template.len() - prefix).to_string(),
             create,
             update: method(&["patch", "update"]).map(|update| Update::of(document, update, &schema)),
@@ -130,6 +135,13 @@ impl Collection {
             shape,
             schema,
         })
+    }
+
+    /// Where it is asked by a path.
+    pub(crate) fn root_of(&self, path: &str) -> &str {
+        let location = path.split('/').skip_while(|part| *part != "locations").nth(1);
+        let root = location.and_then(|location| self.roots.get(location.split(':').next()?));
+        root.unwrap_or(&self.root)
     }
 
     /// The form of what an id stands in: all but the last two parts.
@@ -225,6 +237,14 @@ fn missing(document: &Document, way: &str) -> String {
     let close = trueup_engine::diagnostic::closest(way, known.iter().map(String::as_str));
     let meant = close.map(|close| format!(": `{of}.{close}` is meant, perhaps")).unwrap_or_default();
     format!("Google's API {of} has no `{way}`{meant}")
+}
+
+/// Where an API is asked of what is in each location; none where its root knows all of them.
+fn roots(document: &Document) -> BTreeMap<String, String> {
+    if !prose::is_asked_in_place(&document.name) {
+        return BTreeMap::new();
+    }
+    document.endpoints.iter().map(|one| (one.location.clone(), one.endpoint_url.clone())).collect()
 }
 
 /// How many first parts of a path are the API's own and of no thing: its service path, its name, and a version.

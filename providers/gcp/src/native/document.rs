@@ -17,8 +17,20 @@ pub(crate) struct Document {
     pub(crate) root_url: String,
     /// What all paths of its methods begin with, besides: `compute/v1/`, or nothing.
     pub(crate) service_path: String,
+    /// Where it is asked of what is in one location.
+    pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) schemas: BTreeMap<String, Json>,
     pub(crate) resources: BTreeMap<String, Resource>,
+}
+
+/// Where an API is, for one location.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Endpoint {
+    /// `europe-west4`.
+    pub(crate) location: String,
+    /// `https://europe-west4-aiplatform.googleapis.com/`.
+    pub(crate) endpoint_url: String,
 }
 
 /// A collection of things, and those below it.

@@ -167,7 +167,7 @@ impl Natives {
         body: Option<Json>,
     ) -> Call<'a> {
         let of = &self.of.collection;
-        Call { doing, method, api: (&of.api, &of.root), path, query, body }
+        Call { doing, method, api: (&of.api, of.root_of(&path)), path, query, body }
     }
 
     /// What Google says of a thing, all of it; none where it is gone.

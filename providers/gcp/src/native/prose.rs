@@ -35,6 +35,16 @@ pub(crate) fn named(kind: &str) -> Option<InBody> {
     NAMED.iter().find(|(name, _)| *name == kind).map(|(_, how)| *how)
 }
 
+/// The call that makes things of a kind, where that is neither `create` nor `insert`.
+pub(crate) fn makes(kind: &str) -> &'static str {
+    if kind == "aiplatform.v1.projects.locations.models" { "upload" } else { "" }
+}
+
+/// Whether an API is asked of what is in a location at an address of that location alone (*Vertex AI: locations*).
+pub(crate) fn is_asked_in_place(api: &str) -> bool {
+    api == "aiplatform"
+}
+
 /// The last part of a thing's path, for the name that it was given. A service account is known by its address.
 pub(crate) fn last(kind: &str, name: &str, project: &str) -> String {
     match kind {
@@ -60,7 +70,7 @@ pub(crate) fn lets_go(kind: &str) -> Option<&'static str> {
 }
 
 /// Fields that stay as a thing was made, though nothing but the words of their update's reference says so: *Disks: update*, *Networks: patch*,
-/// *Subnetworks: patch* of Compute Engine, *Instances: patch* of Filestore.
+/// *Subnetworks: patch* of Compute Engine, *Instances: patch* of Filestore, *Models: patch* of Vertex AI.
 const FIXED: &[(&str, &[&str])] = &[
     (
         "compute.v1.disks",
@@ -68,6 +78,7 @@ const FIXED: &[(&str, &[&str])] = &[
     ),
     ("compute.v1.networks", &["autoCreateSubnetworks", "description", "IPv4Range", "enableUlaInternalIpv6"]),
     ("compute.v1.subnetworks", &["network", "description", "purpose", "region"]),
+    ("aiplatform.v1.projects.locations.models", &["containerSpec", "artifactUri", "encryptionSpec"]),
     ("file.v1.projects.locations.instances", &["tier", "networks", "kmsKeyName", "protocol"]),
 ];
 

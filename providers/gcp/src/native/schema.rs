@@ -144,7 +144,7 @@ fn take(body: &mut Json, path: &str) {
 /// What is known once it exists: what only Google says, its name, and its id.
 fn attributes(whole: &Map<String, Json>) -> Json {
     let mut attributes = Map::new();
-    for (name, field) in whole.iter().filter(|(name, field)| *name == "name" || is_output(field)) {
+    for (name, field) in whole.iter().filter(|(name, field)| *name == "name" || is_output(field) && !moves(name)) {
         let mut schema = shown(field);
         if let Some(schema) = schema.as_object_mut().filter(|_| !is_stable(name)) {
             schema.insert("x-volatile".to_owned(), true.into());
@@ -155,9 +155,35 @@ fn attributes(whole: &Map<String, Json>) -> Json {
     json!({ "type": "object", "properties": attributes })
 }
 
+/// Whether what only Google says changes by itself, by how it is called: when a job runs next, who uses a disk. It is no attribute: what is
+/// recorded would never be what is there.
+fn moves(name: &str) -> bool {
+    const WORDS: [&str; 18] = [
+        "latest",
+        "current",
+        "last",
+        "next",
+        "update",
+        "observed",
+        "state",
+        "status",
+        "condition",
+        "reconcil",
+        "users",
+        "deployed",
+        "generation",
+        "health",
+        "progress",
+        "usage",
+        "utilization",
+        "count",
+    ];
+    let is_time = ["Time", "Timestamp", "Date"].iter().any(|end| name.ends_with(end)) && !name.starts_with("creat");
+    is_time || WORDS.iter().any(|word| name.to_lowercase().contains(word)) && !name.to_lowercase().contains("account")
+}
+
 /// Whether what only Google says stays for as long as a thing lives, by how it is called.
 fn is_stable(name: &str) -> bool {
-    const MOVES: [&str; 6] = ["latest", "current", "last", "next", "update", "observed"];
     const STAYS: [&str; 12] = [
         "id",
         "Id",
@@ -172,7 +198,7 @@ fn is_stable(name: &str) -> bool {
         "createTime",
         "creationTimestamp",
     ];
-    STAYS.iter().any(|end| name.ends_with(end)) && !MOVES.iter().any(|word| name.to_lowercase().contains(word))
+    STAYS.iter().any(|end| name.ends_with(end))
 }
 
 /// Whether what Google says under a name is a secret: its documents do not say so themselves.

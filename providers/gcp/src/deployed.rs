@@ -1,0 +1,430 @@
+//! `aiplatform.v1.projects.locations.endpoints.deployedModels`: a model that an endpoint of Vertex AI serves, and the machines that it does so on.
+//! Google's document has no collection of them: an endpoint is told to deploy one, and shows it.
+
+use std::sync::{Arc, LazyLock};
+
+use async_trait::async_trait;
+use http::Method;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+use trueup_engine::naming::TAG_GENERATION;
+use trueup_engine::native::{Listed, Native};
+use trueup_engine::provider::{
+    Api, By, Found, Manager, Observation, Observed, Progress, ProviderError, RetrySafety, Target,
+};
+use trueup_engine::schema::{Problem, Schema};
+use trueup_engine::typed::{from_value, to_value};
+use trueup_state::{Class, FieldPath, Handle, Request, Value};
+
+use crate::clients::{Call, Clients};
+use crate::native::under_way;
+
+/// The kind.
+pub(crate) const KIND: &str = "aiplatform.v1.projects.locations.endpoints.deployedModels";
+/// The API.
+const API: &str = "aiplatform";
+/// When to ask again.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// What may be said of one.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Spec {
+    /// Which model, where, and on what.
+    properties: Properties,
+}
+
+/// Which model, where, and on what. The words are those of Google's `DeployedModel`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Properties {
+    /// The endpoint, by its path. Example: `projects/p/locations/us-central1/endpoints/chat`.
+    #[schemars(extend("x-immutable" = true))]
+    endpoint: String,
+    /// The model, by its path; it is where the endpoint is. Example: `projects/p/locations/us-central1/models/chat`.
+    #[schemars(extend("x-immutable" = true))]
+    model: String,
+    /// The type of each machine. Example: `g2-standard-12`.
+    #[schemars(extend("x-immutable" = true))]
+    machine_type: String,
+    /// The GPUs of each machine. Example: `NVIDIA_L4`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-immutable" = true))]
+    accelerator_type: Option<String>,
+    /// How many of them. Example: `1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-immutable" = true))]
+    accelerator_count: Option<u32>,
+    /// At least so many machines. Example: `1`.
+    #[schemars(range(min = 1))]
+    min_replica_count: u32,
+    /// At most so many machines. Example: `4`.
+    #[schemars(range(min = 1))]
+    max_replica_count: u32,
+    /// What their number follows. Default: what Vertex AI takes. Example: `[{ metricName: aiplatform.googleapis.com/prediction/online/cpu/utilization, target: 60 }]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    autoscaling_metric_specs: Vec<Metric>,
+    /// As whom the program acts, by its address. Example: `chat@p.iam.gserviceaccount.com`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-immutable" = true))]
+    service_account: Option<String>,
+    /// Whether the machines are Google's to take back. Default: false.
+    #[serde(default)]
+    #[schemars(extend("x-immutable" = true))]
+    spot: bool,
+    /// Its share of the endpoint's requests, in percent: all of them.
+    #[serde(default = "all")]
+    #[schemars(range(min = 100, max = 100))]
+    traffic: u32,
+}
+
+/// What the number of machines follows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Metric {
+    /// The metric.
+    metric_name: String,
+    /// What each machine is kept at, in percent.
+    #[schemars(range(min = 1, max = 100))]
+    target: u32,
+}
+
+fn all() -> u32 {
+    100
+}
+
+/// What is known of one.
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Attributes {
+    /// The endpoint's path, and its number there.
+    resource_id: String,
+}
+
+/// The next one serves before the one before it goes.
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::of::<Spec, Attributes>(1, true));
+
+/// What is known of the kind without making anything of it.
+pub(crate) fn described() -> Native {
+    Native {
+        description: "A model that an endpoint of Vertex AI serves. It is Trueup's own: Google has an endpoint deploy one, and shows \
+                      it there."
+            .to_owned(),
+        spec: SCHEMA.spec.clone(),
+        attributes: SCHEMA.attributes.clone(),
+        is_updatable: true,
+        has_tags: false,
+        listed: Listed::No,
+        permissions: Vec::new(),
+    }
+}
+
+/// The manager of what endpoints serve in a project.
+pub(crate) struct Deployed {
+    clients: Arc<Clients>,
+}
+
+/// A path apart: the endpoint's, and the number.
+fn apart(id: &str) -> Option<(&str, &str)> {
+    id.split_once("/deployedModels/").filter(|(endpoint, number)| !endpoint.is_empty() && !number.is_empty())
+}
+
+/// The location that a path is in.
+fn location(path: &str) -> &str {
+    path.split('/').skip_while(|part| *part != "locations").nth(1).unwrap_or_default()
+}
+
+/// The number of what a request makes: up to ten digits are Google's to take, and the same request has the same.
+fn number(request: &Request) -> String {
+    let generation = request.owner.get(TAG_GENERATION).map(String::as_str).unwrap_or_default();
+    let digest = Sha256::digest(format!("{} {generation}", request.name));
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&digest[..8]);
+    (1_000_000_000 + u64::from_be_bytes(bytes) % 9_000_000_000).to_string()
+}
+
+/// What Google is told of one, and shows of it.
+fn resources(properties: &Properties) -> Json {
+    let mut machine = json!({ "machineType": properties.machine_type });
+    if let Some(gpu) = &properties.accelerator_type {
+        machine["acceleratorType"] = gpu.as_str().into();
+        machine["acceleratorCount"] = properties.accelerator_count.unwrap_or(1).into();
+    }
+    let mut resources = json!({
+        "machineSpec": machine,
+        "minReplicaCount": properties.min_replica_count,
+        "maxReplicaCount": properties.max_replica_count,
+    });
+    if !properties.autoscaling_metric_specs.is_empty() {
+        resources["autoscalingMetricSpecs"] = json!(properties.autoscaling_metric_specs);
+    }
+    if properties.spot {
+        resources["spot"] = true.into();
+    }
+    resources
+}
+
+/// One as its endpoint shows it. Google tells a model by the project's number: it is where the endpoint is.
+fn found(endpoint: &str, number: &str, shown: &Json, traffic: &Json) -> Found {
+    let id = format!("{endpoint}/deployedModels/{number}");
+    let text = |value: &Json| value.as_str().map(str::to_owned);
+    let count = |value: &Json| value.as_u64().and_then(|count| u32::try_from(count).ok());
+    let (dedicated, machine) = (&shown["dedicatedResources"], &shown["dedicatedResources"]["machineSpec"]);
+    let model = shown["model"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+    let place = endpoint.split("/endpoints/").next().unwrap_or_default();
+    let properties = Properties {
+        endpoint: endpoint.to_owned(),
+        model: format!("{place}/models/{}", model.split('@').next().unwrap_or_default()),
+        machine_type: text(&machine["machineType"]).unwrap_or_default(),
+        accelerator_type: text(&machine["acceleratorType"]),
+        accelerator_count: count(&machine["acceleratorCount"]).filter(|count| *count > 0),
+        min_replica_count: count(&dedicated["minReplicaCount"]).unwrap_or_default(),
+        max_replica_count: count(&dedicated["maxReplicaCount"]).unwrap_or_default(),
+        autoscaling_metric_specs: serde_json::from_value(dedicated["autoscalingMetricSpecs"].clone())
+            .unwrap_or_default(),
+        service_account: text(&shown["serviceAccount"]),
+        spot: dedicated["spot"].as_bool().unwrap_or_default(),
+        traffic: count(&traffic[number]).unwrap_or_default(),
+    };
+    let attributes = to_value(&Attributes { resource_id: id.clone() });
+    Found { id, spec: to_value(&Spec { properties }), attributes, owner: [].into(), pending: None }
+}
+
+impl Deployed {
+    pub(crate) fn new(clients: Arc<Clients>) -> Self {
+        Self { clients }
+    }
+
+    /// What is asked of one location: each has an address of its own.
+    async fn ask(&self, doing: &str, method: Method, path: &str, body: Option<Json>) -> Result<Json, ProviderError> {
+        let root = format!("https://{}-{API}.googleapis.com/", location(path));
+        let query = Vec::new();
+        let is_read = method == Method::GET;
+        let call = Call { doing, method, api: (API, &root), path: format!("v1/{path}"), query, body };
+        if is_read { self.clients.read(&call).await } else { self.clients.send(&call).await }
+    }
+
+    /// One by its endpoint and its number; none where that serves it not.
+    async fn look(&self, endpoint: &str, number: &str) -> Result<Option<Found>, ProviderError> {
+        let shown = match self.ask("look at the endpoint", Method::GET, endpoint, None).await {
+            Ok(shown) => shown,
+            Err(error) if error.class == Class::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let models = shown["deployedModels"].as_array().cloned().unwrap_or_default();
+        let it = models.iter().find(|model| model["id"].as_str() == Some(number));
+        Ok(it.map(|model| found(endpoint, number, model, &shown["trafficSplit"])))
+    }
+
+    /// What goes on: an operation that is asked after, or, where its name is not known, that it shows.
+    fn pending(verb: &str, id: &str, operation: Option<&str>) -> Progress {
+        let handle = Handle(json!({ "verb": verb, "operation": operation }));
+        Progress::Pending { id: Some(id.to_owned()), handle, poll_after: AGAIN, amount: None, note: None }
+    }
+
+    /// What comes of an answer, for one by its id.
+    async fn after(&self, verb: &str, request: &Request, id: &str, answer: &Json) -> Result<Progress, ProviderError> {
+        let doing = format!("{verb} a deployed model");
+        match under_way(&doing, answer) {
+            Ok(Some(operation)) => return Ok(Self::pending(verb, id, Some(&operation))),
+            Ok(None) => {}
+            Err(error) => return Ok(Progress::Failed(Box::new(error))),
+        }
+        match verb {
+            "delete" => Ok(Progress::Done(None)),
+            _ => self.level(request, id).await,
+        }
+    }
+
+    /// Brings one that is there level with its spec, a call at a time: how many machines, then the requests that it has.
+    async fn level(&self, request: &Request, id: &str) -> Result<Progress, ProviderError> {
+        let (endpoint, number) = apart(id).unwrap_or_default();
+        let Some(there) = self.look(endpoint, number).await? else {
+            return Ok(Self::pending("create", id, None));
+        };
+        let Spec { properties: wanted } = from_value(&request.spec)?;
+        let Spec { properties: is } = from_value(&there.spec)?;
+        let scale = |of: &Properties| (of.min_replica_count, of.max_replica_count, of.autoscaling_metric_specs.clone());
+        if scale(&wanted) != scale(&is) {
+            let mask = "dedicatedResources.minReplicaCount,dedicatedResources.maxReplicaCount,dedicatedResources.autoscalingMetricSpecs";
+            let model = json!({ "id": number, "dedicatedResources": resources(&wanted) });
+            let body = json!({ "deployedModel": model, "updateMask": mask });
+            let path = format!("{endpoint}:mutateDeployedModel");
+            let answer = self.ask("scale a deployed model", Method::POST, &path, Some(body)).await?;
+            return Box::pin(self.after("update", request, id, &answer)).await;
+        }
+        if is.traffic != wanted.traffic {
+            self.route(endpoint, number).await?;
+            return Ok(Progress::Done(self.look(endpoint, number).await?.map(Box::new)));
+        }
+        Ok(Progress::Done(Some(Box::new(there))))
+    }
+
+    /// Leads all requests of an endpoint to one.
+    async fn route(&self, endpoint: &str, number: &str) -> Result<(), ProviderError> {
+        let root = format!("https://{}-{API}.googleapis.com/", location(endpoint));
+        let call = Call {
+            doing: "lead the endpoint's requests to a deployed model",
+            method: Method::PATCH,
+            api: (API, &root),
+            path: format!("v1/{endpoint}"),
+            query: vec![("updateMask".to_owned(), "trafficSplit".to_owned())],
+            body: Some(json!({ "trafficSplit": { number: 100 } })),
+        };
+        self.clients.send(&call).await.map(drop)
+    }
+
+    async fn observed(&self, target: &Target<'_>) -> Observation {
+        // By its number it is found when it is made.
+        let By::Id(id) = target.by else { return Observation::Absent };
+        let Some((endpoint, number)) = apart(id) else { return Observation::Absent };
+        match self.look(endpoint, number).await {
+            Ok(Some(found)) => Observation::Present(Box::new(found)),
+            Ok(None) => Observation::Absent,
+            Err(error) => Observation::Indeterminate(error.to_string()),
+        }
+    }
+}
+
+#[async_trait]
+impl Manager for Deployed {
+    fn schema(&self) -> &Schema {
+        &SCHEMA
+    }
+
+    fn check(&self, spec: &Value) -> Vec<Problem> {
+        let wrong = |field: &str, word: &str| {
+            let at = FieldPath::from_iter(["properties", field]);
+            let path = spec.at(&at)?.revealed().as_str()?;
+            let words: Vec<&str> = path.split('/').collect();
+            let is_path = matches!(words[..], ["projects", _, "locations", _, of, _] if of == word);
+            let message = format!("it is a path: `projects/PROJECT/locations/LOCATION/{word}/NAME`");
+            (!is_path).then(|| Problem::new(at, message))
+        };
+        wrong("endpoint", "endpoints").into_iter().chain(wrong("model", "models")).collect()
+    }
+
+    fn api(&self) -> Api {
+        self.clients.api(API)
+    }
+
+    /// What a request makes has the number that it gives it.
+    fn retry_safety(&self) -> RetrySafety {
+        RetrySafety::NamedByCaller
+    }
+
+    fn is_alone_of_its_name(&self) -> bool {
+        false
+    }
+
+    async fn observe(&self, targets: &[Target<'_>]) -> Result<Observed, ProviderError> {
+        let mut observations = Vec::with_capacity(targets.len());
+        for target in targets {
+            observations.push(self.observed(target).await);
+        }
+        Ok(Observed { observations, orphans: Vec::new() })
+    }
+
+    async fn create(&self, request: &Request) -> Result<Progress, ProviderError> {
+        let Spec { properties } = from_value(&request.spec)?;
+        let (endpoint, number) = (&properties.endpoint, number(request));
+        let id = format!("{endpoint}/deployedModels/{number}");
+        if self.look(endpoint, &number).await?.is_some() {
+            return self.level(request, &id).await;
+        }
+        let mut model = json!({
+            "id": number,
+            "model": properties.model,
+            "displayName": request.name,
+            "dedicatedResources": resources(&properties),
+        });
+        if let Some(account) = &properties.service_account {
+            model["serviceAccount"] = account.as_str().into();
+        }
+        // What is being deployed is called 0 there.
+        let body = json!({ "deployedModel": model, "trafficSplit": { "0": 100 } });
+        let path = format!("{endpoint}:deployModel");
+        match self.ask("deploy a model", Method::POST, &path, Some(body)).await {
+            Ok(answer) => self.after("create", request, &id, &answer).await,
+            // A call whose reply was lost deploys it.
+            Err(error) if error.class == Class::AlreadyExists => Ok(Self::pending("create", &id, None)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn update(&self, request: &Request) -> Result<Progress, ProviderError> {
+        let id = request.id.clone().unwrap_or_default();
+        let (endpoint, number) = apart(&id).unwrap_or_default();
+        if self.look(endpoint, number).await?.is_none() {
+            return Err(ProviderError::new(Class::NotFound, "the deployed model is gone"));
+        }
+        self.level(request, &id).await
+    }
+
+    async fn delete(&self, request: &Request) -> Result<Progress, ProviderError> {
+        let Some((id, (endpoint, number))) = request.id.as_deref().and_then(|id| Some((id, apart(id)?))) else {
+            return Ok(Progress::Done(None));
+        };
+        if self.look(endpoint, number).await?.is_none() {
+            return Ok(Progress::Done(None));
+        }
+        let (path, body) = (format!("{endpoint}:undeployModel"), json!({ "deployedModelId": number }));
+        match self.ask("undeploy a model", Method::POST, &path, Some(body)).await {
+            Ok(answer) => self.after("delete", request, id, &answer).await,
+            Err(error) if error.class == Class::NotFound => Ok(Progress::Done(None)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn poll(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError> {
+        let verb = handle.0.get("verb").and_then(Json::as_str).unwrap_or("update");
+        let id = if let Some(id) = &request.id {
+            id.clone()
+        } else {
+            let Spec { properties } = from_value(&request.spec)?;
+            format!("{}/deployedModels/{}", properties.endpoint, number(request))
+        };
+        let Some(operation) = handle.0.get("operation").and_then(Json::as_str) else {
+            return self.level(request, &id).await;
+        };
+        match self.ask("follow a deployed model", Method::GET, operation, None).await {
+            Ok(answer) => self.after(verb, request, &id, &answer).await,
+            // Google forgets what is long over: what is there tells what became of it.
+            Err(error) if error.class == Class::NotFound && verb == "delete" => Ok(Progress::Done(None)),
+            Err(error) if error.class == Class::NotFound => self.level(request, &id).await,
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_an_endpoints_by_its_number() {
+        let endpoint = "projects/p/locations/europe-west4/endpoints/e";
+        assert_eq!(apart(&format!("{endpoint}/deployedModels/7")), Some((endpoint, "7")));
+        assert_eq!(apart(endpoint), None);
+        assert_eq!(location(endpoint), "europe-west4");
+        assert_eq!(location("projects/p"), "");
+    }
+
+    #[test]
+    fn what_is_told_is_shown_so() {
+        let said = json!({ "properties": {
+            "endpoint": "projects/p/locations/l/endpoints/e", "model": "projects/p/locations/l/models/m",
+            "machineType": "g2-standard-4", "acceleratorType": "NVIDIA_L4", "acceleratorCount": 1,
+            "minReplicaCount": 1, "maxReplicaCount": 3, "serviceAccount": "a@b",
+            "autoscalingMetricSpecs": [{ "metricName": "x", "target": 60 }], "spot": true, "traffic": 100,
+        } });
+        let Spec { properties } = from_value(&said.clone().into()).unwrap();
+        let shown = json!({
+            "id": "7", "model": "projects/1234/locations/l/models/m@1", "serviceAccount": "a@b",
+            "dedicatedResources": resources(&properties),
+        });
+        let found = found("projects/p/locations/l/endpoints/e", "7", &shown, &json!({ "7": 100 }));
+        assert_eq!(found.spec, Value::from(said));
+    }
+}

@@ -1,0 +1,171 @@
+//! Endpoints that Vertex AI runs: the model, the endpoint, and what serves the one at the other.
+
+use serde_json::{Value as Json, json};
+
+use crate::rig::Rig;
+
+const ENDPOINTS: &str = "aiplatform.v1.projects.locations.endpoints";
+const MODELS: &str = "aiplatform.v1.projects.locations.models";
+
+impl Rig {
+    fn place(&self) -> String {
+        format!("projects/{}/locations/europe-west4", self.gcp.project)
+    }
+
+    fn endpoint(&self) -> Json {
+        self.sees(ENDPOINTS, "get", json!({ "name": format!("{}/endpoints/chat", self.place()) }))
+    }
+
+    fn models(&self) -> Vec<Json> {
+        self.sees(MODELS, "list", json!({ "parent": self.place() }))["models"].as_array().cloned().unwrap_or_default()
+    }
+
+    fn scaled(&self, min: u32) -> Json {
+        let id = self.endpoint()["deployedModels"][0]["id"].clone();
+        let body = json!({
+            "deployedModel": { "id": id, "dedicatedResources": { "minReplicaCount": min } },
+            "updateMask": "dedicatedResources.minReplicaCount",
+        });
+        let name = format!("{}/endpoints/chat", self.place());
+        self.sees(ENDPOINTS, "mutateDeployedModel", json!({ "endpoint": name, "body": body }))
+    }
+}
+
+fn chat(more: &str) -> String {
+    format!(
+        "  weights: {{ kind: bucket, name: w-PROJECT }}\n  chat: {{ kind: endpoint, name: chat, runtime: vertex, model: \"gs://{{{{ weights.name }}}}/m\", {more} }}\n"
+    )
+}
+
+const IMAGE: &str = "image: europe-docker.pkg.dev/p/r/vllm:1, gpu: { model: L4, count: 1 }";
+
+#[test]
+fn a_model_is_served_scaled_replaced_and_put_right() {
+    let first = format!("{IMAGE}, port: 8000, env: {{ A: b }}, tags: {{ team: a }}");
+    let Some(rig) = Rig::with(&chat(&first)) else { return };
+    rig.up();
+    let made = rig.endpoint();
+    let served = &made["deployedModels"][0];
+    let machine = &served["dedicatedResources"]["machineSpec"];
+    let l4 = json!({ "machineType": "g2-standard-4", "acceleratorType": "NVIDIA_L4", "acceleratorCount": 1 });
+    assert_eq!(machine, &l4, "{made}");
+    assert_eq!(made["trafficSplit"], json!({ served["id"].as_str().unwrap(): 100 }));
+    assert_eq!(made["clientConnectionConfig"]["inferenceTimeout"], "60s");
+    let account = served["serviceAccount"].as_str().unwrap();
+    let policy = rig
+        .gcp
+        .observe_storage("get_iam_policy", json!({ "resource": format!("projects/_/buckets/w-{}", rig.gcp.project) }));
+    assert!(policy.to_string().contains(account), "it may read the model: {policy}");
+    let [model] = &rig.models()[..] else { panic!() };
+    let container = &model["containerSpec"];
+    assert_eq!(
+        (&container["ports"][0]["containerPort"], &container["healthRoute"]),
+        (&json!(8000), &json!("/healthz"))
+    );
+    let env = container["env"].as_array().unwrap();
+    assert!(env.contains(&json!({ "name": "A", "value": "b" })) && env.len() == 2, "{container}");
+    let shown = rig.run(&["state", "show", "chat", "--json"]).exits(0).json();
+    let url = format!("https://europe-west4-aiplatform.googleapis.com/v1/{}/endpoints/chat:rawPredict", rig.place());
+    assert_eq!(shown["current"]["attributes"]["url"], url, "{shown}");
+
+    // More replicas, by what the GPUs do: the same machines serve on.
+    let more = "replicas: { min: 2, max: 4, target: { metric: gpu_utilization, value: 70 } }";
+    rig.write(&chat(&format!("{first}, {more}, request_timeout: 2m")));
+    rig.up();
+    let scaled = rig.endpoint();
+    let resources = &scaled["deployedModels"][0]["dedicatedResources"];
+    assert_eq!(scaled["deployedModels"][0]["id"], served["id"]);
+    assert_eq!((&resources["minReplicaCount"], &resources["maxReplicaCount"]), (&json!(2), &json!(4)), "{scaled}");
+    assert_eq!(resources["autoscalingMetricSpecs"][0]["target"], 70);
+    assert_eq!(scaled["clientConnectionConfig"]["inferenceTimeout"], "120s");
+
+    // Somebody scales it, and leads its requests elsewhere.
+    assert!(rig.scaled(1).get("error").is_none());
+    rig.corrects("chat");
+    assert_eq!(rig.endpoint()["deployedModels"][0]["dedicatedResources"]["minReplicaCount"], 2);
+    let name = format!("{}/endpoints/chat", rig.place());
+    let body = json!({ "trafficSplit": { served["id"].as_str().unwrap(): 40, "7": 60 } });
+    rig.sees(ENDPOINTS, "patch", json!({ "name": name, "updateMask": "trafficSplit", "body": body }));
+    rig.corrects("chat");
+    assert_eq!(rig.endpoint()["trafficSplit"], json!({ served["id"].as_str().unwrap(): 100 }));
+
+    // Another image is another model, which serves before the one before it goes.
+    rig.write(&chat(&format!("{first}, {more}").replace("vllm:1", "vllm:2")));
+    rig.gcp.take_calls();
+    rig.run(&["apply", "--yes=all"]).exits(0);
+    rig.is_level();
+    let calls = rig.gcp.take_calls();
+    let place = |of: &str| calls.iter().position(|call| call == &format!("aiplatform.projects.locations.{of}"));
+    assert!(place("endpoints.deployModel") < place("endpoints.undeployModel"), "{calls:?}");
+    assert!(place("endpoints.undeployModel") < place("models.delete"), "{calls:?}");
+    let [model] = &rig.models()[..] else { panic!() };
+    assert_eq!(model["containerSpec"]["imageUri"], "europe-docker.pkg.dev/p/r/vllm:2");
+    let last = rig.endpoint();
+    let [next] = &last["deployedModels"].as_array().unwrap()[..] else { panic!() };
+    assert_ne!(next["id"], served["id"]);
+    rig.down();
+}
+
+#[test]
+fn a_model_whose_replies_are_lost_is_deployed_once() {
+    let Some(rig) = Rig::with(&chat(IMAGE)) else { return };
+    for method in ["models.upload", "endpoints.create", "endpoints.deployModel"] {
+        rig.gcp.misbehaves(&format!("aiplatform.projects.locations.{method}"), json!("lost"), 1, 1);
+    }
+    rig.run(&["apply", "--yes"]).exits(0);
+    rig.is_level();
+    assert_eq!((rig.models().len(), rig.endpoint()["deployedModels"].as_array().map(Vec::len)), (1, Some(1)));
+    rig.down();
+}
+
+#[test]
+fn a_model_without_machines_to_be_had_is_told_and_leaves_nothing() {
+    let Some(rig) = Rig::with(&chat(IMAGE)) else { return };
+    // The model and the endpoint are made before.
+    rig.gcp.misbehaves(
+        "aiplatform.projects.locations.endpoints.deployModel",
+        json!({ "status": 429, "code": "RESOURCE_EXHAUSTED", "message": "The following quotas are exceeded: CustomModelServingL4GPUsPerProjectPerRegion" }),
+        1,
+        1,
+    );
+    rig.run(&["apply", "--yes"]).exits(3).says("quota");
+    rig.up();
+    rig.down();
+}
+
+#[test]
+fn without_a_gpu_the_smallest_machine_that_will_do_serves() {
+    let Some(rig) = Rig::with(&chat(
+        "image: europe-docker.pkg.dev/p/r/i:1, cpu: 3, memory_gib: 20, identity: me@p.iam.gserviceaccount.com",
+    )) else {
+        return;
+    };
+    rig.up();
+    let made = rig.endpoint();
+    assert_eq!(
+        made["deployedModels"][0]["dedicatedResources"]["machineSpec"],
+        json!({ "machineType": "e2-standard-8" })
+    );
+    assert_eq!(made["deployedModels"][0]["serviceAccount"], "me@p.iam.gserviceaccount.com");
+    rig.down();
+}
+
+#[test]
+fn what_vertex_can_not_do_is_told_by_the_plan() {
+    let Some(rig) = Rig::with("") else { return };
+    let refused = |more: &str, says: &str| {
+        rig.write(&chat(&format!("image: i, {more}")));
+        rig.run(&["plan"]).exits(1).complains(says);
+    };
+    refused("public: true", "asks who calls");
+    refused("secrets: { A: b }", "Secret Manager");
+    refused("replicas: { min: 0, max: 1 }", "one replica at least");
+    refused("gpu: { model: L4, count: 3 }", "has no machine with 3");
+    refused(
+        "gpu: { model: L4, count: 1 }, replicas: { max: 2, target: { metric: concurrency, value: 3 } }",
+        "gpu_utilization",
+    );
+    refused("cpu: 500", "options.gcp.machine_type");
+    rig.write(&chat("image: i, options: { gcp: { spot: true } }").replace("runtime: vertex, ", ""));
+    rig.run(&["plan"]).exits(1).complains("`runtime: vertex` alone");
+}
