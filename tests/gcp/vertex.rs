@@ -134,6 +134,23 @@ fn a_model_without_machines_to_be_had_is_told_and_leaves_nothing() {
 }
 
 #[test]
+fn who_may_call_it_is_granted_and_what_it_does_is_watched() {
+    let beside = "  caller: { kind: identity, name: caller, can: [{ call: \"{{ chat }}\" }] }\n  slow: { kind: alert, watch: { latency: \"{{ chat }}\" }, threshold: 2000, emails: [a@example.com] }\n";
+    let Some(rig) = Rig::with(&(chat("image: europe-docker.pkg.dev/p/r/i:1") + beside)) else { return };
+    rig.up();
+    let name = format!("{}/endpoints/chat", rig.place());
+    let policy = rig.sees(&ENDPOINTS.replace(".v1.", ".v1beta1."), "getIamPolicy", json!({ "resource": name }));
+    let member = format!("serviceAccount:caller@{}.iam.gserviceaccount.com", rig.gcp.project);
+    assert_eq!(policy["bindings"], json!([{ "role": "roles/aiplatform.user", "members": [member] }]), "{policy}");
+    let project = format!("projects/{}", rig.gcp.project);
+    let policies = rig.sees("monitoring.v3.projects.alertPolicies", "list", json!({ "name": project }));
+    let filter = &policies["alertPolicies"][0]["conditions"][0]["conditionThreshold"]["filter"];
+    let said = "metric.type = \"aiplatform.googleapis.com/prediction/online/prediction_latencies\" AND resource.type = \"aiplatform.googleapis.com/Endpoint\" AND resource.labels.endpoint_id = \"chat\"";
+    assert_eq!(filter, said);
+    rig.down();
+}
+
+#[test]
 fn without_a_gpu_the_smallest_machine_that_will_do_serves() {
     let Some(rig) = Rig::with(&chat(
         "image: europe-docker.pkg.dev/p/r/i:1, cpu: 3, memory_gib: 20, identity: me@p.iam.gserviceaccount.com",

@@ -1,6 +1,7 @@
 //! `iam.v1.bindings`: one member in one role on one resource. Google has no such collection: it keeps one policy for each resource, which is
 //! read, changed and written with its etag, so that what others granted stays.
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -48,7 +49,9 @@ enum Get {
 }
 
 /// All that are known, as of the references of their APIs. Buckets have their policies elsewhere in their API.
-static SERVICES: [Service; 7] = [
+static SERVICES: [Service; 8] = [
+    // Of endpoints no later version has policies.
+    Service { root: VERTEX, api: "aiplatform", version: "v1beta1", get: Get::Posted },
     Service {
         root: "https://artifactregistry.googleapis.com/",
         api: "artifactregistry",
@@ -67,6 +70,8 @@ static SERVICES: [Service; 7] = [
     Service { root: "https://run.googleapis.com/", api: "run", version: "v2", get: Get::Plain },
     Service { root: "https://secretmanager.googleapis.com/", api: "secretmanager", version: "v1", get: Get::Plain },
 ];
+/// The root of Vertex AI, which is asked of what is in a location at an address of that.
+const VERTEX: &str = "https://aiplatform.googleapis.com/";
 /// The root of what has buckets.
 const BUCKETS: &str = "https://storage.googleapis.com/";
 
@@ -188,7 +193,9 @@ impl Bindings {
                 };
                 let query = if query { version("options.requestedPolicyVersion") } else { Vec::new() };
                 let at = service.path(path, "getIamPolicy");
-                Call { query, ..call(doing, method, (service.api, service.root), at, body) }
+                let root = service.root(path);
+                let call = Call { query, ..call(doing, method, (service.api, &root), at, body) };
+                return self.clients.read(&call).await;
             }
         };
         self.clients.read(&call).await
@@ -199,8 +206,10 @@ impl Bindings {
         let call = match place {
             Place::Bucket(name) => call(doing, Method::PUT, ("storage", BUCKETS), bucket(name), Some(policy)),
             Place::Of(service, path) => {
-                let body = Some(json!({ "policy": policy }));
-                call(doing, Method::POST, (service.api, service.root), service.path(path, "setIamPolicy"), body)
+                let (root, body) = (service.root(path), Some(json!({ "policy": policy })));
+                let at = service.path(path, "setIamPolicy");
+                let call = call(doing, Method::POST, (service.api, &root), at, body);
+                return self.clients.send(&call).await.map(drop);
             }
         };
         self.clients.send(&call).await.map(drop)
@@ -244,6 +253,15 @@ fn soon(properties: &Properties, error: ProviderError) -> ProviderError {
 }
 
 impl Service {
+    /// Where it is asked of a resource.
+    fn root(&self, resource: &str) -> Cow<'static, str> {
+        let location = resource.split('/').skip_while(|part| *part != "locations").nth(1);
+        match location.filter(|_| self.root == VERTEX) {
+            Some(location) => format!("https://{location}-aiplatform.googleapis.com/").into(),
+            None => self.root.into(),
+        }
+    }
+
     fn path(&self, resource: &str, verb: &str) -> String {
         format!("{}/{resource}:{verb}", self.version)
     }

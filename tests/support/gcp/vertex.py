@@ -37,6 +37,8 @@ class Vertex:
             ("endpoints", "undeployModel"): self.undeploy,
             ("endpoints", "mutateDeployedModel"): self.scale,
             ("endpoints", "get"): self.get,
+            ("endpoints", "getIamPolicy"): self.policy,
+            ("endpoints", "setIamPolicy"): self.policy,
             ("endpoints", "delete"): self.delete,
         }.get((collection.way[-1], method.name))
 
@@ -76,6 +78,15 @@ class Vertex:
         self.world.goes_on(self.world.host_path(collection.api, path))
         there = self.world.there(collection, path)["body"]
         return {name: value for name, value in there.items() if not name.startswith("_")}
+
+    def policy(self, collection, method, path, query, body):
+        """Who may call an endpoint, which an earlier version alone tells."""
+        if collection.api.said["version"] != "v1beta1":
+            raise Refused(404, "NOT_FOUND", "it has no policies")
+        key = self.world.host_path(collection.api, path.rsplit(":", 1)[0])
+        if key.replace("/v1beta1/", "/v1/") not in self.world.things:
+            raise Refused(404, "NOT_FOUND", f"The resource '{path}' was not found")
+        return self.world.own_policy(key, method.name, body or {})
 
     def endpoint(self, collection, path):
         path = path.rsplit(":", 1)[0]

@@ -355,7 +355,9 @@ class World:
         """Who may use a thing, or a project. What is written is guarded by its etag."""
         if collection.way[-1] != "projects":
             self.there(collection, path)
-        key = self.host_path(collection.api, path)
+        return self.own_policy(self.host_path(collection.api, path), name, body)
+
+    def own_policy(self, key, name, body):
         there = self.policies.setdefault(key, {"version": 1, "etag": f"e{next(self.count)}"})
         if name == "setIamPolicy":
             sent = body["policy"]

@@ -7,6 +7,7 @@ use trueup_parts::{Known, Native, Whole, attributes, changed, field, is_said};
 use trueup_state::{FieldPath, Value};
 
 use super::channels;
+use super::vertex::is_of_vertex;
 
 pub(super) const POLICY: &str = "monitoring.v3.projects.alertPolicies";
 pub(super) const PARTS: [&str; 2] = [POLICY, channels::CHANNEL];
@@ -117,6 +118,19 @@ const MEASURES: [Measure; 7] = [
     },
 ];
 
+/// A pair of words that a filter compares.
+type Pair = (&'static str, &'static str);
+
+/// What Vertex AI measures of its endpoints: of what and by which of its labels, the metric, and which of that metric's labels.
+fn of_vertex(word: &str) -> (Pair, &'static str, Option<Pair>) {
+    let metric = match word {
+        "errors" => "aiplatform.googleapis.com/prediction/online/error_count",
+        "latency" => "aiplatform.googleapis.com/prediction/online/prediction_latencies",
+        _ => "aiplatform.googleapis.com/prediction/online/prediction_count",
+    };
+    (("aiplatform.googleapis.com/Endpoint", "endpoint_id"), metric, None)
+}
+
 /// What is watched: the words of a filter, and what several measurements come to.
 struct Watched {
     filter: Value,
@@ -149,10 +163,12 @@ fn watched(wanted: &Wanted<'_>) -> Result<Watched, Problem> {
         return Err(Problem::new(FieldPath::parse(&at), message));
     };
     let filter = changed(&whole.attribute("resource_id"), |id| {
+        let (of, metric, label) =
+            if is_of_vertex(id) { of_vertex(word) } else { (measure.of, measure.metric, measure.label) };
         let name = id.rsplit('/').next().unwrap_or_default();
-        let label = measure.label.map(|(name, value)| format!(" AND metric.labels.{name} = {}", quoted(value)));
-        let of = format!(" AND resource.labels.{} = {}", measure.of.1, quoted(name));
-        format!("{}{of}{}", source(measure.metric, measure.of.0), label.unwrap_or_default())
+        let label = label.map(|(name, value)| format!(" AND metric.labels.{name} = {}", quoted(value)));
+        let named = format!(" AND resource.labels.{} = {}", of.1, quoted(name));
+        format!("{}{named}{}", source(metric, of.0), label.unwrap_or_default())
     });
     let statistic = if is_said(said) { aligner(said) } else { aligner(&measure.statistic.into()) };
     Ok(Watched { filter, statistic, is_summed: measure.statistic == "sum" })

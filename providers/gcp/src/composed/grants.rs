@@ -2,12 +2,14 @@
 
 use trueup_engine::compose::Wanted;
 use trueup_engine::diagnostic::with_article;
+use trueup_engine::kinds::{Endpoint, Kind};
 use trueup_engine::schema::Problem;
 use trueup_parts::{Whole, changed, field};
 use trueup_state::{FieldPath, Value};
 
 use super::function::service_of;
 use super::part_name;
+use super::vertex::is_of_vertex;
 
 /// The words of grants.
 const VERBS: [&str; 5] = ["call", "pull", "push", "read", "write"];
@@ -67,8 +69,8 @@ pub(super) struct Grant {
     pub(super) origin: String,
     /// The resource's full name; unknown until it is known.
     pub(super) resource: Value,
-    /// The role.
-    pub(super) role: &'static str,
+    /// The role; unknown until it is known.
+    pub(super) role: Value,
 }
 
 /// What an identity may do.
@@ -92,7 +94,15 @@ pub(super) fn grants(wanted: &Wanted<'_>) -> Result<Vec<Grant>, Vec<Problem>> {
     if problems.is_empty() { Ok(grants) } else { Err(problems) }
 }
 
-fn grant(wanted: &Wanted<'_>, verb: &'static str, of: &Value, at: &str) -> Result<(&'static str, Value), Problem> {
+/// The role that may call an endpoint, and its full name: Cloud Run's and Vertex AI's are told apart by their ids.
+fn caller(id: &str) -> (String, String) {
+    if is_of_vertex(id) {
+        return ("roles/aiplatform.user".to_owned(), format!("//aiplatform.googleapis.com/{id}"));
+    }
+    ("roles/run.invoker".to_owned(), format!("//run.googleapis.com/{id}"))
+}
+
+fn grant(wanted: &Wanted<'_>, verb: &'static str, of: &Value, at: &str) -> Result<(Value, Value), Problem> {
     let whole = Whole::of(of);
     if let Some(problem) = whole.foreign(wanted, at, verb) {
         return Err(problem);
@@ -110,6 +120,9 @@ fn grant(wanted: &Wanted<'_>, verb: &'static str, of: &Value, at: &str) -> Resul
         return Err(Problem::new(FieldPath::parse(at), message));
     };
     let name = whole.attribute(attribute);
+    if kind == Endpoint::NAME {
+        return Ok((changed(&name, |name| caller(name).0), changed(&name, |name| caller(name).1)));
+    }
     // What is called of a function is the service that runs it.
-    Ok((role, changed(&name, |name| format!("{before}{}", service_of(name)))))
+    Ok(((*role).into(), changed(&name, |name| format!("{before}{}", service_of(name)))))
 }

@@ -146,6 +146,11 @@ fn environment(wanted: &Wanted<'_>) -> Value {
     Value::List(all)
 }
 
+/// Whether an endpoint is one of Vertex AI's, by its id.
+pub(super) fn is_of_vertex(id: &str) -> bool {
+    id.contains("/endpoints/")
+}
+
 /// What it is served on.
 fn on<'a>(wanted: &'a Wanted<'a>, machine: &Machine) -> Native<'a> {
     let origin = if is_said(option(wanted, "machine_type")) { MACHINE } else { "gpu" };
