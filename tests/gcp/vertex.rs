@@ -186,3 +186,26 @@ fn what_vertex_can_not_do_is_told_by_the_plan() {
     rig.write(&chat("image: i, options: { gcp: { spot: true } }").replace("runtime: vertex, ", ""));
     rig.run(&["plan"]).exits(1).complains("`runtime: vertex` alone");
 }
+
+#[test]
+fn a_registry_of_models_is_a_model_whose_versions_others_add() {
+    let registry = |more: &str| format!("  models: {{ kind: registry, name: chat_models, format: model{more} }}\n");
+    let image = ", options: { gcp: { image: europe-docker.pkg.dev/p/r/vllm:1 } }";
+    let Some(rig) = Rig::with(&registry(&format!("{image}, tags: {{ team: a }}"))) else { return };
+    rig.up();
+    let [model] = &rig.models()[..] else { panic!() };
+    assert_eq!((&model["displayName"], &model["labels"]["team"]), (&json!("chat_models"), &json!("a")));
+    rig.write(&registry(&format!("{image}, tags: {{ team: b }}")));
+    rig.up();
+    let body = json!({ "displayName": "theirs" });
+    let name = format!("{}/models/chat_models", rig.place());
+    rig.sees(MODELS, "patch", json!({ "name": name, "updateMask": "displayName", "body": body }));
+    rig.corrects("models");
+    let [model] = &rig.models()[..] else { panic!() };
+    assert_eq!((&model["displayName"], &model["labels"]["team"]), (&json!("chat_models"), &json!("b")));
+    rig.down();
+    for (more, says) in [("", "`options.gcp.image`"), (", retention: { keep_last: 3 }", "keeps all versions")] {
+        rig.write(&registry(more));
+        rig.run(&["plan"]).exits(1).complains(says);
+    }
+}

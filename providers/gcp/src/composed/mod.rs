@@ -90,7 +90,7 @@ fn recipe(kind: &str) -> Option<Recipe> {
         kinds::Registry::NAME => Recipe {
             schema: kinds::Registry::schema(),
             parts: &registry::PARTS,
-            options: &[],
+            options: &registry::OPTIONS,
             shape: &["encryption"],
             whole: &["format"],
             compose: registry::compose,

@@ -1,12 +1,15 @@
-//! `registry`: a repository of Artifact Registry.
+//! `registry`: a repository of Artifact Registry for images; for models, one of Vertex AI's, whose versions are what is kept.
 
 use trueup_engine::compose::{Composition, Wanted};
 use trueup_engine::schema::Problem;
-use trueup_parts::{Known, Native, attributes, field, is_said, map};
+use trueup_parts::{Known, Native, attributes, field, is_said, map, option};
 use trueup_state::{FieldPath, Value};
 
+use super::vertex::MODEL;
+
 pub(super) const REPOSITORY: &str = "artifactregistry.v1.projects.locations.repositories";
-pub(super) const PARTS: [&str; 1] = [REPOSITORY];
+pub(super) const PARTS: [&str; 2] = [REPOSITORY, MODEL];
+pub(super) const OPTIONS: [&str; 1] = ["image"];
 
 /// What is known of it, each as it is of a part.
 const KNOWN: Known<3> = [
@@ -17,8 +20,11 @@ const KNOWN: Known<3> = [
 
 pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> {
     if field(wanted, "format").revealed().as_str() == Some("model") {
-        let message = "a registry of models is Vertex AI's own at Google, and not made here: keep them in a bucket, as an `artifact`";
-        return Err(vec![Problem::new(FieldPath::parse("format"), message)]);
+        return of_models(wanted);
+    }
+    if is_said(option(wanted, "image")) {
+        let message = "it is what serves the versions of a model: say `format: model`";
+        return Err(vec![Problem::new(FieldPath::parse("options.gcp.image"), message)]);
     }
     let scanned = match field(wanted, "scan_on_push").revealed() {
         Value::Bool(true) => "INHERITED".into(),
@@ -36,6 +42,33 @@ pub(super) fn compose(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> 
         repository = repository.from("cleanupPolicies", "retention", policies(field(wanted, "retention")));
     }
     Ok(Composition { parts: vec![repository.tagged().part()], attributes: attributes(KNOWN) })
+}
+
+/// What is known of one of models.
+const KNOWN_MODELS: Known<3> =
+    [("uri", "model", "resource_id"), ("name", "model", "resource_id"), ("resource_id", "model", "resource_id")];
+
+/// A model, whose further versions others add: Vertex AI has none without what serves it.
+fn of_models(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut refuse = |at: &str, message: &str| problems.push(Problem::new(FieldPath::parse(at), message));
+    if !is_said(option(wanted, "image")) {
+        let message = "Vertex AI keeps versions of a model with the image that serves them: say `options.gcp.image`, a container's";
+        refuse("options.gcp.image", message);
+    }
+    if is_said(field(wanted, "retention")) {
+        refuse("retention", "Vertex AI keeps all versions of a model");
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let name = field(wanted, "name").revealed().as_str().map_or_else(|| wanted.address.to_string(), str::to_owned);
+    let model = Native::new(wanted, "model", MODEL)
+        .beside("name", "name")
+        .from("displayName", "name", name)
+        .option("containerSpec.imageUri", "image")
+        .taking("encryptionSpec.kmsKeyName", "encryption.kms_key");
+    Ok(Composition { parts: vec![model.tagged().part()], attributes: attributes(KNOWN_MODELS) })
 }
 
 /// The rules by which images go. What one keeps, no other deletes.
