@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod buckets;
+mod builds;
 mod composed;
 mod functions;
 #[path = "../support/gcp/mod.rs"]

@@ -7,6 +7,7 @@ pub mod alert;
 pub mod artifact;
 pub mod bucket;
 pub mod budget;
+pub mod build;
 pub mod duration;
 pub mod endpoint;
 pub mod function;
@@ -23,6 +24,7 @@ pub use alert::Alert;
 pub use artifact::Artifact;
 pub use bucket::Bucket;
 pub use budget::Budget;
+pub use build::Build;
 pub use duration::Span;
 pub use endpoint::Endpoint;
 pub use function::Function;
@@ -127,6 +129,7 @@ pub fn portable() -> Vec<Portable> {
         of::<Artifact>("files in a bucket that belong together, such as a model's weights"),
         of::<Bucket>("where files are kept"),
         of::<Budget>("what may be spent in a month, and who is told"),
+        of::<Build>("images that are built of a repository as it changes"),
         of::<Endpoint>("a model that answers requests"),
         of::<Function>("a program that runs when it is called"),
         of::<GpuInstance>("a machine with GPUs"),
@@ -284,6 +287,9 @@ mod tests {
         assert_eq!(of(Identity::schema(), json!({ "used_by": ["machine"] })), ["used_by[0]"]);
         assert_eq!(of(Function::schema(), json!({ "code": { "image": "x" }, "memory_mib": 64 })), ["memory_mib"]);
         assert_eq!(of(Function::schema(), json!({ "code": { "archive": { "file": "x.zip" } } })), ["code.archive"]);
+        let built = |github: &str| json!({ "source": { "github": github }, "image": "x" });
+        assert_eq!(of(Build::schema(), built("acme/chat")), [""; 0]);
+        assert_eq!(of(Build::schema(), built("https://github.com/acme/chat")), ["source.github"]);
         assert_eq!(of(Budget::schema(), json!({ "amount_usd": 0 })), ["amount_usd"]);
         assert_eq!(of(Budget::schema(), json!({ "amount_usd": 5, "emails": ["ada"] })), ["emails[0]"]);
         let metric = json!({ "metric": { "namespace": "AWS/S3", "name": "BucketSizeBytes" } });

@@ -79,9 +79,11 @@ pub(crate) fn attributes(object: &Object, now: Timestamp) -> Json {
         }
         kinds::Image::NAME => image(object),
         kinds::GpuInstance::NAME => machine(object, now),
-        kinds::Alert::NAME | kinds::Identity::NAME | kinds::Schedule::NAME | kinds::Secret::NAME => {
-            json!({ "name": name, "resource_id": id })
-        }
+        kinds::Alert::NAME
+        | kinds::Build::NAME
+        | kinds::Identity::NAME
+        | kinds::Schedule::NAME
+        | kinds::Secret::NAME => json!({ "name": name, "resource_id": id }),
         kinds::Budget::NAME | kinds::Volume::NAME => json!({ "resource_id": id }),
         kinds::Function::NAME => json!({ "name": name, "resource_id": id, "log": format!("sim://logs/{name}") }),
         kinds::Network::NAME => {

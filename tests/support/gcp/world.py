@@ -17,6 +17,7 @@ LAST = {
     "dataproc.projects.regions.clusters": ("clusterName",),
     "container.projects.locations.clusters": ("name",),
     "container.projects.locations.clusters.nodePools": ("name",),
+    "cloudbuild.projects.locations.triggers": ("name",),
     "dns.responsePolicies": ("responsePolicyName",),
     "dns.responsePolicyRules": ("ruleName",),
     "logging.projects.sinks": ("name",),
@@ -192,7 +193,9 @@ class World:
         if collection.way[-1] == "jobs" and "httpTarget" in thing:
             thing["httpTarget"].setdefault("headers", {})["User-Agent"] = "Google-Cloud-Scheduler"
         if "name" in fields:
-            thing["name"] = target.split("/")[-1] if collection.style == "" else named
+            # A trigger has a name of its own beside its path, and is read by either.
+            plain = collection.style == "" or collection.way[-1] == "triggers" and collection.api.said["name"] == "cloudbuild"
+            thing["name"] = target.split("/")[-1] if plain else named
         said = {
             "id": str(10_000 + number), "uid": f"uid-{number}", "uniqueId": str(20_000 + number),
             "selfLink": f"https://www.googleapis.com/{target}", "createTime": "2026-11-27T00:00:00Z",

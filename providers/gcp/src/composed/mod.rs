@@ -2,6 +2,7 @@
 
 mod alert;
 mod budget;
+mod build;
 mod channels;
 mod endpoint;
 mod function;
@@ -24,9 +25,10 @@ use trueup_state::{KindName, Scope};
 use crate::labels;
 
 /// The kinds that are composed.
-pub(crate) const KINDS: [&str; 10] = [
+pub(crate) const KINDS: [&str; 11] = [
     kinds::Alert::NAME,
     kinds::Budget::NAME,
+    kinds::Build::NAME,
     kinds::Endpoint::NAME,
     kinds::Function::NAME,
     kinds::Identity::NAME,
@@ -54,6 +56,14 @@ fn recipe(kind: &str) -> Option<Recipe> {
             shape: &[],
             whole: &["emails", "options.gcp.billing_account"],
             compose: budget::compose,
+        },
+        kinds::Build::NAME => Recipe {
+            schema: kinds::Build::schema(),
+            parts: &build::PARTS,
+            options: &build::OPTIONS,
+            shape: &["source", "args", "tags"],
+            whole: &[],
+            compose: build::compose,
         },
         kinds::Endpoint::NAME => Recipe {
             schema: kinds::Endpoint::schema(),

@@ -16,6 +16,8 @@ const NAMED: &[(&str, InBody)] = &[
     ("bigquery.v2.datasets", InBody::Last("datasetReference.datasetId")),
     ("bigquery.v2.routines", InBody::Last("routineReference.routineId")),
     ("bigquery.v2.tables", InBody::Last("tableReference.tableId")),
+    ("cloudbuild.v1.projects.locations.triggers", InBody::Last("name")),
+    ("cloudbuild.v1.projects.triggers", InBody::Last("name")),
     ("cloudfunctions.v1.projects.locations.functions", InBody::Whole("name")),
     ("cloudscheduler.v1.projects.locations.jobs", InBody::Whole("name")),
     ("cloudtasks.v2.projects.locations.queues", InBody::Whole("name")),
