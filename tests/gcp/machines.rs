@@ -246,7 +246,7 @@ fn what_needs_another_machine_makes_it_before_the_old_one_goes() {
     for (first, second, there) in [
         ("", "gpu: { model: L4, count: 2 }", "machineType"),
         ("", "env: { A: b }", "metadata"),
-        ("identity: one", "identity: two", "serviceAccounts"),
+        ("market: spot, identity: one", "market: spot, identity: two", "serviceAccounts"),
         ("disk: { size_gb: 200 }", "disk: { size_gb: 100 }", "disks"),
     ] {
         let Some(rig) = with(first) else { return };
@@ -266,12 +266,55 @@ fn what_needs_another_machine_makes_it_before_the_old_one_goes() {
 }
 
 #[test]
+fn another_type_and_another_account_are_given_to_a_machine_that_is_stopped_meanwhile() {
+    let Some(rig) = with("machine_type: g2-standard-4, identity: one") else { return };
+    let old = rig.only();
+    rig.gcp.take_calls();
+    rig.write(&machine("machine_type: g2-standard-8, identity: two"));
+    rig.run(&["plan"]).exits(2).says("1 to change").says("machine_type");
+    rig.up();
+    let new = rig.only();
+    assert_eq!(
+        (&new["name"], &new["status"], last(&new["machineType"])),
+        (&old["name"], &json!("RUNNING"), "g2-standard-8")
+    );
+    assert_eq!(new["serviceAccounts"][0]["email"], format!("two@{}.iam.gserviceaccount.com", rig.gcp.project));
+    let calls = rig.gcp.take_calls();
+    let sent = |call: &str| calls.iter().filter(|one| *one == &format!("compute.instances.{call}")).count();
+    assert_eq!(
+        ["stop", "setMachineType", "setServiceAccount", "start", "insert"].map(sent),
+        [1, 1, 1, 1, 0],
+        "{calls:?}"
+    );
+    // What somebody gives it by hand is taken back, and what is to stay different stops nothing.
+    rig.by_hand("stop", Json::Null);
+    rig.by_hand("setMachineType", json!({ "machineType": format!("zones/{ZONE}/machineTypes/g2-standard-4") }));
+    rig.by_hand("start", Json::Null);
+    rig.corrects("machine_type");
+    assert_eq!((last(&rig.only()["machineType"]), &rig.only()["status"]), ("g2-standard-8", &json!("RUNNING")));
+    rig.down();
+}
+
+#[test]
+fn a_machine_that_can_not_start_with_another_type_has_its_old_one_back() {
+    let Some(rig) = with("machine_type: g2-standard-4") else { return };
+    rig.gcp.is_out_of(json!({ ZONE: ["g2-standard-16"] }));
+    rig.write(&machine("machine_type: g2-standard-16"));
+    rig.run(&["apply", "--yes"]).exits(3).says("is a g2-standard-4 as before, and runs");
+    assert_eq!((last(&rig.only()["machineType"]), &rig.only()["status"]), ("g2-standard-4", &json!("RUNNING")));
+    rig.write(&machine("machine_type: g2-standard-8"));
+    rig.up();
+    assert_eq!(last(&rig.only()["machineType"]), "g2-standard-8");
+    rig.down();
+}
+
+#[test]
 fn what_was_changed_by_hand_and_can_not_be_changed_back_is_told() {
     let Some(rig) = with("") else { return };
+    rig.by_hand("stop", Json::Null);
     rig.by_hand("setMachineType", json!({ "machineType": format!("zones/{ZONE}/machineTypes/g2-standard-24") }));
     rig.run(&["drift"]).exits(2).says("gpu.count");
     rig.by_hand("setMachineType", json!({ "machineType": format!("zones/{ZONE}/machineTypes/g2-standard-4") }));
-    rig.by_hand("stop", Json::Null);
     rig.run(&["drift"]).exits(0);
     let name = rig.only()["name"].clone();
     let gone = rig.sees(

@@ -5,7 +5,13 @@ use trueup_parts::permissions::{Permissions, parts_table, table};
 use crate::composed;
 
 /// All of them, in the order of their kinds.
-pub const PERMISSIONS: [Permissions; 7] = [
+pub const PERMISSIONS: [Permissions; 8] = [
+    Permissions {
+        kind: "aiplatform.v1.projects.locations.endpoints.deployedModels",
+        look: &["aiplatform.endpoints.get"],
+        change: &["aiplatform.endpoints.deploy", "aiplatform.endpoints.undeploy", "aiplatform.endpoints.update"],
+        fields: &[("`serviceAccount`", &["iam.serviceAccounts.actAs"])],
+    },
     Permissions {
         kind: "artifact",
         look: &["storage.objects.get", "storage.objects.list"],

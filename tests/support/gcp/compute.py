@@ -54,6 +54,7 @@ class Compute:
             ("instances", "setServiceAccount"): self.account,
             ("instances", "deleteAccessConfig"): self.no_address,
             ("instances", "stop"): self.become("TERMINATED"),
+            ("instances", "start"): self.start,
         }.get((kind, method.name))
 
     # -- a machine from its launch to its end
@@ -217,6 +218,7 @@ class Compute:
     def path(self, name):
         def change(collection, method, path, query, body):
             there, key = self.changed(collection, method, path)
+            self.is_off(there)
             there[name] = link(f"{'/'.join(path.split('/')[:6])}/{body[name].split('/', 2)[-1]}")
             return self.world.begin(collection, method, key, "update")
 
@@ -224,12 +226,28 @@ class Compute:
 
     def account(self, collection, method, path, query, body):
         there, key = self.changed(collection, method, path)
+        self.is_off(there)
+        if "email" not in body:
+            there.pop("serviceAccounts", None)
+            return self.world.begin(collection, method, key, "update")
         there["serviceAccounts"] = [{"email": body["email"], "scopes": body.get("scopes", [])}]
         return self.world.begin(collection, method, key, "update")
 
     def no_address(self, collection, method, path, query, body):
         there, key = self.changed(collection, method, path)
         there["networkInterfaces"][0]["accessConfigs"] = []
+        return self.world.begin(collection, method, key, "update")
+
+    def is_off(self, there):
+        if there["status"] != "TERMINATED":
+            raise invalid("Operation is not allowed on a running instance: it must be stopped.")
+
+    def start(self, collection, method, path, query, body):
+        there, key = self.changed(collection, method, path)
+        kind, zone = there["machineType"].rsplit("/", 1)[-1], path.split("/")[5]
+        if any(kind.startswith(one) or one == "*" for one in self.stockouts.get(zone, [])):
+            return self.world.begin(collection, method, key, "update", "ZONE_RESOURCE_POOL_EXHAUSTED")
+        there["status"] = "RUNNING"
         return self.world.begin(collection, method, key, "update")
 
     def become(self, status):

@@ -4,8 +4,9 @@ use trueup_engine::schema::{Effect, Schema};
 use trueup_machines::{Change, has_no_keys};
 use trueup_state::Value;
 
-use super::catalog::COMPUTE;
+use super::catalog::{COMPUTE, is_arm, takes_hyperdisks_alone};
 use super::disk::number;
+use super::resize::{can_become, is_on_demand};
 
 /// What a change from one spec to another comes to.
 pub(super) fn effect(schema: &Schema, before: &Value, after: &Value) -> Effect {
@@ -14,15 +15,8 @@ pub(super) fn effect(schema: &Schema, before: &Value, after: &Value) -> Effect {
 
 fn change(names: &[&str], before: &Value, after: &Value) -> Change {
     match *names {
-        ["gpu" | "machine_type", ..] => {
-            let types = (COMPUTE.machine_type(before), COMPUTE.machine_type(after));
-            let is_same = matches!(types, (Some(before), Some(after)) if before == after);
-            if is_same && trueup_machines::gpus(before) == trueup_machines::gpus(after) {
-                Change::Nothing
-            } else {
-                Change::Anew
-            }
-        }
+        ["gpu" | "machine_type", ..] => of_type(before, after),
+        ["identity"] if is_on_demand(before) && is_on_demand(after) => Change::InPlace,
         ["disk", "size_gb"] => match (size(before), size(after)) {
             (Some(before), Some(after)) if after < before => Change::Anew,
             _ => Change::InPlace,
@@ -35,6 +29,28 @@ fn change(names: &[&str], before: &Value, after: &Value) -> Change {
         ["ssh", "user"] if has_no_keys(before) && has_no_keys(after) => Change::Nothing,
         ["options", other, ..] if other != "gcp" => Change::Nothing,
         _ => Change::Anew,
+    }
+}
+
+/// A type changes on a machine that is stopped meanwhile, with the same GPUs, and the same disks and processors that it can have.
+fn of_type(before: &Value, after: &Value) -> Change {
+    let (Some(was), Some(will)) = (COMPUTE.machine_type(before), COMPUTE.machine_type(after)) else {
+        return Change::Anew;
+    };
+    let alike = |is: fn(&str) -> bool| is(was) == is(will);
+    if trueup_machines::gpus(before) != trueup_machines::gpus(after) {
+        Change::Anew
+    } else if was == will {
+        Change::Nothing
+    } else if can_become(was, will)
+        && alike(takes_hyperdisks_alone)
+        && alike(is_arm)
+        && is_on_demand(before)
+        && is_on_demand(after)
+    {
+        Change::InPlace
+    } else {
+        Change::Anew
     }
 }
 
@@ -84,8 +100,15 @@ mod tests {
         assert_eq!(of(disk(100, "balanced"), disk(200, "balanced")), Effect::InPlace);
         assert_eq!(of(disk(200, "balanced"), disk(100, "balanced")), replaces("disk.size_gb"));
         assert_eq!(of(disk(100, "balanced"), disk(100, "fast")), replaces("disk.type"));
-        assert_eq!(of(json!({}), json!({ "machine_type": "g2-standard-8" })), replaces("machine_type"));
-        assert_eq!(of(json!({}), json!({ "identity": "a" })), replaces("identity"));
+        assert_eq!(of(json!({}), json!({ "machine_type": "g2-standard-8" })), Effect::InPlace);
+        assert_eq!(of(json!({}), json!({ "identity": "a" })), Effect::InPlace);
+        let spot = |more: Json| {
+            let mut spec = json!({ "market": "spot" });
+            spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            spec
+        };
+        assert_eq!(of(spot(json!({})), spot(json!({ "machine_type": "g2-standard-8" }))), replaces("machine_type"));
+        assert_eq!(of(spot(json!({})), spot(json!({ "identity": "a" }))), replaces("identity"));
         assert_eq!(of(json!({}), json!({ "env": { "A": "b" } })), replaces("env.A"));
         assert_eq!(of(json!({}), json!({ "name": "a" })), replaces("name"));
     }

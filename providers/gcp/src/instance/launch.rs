@@ -25,7 +25,7 @@ use crate::labels;
 /// The most bytes that Google takes of one value of metadata.
 pub(super) const MOST_TOLD: usize = 256 * 1024;
 /// What a service account may be used for: what IAM allows it is all that counts.
-const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+pub(super) const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
 /// A refusal of a field.
 pub(super) fn invalid(field: &str, message: impl Into<String>) -> ProviderError {

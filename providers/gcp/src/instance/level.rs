@@ -1,4 +1,4 @@
-//! Brings a machine level with its spec, a call at a time: its labels and its disk's, its network tags, the size of its disk.
+//! Brings a machine level with its spec, a call at a time: its type and its account, its labels and its disk's, its network tags, the size of its disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +11,7 @@ use trueup_state::{Class, Request};
 use super::beside::is_for_checks;
 use super::found::{boot_disk, lacks_disk, last, network_tags};
 use super::launch::wanted_tags;
+use super::resize::{self, Resize};
 use crate::clients::{Clients, patiently};
 use crate::error::failed;
 use crate::labels;
@@ -20,8 +21,11 @@ pub(super) async fn next(
     clients: &Clients,
     request: &Request,
     machine: &Instance,
-    zone: &str,
+    (zone, change): (&str, &mut Option<Resize>),
 ) -> Result<Option<Operation>, ProviderError> {
+    if let Some(operation) = resize::next(clients, request, machine, (zone, change)).await? {
+        return Ok(Some(operation));
+    }
     let (compute, project) = (clients.compute().await?, &clients.project);
     let name = machine.name.as_deref().unwrap_or_default();
     let there: BTreeMap<String, String> = machine.labels.clone().into_iter().collect();

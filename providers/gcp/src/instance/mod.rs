@@ -13,6 +13,7 @@ mod image;
 mod launch;
 mod level;
 mod options;
+mod resize;
 
 pub(crate) use beside::{companions, kinds as beside};
 pub(crate) use catalog::COMPUTE;
@@ -37,6 +38,7 @@ use crate::clients::{Clients, patiently};
 use crate::error::{failed, of_operation};
 use crate::labels;
 use found::{found, id, is_over};
+use resize::Resize;
 
 /// For how many seconds what was made may not be seen yet.
 const LAG: i64 = 120;
@@ -67,6 +69,9 @@ struct Doing {
     operation: Option<String>,
     /// Since when, in seconds since 1970.
     since: i64,
+    /// The change of its type or its account that goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resize: Option<Resize>,
 }
 
 /// How an operation is.
@@ -107,7 +112,7 @@ impl Machines {
     }
 
     fn begun(&self, id: String, verb: Verb, operation: Operation) -> Progress {
-        self.pending(id, &Doing { verb, operation: operation.name, since: self.now() }, None)
+        self.pending(id, &Doing { verb, operation: operation.name, since: self.now(), resize: None }, None)
     }
 
     /// The id of the machine that a request is about.
@@ -184,22 +189,51 @@ impl Machines {
         if is_ours { error.partly(request, found) } else { error }
     }
 
-    /// Brings a machine level, a call at a time.
-    async fn bring_level(&self, request: &Request, since: Option<i64>) -> Result<Progress, ProviderError> {
+    /// Brings a machine level, a call at a time. `doing`: what went on until now; none at first.
+    async fn bring_level(&self, request: &Request, doing: Option<Doing>) -> Result<Progress, ProviderError> {
         let id = self.id_of(request)?;
         let name = self.name_of(&id).unwrap_or_default();
         let Some(machine) = self.see(name).await? else { return Ok(Progress::Failed(Box::new(gone(name)))) };
         let found = || found(&self.clients.project, &machine, Some(&request.spec));
-        match level::next(&self.clients, request, &machine, self.zone()?).await {
-            Ok(None) => Ok(Progress::Done(Some(Box::new(found())))),
-            Ok(Some(operation)) => {
+        let since = doing.as_ref().map(|doing| doing.since);
+        let mut resize = doing.and_then(|doing| doing.resize);
+        let next = level::next(&self.clients, request, &machine, (self.zone()?, &mut resize)).await;
+        match (next, resize.as_ref().and_then(Resize::error)) {
+            (Ok(None), None) => Ok(Progress::Done(Some(Box::new(found())))),
+            (Ok(None), Some(error)) => Ok(Progress::Failed(Box::new(error.partly(request, found())))),
+            (Ok(Some(operation)), _) => {
                 let since = since.unwrap_or_else(|| self.now());
-                let doing = Doing { verb: Verb::Level, operation: operation.name, since };
+                let doing = Doing { verb: Verb::Level, operation: operation.name, since, resize };
                 Ok(self.pending(id, &doing, None))
             }
-            Err(error) if since.is_none() || may_pass(&error) => Err(error),
-            Err(error) => Ok(Progress::Failed(Box::new(error.partly(request, found())))),
+            (Err(error), _) if since.is_none() || may_pass(&error) => Err(error),
+            (Err(error), _) => self.not_levelled(request, error, resize).await,
         }
+    }
+
+    /// A step that failed: what has another type and can't start with it gets its old one back.
+    async fn not_levelled(
+        &self,
+        request: &Request,
+        error: ProviderError,
+        resize: Option<Resize>,
+    ) -> Result<Progress, ProviderError> {
+        let id = self.id_of(request)?;
+        let name = self.name_of(&id).unwrap_or_default();
+        let Some(machine) = self.see(name).await? else { return Ok(Progress::Failed(Box::new(gone(name)))) };
+        if let Some(back) = resize.as_ref().and_then(|resize| resize.failed(&error, &machine)) {
+            let doing = Doing { verb: Verb::Level, operation: None, since: self.now(), resize: Some(back) };
+            return Ok(self.pending(id, &doing, Some("it gets its old type back")));
+        }
+        let error = match resize.as_ref().and_then(Resize::error) {
+            Some(first) => ProviderError {
+                message: format!("{}; it can't be as it was: {}", first.message, error.message),
+                ..first
+            },
+            None => error,
+        };
+        let found = found(&self.clients.project, &machine, Some(&request.spec));
+        Ok(Progress::Failed(Box::new(error.partly(request, found))))
     }
 
     /// What is there of targets that are known by their ids: by one list of the project, and what that does not show by itself.
@@ -250,7 +284,7 @@ impl Machines {
     fn observation(&self, machine: &Instance, sent: Option<&Value>) -> Observation {
         let mut found = found(&self.clients.project, machine, sent);
         if matches!(machine.status, Some(Status::Pending | Status::Provisioning | Status::Staging)) {
-            let doing = Doing { verb: Verb::Launch, operation: None, since: self.now() };
+            let doing = Doing { verb: Verb::Launch, operation: None, since: self.now(), resize: None };
             found.pending = serde_json::to_value(doing).ok().map(Handle);
         }
         Observation::Present(Box::new(found))
@@ -391,7 +425,10 @@ impl Manager for Machines {
                 let since = if doing.operation.is_some() { self.now() } else { doing.since };
                 self.launched(request, Doing { operation: None, since, ..doing }).await?
             }
-            (Verb::Level, Step::Over) => self.bring_level(request, Some(doing.since)).await?,
+            (Verb::Level, Step::Over) => self.bring_level(request, Some(doing)).await?,
+            (Verb::Level, Step::Failed(error)) if doing.resize.is_some() => {
+                self.not_levelled(request, error, doing.resize).await?
+            }
             (Verb::Delete, Step::Over) => Progress::Done(None),
             (Verb::Delete, Step::Failed(error)) if error.class == Class::NotFound => Progress::Done(None),
             (Verb::Launch, Step::Failed(error)) => Progress::Failed(Box::new(self.left(request, error).await)),
