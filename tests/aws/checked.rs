@@ -1,10 +1,9 @@
 //! Machines that check themselves at their first start, as EC2 would run what they are told; and those that are to be reached for it.
 
-use std::process::Command;
-
 use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 
+use crate::boot::{boot, printed};
 use crate::fleet::Fleet;
 use crate::natives::all;
 use crate::support::{Running, eventually};
@@ -23,36 +22,10 @@ fn measured_by(fleet: &Fleet, validate: &str, script: &str) {
     assert!(place.shell("cp text measures && chmod +x measures").status().unwrap().success());
 }
 
-fn printed(verdict: &str, code: i32) -> String {
-    let finding = json!({ "subject": { "gpu": 0 }, "what": "fp8", "verdict": verdict, "reason": "half of it" });
-    let printed = json!({ "judgement": { "verdict": verdict, "findings": [finding] }, "report": {} });
-    format!("echo '{printed}'; exit {code}")
-}
-
 fn start(fleet: &Fleet) -> Running {
     let running = fleet.rig.start(&["apply", "--yes", "--gpucheck-program", "measures"]);
     eventually("a machine is launched", || running.has_ended() || !fleet.machines().is_empty());
     running
-}
-
-/// Does what cloud-init does with the part of the only machine's document that checks it.
-fn boot(fleet: &Fleet) {
-    let told = fleet.told();
-    let config = told.lines().find(|line| line.starts_with("{\"")).expect("there is a cloud-config");
-    let config: Json = serde_json::from_str(config).unwrap();
-    let files = config["write_files"].as_array().unwrap();
-    let file = files.iter().find(|file| file["path"] == "/etc/trueup/check").unwrap();
-    assert_eq!((&file["permissions"], &file["owner"]), (&json!("0600"), &json!("root:root")));
-    let (_, script) = told.split_once("#!/bin/sh\nset -- /etc/trueup/check\n").unwrap();
-    let (script, _) = script.split_once("\n--trueup-").unwrap();
-    let home = tempfile::tempdir().unwrap();
-    let path = home.path().join("check");
-    std::fs::write(&path, file["content"].as_str().unwrap()).unwrap();
-    let mut command = Command::new("sh");
-    command.args(["-c", script, "sh"]).arg(&path).current_dir(home.path()).env("TMPDIR", home.path());
-    assert!(command.status().unwrap().success());
-    let left: Vec<_> = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["check"], "it leaves something on the machine");
 }
 
 fn shown(fleet: &Fleet) -> Json {
@@ -68,7 +41,7 @@ fn a_machine_fetches_the_program_and_leaves_its_report_where_the_stack_reads_it(
         return;
     };
     let running = start(&fleet);
-    boot(&fleet);
+    boot(&fleet.told());
     let ran = running.wait().exits(0);
     assert!(ran.out.contains("it checks itself"), "{}", ran.out);
     fleet.rig.is_level();
@@ -92,7 +65,7 @@ fn a_machine_fetches_the_program_and_leaves_its_report_where_the_stack_reads_it(
 fn a_machine_that_fails_its_startup_is_tainted() {
     let Some(fleet) = fleet("attempts: 1", &printed("fail", 2)) else { return };
     let running = start(&fleet);
-    boot(&fleet);
+    boot(&fleet.told());
     running.wait().exits(3).says("GPU 0: fp8: half of it");
     assert_eq!(shown(&fleet)["status"], "tainted");
 }
@@ -106,7 +79,7 @@ fn what_a_machine_that_checks_itself_is_at_is_shown() {
     let running = start(&fleet);
     let bucket = fleet.rig.buckets().remove(0);
     std::thread::scope(|scope| {
-        scope.spawn(|| boot(&fleet));
+        scope.spawn(|| boot(&fleet.told()));
         let asked = json!({ "Bucket": bucket, "Prefix": "left/" });
         eventually("it tells", || fleet.rig.s3("list_objects_v2", asked.clone())["KeyCount"] == 1);
         fleet.calls();
@@ -128,7 +101,7 @@ fn a_program_that_is_not_the_one_that_was_sent_is_not_run() {
     let listed = fleet.rig.s3("list_objects_v2", json!({ "Bucket": bucket, "Prefix": "gpucheck/" }));
     let key = listed["Contents"][0]["Key"].clone();
     fleet.rig.s3("put_object", json!({ "Bucket": bucket, "Key": key, "Body": "#!/bin/sh\nexit 0\n" }));
-    boot(&fleet);
+    boot(&fleet.told());
     running.wait().exits(3).says("the program that came is not the one that was sent");
     assert_eq!(shown(&fleet)["status"], "unverified");
 }

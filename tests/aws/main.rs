@@ -6,6 +6,8 @@
 mod artifacts;
 #[path = "../support/aws/mod.rs"]
 mod aws;
+#[path = "../support/boot.rs"]
+mod boot;
 mod buckets;
 mod checked;
 mod composed;

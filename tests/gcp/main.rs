@@ -4,8 +4,11 @@
 #![allow(clippy::needless_pass_by_value, reason = "what is asked reads best where it stands")]
 
 mod artifacts;
+#[path = "../support/boot.rs"]
+mod boot;
 mod buckets;
 mod builds;
+mod checked;
 mod composed;
 mod functions;
 #[path = "../support/gcp/mod.rs"]

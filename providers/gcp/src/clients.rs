@@ -8,6 +8,7 @@ use std::time::Duration;
 use google_cloud_auth::credentials::{
     self, CacheableResource, Credentials, external_account, impersonated, service_account,
 };
+use google_cloud_auth::signer::Signer;
 use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_storage::client::{Storage, StorageControl};
 use http::{HeaderMap, Method};
@@ -48,6 +49,8 @@ pub(crate) struct Clients {
     pub(crate) zone: Option<String>,
     endpoint: Option<String>,
     credentials: Credentials,
+    /// The file that the credentials are from, where one is named, and the account that is acted as.
+    signing: (Option<String>, Option<String>),
     http: reqwest::Client,
     compute: Arc<OnceCell<Compute>>,
     storage: OnceCell<StorageControl>,
@@ -90,6 +93,7 @@ impl Clients {
         let http = http.map_err(|error| ProviderError::new(Class::Internal, error.to_string()))?;
         Ok(Self {
             credentials: credentials(&settings)?,
+            signing: (settings.credentials, settings.impersonate),
             project: settings.project.unwrap_or_default(),
             region: settings.region,
             zone: settings.zone,
@@ -137,6 +141,19 @@ impl Clients {
             builder.build().await.map_err(unusable)
         };
         self.files.get_or_try_init(made).await
+    }
+
+    /// Where files are by addresses of their own, if not at Google.
+    pub(crate) fn files_root(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    /// Who signs addresses: a service account, by its key or by Google.
+    pub(crate) fn signer(&self) -> Result<Signer, ProviderError> {
+        signer(self.signing.0.as_deref(), self.signing.1.as_deref()).map_err(|what| {
+            ProviderError::new(Class::Denied, format!("nobody can sign for these credentials: {what}"))
+                .help("a service account signs: act as one, by `impersonate`, or check by `via: ssh`")
+        })
     }
 
     /// What a read is answered. It is tried again where that may help.
@@ -277,6 +294,28 @@ fn credentials(settings: &Settings) -> Result<Credentials, ProviderError> {
     let acting =
         impersonated::Builder::from_source_credentials(built).with_target_principal(account).with_scopes([SCOPE]);
     acting.build().map_err(|error| wrong(format!("{account} can't be acted as: {error}")))
+}
+
+/// Who signs for credentials.
+fn signer(file: Option<&str>, impersonate: Option<&str>) -> Result<Signer, String> {
+    if let Some(account) = impersonate {
+        let source = match file {
+            Some(file) => named(Path::new(file))?,
+            None => credentials::Builder::default().with_scopes([SCOPE]).build().map_err(|error| error.to_string())?,
+        };
+        let acting = impersonated::Builder::from_source_credentials(source).with_target_principal(account);
+        return acting.with_scopes([SCOPE]).build_signer().map_err(|error| error.to_string());
+    }
+    let Some(file) = file.map(Path::new) else {
+        return credentials::Builder::default().build_signer().map_err(|error| error.to_string());
+    };
+    let json = read(file)?;
+    let built = match json.get("type").and_then(Json::as_str) {
+        Some("service_account") => service_account::Builder::new(json).build_signer(),
+        Some("impersonated_service_account") => impersonated::Builder::new(json).build_signer(),
+        other => return Err(format!("{} is of {}", file.display(), other.unwrap_or("no type"))),
+    };
+    built.map_err(|error| error.to_string())
 }
 
 /// The credentials of a file.

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from apis import Refused, document, versions
 from files import Files
+from signed import Signed
 from storage import Storage
 from vertex import place
 from world import World
@@ -68,6 +69,8 @@ class Handler(BaseHTTPRequestHandler):
             host, _, path = path.partition("/")
         if host == "storage.googleapis.com" and "/storage/v1/b/" in f"/{path}" and (path.startswith("upload/") or "/o/" in path):
             return self.files(path, query, body)
+        if "X-Goog-Signature" in query:
+            return self.tell(SIGNED.serve(self, self.command, unquote(split.path), parse_qsl(split.query, keep_blank_values=True), body))
         if host.endswith("-docker.pkg.dev"):
             return self.images(host, path, query, body)
         try:
@@ -106,6 +109,9 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.close()
             return
+        self.tell(answer)
+
+    def tell(self, answer):
         status, headers, text = answer
         self.send_response(status)
         for name, value in headers.items():
@@ -191,10 +197,12 @@ def is_known(authorization):
 
 STORAGE = Storage(noted, is_known)
 FILES = Files(STORAGE, noted)
+SIGNED = Signed(STORAGE, FILES, ACCOUNT)
 
 
 def leave_key(path):
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    SIGNED.key = key.public_key()
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

@@ -7,12 +7,11 @@ use serde_json::{Value as Json, json};
 use trueup_engine::compose::{Companions, Part, Read, Shared, Wanted};
 use trueup_engine::kinds::{Bucket, Kind};
 use trueup_engine::schema::Problem;
-use trueup_machines::{Rules, SSH};
+use trueup_machines::{Rules, SSH, startup};
 use trueup_state::{FieldPath, KindName, Scope, Value};
 
 use super::OPTIONS;
 use super::key_pair;
-use super::startup;
 
 /// The type of a security group.
 const GROUP: &str = "AWS::EC2::SecurityGroup";
@@ -30,7 +29,7 @@ pub(crate) fn kinds(scope: &Scope) -> BTreeSet<(Scope, KindName)> {
 pub(crate) fn companions(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
     match (firewall(wanted), key_pair::companions(wanted)) {
         (Ok(mut both), Ok(pair)) => {
-            for more in [pair, startup::companions(wanted)] {
+            for more in [pair, startup::companions(wanted, place(wanted.scope), &OPTIONS)] {
                 both.parts.extend(more.parts);
                 both.reads.extend(more.reads);
             }

@@ -9,8 +9,9 @@ use hex::encode;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 use trueup_engine::compose::{Companions, Part, Shared, Wanted};
+use trueup_engine::kinds::{Bucket, Kind};
 use trueup_engine::schema::Problem;
-use trueup_machines::{Rules, SSH};
+use trueup_machines::{Rules, SSH, startup};
 use trueup_state::{FieldPath, KindName, Scope, Value};
 
 use super::options::{self, OPTIONS};
@@ -35,16 +36,11 @@ const INSTEAD: &str = "in a rule of your own for a tag of `options.gcp.network_t
 
 /// The kinds of what machines may need in a scope.
 pub(crate) fn kinds(scope: &Scope) -> BTreeSet<(Scope, KindName)> {
-    [(everywhere(scope), KindName::from(RULE))].into()
+    [(everywhere(scope), KindName::from(RULE)), (scope.clone(), KindName::from(Bucket::NAME))].into()
 }
 
 /// What a machine needs beside it.
 pub(crate) fn companions(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>> {
-    let via = wanted.validate.map(|validate| validate.get("via").and_then(|via| via.revealed().as_str()));
-    if matches!(via, Some(None | Some("startup"))) {
-        let message = "a machine of Google's is checked over SSH: say `via: ssh`, and where from, in `from`";
-        return Err(vec![Problem::new(FieldPath::parse("validate.via"), message)]);
-    }
     let (network, known_as) = network(wanted)?;
     let follows = known_as.starts_with(OWN);
     let rules = Rules::of(wanted.spec, wanted.validate, INSTEAD)?;
@@ -78,7 +74,9 @@ pub(crate) fn companions(wanted: &Wanted<'_>) -> Result<Companions, Vec<Problem>
         let open = rule(&checks_tag(from), Some((&[from.clone()].into(), &[SSH].into())));
         parts.push(companion("firewall-checks", format!(" checks from {from}"), open));
     }
-    Ok(Companions { parts, reads: BTreeMap::new() })
+    let mut all = startup::companions(wanted, bucket_place(wanted.scope), &OPTIONS);
+    all.parts.extend(parts);
+    Ok(all)
 }
 
 /// The network of a machine, as Google writes it, and which of a stack's it is, in words. That of a subnet has to be said; what is said by
@@ -161,6 +159,11 @@ fn joined<T: ToString>(all: &BTreeSet<T>) -> String {
     all.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
+/// Which of a stack's buckets for checks it is: that of a region.
+fn bucket_place(scope: &Scope) -> String {
+    place(scope, scope.settings.get("region").and_then(Json::as_str).unwrap_or_default())
+}
+
 /// Where what machines share is, in words.
 fn place(scope: &Scope, network: &str) -> String {
     let project = scope.settings.get("project").and_then(Json::as_str);
@@ -223,8 +226,15 @@ mod tests {
         let known = json!({ "ssh": { "ingress": ["203.0.113.7/32"] } });
         assert_eq!(with(known.clone(), from("203.0.113.7/32")).unwrap().len(), 2, "it may connect anyway");
         assert!(!tags(&known.into(), Some("203.0.113.7/32")).contains(&tag));
-        for validate in [from("anybody"), Some(json!({})), Some(json!({ "via": "startup" }))] {
-            assert!(with(json!({}), validate).is_err());
+        assert!(with(json!({}), from("anybody")).is_err());
+    }
+
+    #[test]
+    fn what_checks_itself_has_a_bucket_for_that() {
+        for validate in [json!({}), json!({ "via": "startup" })] {
+            let [bucket, _] = &with(json!({}), Some(validate)).unwrap()[..] else { panic!() };
+            assert_eq!((bucket.kind.as_str(), bucket.spec.get("force_destroy")), ("bucket", Some(&true.into())));
+            assert_eq!(bucket.shared.as_ref().map(|shared| shared.key.as_str()), Some("acme europe-west4"));
         }
     }
 

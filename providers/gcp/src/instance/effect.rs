@@ -25,7 +25,7 @@ fn change(names: &[&str], before: &Value, after: &Value) -> Change {
         ["ssh", "ingress"] | ["network", "ports"] | ["tags", ..] | ["options", "gcp", "network_tags", ..] => {
             Change::InPlace
         }
-        ["max_price_per_hour"] => Change::Nothing,
+        ["max_price_per_hour"] | ["options", "gcp", "checks_bucket"] => Change::Nothing,
         ["ssh", "user"] if has_no_keys(before) && has_no_keys(after) => Change::Nothing,
         ["options", other, ..] if other != "gcp" => Change::Nothing,
         _ => Change::Anew,

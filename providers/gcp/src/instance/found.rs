@@ -160,6 +160,7 @@ fn options(machine: &Instance, sent: Option<&Value>) -> Value {
     let said = sent.map(options::network_tags).unwrap_or_default();
     tags.sort_by_key(|tag| (said.iter().position(|one| one == tag).unwrap_or(usize::MAX), tag.clone()));
     let all = [
+        ("checks_bucket", sent.and_then(|sent| options::text(sent, "checks_bucket")).map_or(Value::Null, Value::from)),
         ("network", network.into()),
         ("network_tags", Value::List(tags.iter().map(|tag| tag.as_str().into()).collect())),
         ("flex_start", Value::from(model == Some(&ProvisioningModel::FlexStart))),

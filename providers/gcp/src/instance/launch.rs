@@ -18,7 +18,7 @@ use trueup_state::{Class, Request, Value};
 
 use super::beside::{self, NETWORK};
 use super::catalog::{COMPUTE, accelerator};
-use super::{disk, image, options};
+use super::{disk, image, options, startup};
 use crate::clients::Clients;
 use crate::labels;
 
@@ -43,7 +43,7 @@ pub(super) async fn machine(clients: &Clients, request: &Request, zone: &str) ->
     if let Some(made) = &mut disk.initialize_params {
         made.labels = labels.clone().into_iter().collect();
     }
-    let told = told::document(&spec, request.check.as_ref(), None);
+    let told = told::document(&spec, request.check.as_ref(), startup::prepare(clients, request).await?.as_ref());
     if told.as_ref().is_some_and(|told| told.len() > MOST_TOLD) {
         return Err(invalid("user_data", format!("Google takes at most {MOST_TOLD} bytes of it, with `env`")));
     }

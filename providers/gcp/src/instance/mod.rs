@@ -14,6 +14,7 @@ mod launch;
 mod level;
 mod options;
 mod resize;
+mod startup;
 
 pub(crate) use beside::{companions, kinds as beside};
 pub(crate) use catalog::COMPUTE;
@@ -434,5 +435,9 @@ impl Manager for Machines {
             (Verb::Launch, Step::Failed(error)) => Progress::Failed(Box::new(self.left(request, error).await)),
             (_, Step::Failed(error)) => Progress::Failed(Box::new(error)),
         })
+    }
+
+    async fn left(&self, request: &Request) -> Result<Option<Vec<u8>>, ProviderError> {
+        startup::left(&self.clients, request).await
     }
 }

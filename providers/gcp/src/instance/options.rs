@@ -10,7 +10,7 @@ use trueup_state::{FieldPath, Value};
 /// Where it stands in a spec.
 pub(super) static OPTIONS: LazyLock<FieldPath> = LazyLock::new(|| FieldPath::from_iter(["options", "gcp"]));
 
-const KNOWN: [&str; 4] = ["flex_start", "network", "network_tags", "secure_boot"];
+const KNOWN: [&str; 5] = ["checks_bucket", "flex_start", "network", "network_tags", "secure_boot"];
 
 /// What a spec says of one of them.
 fn option<'a>(spec: &'a Value, name: &str) -> Option<&'a Value> {
