@@ -47,8 +47,12 @@ pub const PERMISSIONS: [Permissions; 8] = [
             "compute.instances.create",
             "compute.instances.delete",
             "compute.instances.setLabels",
+            "compute.instances.setMachineType",
             "compute.instances.setMetadata",
+            "compute.instances.setServiceAccount",
             "compute.instances.setTags",
+            "compute.instances.start",
+            "compute.instances.stop",
             "compute.networks.updatePolicy",
             "compute.subnetworks.use",
             "compute.zoneOperations.get",
@@ -58,6 +62,13 @@ pub const PERMISSIONS: [Permissions; 8] = [
             ("`image.name` with `*`", &["compute.images.list"]),
             ("`market` with a reservation", &["compute.reservations.get"]),
             ("`network.public_ip`", &["compute.subnetworks.useExternalIp"]),
+            (
+                "`validate` but by `via: ssh`",
+                &[
+                    "what a bucket needs, and storage.objects.create, get and delete there",
+                    "iam.serviceAccounts.signBlob, of oneself, where there is no key",
+                ],
+            ),
         ],
     },
     Permissions {

@@ -1,7 +1,8 @@
 //! How the portable kinds that a cloud has no one thing for are put together of the native kinds that it has: a part's properties, where
-//! each came from, and what it reads ([`Native`]); what a field names ([`Whole`]); what has to be known for that ([`Recipe`]); and what each kind needs to be
+//! each came from, and what it reads ([`Native`]); what a field names ([`Whole`]); how addresses are shared out ([`addresses`]); what has to be known for that ([`Recipe`]); and what each kind needs to be
 //! allowed ([`permissions`]).
 
+pub mod addresses;
 mod part;
 pub mod permissions;
 mod recipe;

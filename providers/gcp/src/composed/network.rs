@@ -2,11 +2,9 @@
 //!
 //! What is not let in stays out: a network without rules takes nothing in (*VPC firewall rules*, implied rules).
 
-use std::net::Ipv4Addr;
-
 use trueup_engine::compose::{Composition, Part, Read, Wanted};
 use trueup_engine::schema::Problem;
-use trueup_parts::{Known, Native, attributes, changed, field, map, option, texts};
+use trueup_parts::{Known, Native, addresses, attributes, changed, field, map, option, texts};
 use trueup_state::{FieldPath, Value};
 
 use super::project;
@@ -22,8 +20,6 @@ pub(super) const OPTIONS: [&str; 2] = ["addresses", "mtu"];
 /// What is known of it, each as it is of a part.
 const KNOWN: Known<1> = [("resource_id", "network", "resource_id")];
 
-/// How many bits of an address tell the subnets apart: one for each of sixteen letters.
-const BITS: u32 = 4;
 /// Where Google's own services answer without the internet (*Configure Private Google Access*, `private.googleapis.com`).
 const PRIVATE: &str = "199.36.153.8/30";
 const PRIVATE_ADDRESSES: [&str; 4] = ["199.36.153.8", "199.36.153.9", "199.36.153.10", "199.36.153.11"];
@@ -133,7 +129,7 @@ fn zones<'a>(wanted: &'a Wanted<'_>) -> Result<Vec<Zone<'a>>, Vec<Problem>> {
     for (index, name) in said.revealed().as_list().unwrap_or_default().iter().enumerate() {
         let (name, at) = (name.revealed().as_str().unwrap_or_default(), format!("zones[{index}]"));
         let mut refuse = |message: String| problems.push(Problem::new(FieldPath::parse(&at), message));
-        let parted = name.rsplit_once('-').and_then(|(region, letter)| Some((region, one_of_sixteen(letter)?)));
+        let parted = name.rsplit_once('-').and_then(|(region, letter)| Some((region, addresses::letter(letter)?)));
         let Some((region, letter)) = parted else {
             refuse("a zone of Google's is a region and a letter, as `europe-west4-a` is".to_owned());
             continue;
@@ -148,7 +144,7 @@ fn zones<'a>(wanted: &'a Wanted<'_>) -> Result<Vec<Zone<'a>>, Vec<Problem>> {
             ));
         } else {
             letters.push(letter);
-            let addresses = changed(field(wanted, "cidr"), |cidr| share(cidr, letter));
+            let addresses = changed(field(wanted, "cidr"), |cidr| addresses::sixteenth(cidr, letter));
             zones.push(Zone { name, region, addresses, at });
         }
     }
@@ -159,22 +155,4 @@ fn zones<'a>(wanted: &'a Wanted<'_>) -> Result<Vec<Zone<'a>>, Vec<Problem>> {
         }
     }
     if problems.is_empty() { Ok(zones) } else { Err(problems) }
-}
-
-/// The place of a letter, from `a` on.
-fn one_of_sixteen(letter: &str) -> Option<u32> {
-    let mut letters = letter.chars();
-    let place = u32::from(letters.next()?).checked_sub(u32::from('a'))?;
-    (letters.next().is_none() && place < 1 << BITS).then_some(place)
-}
-
-/// One sixteenth of a block of addresses. What is no block stays as it is, for Google to refuse.
-fn share(cidr: &str, number: u32) -> String {
-    let parsed = cidr.split_once('/').and_then(|(address, length)| {
-        Some((address.parse::<Ipv4Addr>().ok()?, length.parse::<u32>().ok().filter(|length| length + BITS <= 32)?))
-    });
-    let Some((address, length)) = parsed else { return cidr.to_owned() };
-    let length = length + BITS;
-    let first = u32::from(address) | number.checked_shl(32 - length).unwrap_or(0);
-    format!("{}/{length}", Ipv4Addr::from(first))
 }

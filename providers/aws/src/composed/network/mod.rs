@@ -4,8 +4,6 @@
 
 mod locate;
 
-use std::net::Ipv4Addr;
-
 use trueup_engine::compose::{Composition, Part, Read, Wanted};
 use trueup_engine::schema::Problem;
 use trueup_state::{FieldPath, Value};
@@ -13,8 +11,7 @@ use trueup_state::{FieldPath, Value};
 use super::ID;
 use super::{Known, attributes};
 use crate::settings::Settings;
-use trueup_parts::changed;
-use trueup_parts::{Native, field};
+use trueup_parts::{Native, addresses, changed, field};
 
 pub(crate) use locate::LISTED;
 pub(super) use locate::locate;
@@ -34,9 +31,6 @@ pub(super) const KNOWN: Known<1> = [("resource_id", "vpc", ID)];
 
 /// The whole internet.
 const EVERYWHERE: &str = "0.0.0.0/0";
-
-/// How many bits of an address tell the subnets apart: one for each of sixteen letters.
-const BITS: u32 = 4;
 
 /// A zone that has a subnet.
 struct Zone<'a> {
@@ -119,7 +113,7 @@ fn subnet(wanted: &Wanted<'_>, zone: &Zone<'_>, cidr: &Value) -> [Part; 2] {
     let subnet = Native::new(wanted, name.clone(), SUBNET)
         .reads("VpcId", "vpc", "VpcId")
         .from("AvailabilityZone", &zone.at, zone.name)
-        .from("CidrBlock", "cidr", changed(cidr, |cidr| share(cidr, number)))
+        .from("CidrBlock", "cidr", changed(cidr, |cidr| addresses::sixteenth(cidr, number)))
         .named_by_tag("Name");
     let routes = Native::new(wanted, format!("{name}_routes"), ASSOCIATION).reads("SubnetId", &name, "SubnetId").reads(
         "RouteTableId",
@@ -127,29 +121,4 @@ fn subnet(wanted: &Wanted<'_>, zone: &Zone<'_>, cidr: &Value) -> [Part; 2] {
         "RouteTableId",
     );
     [subnet.part(), routes.part()]
-}
-
-/// One sixteenth of a block of addresses. What is no block stays as it is, for AWS to refuse.
-fn share(cidr: &str, number: u32) -> String {
-    let parsed = cidr.split_once('/').and_then(|(address, length)| {
-        Some((address.parse::<Ipv4Addr>().ok()?, length.parse::<u32>().ok().filter(|length| length + BITS <= 32)?))
-    });
-    let Some((address, length)) = parsed else { return cidr.to_owned() };
-    let length = length + BITS;
-    let first = u32::from(address) | number.checked_shl(32 - length).unwrap_or(0);
-    format!("{}/{length}", Ipv4Addr::from(first))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_zone_has_a_sixteenth_of_the_addresses() {
-        assert_eq!(share("10.0.0.0/16", 0), "10.0.0.0/20");
-        assert_eq!(share("10.0.0.0/16", 1), "10.0.16.0/20");
-        assert_eq!(share("10.64.0.0/16", 15), "10.64.240.0/20");
-        assert_eq!(share("192.168.7.0/24", 2), "192.168.7.32/28");
-        assert_eq!(share("nonsense", 2), "nonsense");
-    }
 }
