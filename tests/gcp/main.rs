@@ -10,6 +10,7 @@ mod buckets;
 mod builds;
 mod checked;
 mod composed;
+mod credentials;
 mod drifts;
 mod functions;
 #[path = "../support/gcp/mod.rs"]

@@ -20,6 +20,7 @@ use trueup_state::{Class, Scope};
 
 use crate::compute::Compute;
 use crate::error::refused;
+use crate::metadata;
 use crate::settings::Settings;
 
 /// How long one call may take: less than any lease has left when it is sent.
@@ -282,7 +283,7 @@ fn credentials(settings: &Settings) -> Result<Credentials, ProviderError> {
     let wrong = |what: String| ProviderError::new(Class::Denied, what);
     let built = match &settings.credentials {
         Some(file) => named(Path::new(file)).map_err(wrong)?,
-        None if settings.endpoint_url.is_some() && key_file().is_none() => {
+        None if settings.endpoint_url.is_some() && key_file().is_none() && !metadata::is_said() => {
             credentials::anonymous::Builder::new().build()
         }
         None => credentials::Builder::default()
@@ -368,6 +369,7 @@ pub(crate) fn usual(setting: &str, file: Option<&str>) -> Option<String> {
                 .or_else(|| set("GOOGLE_CLOUD_PROJECT"))
                 .or_else(|| set("CLOUDSDK_CORE_PROJECT"))
                 .or_else(|| key_file().and_then(of_key))
+                .or_else(metadata::project)
         }
         "region" => set("CLOUDSDK_COMPUTE_REGION"),
         "zone" => set("CLOUDSDK_COMPUTE_ZONE"),

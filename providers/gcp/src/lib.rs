@@ -14,6 +14,7 @@ mod error;
 mod image;
 mod instance;
 mod labels;
+mod metadata;
 mod native;
 pub mod permissions;
 mod provider;

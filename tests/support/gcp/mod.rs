@@ -61,6 +61,16 @@ impl Gcp {
         )
     }
 
+    /// Where it is served.
+    pub(crate) fn url(&self) -> &str {
+        &self.shared.url
+    }
+
+    /// As whom it was called by REST, since this was asked last.
+    pub(crate) fn callers(&self) -> Vec<String> {
+        serde_json::from_value(self.tell(json!({ "callers": true }))).unwrap()
+    }
+
     /// What the environment says of it.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         vec![

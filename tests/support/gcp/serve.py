@@ -18,10 +18,10 @@ from apis import Refused, document, versions
 from files import Files
 from signed import Signed
 from storage import Storage
+import tokens
+from tokens import ACCOUNT
 from vertex import place
 from world import World
-
-ACCOUNT = "tester@acme.iam.gserviceaccount.com"
 
 WORLDS, LOCK = {}, threading.Lock()
 
@@ -30,7 +30,7 @@ class Told:
     """What goes wrong in a project, and what was called there."""
 
     def __init__(self):
-        self.calls, self.faults = [], []
+        self.calls, self.faults, self.callers = [], [], set()
 
 
 TOLD = {}
@@ -69,6 +69,8 @@ class Handler(BaseHTTPRequestHandler):
             host, _, path = path.partition("/")
         if host == "storage.googleapis.com" and "/storage/v1/b/" in f"/{path}" and (path.startswith("upload/") or "/o/" in path):
             return self.files(path, query, body)
+        if host in ("computeMetadata", "sts.googleapis.com", "iamcredentials.googleapis.com"):
+            return self.tell(tokens.serve(host, path, self.headers, body))
         if "X-Goog-Signature" in query:
             return self.tell(SIGNED.serve(self, self.command, unquote(split.path), parse_qsl(split.query, keep_blank_values=True), body))
         if host.endswith("-docker.pkg.dev"):
@@ -150,7 +152,8 @@ class Handler(BaseHTTPRequestHandler):
             if found is None:
                 raise Refused(404, "NOT_FOUND", "Discovery document not found.", "notFound")
             return found
-        if not is_observer and not is_known(self.headers.get("Authorization", "")):
+        who = is_known(self.headers.get("Authorization", ""))
+        if not is_observer and not who:
             raise Refused(401, "UNAUTHENTICATED", "Request is missing required authentication credential.")
         if not is_observer:
             host = place(host, path)
@@ -163,6 +166,9 @@ class Handler(BaseHTTPRequestHandler):
         if method.id in ("storage.buckets.getIamPolicy", "storage.buckets.setIamPolicy"):
             return STORAGE.policy_of(path.split("/")[3], json.loads(body) if body else None)
         fault = None if is_observer else noted(project, method.id)
+        if who:
+            with LOCK:
+                TOLD[project].callers.add(who)
         if isinstance(fault, dict):
             raise Refused(fault["status"], fault.get("code", "UNAVAILABLE"), fault.get("message", "told to fail"), fault.get("reason"))
         answer = there.carry_out(collection, method, values, path, query, json.loads(body) if body else None)
@@ -187,12 +193,9 @@ def noted(project, call):
 
 
 def is_known(authorization):
-    """Whether a call has a token that the account has signed for itself."""
-    parts = authorization.removeprefix("Bearer ").split(".")
-    if len(parts) != 3:
-        return False
-    claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=="))
-    return claims.get("iss") == ACCOUNT and "cloud-platform" in claims.get("scope", "")
+    """As whom a call is made, by a token that the account has signed for itself or was given; nobody else is known."""
+    who = tokens.whose(authorization.removeprefix("Bearer "))
+    return who if who in tokens.ACCOUNTS else None
 
 
 STORAGE = Storage(noted, is_known)
@@ -220,6 +223,10 @@ def told(line):
         with LOCK:
             calls, TOLD[line["project"]].calls = TOLD[line["project"]].calls, []
         return calls
+    if "callers" in line:
+        with LOCK:
+            callers, TOLD[line["project"]].callers = sorted(TOLD[line["project"]].callers), set()
+        return callers
     if "fault" in line:
         with LOCK:
             TOLD[line["project"]].faults.append(line["fault"])
