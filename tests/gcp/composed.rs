@@ -85,6 +85,12 @@ fn a_machine_acts_as_an_identity() {
     ) else {
         return;
     };
+    // Google knows it a little later than it says so.
+    let early = json!({
+        "status": 400, "code": "INVALID_ARGUMENT", "reason": "externalResourceNotFound",
+        "message": "The resource 'runner' of type 'serviceAccount' was not found.",
+    });
+    rig.gcp.misbehaves("compute.instances.insert", early, 1, 2);
     rig.up();
     let seen = rig.sees("compute.v1.instances", "list", rig.in_zone(json!({})));
     let email = format!("runner@{}.iam.gserviceaccount.com", rig.gcp.project);

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Method;
@@ -24,8 +23,6 @@ use crate::clients::{Call, Clients};
 pub(crate) const KIND: &str = "iam.v1.bindings";
 /// How often a change is tried that somebody else's came before.
 const TRIES: u32 = 5;
-/// How long an account may not be known yet after it was made.
-const PATIENCE: Duration = Duration::from_mins(2);
 /// The version of policies that has conditions: in an earlier one they would be lost.
 const VERSION: u32 = 3;
 
@@ -236,20 +233,12 @@ impl Bindings {
                 return Ok(());
             }
             match self.write(&place, with(there, properties, is_wanted)).await {
-                Err(error) if error.class == Class::Conflict && tries > 0 => {}
-                answer => return answer.map_err(|error| soon(properties, error)),
+                // Somebody else wrote it meanwhile.
+                Err(error) if error.class == Class::Conflict && error.patience.is_zero() && tries > 0 => {}
+                answer => return answer,
             }
         }
     }
-}
-
-/// An account that was just made is not known everywhere at once (*Eventual consistency in IAM*).
-fn soon(properties: &Properties, error: ProviderError) -> ProviderError {
-    let is_of_account = properties.member.starts_with("serviceAccount:") && error.message.contains("does not exist");
-    if is_of_account && matches!(error.class, Class::Invalid { .. }) {
-        return ProviderError { class: Class::Conflict, patience: PATIENCE, ..error };
-    }
-    error
 }
 
 impl Service {

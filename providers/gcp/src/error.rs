@@ -178,6 +178,9 @@ pub(crate) fn of_operation(doing: &str, error: &Json, status: Option<u64>) -> Pr
     of(doing, error, class, "")
 }
 
+/// How long an account may not be known yet after it was made.
+const PATIENCE: Duration = Duration::from_mins(2);
+
 fn of(doing: &str, error: &Json, otherwise: impl FnOnce() -> Class, unnamed: &str) -> ProviderError {
     let codes = codes(error);
     let class = codes.iter().find_map(|code| known(code)).unwrap_or_else(otherwise);
@@ -190,7 +193,19 @@ fn of(doing: &str, error: &Json, otherwise: impl FnOnce() -> Class, unnamed: &st
     let message = error.get("message").and_then(Json::as_str).or_else(of_list);
     let message = message.unwrap_or("Google does not say why").trim().to_owned();
     let code = codes.into_iter().next().unwrap_or_else(|| unnamed.to_owned());
-    ProviderError::new(class, format!("{doing}: {message}")).code(code)
+    let patience = if is_too_soon(&class, &message) { PATIENCE } else { Duration::ZERO };
+    let class = if patience.is_zero() { class } else { Class::Conflict };
+    ProviderError { patience, ..ProviderError::new(class, format!("{doing}: {message}")).code(code) }
+}
+
+/// Whether what is refused names a service account that is not known: one that was just made is not known everywhere at once (*Eventual
+/// consistency in IAM*).
+fn is_too_soon(class: &Class, message: &str) -> bool {
+    let message = message.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
+    matches!(class, Class::Invalid { .. } | Class::Denied)
+        && says(&["service account", "serviceaccount"])
+        && says(&["does not exist", "may not exist", "was not found"])
 }
 
 /// All codes of an error, the most telling first: the reasons of its details and of its list, then its status.
