@@ -162,10 +162,11 @@ fn a_rekey_that_is_killed_leaves_one_key_or_the_other() {
     place.run_with(&["state", "rekey", "--to", &keys[1]], &[("TRUEUP_KEY", &keys[0])]).exits(0);
     let whole = SystemClock.uptime().saturating_sub(begun);
     let (mut is_new, mut kills) = (true, [0, 0]);
-    // One process is quicker than another: as often as it takes to hit both sides of the commit.
+    // One process is quicker than another: as often as it takes to hit both sides of the commit, and later each time round, where all are
+    // slower than the first.
     for round in 0..400_u32 {
         let (from, to) = (&keys[usize::from(is_new)], &keys[usize::from(!is_new)]);
-        let was_killed = killed_after(&place, from, to, whole * (round * 5 % 24) / 20);
+        let was_killed = killed_after(&place, from, to, whole * (round * 5 % 24) * (10 + round / 24) / 200);
         let opens = keys.each_ref().map(|key| revealed(&place, key).code == 0);
         assert!(opens[0] != opens[1], "{round}: {opens:?}");
         place.run_with(&["state", "verify"], &[("TRUEUP_KEY", &keys[usize::from(opens[1])])]).exits(0).says_not("note");
