@@ -309,6 +309,23 @@ fn a_machine_that_can_not_start_with_another_type_has_its_old_one_back() {
 }
 
 #[test]
+fn a_machine_that_was_stopped_for_what_google_refuses_runs_again() {
+    let Some(rig) = with("machine_type: g2-standard-4") else { return };
+    let denied = json!({ "status": 403, "code": "PERMISSION_DENIED", "message": "you may not act as it" });
+    rig.gcp.misbehaves("compute.instances.setServiceAccount", denied, 1, 1);
+    rig.write(&machine("machine_type: g2-standard-8, identity: two"));
+    rig.run(&["apply", "--yes"]).exits(3).says("you may not act as it").says("is a g2-standard-4 as before, and runs");
+    assert_eq!((last(&rig.only()["machineType"]), &rig.only()["status"]), ("g2-standard-4", &json!("RUNNING")));
+    // The answer to what stops it is lost: it runs again all the same.
+    rig.gcp.misbehaves("compute.instances.stop", json!("lost"), 1, 1);
+    rig.run(&["apply", "--yes"]);
+    rig.run(&["apply", "--yes"]).exits(0);
+    rig.is_level();
+    assert_eq!((last(&rig.only()["machineType"]), &rig.only()["status"]), ("g2-standard-8", &json!("RUNNING")));
+    rig.down();
+}
+
+#[test]
 fn what_was_changed_by_hand_and_can_not_be_changed_back_is_told() {
     let Some(rig) = with("") else { return };
     rig.by_hand("stop", Json::Null);

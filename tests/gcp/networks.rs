@@ -58,6 +58,15 @@ fn each_zone_has_a_subnet_with_its_share_of_the_addresses() {
     rig.run(&["plan"]).exits(2).says("1 to create, 1 to change, 0 to replace");
     rig.up();
     assert_eq!(rig.subnets("europe-west4").len(), 2);
+    // Other addresses are other subnets, and another name another network with all that is in it.
+    rig.write(&network("zones: [europe-west4-a], cidr: 10.64.0.0/16"));
+    rig.run(&["apply", "--yes=all"]).exits(0);
+    rig.is_level();
+    assert_eq!(rig.subnets("europe-west4")[0]["ipCidrRange"], "10.64.0.0/20");
+    rig.write(&network("zones: [europe-west4-a], cidr: 10.64.0.0/16").replace("name: research", "name: other"));
+    rig.run(&["apply", "--yes=all"]).exits(0);
+    rig.is_level();
+    assert!(rig.rules()[0]["network"].as_str().unwrap().ends_with("/networks/other"));
     rig.down();
 }
 

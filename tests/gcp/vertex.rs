@@ -119,6 +119,26 @@ fn a_model_whose_replies_are_lost_is_deployed_once() {
 }
 
 #[test]
+fn a_deployment_that_fails_after_its_reply_was_lost_is_told_and_made_again() {
+    let Some(rig) = Rig::with(&chat(IMAGE)) else { return };
+    // The model and the endpoint come first.
+    rig.gcp.misbehaves("aiplatform.projects.locations.endpoints.deployModel", json!("lost"), 1, 1);
+    rig.gcp.misbehaves("aiplatform.projects.locations.endpoints.deployModel", json!("lost"), 2, 1);
+    rig.run(&["apply", "--yes"]);
+    rig.up();
+    // Somebody serves another model there, which is theirs; ours goes, and theirs has the requests.
+    let name = format!("{}/endpoints/chat", rig.place());
+    let model = rig.models()[0]["name"].clone();
+    let theirs = json!({ "id": "7", "model": model, "dedicatedResources": { "machineSpec": { "machineType": "e2-standard-2" }, "minReplicaCount": 1 } });
+    let deployed = rig.sees(ENDPOINTS, "deployModel", json!({ "endpoint": name, "body": { "deployedModel": theirs } }));
+    assert!(!deployed["error"].is_number(), "{deployed}");
+    while rig.endpoint()["deployedModels"].as_array().map(Vec::len) != Some(2) {}
+    rig.write("  weights: { kind: bucket, name: w-PROJECT }\n");
+    rig.run(&["apply", "--yes=all"]).exits(3).says("in use");
+    assert_eq!(rig.endpoint()["trafficSplit"], json!({ "7": 100 }));
+}
+
+#[test]
 fn a_model_without_machines_to_be_had_is_told_and_leaves_nothing() {
     let Some(rig) = Rig::with(&chat(IMAGE)) else { return };
     // The model and the endpoint are made before.
@@ -203,6 +223,15 @@ fn a_registry_of_models_is_a_model_whose_versions_others_add() {
     rig.corrects("models");
     let [model] = &rig.models()[..] else { panic!() };
     assert_eq!((&model["displayName"], &model["labels"]["team"]), (&json!("chat_models"), &json!("b")));
+    // Somebody adds a version, as one does: that is no drift, and it is not thrown away unasked.
+    let version = json!({ "displayName": "chat_models", "containerSpec": { "imageUri": "theirs" } });
+    let body = json!({ "parentModel": name, "model": version });
+    let added = rig.sees(MODELS, "upload", json!({ "parent": rig.place(), "body": body }));
+    assert!(!added["error"].is_number(), "{added}");
+    rig.is_level();
+    rig.run(&["destroy", "--yes"]).exits(3).says("@2");
+    rig.write(&registry(&format!("{image}, tags: {{ team: b }}, force_destroy: true")));
+    rig.up();
     rig.down();
     for (more, says) in [("", "`options.gcp.image`"), (", retention: { keep_last: 3 }", "keeps all versions")] {
         rig.write(&registry(more));

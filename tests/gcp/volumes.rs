@@ -43,6 +43,8 @@ fn a_disk_grows_in_place_and_is_put_right() {
     rig.corrects("data");
     assert_eq!(disk(&rig)["labels"]["team"], "b");
     // It can't shrink, and another type is another disk.
+    rig.write(&resources("size_gb: 100, tags: { team: b }"));
+    rig.run(&["plan"]).exits(2).says("1 to replace");
     rig.write(&resources("size_gb: 300, type: fast, tags: { team: b }"));
     rig.run(&["plan"]).exits(2).says("type");
     rig.run(&["apply", "--yes=all"]).exits(0);

@@ -191,6 +191,48 @@ fn found(endpoint: &str, number: &str, shown: &Json, traffic: &Json) -> Found {
     Found { id, spec: to_value(&Spec { properties }), attributes, owner: [].into(), pending: None }
 }
 
+/// The calls that bring one level, each of which is sent once.
+const SCALE: &str = "scale";
+const ROUTE: &str = "route";
+/// How often it is looked for what was deployed by a call whose answer is not known, before it is asked whether anything goes on.
+const LOOKS: u32 = 30;
+
+/// What is known of work between two looks at it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Work {
+    /// `create`, `update` or `delete`.
+    verb: String,
+    /// The operation that it is asked after by; none where its name is not known, or it is over.
+    operation: Option<String>,
+    /// The calls that were sent to bring it level.
+    #[serde(default)]
+    did: Vec<String>,
+    /// How often it was looked for in vain.
+    #[serde(default)]
+    looks: u32,
+}
+
+impl Work {
+    fn new(verb: &str) -> Self {
+        Self { verb: verb.to_owned(), ..Self::default() }
+    }
+
+    /// Whether a call was not sent yet; from now on it was.
+    fn is_first(&mut self, call: &str) -> bool {
+        let is_first = !self.did.iter().any(|did| did == call);
+        if is_first {
+            self.did.push(call.to_owned());
+        }
+        is_first
+    }
+
+    fn pending(&self, id: &str) -> Progress {
+        // Plain data has a JSON form.
+        let handle = Handle(serde_json::to_value(self).unwrap_or_default());
+        Progress::Pending { id: Some(id.to_owned()), handle, poll_after: AGAIN, amount: None, note: None }
+    }
+}
+
 impl Deployed {
     pub(crate) fn new(clients: Arc<Clients>) -> Self {
         Self { clients }
@@ -217,46 +259,52 @@ impl Deployed {
         Ok(it.map(|model| found(endpoint, number, model, &shown["trafficSplit"])))
     }
 
-    /// What goes on: an operation that is asked after, or, where its name is not known, that it shows.
-    fn pending(verb: &str, id: &str, operation: Option<&str>) -> Progress {
-        let handle = Handle(json!({ "verb": verb, "operation": operation }));
-        Progress::Pending { id: Some(id.to_owned()), handle, poll_after: AGAIN, amount: None, note: None }
+    /// Whether anything is being deployed at an endpoint, or undeployed.
+    async fn is_busy(&self, endpoint: &str) -> Result<bool, ProviderError> {
+        let said =
+            self.ask("look what goes on at the endpoint", Method::GET, &format!("{endpoint}/operations"), None).await?;
+        let all = said["operations"].as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok(all.iter().any(|operation| operation["done"] != true))
     }
 
     /// What comes of an answer, for one by its id.
-    async fn after(&self, verb: &str, request: &Request, id: &str, answer: &Json) -> Result<Progress, ProviderError> {
-        let doing = format!("{verb} a deployed model");
+    async fn after(&self, request: &Request, id: &str, work: Work, answer: &Json) -> Result<Progress, ProviderError> {
+        let doing = format!("{} a deployed model", work.verb);
         match under_way(&doing, answer) {
-            Ok(Some(operation)) => return Ok(Self::pending(verb, id, Some(&operation))),
+            Ok(Some(operation)) => return Ok(Work { operation: Some(operation), ..work }.pending(id)),
             Ok(None) => {}
             Err(error) => return Ok(Progress::Failed(Box::new(error))),
         }
-        match verb {
+        match work.verb.as_str() {
             "delete" => Ok(Progress::Done(None)),
-            _ => self.level(request, id).await,
+            _ => self.level(request, id, Work { operation: None, ..work }).await,
         }
     }
 
-    /// Brings one that is there level with its spec, a call at a time: how many machines, then the requests that it has.
-    async fn level(&self, request: &Request, id: &str) -> Result<Progress, ProviderError> {
+    /// Brings one that is there level with its spec, each by one call: how many machines, then the requests that it has.
+    async fn level(&self, request: &Request, id: &str, mut work: Work) -> Result<Progress, ProviderError> {
         let (endpoint, number) = apart(id).unwrap_or_default();
         let Some(there) = self.look(endpoint, number).await? else {
-            return Ok(Self::pending("create", id, None));
+            if work.looks < LOOKS || self.is_busy(endpoint).await? {
+                return Ok(Work { looks: work.looks + 1, ..work }.pending(id));
+            }
+            let message = "it was to be deployed, and the endpoint does not serve it: apply again";
+            return Ok(Progress::Failed(Box::new(ProviderError::new(Class::NotFound, message))));
         };
         let Spec { properties: wanted } = from_value(&request.spec)?;
         let Spec { properties: is } = from_value(&there.spec)?;
         let scale = |of: &Properties| (of.min_replica_count, of.max_replica_count, of.autoscaling_metric_specs.clone());
-        if scale(&wanted) != scale(&is) {
+        if scale(&wanted) != scale(&is) && work.is_first(SCALE) {
             let mask = "dedicatedResources.minReplicaCount,dedicatedResources.maxReplicaCount,dedicatedResources.autoscalingMetricSpecs";
             let model = json!({ "id": number, "dedicatedResources": resources(&wanted) });
             let body = json!({ "deployedModel": model, "updateMask": mask });
             let path = format!("{endpoint}:mutateDeployedModel");
             let answer = self.ask("scale a deployed model", Method::POST, &path, Some(body)).await?;
-            return Box::pin(self.after("update", request, id, &answer)).await;
+            return Box::pin(self.after(request, id, work, &answer)).await;
         }
-        if is.traffic != wanted.traffic {
+        if is.traffic != wanted.traffic && work.is_first(ROUTE) {
             self.route(endpoint, number).await?;
-            return Ok(Progress::Done(self.look(endpoint, number).await?.map(Box::new)));
+            return Box::pin(self.level(request, id, work)).await;
         }
         Ok(Progress::Done(Some(Box::new(there))))
     }
@@ -273,6 +321,23 @@ impl Deployed {
             body: Some(json!({ "trafficSplit": { number: 100 } })),
         };
         self.clients.send(&call).await.map(drop)
+    }
+
+    /// Of what has requests, another one that could have them, or none; nothing at all where it is not served.
+    async fn others(&self, endpoint: &str, number: &str) -> Result<Option<Option<String>>, ProviderError> {
+        let shown = match self.ask("look at the endpoint", Method::GET, endpoint, None).await {
+            Ok(shown) => shown,
+            Err(error) if error.class == Class::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let ids: Vec<&str> =
+            shown["deployedModels"].as_array().into_iter().flatten().filter_map(|model| model["id"].as_str()).collect();
+        if !ids.contains(&number) {
+            return Ok(None);
+        }
+        let has_requests = shown["trafficSplit"][number].as_u64().is_some_and(|share| share > 0);
+        let other = ids.into_iter().find(|id| *id != number).filter(|_| has_requests);
+        Ok(Some(other.map(str::to_owned)))
     }
 
     async fn observed(&self, target: &Target<'_>) -> Observation {
@@ -331,7 +396,7 @@ impl Manager for Deployed {
         let (endpoint, number) = (&properties.endpoint, number(request));
         let id = format!("{endpoint}/deployedModels/{number}");
         if self.look(endpoint, &number).await?.is_some() {
-            return self.level(request, &id).await;
+            return self.level(request, &id, Work::new("create")).await;
         }
         let mut model = json!({
             "id": number,
@@ -346,9 +411,9 @@ impl Manager for Deployed {
         let body = json!({ "deployedModel": model, "trafficSplit": { "0": 100 } });
         let path = format!("{endpoint}:deployModel");
         match self.ask("deploy a model", Method::POST, &path, Some(body)).await {
-            Ok(answer) => self.after("create", request, &id, &answer).await,
+            Ok(answer) => self.after(request, &id, Work::new("create"), &answer).await,
             // A call whose reply was lost deploys it.
-            Err(error) if error.class == Class::AlreadyExists => Ok(Self::pending("create", &id, None)),
+            Err(error) if error.class == Class::AlreadyExists => Ok(Work::new("create").pending(&id)),
             Err(error) => Err(error),
         }
     }
@@ -359,40 +424,44 @@ impl Manager for Deployed {
         if self.look(endpoint, number).await?.is_none() {
             return Err(ProviderError::new(Class::NotFound, "the deployed model is gone"));
         }
-        self.level(request, &id).await
+        self.level(request, &id, Work::new("update")).await
     }
 
     async fn delete(&self, request: &Request) -> Result<Progress, ProviderError> {
         let Some((id, (endpoint, number))) = request.id.as_deref().and_then(|id| Some((id, apart(id)?))) else {
             return Ok(Progress::Done(None));
         };
-        if self.look(endpoint, number).await?.is_none() {
-            return Ok(Progress::Done(None));
+        let mut body = json!({ "deployedModelId": number });
+        match self.others(endpoint, number).await? {
+            None => return Ok(Progress::Done(None)),
+            // What has requests can't go while others are there: one of those has them from then on.
+            Some(Some(other)) => body["trafficSplit"] = json!({ other: 100 }),
+            Some(None) => {}
         }
-        let (path, body) = (format!("{endpoint}:undeployModel"), json!({ "deployedModelId": number }));
-        match self.ask("undeploy a model", Method::POST, &path, Some(body)).await {
-            Ok(answer) => self.after("delete", request, id, &answer).await,
+        match self.ask("undeploy a model", Method::POST, &format!("{endpoint}:undeployModel"), Some(body)).await {
+            Ok(answer) => self.after(request, id, Work::new("delete"), &answer).await,
             Err(error) if error.class == Class::NotFound => Ok(Progress::Done(None)),
             Err(error) => Err(error),
         }
     }
 
     async fn poll(&self, request: &Request, handle: &Handle) -> Result<Progress, ProviderError> {
-        let verb = handle.0.get("verb").and_then(Json::as_str).unwrap_or("update");
+        let unknown = |_| ProviderError::new(Class::Internal, "it is not known what goes on with the deployed model");
+        let work: Work = serde_json::from_value(handle.0.clone()).map_err(unknown)?;
         let id = if let Some(id) = &request.id {
             id.clone()
         } else {
             let Spec { properties } = from_value(&request.spec)?;
             format!("{}/deployedModels/{}", properties.endpoint, number(request))
         };
-        let Some(operation) = handle.0.get("operation").and_then(Json::as_str) else {
-            return self.level(request, &id).await;
-        };
-        match self.ask("follow a deployed model", Method::GET, operation, None).await {
-            Ok(answer) => self.after(verb, request, &id, &answer).await,
+        let Some(operation) = work.operation.clone() else { return self.level(request, &id, work).await };
+        match self.ask("follow a deployed model", Method::GET, &operation, None).await {
+            Ok(answer) => self.after(request, &id, work, &answer).await,
             // Google forgets what is long over: what is there tells what became of it.
-            Err(error) if error.class == Class::NotFound && verb == "delete" => Ok(Progress::Done(None)),
-            Err(error) if error.class == Class::NotFound => self.level(request, &id).await,
+            Err(error) if error.class == Class::NotFound && work.verb == "delete" => Ok(Progress::Done(None)),
+            Err(error) if error.class == Class::NotFound => {
+                self.level(request, &id, Work { operation: None, ..work }).await
+            }
             Err(error) => Err(error),
         }
     }

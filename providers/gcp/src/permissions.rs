@@ -100,7 +100,10 @@ pub const PERMISSIONS: [Permissions; 8] = [
         kind: "any native kind",
         look: &["get of its service, as pubsub.topics.get"],
         change: &["create, update and delete there"],
-        fields: &[("several in one parent, or known by labels", &["list there"])],
+        fields: &[
+            ("several in one parent, or known by labels", &["list there"]),
+            ("a service account that is named in it", &["iam.serviceAccounts.actAs"]),
+        ],
     },
 ];
 

@@ -12,6 +12,8 @@ WITH_GPUS = ("a2-", "a3-", "a4-", "a4x-", "g2-", "g4-")
 # What an update takes, of what takes little.
 UPDATES = {
     "disks": ("accessMode", "provisionedIops", "provisionedThroughput"),
+    "firewalls": ("allowed", "denied", "description", "destinationRanges", "disabled", "logConfig", "name", "priority", "sourceRanges",
+                  "sourceServiceAccounts", "sourceTags", "targetServiceAccounts", "targetTags"),
     "networks": ("routingConfig", "mtu"),
     "subnetworks": ("fingerprint", "logConfig", "secondaryIpRanges", "stackType", "role", "privateIpv6GoogleAccess"),
 }

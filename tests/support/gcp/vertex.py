@@ -32,6 +32,7 @@ class Vertex:
         return {
             ("models", "upload"): self.upload,
             ("models", "patch"): self.patch,
+            ("models", "listVersions"): self.versions,
             ("models", "delete"): self.delete,
             ("endpoints", "deployModel"): self.deploy,
             ("endpoints", "undeployModel"): self.undeploy,
@@ -40,10 +41,13 @@ class Vertex:
             ("endpoints", "getIamPolicy"): self.policy,
             ("endpoints", "setIamPolicy"): self.policy,
             ("endpoints", "delete"): self.delete,
+            ("operations", "list"): self.operations,
         }.get((collection.way[-1], method.name))
 
     def upload(self, collection, method, path, query, body):
         there = (body.get("model") or {})
+        if body.get("parentModel"):
+            return self.add(collection, method, body)
         if not there.get("displayName") or not there.get("containerSpec", {}).get("imageUri"):
             raise invalid("a model has a display name and an image")
         for probe in ("startupProbe", "livenessProbe", "healthProbe"):
@@ -51,6 +55,18 @@ class Vertex:
             if said and said.get("timeoutSeconds", 1) < said.get("periodSeconds", 10):
                 raise invalid(f"{probe}: timeoutSeconds must be greater or equal to periodSeconds")
         return self.world.create(collection, method, [], path.removesuffix(":upload"), query, body)
+
+    def add(self, collection, method, body):
+        """Another version of a model, which is then the one that is shown."""
+        key = self.world.host_path(collection.api, "v1/" + body["parentModel"])
+        there = self.world.things[key]["body"]
+        there["containerSpec"], there["versionId"] = body["model"]["containerSpec"], str(int(there.get("versionId", "1")) + 1)
+        return self.world.begin(collection, method, key, "update")
+
+    def versions(self, collection, method, path, query, body):
+        there = self.world.there(collection, path.rsplit(":", 1)[0])["body"]
+        number = int(there.get("versionId", "1"))
+        return {"models": [{**there, "name": f"{there['name']}@{one}"} for one in range(1, number + 1)]}
 
     def patch(self, collection, method, path, query, body):
         for name in (query.get("updateMask") or "").split(","):
@@ -78,6 +94,10 @@ class Vertex:
         self.world.goes_on(self.world.host_path(collection.api, path))
         there = self.world.there(collection, path)["body"]
         return {name: value for name, value in there.items() if not name.startswith("_")}
+
+    def operations(self, collection, method, path, query, body):
+        prefix = self.world.host_path(collection.api, path) + "/"
+        return {"operations": [dict(found["body"]) for key, found in self.world.works.items() if key.startswith(prefix)]}
 
     def policy(self, collection, method, path, query, body):
         """Who may call an endpoint, which an earlier version alone tells."""
@@ -134,6 +154,8 @@ class Vertex:
         number, all = body["deployedModelId"], there.get("deployedModels", [])
         if number not in [one["id"] for one in all]:
             raise Refused(404, "NOT_FOUND", f"DeployedModel {number} was not found")
+        if body.get("trafficSplit"):
+            there["trafficSplit"] = dict(body["trafficSplit"])
         if len(all) > 1 and there.get("trafficSplit", {}).get(number):
             raise Refused(400, "FAILED_PRECONDITION", f"DeployedModel {number} has traffic")
 

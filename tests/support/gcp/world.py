@@ -183,6 +183,10 @@ class World:
             thing["registryUri"] = f"{parts[3]}-docker.pkg.dev/{parts[1]}/{parts[5]}"
         if collection.api.said["name"] == "run" and collection.way[-1] == "services":
             thing["uri"] = f"https://{named.split('/')[5]}-1234567890.{named.split('/')[3]}.run.app"
+        if collection.api.said["name"] == "file":
+            # Where it is in the network, Google says beside what was said.
+            thing["networks"] = [{**one, "ipAddresses": ["10.9.0.2"], "reservedIpRange": "10.9.0.0/29"} for one in thing["networks"]]
+            thing["state"] = "READY"
         if collection.api.said["name"] == "cloudfunctions":
             parts = named.split("/")
             thing["url"] = f"https://{parts[3]}-{parts[1]}.cloudfunctions.net/{parts[5]}"
@@ -320,6 +324,8 @@ class World:
         for state in ("etag", "fingerprint"):
             if sent.get(state) not in (None, "", there.get(state)):
                 raise Refused(412, "FAILED_PRECONDITION", f"{state} is {there.get(state)}, and not {sent[state]}", "conditionNotMet")
+        if api.said["name"] == "file" and set(query["updateMask"].split(",")) - {"description", "fileShares", "labels", "performanceConfig"}:
+            raise invalid(f"update_mask has {query['updateMask']}")
         mask = query.get("updateMask") or (body.get("updateMask") if inside else None)
         if mask:
             for way in mask.split(","):

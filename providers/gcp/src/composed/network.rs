@@ -24,8 +24,14 @@ const KNOWN: Known<1> = [("resource_id", "network", "resource_id")];
 const PRIVATE: &str = "199.36.153.8/30";
 const PRIVATE_ADDRESSES: [&str; 4] = ["199.36.153.8", "199.36.153.9", "199.36.153.10", "199.36.153.11"];
 /// The names that are answered so.
-const NAMES: [(&str, &str); 4] =
-    [("apis", "*.googleapis.com."), ("images", "*.pkg.dev."), ("run", "*.run.app."), ("registry", "*.gcr.io.")];
+const NAMES: [(&str, &str); 6] = [
+    ("apis", "*.googleapis.com."),
+    ("images", "*.pkg.dev."),
+    ("images-apex", "pkg.dev."),
+    ("registry", "*.gcr.io."),
+    ("registry-apex", "gcr.io."),
+    ("run", "*.run.app."),
+];
 /// Addresses that are nobody's on the internet (RFC 1918).
 const NOT_INTERNET: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
 /// What goes before what, the smaller first. Machines reach each other before a rule closes each of them (1000).

@@ -65,6 +65,7 @@ fn of_models(wanted: &Wanted<'_>) -> Result<Composition, Vec<Problem>> {
     let name = field(wanted, "name").revealed().as_str().map_or_else(|| wanted.address.to_string(), str::to_owned);
     let model = Native::new(wanted, "model", MODEL)
         .beside("name", "name")
+        .beside("force_destroy", "force_destroy")
         .from("displayName", "name", name)
         .option("containerSpec.imageUri", "image")
         .taking("encryptionSpec.kmsKeyName", "encryption.kms_key");

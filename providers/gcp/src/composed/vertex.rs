@@ -101,6 +101,8 @@ fn model(wanted: &Wanted<'_>, name: &str) -> Part {
     let said = option(wanted, "predict_route").clone();
     let route = if is_said(&said) { said } else { PREDICT.into() };
     let mut model = Native::new(wanted, "served", MODEL)
+        // It is the endpoint's own, with what anybody added to it.
+        .set("force_destroy", true)
         .with("displayName", name)
         .taking("artifactUri", "model")
         .taking(&of("imageUri"), "image")
@@ -198,6 +200,12 @@ fn machine(wanted: &Wanted<'_>) -> Result<Machine, Problem> {
     let fits = |one: &&MachineType| {
         one.count == count && f64::from(one.vcpus) >= cpu && f64::from(one.memory_gib) >= memory && gpus(one).is_some()
     };
+    // What is attached goes with any size of its family.
+    if let Some(name) = said.filter(|name| name.starts_with("n1-"))
+        && let Some(gpus) = COMPUTE.with(model).filter(|one| one.name.starts_with("n1-")).find_map(gpus)
+    {
+        return Ok(Machine { name: name.to_owned(), gpus: Some((gpus, count)) });
+    }
     let chosen = COMPUTE.with(model).filter(fits).find(|one| said.is_none_or(|said| said == one.name));
     let chosen = chosen.and_then(|one| Some((one, gpus(one)?)));
     let none = || {

@@ -98,7 +98,9 @@ pub(super) fn attached(accelerator: &str, count: u32) -> Option<&'static Machine
 
 /// Whether a type takes Hyperdisks alone, by its name.
 pub(super) fn takes_hyperdisks_alone(name: &str) -> bool {
-    ["a3-ultragpu", "a4-", "a4x-", "g4-"].iter().any(|family| name.starts_with(family))
+    const FAMILIES: [&str; 12] =
+        ["a3-ultragpu", "a4-", "a4x-", "c4-", "c4a-", "c4d-", "g4-", "h4d-", "m4-", "n4-", "n4a-", "n4d-"];
+    FAMILIES.iter().any(|family| name.starts_with(family))
 }
 
 /// Whether a type's processors are Arm's.

@@ -11,21 +11,33 @@ use trueup_state::{Class, Request};
 use super::beside::is_for_checks;
 use super::found::{boot_disk, lacks_disk, last, network_tags};
 use super::launch::wanted_tags;
-use super::resize::{self, Resize};
+use super::resize::{self, Next, Resize};
 use crate::clients::{Clients, patiently};
 use crate::error::failed;
 use crate::labels;
 
-/// The next call that brings it level; none where it is.
+/// What comes next to bring it level.
 pub(super) async fn next(
     clients: &Clients,
     request: &Request,
     machine: &Instance,
     (zone, change): (&str, &mut Option<Resize>),
-) -> Result<Option<Operation>, ProviderError> {
-    if let Some(operation) = resize::next(clients, request, machine, (zone, change)).await? {
-        return Ok(Some(operation));
+) -> Result<Next, ProviderError> {
+    match resize::next(clients, request, machine, (zone, change)).await? {
+        Next::Level => {}
+        other => return Ok(other),
     }
+    let called = called(clients, request, machine, zone).await?;
+    Ok(called.map_or(Next::Level, |operation| Next::Goes(Box::new(operation))))
+}
+
+/// The next call that brings a machine level which has its type and its account; none where it is.
+async fn called(
+    clients: &Clients,
+    request: &Request,
+    machine: &Instance,
+    zone: &str,
+) -> Result<Option<Operation>, ProviderError> {
     let (compute, project) = (clients.compute().await?, &clients.project);
     let name = machine.name.as_deref().unwrap_or_default();
     let there: BTreeMap<String, String> = machine.labels.clone().into_iter().collect();

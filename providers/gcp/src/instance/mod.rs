@@ -39,7 +39,7 @@ use crate::clients::{Clients, patiently};
 use crate::error::{failed, of_operation};
 use crate::labels;
 use found::{found, id, is_over};
-use resize::Resize;
+use resize::{Next, Resize};
 
 /// For how many seconds what was made may not be seen yet.
 const LAG: i64 = 120;
@@ -200,11 +200,12 @@ impl Machines {
         let mut resize = doing.and_then(|doing| doing.resize);
         let next = level::next(&self.clients, request, &machine, (self.zone()?, &mut resize)).await;
         match (next, resize.as_ref().and_then(Resize::error)) {
-            (Ok(None), None) => Ok(Progress::Done(Some(Box::new(found())))),
-            (Ok(None), Some(error)) => Ok(Progress::Failed(Box::new(error.partly(request, found())))),
-            (Ok(Some(operation)), _) => {
+            (Ok(Next::Level), None) => Ok(Progress::Done(Some(Box::new(found())))),
+            (Ok(Next::Level), Some(error)) => Ok(Progress::Failed(Box::new(error.partly(request, found())))),
+            (Ok(next), _) => {
+                let operation = if let Next::Goes(operation) = next { operation.name } else { None };
                 let since = since.unwrap_or_else(|| self.now());
-                let doing = Doing { verb: Verb::Level, operation: operation.name, since, resize };
+                let doing = Doing { verb: Verb::Level, operation, since, resize };
                 Ok(self.pending(id, &doing, None))
             }
             (Err(error), _) if since.is_none() || may_pass(&error) => Err(error),

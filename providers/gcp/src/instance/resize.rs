@@ -42,9 +42,9 @@ impl Resize {
         Self { from: type_of(machine).to_owned(), start: machine.status == Some(Status::Running), back: None }
     }
 
-    /// The same after a step that failed; none where the machine can't get its old type back, having it or having tried.
+    /// The same after a step that failed, from where it goes back; none where there is nothing to go back to, or that was tried.
     pub(super) fn failed(&self, error: &ProviderError, machine: &Instance) -> Option<Self> {
-        let may_go_back = self.back.is_none() && self.start && type_of(machine) != self.from;
+        let may_go_back = self.back.is_none() && self.start && machine.status != Some(Status::Running);
         let (class, code, message) = (error.class.clone(), error.code.clone(), error.message.clone());
         may_go_back.then(|| Self { back: Some(Refusal { class, code, message }), ..self.clone() })
     }
@@ -59,29 +59,43 @@ impl Resize {
     }
 }
 
-/// The next call that gives a machine its type and its account; none where it has them, and runs if it did. `change`: what goes on, which
-/// begins here.
+/// What comes next for a machine.
+pub(super) enum Next {
+    /// A change begins, which is to be kept before anything is done: what stops for it is to run again.
+    Begins,
+    /// A call that was made.
+    Goes(Box<Operation>),
+    /// It has its type and its account, and runs if it did.
+    Level,
+}
+
+/// What comes next for a machine that is to have a type and an account. `change`: what goes on, which begins here.
 pub(super) async fn next(
     clients: &Clients,
     request: &Request,
     machine: &Instance,
     (zone, change): (&str, &mut Option<Resize>),
-) -> Result<Option<Operation>, ProviderError> {
-    let wanted = change.as_ref().filter(|change| change.back.is_some()).map(|change| change.from.clone());
+) -> Result<Next, ProviderError> {
+    let is_back = change.as_ref().is_some_and(|change| change.back.is_some());
+    let wanted = change.as_ref().filter(|_| is_back).map(|change| change.from.clone());
     let wanted = wanted.or_else(|| COMPUTE.machine_type(&request.spec).map(str::to_owned)).unwrap_or_default();
-    // What differs and is to stay so is no change: only what was planned stops a machine.
-    let is_planned = |is_other: bool| change.is_some() || is_other;
-    let is_other_type =
-        type_of(machine) != wanted && is_planned(COMPUTE.machine_type(&request.before) != Some(wanted.as_str()));
     let account = request.spec.get("identity").and_then(|identity| identity.revealed().as_str());
     let account = account.map(|account| address(&clients.project, account));
     let there = machine.service_accounts.first().and_then(|account| account.email.clone());
-    let is_other_account =
-        there != account && is_planned(request.before.get("identity") != request.spec.get("identity"));
-    if !is_other_type && !is_other_account && change.is_none() {
-        return Ok(None);
-    }
-    let change = change.get_or_insert_with(|| Resize::of(machine));
+    // What differs and is to stay so is no change: only what was planned stops a machine.
+    let is_planned = (
+        COMPUTE.machine_type(&request.before) != COMPUTE.machine_type(&request.spec),
+        request.before.get("identity") != request.spec.get("identity"),
+    );
+    let is_other_type = type_of(machine) != wanted && (is_back || is_planned.0);
+    let is_other_account = !is_back && there != account && is_planned.1;
+    let Some(change) = change else {
+        if !is_other_type && !is_other_account {
+            return Ok(Next::Level);
+        }
+        *change = Some(Resize::of(machine));
+        return Ok(Next::Begins);
+    };
     let (compute, project) = (clients.compute().await?, &clients.project);
     let name = machine.name.as_deref().unwrap_or_default();
     let instances = &compute.instances;
@@ -104,10 +118,10 @@ pub(super) async fn next(
         Some(Status::Terminated | Status::Stopped) if change.start => {
             ("start the machine", instances.start().set_project(project).set_zone(zone).set_instance(name).send().await)
         }
-        Some(Status::Running | Status::Terminated | Status::Stopped) => return Ok(None),
+        Some(Status::Running | Status::Terminated | Status::Stopped) => return Ok(Next::Level),
         _ => return Err(ProviderError::new(Class::Conflict, "the machine is on its way to run, or to stop")),
     };
-    sent.map(Some).map_err(|error| failed(doing, &error))
+    sent.map(|operation| Next::Goes(Box::new(operation))).map_err(|error| failed(doing, &error))
 }
 
 /// Whether a machine of a type can become one of another: those with GPUs of their own have disks of their own too, which go when it is

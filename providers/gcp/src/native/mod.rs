@@ -30,7 +30,7 @@ use trueup_engine::naming::NameRule;
 use trueup_engine::provider::{Api, Found, Identity, Manager, Observed, Progress, ProviderError, RetrySafety, Target};
 use trueup_engine::schema::{Effect, Problem, Schema};
 use trueup_state::map::Map;
-use trueup_state::{Class, Clock, FieldPath, Handle, Request, Value};
+use trueup_state::{Class, Clock, FieldPath, Handle, Request, Value, codec};
 
 use crate::clients::{Call, Clients};
 use crate::labels;
@@ -206,8 +206,11 @@ impl Natives {
         }
         let place = of.shape.read(id).into_iter().flatten().find(|(name, _)| name.starts_with("location"));
         spec.extend(place.map(|(_, place)| ("location".to_owned(), place.into())));
-        let settable =
-            |name: &String| self.of.schema.field(&FieldPath::from_iter(["properties", name.as_str()])).is_some();
+        // What is only said is not looked at, also where something is shown of it.
+        let settable = |name: &String| {
+            let at = FieldPath::from_iter(["properties", name.as_str()]);
+            self.of.schema.field(&at).is_some() && !self.of.schema.is("x-write-only", &at)
+        };
         let body = fields.iter().filter(|(name, _)| settable(name));
         let body: Map = body.map(|(name, value)| (name.clone(), sealed(name, value))).collect();
         spec.push(("properties".to_owned(), Value::Map(body)));
@@ -222,21 +225,21 @@ impl Natives {
 
     /// What is in a thing that would go with it, where that may not be.
     async fn obstacle(&self, id: &str, spec: &Value) -> Result<Option<Problem>, ProviderError> {
-        let Some(what) = prose::takes_along(self.name()) else { return Ok(None) };
+        let Some(inside) = prose::takes_along(self.name()) else { return Ok(None) };
         if spec.get(schema::FORCE).map(Value::revealed) == Some(&true.into()) {
             return Ok(None);
         }
         let doing = format!("look what is in {} {id}", self.name());
-        let path = format!("{}/{what}", self.path(&self.of.collection.shape, id)?);
-        let query = vec![("pageSize".to_owned(), "1".to_owned())];
+        let path = format!("{}{}", self.path(&self.of.collection.shape, id)?, inside.path);
+        let query = vec![("pageSize".to_owned(), (inside.own + 1).to_string())];
         let answer = match self.clients.read(&self.call(&doing, Method::GET, path, query, None)).await {
             Ok(answer) => answer,
             Err(error) if error.class == Class::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let first = answer.get(what).and_then(|all| all.as_array()?.first()?.get("name")?.as_str());
-        let message = |first: &str| format!("{what} are in it that would go with it: `{first}`");
-        Ok(first.map(|first| Problem::new(FieldPath::parse(schema::FORCE), message(first))))
+        let others = answer.get(inside.what).and_then(|all| all.as_array()?.get(inside.own)?.get("name")?.as_str());
+        let message = |other: &str| format!("{} are in it that would go with it: `{other}`", inside.what);
+        Ok(others.map(|other| Problem::new(FieldPath::parse(schema::FORCE), message(other))))
     }
 
     /// Whether a name is all that says whose a thing is: it has no labels, and a name that was made up for this resource of this stack, which
@@ -280,21 +283,24 @@ impl Manager for Natives {
     /// What has no update is made anew for any change, but for what a call of its own sets.
     fn effect(&self, before: &Value, after: &Value) -> Effect {
         let of = &self.of.collection;
-        match self.schema().effect(before, after) {
-            Effect::InPlace if of.update.is_none() => {
-                let is_set = |field: &str| of.setters.iter().any(|setter| setter.field == field);
-                let is_other = |field: &FieldPath| before.at(field) != after.at(field);
-                let body = |spec: &Value| spec.get("properties").and_then(Value::as_map).cloned().unwrap_or_default();
-                let (before_body, after_body) = (body(before), body(after));
-                let names: BTreeSet<&String> = before_body.keys().chain(after_body.keys()).collect();
-                let fields = names.into_iter().filter(|name| !is_set(name));
-                let fields = fields.map(|name| FieldPath::from_iter(["properties", name.as_str()]));
-                let tags = of.labels.iter().filter(|name| !is_set(name)).map(|_| FieldPath::parse("tags"));
-                let others: BTreeSet<FieldPath> = fields.chain(tags).filter(is_other).collect();
-                if others.is_empty() { Effect::InPlace } else { Effect::Replace(others) }
-            }
-            other => other,
-        }
+        let Effect::InPlace = self.schema().effect(before, after) else { return self.schema().effect(before, after) };
+        let body = |spec: &Value| spec.get("properties").and_then(Value::as_map).cloned().unwrap_or_default();
+        let (was, will) = (body(before), body(after));
+        let names: BTreeSet<&String> =
+            was.keys().chain(will.keys()).filter(|name| was.get(*name) != will.get(*name)).collect();
+        let is_set = |field: &str| of.setters.iter().any(|setter| setter.field == field);
+        let json = |value: Option<&Value>| value.and_then(codec::reveal).unwrap_or_default();
+        let can_be = |name: &str| {
+            let is_so = || setter::can_become(name, &json(was.get(name)), &json(will.get(name)));
+            if is_set(name) { is_so() } else { of.update.is_some() }
+        };
+        let fields = names.into_iter().filter(|name| !can_be(name));
+        let fields = fields.map(|name| FieldPath::from_iter(["properties", name.as_str()]));
+        let are_tags_fixed = of.update.is_none() && !of.labels.as_deref().is_some_and(is_set);
+        let tags = FieldPath::parse("tags");
+        let tags = Some(tags).filter(|tags| are_tags_fixed && before.at(tags) != after.at(tags));
+        let others: BTreeSet<FieldPath> = fields.chain(tags).collect();
+        if others.is_empty() { Effect::InPlace } else { Effect::Replace(others) }
     }
 
     fn check(&self, spec: &Value) -> Vec<Problem> {

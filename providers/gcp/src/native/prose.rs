@@ -58,12 +58,30 @@ pub(crate) fn last(kind: &str, name: &str, project: &str) -> String {
 /// The fields that labels stand in, the first that a kind has: where there are both, `labels` are something else (Cloud Monitoring).
 pub(crate) const LABELS: [&str; 3] = ["userLabels", "labels", "resourceLabels"];
 
-/// Kinds that take with them what is in them when they are deleted, and what that is: a delete is refused while there is any, unless it is said.
-const TAKES_ALONG: &[(&str, &str)] = &[("artifactregistry.v1.projects.locations.repositories", "packages")];
+/// What goes with a thing when it is deleted.
+pub(crate) struct Inside {
+    /// What it is called in the answer of a list.
+    pub(crate) what: &'static str,
+    /// What follows the thing's path in that list's.
+    pub(crate) path: &'static str,
+    /// How many of it are the thing's own.
+    pub(crate) own: usize,
+}
+
+/// Kinds that take with them what is in them when they are deleted: a delete is refused while there is any, unless it is said.
+const TAKES_ALONG: &[(&str, Inside)] = &[
+    ("aiplatform.v1.projects.locations.models", Inside { what: "models", path: ":listVersions", own: 1 }),
+    ("artifactregistry.v1.projects.locations.repositories", Inside { what: "packages", path: "/packages", own: 0 }),
+];
 
 /// What is in a thing of a kind that would go with it; none where nothing does, or Google refuses by itself.
-pub(crate) fn takes_along(kind: &str) -> Option<&'static str> {
-    TAKES_ALONG.iter().find(|(name, _)| *name == kind).map(|(_, what)| *what)
+pub(crate) fn takes_along(kind: &str) -> Option<&'static Inside> {
+    TAKES_ALONG.iter().find(|(name, _)| *name == kind).map(|(_, inside)| inside)
+}
+
+/// Whether a field is only said: what is shown of a model is that of its newest version, which others add.
+pub(crate) fn is_only_said(kind: &str, field: &str) -> bool {
+    kind == "aiplatform.v1.projects.locations.models" && ["containerSpec", "artifactUri"].contains(&field)
 }
 
 /// The list of what a kind has to let go of before it is deleted, where Google refuses that else.
@@ -78,6 +96,7 @@ const FIXED: &[(&str, &[&str])] = &[
         "compute.v1.disks",
         &["type", "diskEncryptionKey", "description", "physicalBlockSizeBytes", "storagePool", "replicaZones"],
     ),
+    ("compute.v1.firewalls", &["network", "direction"]),
     ("compute.v1.networks", &["autoCreateSubnetworks", "description", "IPv4Range", "enableUlaInternalIpv6"]),
     ("compute.v1.subnetworks", &["network", "description", "purpose", "region"]),
     ("aiplatform.v1.projects.locations.models", &["containerSpec", "artifactUri", "encryptionSpec"]),
@@ -125,6 +144,8 @@ pub(crate) fn sets(kind: &str, call: &str) -> Option<&'static str> {
 pub(crate) fn name_rule(kind: &str) -> Option<(usize, char)> {
     match kind {
         "iam.v1.projects.serviceAccounts" => Some((30, '-')),
+        // What runs a function is a service of its name.
+        "run.v2.projects.locations.services" | "cloudfunctions.v2.projects.locations.functions" => Some((49, '-')),
         "bigquery.v2.datasets" | "bigquery.v2.routines" | "bigquery.v2.tables" | "iam.v1.projects.roles" => {
             Some((63, '_'))
         }

@@ -63,6 +63,9 @@ pub(crate) fn of(document: &Document, of: &Collection) -> Schema {
         if prose::is_fixed(&of.kind, name) {
             field["x-immutable"] = true.into();
         }
+        if prose::is_only_said(&of.kind, name) {
+            field["x-write-only"] = true.into();
+        }
     }
     let only = "Google alone says it, of what is there: it is an attribute";
     let outputs = whole.iter().filter(|(_, field)| is_output(field)).map(|(name, _)| (name.clone(), Json::from(only)));
@@ -99,8 +102,11 @@ pub(crate) fn of(document: &Document, of: &Collection) -> Schema {
             }),
         );
     }
-    if let Some(what) = prose::takes_along(&of.kind) {
-        let about = format!("Delete it even when {what} are in it. Default: false, which refuses. Example: `true`.");
+    if let Some(inside) = prose::takes_along(&of.kind) {
+        let about = format!(
+            "Delete it even when further {} are in it. Default: false, which refuses. Example: `true`.",
+            inside.what
+        );
         let said = json!({ "type": "boolean", "default": false, "x-on-delete": true, "description": about });
         spec.insert(FORCE.to_owned(), said);
     }
@@ -179,7 +185,9 @@ fn moves(name: &str) -> bool {
         "count",
     ];
     let is_time = ["Time", "Timestamp", "Date"].iter().any(|end| name.ends_with(end)) && !name.starts_with("creat");
-    is_time || WORDS.iter().any(|word| name.to_lowercase().contains(word)) && !name.to_lowercase().contains("account")
+    is_time
+        || name == "versionId"
+        || WORDS.iter().any(|word| name.to_lowercase().contains(word)) && !name.to_lowercase().contains("account")
 }
 
 /// Whether what only Google says stays for as long as a thing lives, by how it is called.

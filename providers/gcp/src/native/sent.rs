@@ -82,6 +82,11 @@ impl Natives {
         let of = &self.of.collection;
         let (mut wanted, mut before) = (self.wanted(request, Some(there))?, said(&request.before)?);
         before.extend(of.labels.as_ref().and_then(|name| Some((name.clone(), there.get(name)?.clone()))));
+        // What stays as it was made is no part of a change, however Google shows it.
+        let is_fixed = |name: &str| self.of.schema.is("x-immutable", &FieldPath::from_iter(["properties", name]));
+        for fields in [&mut wanted, &mut before] {
+            fields.retain(|name, _| !is_fixed(name));
+        }
         let is_map = |path: &str| self.is_map(path);
         let all = change::change(&before, there, &wanted, (Mask::Query, &is_map)).paths;
         let of_setter = |setter: &&Setter| all.iter().any(|path| setter.takes(path));

@@ -58,8 +58,46 @@ impl Setter {
     }
 }
 
+/// Whether a call can set a field to another value: a disk only grows, and so do the addresses of a subnet.
+pub(crate) fn can_become(field: &str, before: &Json, after: &Json) -> bool {
+    let number = |value: &Json| value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    match field {
+        "sizeGb" => number(before).zip(number(after)).is_none_or(|(before, after)| after >= before),
+        "ipCidrRange" => {
+            let blocks = before.as_str().and_then(block).zip(after.as_str().and_then(block));
+            blocks.is_none_or(|((start, length), (first, shorter))| {
+                let mask = u32::MAX.checked_shl(32 - shorter).unwrap_or(0);
+                shorter <= length && start & mask == first & mask
+            })
+        }
+        _ => true,
+    }
+}
+
+/// A block of addresses: the first, and how many bits are common to all.
+fn block(text: &str) -> Option<(u32, u32)> {
+    let (address, length) = text.split_once('/')?;
+    let length: u32 = length.parse().ok().filter(|length| *length <= 32)?;
+    Some((address.parse::<std::net::Ipv4Addr>().ok()?.into(), length))
+}
+
 /// `Labels` as a field is called.
 fn small(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_grows_is_set_and_what_shrinks_or_moves_is_another() {
+        let size = |before: Json, after: Json| can_become("sizeGb", &before, &after);
+        assert!(size(json!("200"), json!(300)) && !size(json!("300"), json!("200")));
+        let block = |before: &str, after: &str| can_become("ipCidrRange", &json!(before), &json!(after));
+        assert!(block("10.0.0.0/20", "10.0.0.0/16") && block("10.0.16.0/20", "10.0.0.0/16"));
+        assert!(!block("10.0.0.0/20", "10.0.0.0/24") && !block("10.0.0.0/20", "10.64.0.0/16"));
+        assert!(can_become("labels", &json!({}), &json!({ "a": "b" })));
+    }
 }
