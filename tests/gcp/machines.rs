@@ -392,7 +392,7 @@ fn what_can_not_be_is_told_before_anything_is_made() {
         ("tags: { Team: a }", "small letters"),
         ("options: { gcp: { flex_start: true } }", "stop_after"),
         ("options: { gcp: { netwrk: a } }", "netwrk"),
-        ("validate: { level: quick }", "via: ssh"),
+        ("validate: { via: ssh, from: anybody }", "a CIDR block"),
         ("network: { subnet: a }", "options.gcp.network"),
         ("max_price_per_hour: 0.1", "0.706832 US dollars"),
         ("gpu: { model: GB200, count: 4 }", "Arm"),

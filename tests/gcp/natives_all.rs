@@ -17,6 +17,9 @@ fn ways(resources: &Json, before: &str, found: &mut Vec<(String, bool)>) {
     }
 }
 
+/// What is made by a call of another name, as its reference says.
+const OTHERWISE: [&str; 1] = ["aiplatform.v1.projects.locations.models"];
+
 #[test]
 fn of_what_can_be_made_read_and_deleted_nearly_all_is_managed() {
     let Some(python) = python("gcp", include_str!("../support/gcp/google.txt")) else { return };
@@ -38,7 +41,8 @@ fn of_what_can_be_made_read_and_deleted_nearly_all_is_managed() {
         for ((kind, answer), (_, can)) in kinds.iter().zip(answers).zip(found) {
             match (answer, can) {
                 (Ok(()), true) => managed += 1,
-                (Ok(()), false) => wrong.push(kind.clone()),
+                (Ok(()), false) if !OTHERWISE.contains(&kind.as_str()) => wrong.push(kind.clone()),
+                (Ok(()), false) => managed += 1,
                 (Err(why), true) => refused.push(format!("{kind}: {why}")),
                 (Err(_), false) => {}
             }

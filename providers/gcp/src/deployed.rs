@@ -19,15 +19,12 @@ use trueup_engine::typed::{from_value, to_value};
 use trueup_state::{Class, FieldPath, Handle, Request, Value};
 
 use crate::clients::{Call, Clients};
-use crate::native::under_way;
+use crate::native::{again, under_way};
 
 /// The kind.
 pub(crate) const KIND: &str = "aiplatform.v1.projects.locations.endpoints.deployedModels";
 /// The API.
 const API: &str = "aiplatform";
-/// When to ask again.
-const AGAIN: std::time::Duration = std::time::Duration::from_secs(2);
-
 /// What may be said of one.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -195,7 +192,7 @@ fn found(endpoint: &str, number: &str, shown: &Json, traffic: &Json) -> Found {
 const SCALE: &str = "scale";
 const ROUTE: &str = "route";
 /// How often it is looked for what was deployed by a call whose answer is not known, before it is asked whether anything goes on.
-const LOOKS: u32 = 30;
+const LOOKS: u32 = 60;
 
 /// What is known of work between two looks at it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -210,6 +207,9 @@ struct Work {
     /// How often it was looked for in vain.
     #[serde(default)]
     looks: u32,
+    /// How often it was asked after.
+    #[serde(default)]
+    asked: u32,
 }
 
 impl Work {
@@ -226,10 +226,12 @@ impl Work {
         is_first
     }
 
-    fn pending(&self, id: &str) -> Progress {
+    fn pending(self, id: &str) -> Progress {
+        let poll_after = again(self.asked);
+        let work = Self { asked: self.asked.saturating_add(1), ..self };
         // Plain data has a JSON form.
-        let handle = Handle(serde_json::to_value(self).unwrap_or_default());
-        Progress::Pending { id: Some(id.to_owned()), handle, poll_after: AGAIN, amount: None, note: None }
+        let handle = Handle(serde_json::to_value(work).unwrap_or_default());
+        Progress::Pending { id: Some(id.to_owned()), handle, poll_after, amount: None, note: None }
     }
 }
 

@@ -16,7 +16,7 @@ mod template;
 
 pub(crate) use archive::{Archive, Type};
 pub(crate) use describe::described;
-pub(crate) use operation::under_way;
+pub(crate) use operation::{again, under_way};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -9,8 +9,10 @@ use trueup_state::Handle;
 use super::collection::Collection;
 use crate::error::of_operation;
 
-/// When to ask again.
-const AGAIN: Duration = Duration::from_secs(2);
+/// When to ask again that was asked so often: soon at first, since much is over at once, and every two seconds later.
+pub(crate) fn again(asked: u32) -> Duration {
+    Duration::from_millis(250 << asked.min(3))
+}
 
 /// What is known of work between two looks at it: plain data, and no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub(crate) struct Work {
     pub(crate) at: Option<String>,
     /// Since when it is waited for what was made to show, in seconds since 1970.
     pub(crate) since: i64,
+    /// How often it was asked after.
+    pub(crate) asked: u32,
     /// The calls that were sent for it, this one included, where one thing may take several.
     pub(crate) did: Vec<String>,
 }
@@ -41,11 +45,13 @@ pub(crate) enum Step {
 impl Work {
     /// Work of a verb that begins.
     pub(crate) fn new(verb: &str, id: Option<String>) -> Self {
-        Self { verb: verb.to_owned(), id, at: None, since: 0, did: Vec::new() }
+        Self { verb: verb.to_owned(), id, at: None, since: 0, asked: 0, did: Vec::new() }
     }
 
     pub(crate) fn handle(&self) -> Handle {
-        Handle(json!({ "verb": self.verb, "id": self.id, "at": self.at, "since": self.since, "did": self.did }))
+        Handle(
+            json!({ "verb": self.verb, "id": self.id, "at": self.at, "since": self.since, "asked": self.asked, "did": self.did }),
+        )
     }
 
     pub(crate) fn of(handle: &Handle) -> Self {
@@ -56,12 +62,20 @@ impl Work {
             id: text("id"),
             at: text("at"),
             since: handle.0.get("since").and_then(Json::as_i64).unwrap_or_default(),
+            asked: handle
+                .0
+                .get("asked")
+                .and_then(Json::as_u64)
+                .and_then(|asked| asked.try_into().ok())
+                .unwrap_or_default(),
             did: did.filter_map(Json::as_str).map(str::to_owned).collect(),
         }
     }
 
-    pub(crate) fn pending(&self, note: Option<String>) -> Progress {
-        Progress::Pending { id: self.id.clone(), handle: self.handle(), poll_after: AGAIN, amount: None, note }
+    pub(crate) fn pending(self, note: Option<String>) -> Progress {
+        let poll_after = again(self.asked);
+        let work = Self { asked: self.asked.saturating_add(1), ..self };
+        Progress::Pending { id: work.id.clone(), handle: work.handle(), poll_after, amount: None, note }
     }
 }
 
@@ -118,6 +132,7 @@ mod tests {
             id: Some("projects/p/x/y".into()),
             at: Some("v1/operations/o".into()),
             since: 7,
+            asked: 3,
             did: vec!["setLabels".into()],
         };
         assert_eq!(Work::of(&work.handle()), work);
