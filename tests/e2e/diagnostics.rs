@@ -112,8 +112,8 @@ fn github_is_given_annotations() {
     assert_eq!(
         ran.out,
         "::error file=blueprint.yaml,line=4,endLine=4,col=17,endColumn=27,title=there is no kind `buk%25%2C%3Aket`::\
-         no kind has this name%0Ahelp: there are `alert`, `artifact`, `bucket`, `budget`, `endpoint`, `function`, `gpu_instance`, \
-         `identity`, `image`, `network`, `registry`, `schedule` and 2 more\n"
+         no kind has this name%0Ahelp: there are `alert`, `artifact`, `bucket`, `budget`, `build`, `endpoint`, `function`, \
+         `gpu_instance`, `identity`, `image`, `network`, `registry` and 3 more\n"
     );
     assert_eq!(ran.err, "");
     let ran = place.run(&["state", "list", "./nowhere.yaml", "--format", "github"]).exits(1);
