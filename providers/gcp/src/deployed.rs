@@ -249,13 +249,18 @@ impl Deployed {
         if is_read { self.clients.read(&call).await } else { self.clients.send(&call).await }
     }
 
+    /// What an endpoint shows; none where it is gone.
+    async fn endpoint(&self, endpoint: &str) -> Result<Option<Json>, ProviderError> {
+        match self.ask("look at the endpoint", Method::GET, endpoint, None).await {
+            Ok(shown) => Ok(Some(shown)),
+            Err(error) if error.class == Class::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// One by its endpoint and its number; none where that serves it not.
     async fn look(&self, endpoint: &str, number: &str) -> Result<Option<Found>, ProviderError> {
-        let shown = match self.ask("look at the endpoint", Method::GET, endpoint, None).await {
-            Ok(shown) => shown,
-            Err(error) if error.class == Class::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let Some(shown) = self.endpoint(endpoint).await? else { return Ok(None) };
         let models = shown["deployedModels"].as_array().cloned().unwrap_or_default();
         let it = models.iter().find(|model| model["id"].as_str() == Some(number));
         Ok(it.map(|model| found(endpoint, number, model, &shown["trafficSplit"])))
@@ -327,11 +332,7 @@ impl Deployed {
 
     /// Of what has requests, another one that could have them, or none; nothing at all where it is not served.
     async fn others(&self, endpoint: &str, number: &str) -> Result<Option<Option<String>>, ProviderError> {
-        let shown = match self.ask("look at the endpoint", Method::GET, endpoint, None).await {
-            Ok(shown) => shown,
-            Err(error) if error.class == Class::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let Some(shown) = self.endpoint(endpoint).await? else { return Ok(None) };
         let ids: Vec<&str> =
             shown["deployedModels"].as_array().into_iter().flatten().filter_map(|model| model["id"].as_str()).collect();
         if !ids.contains(&number) {

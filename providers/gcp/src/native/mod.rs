@@ -283,7 +283,10 @@ impl Manager for Natives {
     /// What has no update is made anew for any change, but for what a call of its own sets.
     fn effect(&self, before: &Value, after: &Value) -> Effect {
         let of = &self.of.collection;
-        let Effect::InPlace = self.schema().effect(before, after) else { return self.schema().effect(before, after) };
+        let effect = self.schema().effect(before, after);
+        if effect != Effect::InPlace {
+            return effect;
+        }
         let body = |spec: &Value| spec.get("properties").and_then(Value::as_map).cloned().unwrap_or_default();
         let (was, will) = (body(before), body(after));
         let names: BTreeSet<&String> =
